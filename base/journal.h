@@ -1,0 +1,58 @@
+/*
+ * A journal: an append-only file of records where one fdatasync carries many (group commit), on a thread of its own.
+ *
+ * What is acknowledged is on disk: an append is done only after its record's fdatasync returned. A failed write or fdatasync
+ * stops the journal for good (the pages may be marked clean, so a retry would lie): every later append fails with the same
+ * error, and the owner decides to stop the process. Records carry a length and a checksum; opening cuts a torn tail
+ * (never acknowledged) and refuses a damaged middle (ERR_CORRUPT, with segment and offset in `diag`).
+ *
+ * The ledger's write-ahead log and the passages of the camera door are journals.
+ */
+#ifndef BASE_JOURNAL_H
+#define BASE_JOURNAL_H
+
+#include "base/diag.h"
+#include "base/loop.h"
+#include "base/str.h"
+
+struct journal;
+
+struct journal_options {
+    const char *dir;          /* made when absent; one file a segment, named by its first index */
+    size_t segment_max_bytes; /* a new segment starts past this; 0: 64 MiB */
+    size_t queue_max_bytes;   /* appended and not yet durable; past it ERR_FULL; 0: 64 MiB */
+    size_t record_max_bytes;  /* 0: 64 KiB */
+    /* Called on the journal's thread when a batch is durable, before its appends are done; may be NULL. `records` are borrowed. */
+    void (*on_durable)(void *context, uint64_t first_index, const struct str *records, size_t n);
+    void *context;
+};
+
+/* One call that appends n records in one piece. Embedded in its owner, which keeps it and the bytes until `done`. */
+struct journal_append {
+    const struct str *records; /* kept until done */
+    size_t n;
+    struct loop *loop;                           /* where `done` runs; NULL: on the journal's own thread */
+    void (*done)(struct journal_append *append); /* `err` and `first_index` are set */
+    enum err err;
+    uint64_t first_index; /* records are numbered from 0 over the journal's life */
+    struct loop_task task;
+    struct journal_append *next;
+};
+
+enum err journal_open(const struct journal_options *options, struct diag *diag, struct journal **ret_journal) MUST_CHECK;
+/* From any thread. ERR_FULL (slow the sender), ERR_TOO_LARGE, or the error that stopped the journal; then `done` is not called. */
+enum err journal_append(struct journal *journal, struct journal_append *append) MUST_CHECK;
+/* Waits until it is durable; for tools and starts, not on a loop. */
+enum err journal_append_wait(struct journal *journal, struct str record, uint64_t *ret_index) MUST_CHECK;
+/* Durable records from `from` on, in order; `fn` returns false to stop. Reads the files; safe beside appends. ERR_NOT_FOUND: `from` was
+ * dropped. */
+enum err journal_read(
+    struct journal *journal, uint64_t from, bool (*fn)(void *context, uint64_t index, struct str record), void *context) MUST_CHECK;
+uint64_t journal_first_index(struct journal *journal);
+uint64_t journal_n_durable(struct journal *journal); /* index of the next record to become durable */
+/* Deletes whole segments whose records all lie before `index` (retention). */
+enum err journal_drop_before(struct journal *journal, uint64_t index) MUST_CHECK;
+/* Makes what is queued durable, stops the thread, closes. Takes NULL. */
+void journal_close(struct journal *journal);
+
+#endif

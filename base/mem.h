@@ -1,0 +1,27 @@
+/*
+ * Memory: the one door to the allocator, which can be told to fail the Nth call.
+ *
+ * Tests walk N upward until a whole scenario passes, so that every allocation's failure path has been taken once.
+ * The counters are atomic; the fault is per process. Third-party libraries allocate for themselves.
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Each returns NULL when there is no memory (or the fault injection says so); a size of 0 is an assertion. Free with mem_free(). */
+void *mem_alloc(size_t size) MUST_CHECK;
+void *mem_alloc_zero(size_t n, size_t size) MUST_CHECK; /* n * size is checked for overflow */
+void *mem_resize(void *ptr, size_t size) MUST_CHECK;    /* on NULL the old block stays valid */
+void mem_free(void *ptr);                               /* takes NULL */
+
+/* Makes the nth call from now on fail, counting from 1; 0 turns the fault off. For tests only. */
+void mem_fail_nth(uint64_t nth);
+
+/* Allocations made and not yet freed: a test's leak check. */
+int64_t mem_n_live(void);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * The HTTP client: libcurl. A waiting form for tools, and a form on a loop for programs that keep many requests going.
+ */
+#ifndef HTTP_CLIENT_H
+#define HTTP_CLIENT_H
+
+#include "base/buf.h"
+#include "base/loop.h"
+
+#define HTTP_CLIENT_BODY_MAX (64u << 20)
+
+struct http_request {
+    const char *method;
+    const char *url;
+    const char *bearer;      /* NULL: none */
+    const char *digest_user; /* NULL: no Digest */
+    const char *digest_password;
+    const char *content_type;
+    const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
+    struct str body;            /* borrowed until the answer */
+    int64_t timeout_ms;         /* 0: 10 s */
+};
+
+struct http_response {
+    int status;
+    struct buf body; /* the caller's buf_finish() */
+};
+
+/* Waits. ERR_UNAVAILABLE: nobody listens, or the connection broke; ERR_TIMEOUT; a status of 4xx or 5xx is ERR_OK. */
+enum err http_client_perform(const struct http_request *request, struct http_response *ret_response) MUST_CHECK;
+
+/* On a loop, connections kept alive, at most `n_connections` to a host. */
+struct http_client;
+enum err http_client_create(struct loop *loop, uint32_t n_connections, struct http_client **ret_client) MUST_CHECK;
+void http_client_destroy(struct http_client *client); /* takes NULL; pending requests end with ERR_CANCELLED first */
+/* `done` runs once on the loop with the outcome; `response` is borrowed and NULL unless err is ERR_OK. Strings of `request` are copied, the
+ * body too. */
+enum err http_client_start(struct http_client *client, const struct http_request *request,
+    void (*done)(void *context, enum err err, const struct http_response *response), void *context) MUST_CHECK;
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * The HTTP server: libmicrohttpd driven by our own loops, one table of routes, one arena an exchange.
+ *
+ * One request's way: loop (epoll) → MHD_run → request line and headers → route looked up, method and limits checked →
+ * who is speaking (token, session, Digest) → body collected to the route's limit → handler → reply. A handler may reply
+ * later, from the same loop: the connection is suspended until http_reply*(). Errors are RFC 9457 problems.
+ *
+ * One server a loop; several servers on the same address share it with SO_REUSEPORT.
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/json.h"
+#include "base/loop.h"
+
+struct http_server;
+struct http_exchange; /* one request and its answer; lives until the answer is sent */
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_HEAD };
+
+/* Who may ask. Nothing is HTTP_PUBLIC but the health check, the ledger's tiles, the sign-in and the screens' own static files. */
+enum http_access {
+    HTTP_PUBLIC,
+    HTTP_SIGNED_IN, /* a bearer token of a program or a session of a person */
+    HTTP_DIGEST,    /* RFC 2617 Digest, MD5, qop=auth: cameras (GA/T 1400) */
+};
+
+struct http_identity {
+    struct str party;  /* "hangzhou/scene.parking", "hangzhou/post.mayor"; empty when public */
+    struct str area;   /* the area whose subtree it may see: "hangzhou.xihu" */
+    struct str person; /* sign-in name of a person; empty for programs */
+    struct str device; /* Digest user: a camera's id; else empty */
+};
+
+struct http_route {
+    enum http_method method;
+    const char *pattern; /* "/hub/v1/call/{area}/{party}/{name}"; a last "{rest...}" takes the rest of the path */
+    enum http_access access;
+    size_t body_max; /* bytes; 0: no body is taken */
+    /* On the server's loop; must not block; replies now or keeps the exchange and replies later on the same loop. Idempotence is the
+     * route's affair. */
+    void (*handle)(struct http_exchange *x, void *context);
+    const char *summary; /* for the OpenAPI description */
+};
+
+/* A folder's routes with the object they act on; the server takes a list of these. `routes` and `context` are kept. */
+struct http_mount {
+    const struct http_route *routes;
+    size_t n_routes;
+    void *context;
+};
+
+/* How the server learns who speaks; provided by the composition. Strings in *ret_identity are copied by the server into the exchange's
+ * arena. */
+struct http_auth {
+    void *context;
+    enum err (*token)(void *context, struct str token, struct http_identity *ret_identity);     /* "Authorization: Bearer …" */
+    enum err (*session)(void *context, struct str session, struct http_identity *ret_identity); /* cookie "citybrain" */
+    /* Digest: MD5(user:realm:password) in hex for this user; ERR_UNAUTHENTICATED for an unknown one. */
+    enum err (*digest_ha1)(void *context, struct str user, char ret_ha1[33], struct http_identity *ret_identity);
+};
+
+struct http_limits {            /* 0: the default in server.c, each with its reason */
+    uint32_t n_connections;     /* past it new connections are refused */
+    uint32_t idle_timeout_s;    /* a connection that says nothing is closed */
+    size_t header_max;          /* request line and headers */
+    size_t exchange_memory_max; /* the arena of one exchange */
+    uint32_t n_streams;         /* server-sent event connections */
+    size_t stream_queue_max;    /* bytes waiting for one slow viewer; past it the viewer is closed and may come back */
+};
+
+struct http_server_options {
+    const char *address;             /* "127.0.0.1" */
+    uint16_t port;                   /* 0: any, see http_server_port() */
+    bool share_port;                 /* SO_REUSEPORT: one of several servers on several loops */
+    const struct http_mount *mounts; /* kept */
+    size_t n_mounts;
+    struct http_auth auth;
+    struct http_limits limits;
+};
+
+/* ERR_EXISTS with a mend in `diag` when the port is taken (checked before SO_REUSEPORT would hide it: call http_port_check() first). */
+enum err http_server_create(
+    struct loop *loop, const struct http_server_options *options, struct diag *diag, struct http_server **ret_server) MUST_CHECK;
+void http_server_destroy(struct http_server *server); /* takes NULL; on its loop's thread or after the loop ended */
+uint16_t http_server_port(const struct http_server *server);
+enum err http_port_check(const char *address, uint16_t port, struct diag *diag) MUST_CHECK;
+
+/* ---- the request: all strings are borrowed until the reply ---- */
+struct arena *http_arena(struct http_exchange *x);
+struct loop *http_loop(struct http_exchange *x);
+enum http_method http_request_method(const struct http_exchange *x);
+struct str http_path(const struct http_exchange *x);
+struct str http_param(const struct http_exchange *x, const char *name);  /* from the pattern, percent-decoded */
+struct str http_query(const struct http_exchange *x, const char *name);  /* empty when absent */
+struct str http_header(const struct http_exchange *x, const char *name); /* empty when absent */
+struct str http_body(const struct http_exchange *x);
+const struct http_identity *http_identity(const struct http_exchange *x);
+/* The body as JSON, owned by the exchange; replies 400 with the place by itself when it is not (then returns the error: just return). */
+enum err http_body_json(struct http_exchange *x, json_t **ret_json) MUST_CHECK;
+
+/* ---- the reply: exactly one of these, on the exchange's loop; `x` is gone afterwards. Bytes are copied. ---- */
+void http_add_header(struct http_exchange *x, const char *name, struct str value); /* before the reply */
+void http_reply(struct http_exchange *x, int status, const char *content_type, struct str body);
+void http_reply_json(struct http_exchange *x, int status, struct str json);
+/* RFC 9457: {"type":"about:blank","title":…,"status":…,"detail":…,"rule":N}; rule < 0 leaves the member out. */
+void http_reply_problem(struct http_exchange *x, int status, struct str detail, int rule);
+/* The status and words that an error has at this door: ERR_DENIED and ERR_NOT_FOUND both 404, ERR_BUSY 429, ERR_UNAVAILABLE and ERR_FULL
+ * 503, ERR_TIMEOUT 504 … */
+void http_reply_err(struct http_exchange *x, enum err err, struct str detail);
+/* A file from disk with its type by its ending, ETag and cache control; 404 when there is none. `path` must already be inside of a folder
+ * you own. */
+void http_reply_file(struct http_exchange *x, const char *path, const char *cache_control);
+
+/* ---- server-sent events ---- */
+struct http_stream;
+/* Answers 200 text/event-stream and keeps the connection open; `on_close` runs once when the viewer is gone (the stream is freed after it).
+ */
+enum err http_reply_stream(
+    struct http_exchange *x, void (*on_close)(void *context), void *context, struct http_stream **ret_stream) MUST_CHECK;
+/* One event; `data` holds no newline. ERR_FULL: the viewer was too slow and is being closed. On the stream's loop. */
+enum err http_stream_send(struct http_stream *stream, const char *event, struct str data) MUST_CHECK;
+void http_stream_close(struct http_stream *stream);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * The hub (中枢): resources (资源) and contracts (契约), and their uses (使用), each of which leaves a receipt (凭证).
+ *
+ * One use's way: who asks and for what purpose → the contract found → decide() with its counters (hub/decide.h) → intent leaf
+ * appended to the ledger, the department asked at the same time → both are there: the answer leaves, with the receipt → outcome
+ * leaf follows. No byte of an answer leaves before its intent leaf is durable.
+ *
+ * Thread-safe where it says "any thread"; call-backs run on the loop that the caller names.
+ */
+#ifndef HUB_HUB_H
+#define HUB_HUB_H
+
+#include "base/clock.h"
+#include "base/rows.h"
+#include "bus/bus.h"
+#include "http/server.h"
+#include "hub/area.h"
+#include "ledger/ledger.h"
+
+#define HUB_FIELDS_MAX                                                                                                                     \
+    64 /* of one resource: the widest table of the demo has 14; GA/T 1400's passage about 70 names, of which we keep 12 */
+#define HUB_ROWS_MAX 1000 /* of one call's answer; more is "truncated" */
+#define HUB_RECEIPT_MAX 128
+
+enum hub_kind { HUB_TABLE, HUB_STREAM, HUB_COMMAND, HUB_OBJECT };
+enum hub_use { HUB_CALL, HUB_QUERY, HUB_SUBSCRIBE, HUB_ACT };
+enum hub_class { HUB_OPEN, HUB_INTERNAL, HUB_PERSONAL, HUB_SECRET };
+
+struct hub_field {
+    struct str name;
+    enum value_type type;
+    enum hub_class class;
+    struct str meaning, unit;
+    bool is_key;
+};
+
+struct hub_resource {
+    struct str name;  /* "hangzhou/police/vehicle" */
+    struct str party; /* "hangzhou/police" */
+    struct str title_zh, title_en;
+    enum hub_kind kind;
+    const struct hub_field *fields;
+    size_t n_fields;
+};
+
+struct hub; /* created by brain/, see hub/registry.h for loading */
+
+const struct hub_resource *hub_resource_find(
+    const struct hub *hub, struct str name);                              /* NULL: none. Any thread; valid while the hub lives */
+int hub_field_find(const struct hub_resource *resource, struct str name); /* -1: none */
+const struct area_tree *hub_areas(const struct hub *hub);
+struct clock *hub_clock(const struct hub *hub);
+struct time_zone hub_zone(const struct hub *hub);
+
+/* ---- what a use was refused for: rule of docs/decide.md, or 0 with an error ---- */
+struct hub_refusal {
+    int rule;
+    enum err err; /* ERR_DENIED, ERR_BUSY (quota), ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_TIMEOUT */
+    struct diag diag;
+};
+
+/* ---- call: rows of a table by key ---- */
+struct hub_call {
+    /* asked; borrowed until done */
+    struct str party, resource, purpose;
+    struct str contract; /* empty: the one contract that fits */
+    const struct str *key_names;
+    const struct value *key_values;
+    size_t n_keys;
+    const struct str *fields; /* in the order wanted */
+    size_t n_fields;
+    struct loop *loop; /* where `done` runs */
+    void (*done)(struct hub_call *call);
+    void *context;
+    /* answered */
+    struct hub_refusal refusal; /* err ERR_OK: answered */
+    struct rows *rows;          /* released by the hub after `done` returns */
+    bool is_truncated;
+    char receipt[HUB_RECEIPT_MAX]; /* "hangzhou.log/48211" */
+    void *hub_state;               /* the hub's own */
+};
+/* Any thread. `done` always runs, once, later, on `loop`. */
+void hub_call_start(struct hub *hub, struct hub_call *call);
+
+/* ---- streams ---- */
+struct hub_window { /* the part of a subscription that one receipt covers */
+    struct str contract;
+    struct str receipt; /* of the window's intent leaf, durable before the first row of it was handed over */
+    struct wall_time opened;
+};
+
+struct hub_subscribe_options {
+    struct str party, resource, purpose;
+    const struct str *fields; /* rows come with these, in this order */
+    size_t n_fields;
+    struct loop *loop;
+    size_t limit; /* batches held; 0: 256 */
+    enum bus_when_full when_full;
+    int64_t from_ms; /* replay what the provider keeps since this wall time first; 0: only what comes */
+    void (*on_rows)(void *context, const struct hub_window *window, struct rows *rows); /* borrows */
+    void (*on_end)(void *context, const struct hub_refusal *why); /* the contract ended or was suspended; may be NULL */
+    void *context;
+};
+struct hub_subscription;
+/* On `options->loop`'s thread or before loops run. Everything in options is copied. ERR_DENIED with the rule in *ret_refusal (may be NULL).
+ */
+enum err hub_subscribe(struct hub *hub, const struct hub_subscribe_options *options, struct hub_refusal *ret_refusal,
+    struct hub_subscription **ret_subscription) MUST_CHECK;
+void hub_unsubscribe(struct hub_subscription *subscription); /* closes the window with its outcome leaf; takes NULL */
+
+/* The provider's side: rows in the order of the resource's declared fields. Any thread. ERR_FULL: a subscriber that must not lose is
+ * behind; slow the sender. */
+enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struct rows *rows) MUST_CHECK;
+
+/* ---- objects kept in memory by their provider: the road network, the list of cameras ---- */
+/* Replaces the object's bytes (copied). Any thread. */
+enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, struct str media_type, struct str bytes) MUST_CHECK;
+/* A use like any other (kind `call`, no key): `done` gets the bytes, borrowed during the call, after the intent leaf is durable. */
+struct hub_object_get {
+    struct str party, resource, purpose;
+    struct loop *loop;
+    void (*done)(struct hub_object_get *get);
+    void *context;
+    struct hub_refusal refusal;
+    struct str media_type, bytes;
+    struct sha256 digest;
+    char receipt[HUB_RECEIPT_MAX];
+    void *hub_state;
+};
+void hub_object_get_start(struct hub *hub, struct hub_object_get *get);
+
+/* ---- sources and their health: what every connector and camera reports; the hub's own stream `AREA/hub/source` carries the changes ----
+ */
+enum hub_health { HUB_FRESH, HUB_STALE, HUB_DOWN };
+struct hub_source {
+    struct str party;  /* who runs it */
+    struct str source; /* "camera/33010600001190000001", "sqlite/vehicle" */
+    struct str area;
+    struct str title_zh, title_en;
+    struct point place; /* 0, 0: nowhere on the map */
+    enum hub_health health;
+    struct wall_time last_heard; /* 0 ms: never */
+    struct str detail;           /* why, for people; no personal data */
+};
+/* Any thread. Publishes when health changed, and at least every minute. */
+void hub_source_report(struct hub *hub, const struct hub_source *source);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * Types of indicator (指标) and alert, as rows of streams: what a scene publishes and a cockpit keeps. The declared fields of
+ * every `…/indicator` stream are these, in this order; a test holds the city's files against the table.
+ */
+#ifndef HUB_INDICATOR_H
+#define HUB_INDICATOR_H
+
+#include "base/rows.h"
+
+enum hub_indicator_field {
+    HUB_INDICATOR_NAME,        /* text: "vehicles_in_transit" */
+    HUB_INDICATOR_AREA,        /* text: "hangzhou.xihu" */
+    HUB_INDICATOR_TIME,        /* time: the moment or the period's end */
+    HUB_INDICATOR_PERIOD_MS,   /* integer: 1000 for the screen, 120000 for the record */
+    HUB_INDICATOR_VALUE,       /* real; null when nothing can be said: stale is never a smooth number */
+    HUB_INDICATOR_N,           /* integer: how many observations it rests on */
+    HUB_INDICATOR_STALE_SINCE, /* time: since when its sources are silent; null when fresh */
+    HUB_INDICATOR_BASIS,       /* text: receipt of the window of the stream it was made from, "hangzhou.log/512"; may be empty */
+    HUB_INDICATOR_N_FIELDS
+};
+
+extern const char *const hub_indicator_field_names[HUB_INDICATOR_N_FIELDS]; /* name area time period_ms value n stale_since basis */
+
+/* Per directed edge, each second: for the map. */
+enum hub_road_state_field {
+    HUB_ROAD_STATE_EDGE,        /* text */
+    HUB_ROAD_STATE_TIME,        /* time */
+    HUB_ROAD_STATE_SPEED_MPS,   /* real; null: not observed lately */
+    HUB_ROAD_STATE_DELAY_INDEX, /* real: actual over free-flow travel time, junction waiting included */
+    HUB_ROAD_STATE_FLOW_VPH,    /* real: vehicles an hour */
+    HUB_ROAD_STATE_N,           /* integer: passages it rests on */
+    HUB_ROAD_STATE_N_FIELDS
+};
+extern const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS]; /* edge time speed_mps delay_index flow_vph n */
+
+/* Per named road and area, each second: for the ranking. */
+enum hub_road_index_field {
+    HUB_ROAD_INDEX_ROAD, /* text: the road's name, "天目山路" */
+    HUB_ROAD_INDEX_AREA, /* text */
+    HUB_ROAD_INDEX_TIME, /* time */
+    HUB_ROAD_INDEX_SPEED_MPS,
+    HUB_ROAD_INDEX_DELAY_INDEX,
+    HUB_ROAD_INDEX_FLOW_VPH,
+    HUB_ROAD_INDEX_LENGTH_M, /* real: of what was observed */
+    HUB_ROAD_INDEX_N,
+    HUB_ROAD_INDEX_N_FIELDS
+};
+extern const char *const hub_road_index_field_names[HUB_ROAD_INDEX_N_FIELDS]; /* road area time speed_mps delay_index flow_vph length_m n */
+
+#endif

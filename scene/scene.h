@@ -1,0 +1,40 @@
+/*
+ * The face of a scene (场景): an application that needs contracts, publishes indicators, opens cases. Two scenes meet only as
+ * resources on the hub.
+ */
+#ifndef SCENE_SCENE_H
+#define SCENE_SCENE_H
+
+#include "base/yaml.h"
+#include "hub/hub.h"
+
+struct scene_env {
+    struct hub *hub;
+    struct loop *loop; /* the scene's own thread: every slot below runs on it, but start and stop, which run with the loop at rest */
+    struct clock *clock;
+    struct time_zone zone;
+    const char *city_dir, *data_dir;
+    struct str party; /* "hangzhou/scene.count" */
+};
+
+struct scene_need {
+    const char *name;          /* the key under `needs:` of the scene's file, whose value is a resource name */
+    const char *purpose;       /* code of the purpose */
+    const char *const *fields; /* NULL-terminated, in the order of the rows */
+    int64_t replay_ms;         /* of what came before the start */
+};
+
+struct scene_ops {
+    const char *name; /* "count": the `scene:` of scenes/count.yaml */
+    const struct scene_need *needs;
+    size_t n_needs;
+    /* `config`: the scene's file. Reads what it needs of the disk here, not later. */
+    enum err (*start)(const struct scene_env *env, struct yaml_node config, struct diag_list *diags, void **ret_scene);
+    /* Rows of the need number `need`; borrows. Must not block. */
+    void (*on_event)(void *scene, size_t need, const struct hub_window *window, struct rows *rows);
+    /* Every second. Must not block. */
+    void (*on_tick)(void *scene, struct wall_time now);
+    void (*stop)(void *scene);
+};
+
+#endif
