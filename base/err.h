@@ -36,7 +36,8 @@ enum err {
 /* A few plain words for an error, never NULL; static storage. */
 const char *err_text(enum err err);
 
-/* The error that the operating system's `errno_value` means here: ENOSPC is ERR_DISK_FULL, ENOMEM ERR_NO_MEMORY, the rest ERR_IO. */
+/* What the operating system's `errno_value` means here: ENOSPC and EDQUOT are ERR_DISK_FULL, ENOMEM ERR_NO_MEMORY, ENOENT ERR_NOT_FOUND,
+ * EEXIST ERR_EXISTS, EACCES and EPERM ERR_DENIED, the rest ERR_IO. */
 enum err err_from_errno(int errno_value);
 
 #endif

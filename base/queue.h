@@ -14,7 +14,8 @@ typedef void (*queue_take_fn)(void *context, void **items, size_t n);
 
 /* `limit`: most items held. `context` is kept. */
 enum err queue_create(struct loop *loop, size_t limit, queue_take_fn take, void *context, struct queue **ret_queue) MUST_CHECK;
-/* Items still inside are handed to `take` first, on the calling thread. After the pushers stopped. Takes NULL. */
+/* Items still inside are handed to `take` first, on the calling thread. After the pushers and the loop stopped: a
+ * posted task may still point here. Takes NULL. */
 void queue_destroy(struct queue *queue);
 enum err queue_push(struct queue *queue, void *item) MUST_CHECK; /* takes `item` on success */
 size_t queue_n_items(struct queue *queue);
