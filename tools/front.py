@@ -1,0 +1,105 @@
+"""What the tools behind the Makefile share: saying what they do, the build folders, starting Meson and Ninja.
+
+Python 3.11's standard library only. Nothing here decides what is built or tested: see tools/test, tools/run.
+"""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CACHE = os.path.join(ROOT, ".cache")
+CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+# One build folder a way of building; each is kept and reused. The clang ones need clang's C++ as well (simdjson).
+BUILDS = {
+    "build": {"options": []},
+    "build-asan": {"options": ["-Db_sanitize=address,undefined", "-Db_lundef=false"]},
+    "build-tsan": {"options": ["-Db_sanitize=thread", "-Db_lundef=false"]},
+    "build-fuzz": {"options": ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dfuzzing=true"], "compiler": ("clang", "clang++")},
+    "build-coverage": {"options": ["-Db_coverage=true", "-Dbuildtype=debug"]},
+    "build-lint": {"options": [], "compiler": ("clang", "clang++")},
+}
+
+_started = time.monotonic()
+
+
+class Failed(Exception):
+    """A tool cannot go on; the text is one line with the mend."""
+
+
+def elapsed():
+    seconds = int(time.monotonic() - _started)
+    return f"{seconds // 60:2d}:{seconds % 60:02d}"
+
+
+def say(text):
+    print(f"[{elapsed()}] {text}", flush=True)
+
+
+def run_tool(main):
+    """Runs a tool's main(); a Failed becomes one line, Ctrl-C a quiet exit."""
+    os.chdir(ROOT)
+    os.makedirs(CACHE, exist_ok=True)
+    try:
+        sys.exit(main())
+    except Failed as failure:
+        print(f"{os.path.basename(sys.argv[0])}: {failure}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def setup(mode):
+    """tools/setup run|test."""
+    if subprocess.run([os.path.join(ROOT, "tools", "setup"), mode], cwd=ROOT).returncode != 0:
+        raise Failed("the set-up failed; see the line above")
+
+
+def _modified(path):
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def configure(folder):
+    """Makes the build folder, or configures it again after packages were installed or Meson itself was changed."""
+    build = BUILDS[folder]
+    options = list(build["options"]) + [f"-Dwerror={'true' if CI else 'false'}"]
+    environment = dict(os.environ)
+    if "compiler" in build:
+        environment["CC"], environment["CXX"] = build["compiler"]
+    else:
+        environment.pop("CC", None)
+        environment.pop("CXX", None)
+    configured = _modified(os.path.join(folder, "meson-private", "coredata.dat"))
+    if configured and configured >= _modified(os.path.join(CACHE, "packages")):
+        return
+    again = ["--reconfigure"] if configured else []
+    result = subprocess.run(["meson", "setup", *again, folder, *options], env=environment, capture_output=True, text=True)
+    if result.returncode != 0:
+        lines = [line for line in (result.stdout + result.stderr).splitlines() if "ERROR" in line]
+        raise Failed(f"meson setup {folder}: {lines[0] if lines else result.stderr.strip()}; see {folder}/meson-logs/meson-log.txt")
+
+
+def compile_in(folder, targets=(), quiet=True):
+    """Configures and builds; on an error shows the compiler's words. Gives back how long it took in seconds."""
+    configure(folder)
+    before = time.monotonic()
+    command = ["ninja", "-C", folder, *targets]
+    if quiet:
+        log = os.path.join(CACHE, folder + ".log")
+        with open(log, "wb") as out:
+            code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT).returncode
+        if code != 0:
+            with open(log, encoding="utf-8", errors="replace") as text:
+                lines = text.read().splitlines()
+            first = next((i for i, line in enumerate(lines) if line.startswith("FAILED") or line.startswith("ninja: error")), 0)
+            print("\n".join(lines[first:first + 60]), flush=True)
+    else:
+        code = subprocess.run(command).returncode
+    if code != 0:
+        raise Failed(f"the build in {folder} failed; see above")
+    return time.monotonic() - before
