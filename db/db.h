@@ -23,6 +23,9 @@ enum err db_commit(struct db *db) MUST_CHECK; /* durable when it returns ERR_OK;
 void db_rollback(struct db *db);
 
 enum err db_prepare(struct db *db, const char *sql, struct diag *diag, struct db_statement **ret_statement) MUST_CHECK;
+/* The same, prepared once for this handle and reset; `sql` is a literal (compared by address), at most 64 of them: what a db_write runs.
+ * The handle owns it: no db_statement_finish(). ERR_FULL. */
+enum err db_cached(struct db *db, const char *sql, struct diag *diag, struct db_statement **ret_statement) MUST_CHECK;
 void db_statement_finish(struct db_statement *statement);                                /* takes NULL */
 enum err db_bind(struct db_statement *statement, int at, struct value value) MUST_CHECK; /* from 1; borrowed until the reset */
 /* One row: *ret_row says whether there is one. */
@@ -42,7 +45,7 @@ struct db_write {
     /* On the writer's thread, inside of a transaction shared with others: only this write is undone (savepoint) when it returns an error.
      * May run twice when the shared commit failed for another's sake. */
     enum err (*run)(struct db_write *write, struct db *db);
-    struct loop *loop;                    /* where `done` runs */
+    struct loop *loop;                    /* where `done` runs; NULL: on the writer's own thread */
     void (*done)(struct db_write *write); /* after the commit: `err` ERR_OK means on disk */
     enum err err;
     struct loop_task task;
@@ -52,6 +55,7 @@ struct db_write {
 /* Takes `db`. `limit`: most writes waiting. */
 enum err db_writer_create(struct db *db, size_t limit, struct db_writer **ret_writer) MUST_CHECK;
 void db_writer_destroy(struct db_writer *writer); /* commits what waits; closes the database; takes NULL */
-enum err db_writer_submit(struct db_writer *writer, struct db_write *write) MUST_CHECK; /* any thread; ERR_FULL */
+/* Any thread. ERR_FULL: too many wait. ERR_IO: an fsync failed, nothing is written any more; the owner stops the process. */
+enum err db_writer_submit(struct db_writer *writer, struct db_write *write) MUST_CHECK;
 
 #endif
