@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""make run as a reader meets it: it starts the city and tells where it is, stops on Ctrl-C without leaving a process, and says in one line what is wrong."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from city import ROOT, free_port, made_data, wait_for  # noqa: E402
+
+
+def processes_of(data):
+    """Processes that have the data folder in their command line."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as text:
+                if data.encode() in text.read():
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+class FrontDoor(unittest.TestCase):
+    def setUp(self):
+        self.data = tempfile.mkdtemp(prefix="citybrain-front-")
+        self.addCleanup(shutil.rmtree, self.data, ignore_errors=True)
+        shutil.copytree(made_data(), self.data, dirs_exist_ok=True)
+        self.port = free_port()
+
+    def start(self, *options, port=None):
+        """tools/run, which is all that `make run` calls, in a process group of its own, as a terminal gives it one."""
+        process = subprocess.Popen([os.path.join(ROOT, "tools", "run"), "--no-setup", "--data", self.data, "--port", str(port or self.port), *options],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def until(self, process, pattern):
+        """Reads what it prints until a line matches."""
+        seen = ""
+        for line in process.stdout:
+            seen += line
+            if re.search(pattern, line):
+                return seen
+        self.fail(f"ended without {pattern!r}:\n{seen}")
+
+    def refused(self, *options, port=None):
+        process = self.start(*options, port=port)
+        text = process.communicate(timeout=60)[0]
+        self.assertEqual(process.returncode, 1, text)
+        return text.rstrip("\n").splitlines()[-1]
+
+    def test_starts_tells_and_stops(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number.name):
+                process = self.start()
+                seen = self.until(process, "Ctrl-C")
+                self.assertIn(f"http://127.0.0.1:{self.port}/", seen)
+                self.assertRegex(seen, r"sign in as +mayor +citybrain-demo")
+                self.assertGreaterEqual(len(processes_of(self.data)), 3, "the tool, the brain, the world")
+                os.killpg(process.pid, number)
+                rest = process.communicate(timeout=60)[0]
+                self.assertEqual(process.returncode, 0, rest)
+                self.assertIn("stopped", rest)
+                self.assertEqual(processes_of(self.data), [])
+
+    def test_leaves_nothing_behind_when_killed(self):
+        process = self.start()
+        self.until(process, "Ctrl-C")
+        process.kill()
+        wait_for(lambda: not processes_of(self.data), 30, "the end of the brain and the world")
+
+    def test_busy_port(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", self.port))
+            other.listen(1)
+            line = self.refused()
+        self.assertRegex(line, rf"port {self.port} .*in use; mend: make run PORT={self.port + 1}")
+
+    def test_second_run_on_the_same_data(self):
+        process = self.start()
+        self.until(process, "Ctrl-C")
+        line = self.refused(port=free_port())
+        self.assertRegex(line, rf"in use by process {process.pid}; mend: ")
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+
+    def test_broken_city(self):
+        with tempfile.TemporaryDirectory() as folder:
+            city = os.path.join(folder, "hangzhou")
+            shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), city)
+            with open(os.path.join(city, "areas.yaml"), "a", encoding="utf-8") as out:
+                out.write("nonsense: 1\n")
+            process = self.start("--city", city)
+            text = process.communicate(timeout=60)[0]
+        self.assertEqual(process.returncode, 1, text)
+        self.assertRegex(text, r"areas\.yaml:\d+: .*nonsense")
+
+    def test_no_city(self):
+        self.assertIn("is no city", self.refused("--city", "/nonexistent"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
