@@ -28,7 +28,8 @@ struct bus_subscriber {
 };
 
 enum err bus_create(struct bus **ret_bus) MUST_CHECK;
-void bus_destroy(struct bus *bus); /* takes NULL; after every subscription ended */
+/* Takes NULL. After every subscription ended, and its loop has had a round since or will never have one again. */
+void bus_destroy(struct bus *bus);
 enum err bus_subscribe(
     struct bus *bus, struct str subject, const struct bus_subscriber *subscriber, struct bus_subscription **ret_subscription) MUST_CHECK;
 void bus_unsubscribe(struct bus_subscription *subscription); /* on the subscriber's loop; takes NULL; no call comes after it */
