@@ -17,6 +17,10 @@ struct hub_system_env {
     struct str party; /* whose system it is */
     struct str name;  /* file name without ".yaml" */
     bool check_only;  /* citybrain check: look at the files, touch nothing, start nothing */
+    /* Nothing may be acknowledged any more (disk full, a failed fsync): the composition stops the process. From any thread, once; may be
+     * NULL in tests. */
+    void (*fatal)(void *context, const char *part, enum err err);
+    void *fatal_context;
 };
 
 /* What a contract grants of a table, for the connector to compile once: only these columns, only these rows. */
@@ -64,6 +68,9 @@ struct hub_system_ops {
         enum err (*emit)(void *context, struct rows *rows), void *context);
     /* Doors of its own (vehicle_camera); may be NULL. */
     void (*mount)(void *system, struct http_mount *ret_mount);
+    /* Who may speak at those doors by Digest: http_auth.digest_ha1 asks each system that has this slot until one knows the user. Any
+     * thread; ERR_UNAUTHENTICATED: not mine. May be NULL. */
+    enum err (*digest_ha1)(void *system, struct str user, char ret_ha1[33], struct http_identity *ret_identity);
     /* Stops its threads and frees; on the hub's loop's thread after the doors closed. */
     void (*close)(void *system);
 };
