@@ -3,8 +3,9 @@
  *
  * What is acknowledged is on disk: an append is done only after its record's fdatasync returned. A failed write or fdatasync
  * stops the journal for good (the pages may be marked clean, so a retry would lie): every later append fails with the same
- * error, and the owner decides to stop the process. Records carry a length and a checksum; opening cuts a torn tail
- * (never acknowledged) and refuses a damaged middle (ERR_CORRUPT, with segment and offset in `diag`).
+ * error, and the owner decides to stop the process. Batches carry lengths and checksums (base/journal_segment.h); opening reads
+ * the newest segment whole, cuts a torn tail (never acknowledged) and refuses a damaged middle (ERR_CORRUPT, with segment and
+ * offset in `diag`). Older segments are checked as they are read: a week of passages must not delay a start.
  *
  * The ledger's write-ahead log and the passages of the camera door are journals.
  */
@@ -12,8 +13,11 @@
 #define BASE_JOURNAL_H
 
 #include "base/diag.h"
+#include "base/file.h"
 #include "base/loop.h"
 #include "base/str.h"
+
+#define JOURNAL_APPEND_MAX (4u << 20) /* bytes of one append, 4 for each record's length included: one batch's body */
 
 struct journal;
 
@@ -25,6 +29,7 @@ struct journal_options {
     /* Called on the journal's thread when a batch is durable, before its appends are done; may be NULL. `records` are borrowed. */
     void (*on_durable)(void *context, uint64_t first_index, const struct str *records, size_t n);
     void *context;
+    struct file_ops *files; /* NULL: the system's; kept */
 };
 
 /* One call that appends n records in one piece. Embedded in its owner, which keeps it and the bytes until `done`. */
@@ -39,18 +44,29 @@ struct journal_append {
     struct journal_append *next;
 };
 
+/* Recovers, then starts the thread. ERR_CORRUPT, ERR_IO, ERR_DISK_FULL, ERR_NO_MEMORY; ERR_STATE when the folder is open already, here or
+ * in another process. */
 enum err journal_open(const struct journal_options *options, struct diag *diag, struct journal **ret_journal) MUST_CHECK;
 /* From any thread. ERR_FULL (slow the sender), ERR_TOO_LARGE, or the error that stopped the journal; then `done` is not called. */
 enum err journal_append(struct journal *journal, struct journal_append *append) MUST_CHECK;
 /* Waits until it is durable; for tools and starts, not on a loop. */
 enum err journal_append_wait(struct journal *journal, struct str record, uint64_t *ret_index) MUST_CHECK;
-/* Durable records from `from` on, in order; `fn` returns false to stop. Reads the files; safe beside appends. ERR_NOT_FOUND: `from` was
- * dropped. */
+/* Durable records from `from` on, in order, as many as there are at the moment of the call; `fn` returns false to stop. Reads the files;
+ * safe beside appends. ERR_NOT_FOUND: `from` was dropped. */
 enum err journal_read(
     struct journal *journal, uint64_t from, bool (*fn)(void *context, uint64_t index, struct str record), void *context) MUST_CHECK;
+/* The same, piece by piece, for who follows the journal; remembers its place in the file. One thread at a time. */
+struct journal_reader;
+enum err journal_reader_create(struct journal *journal, uint64_t from, struct journal_reader **ret_reader) MUST_CHECK;
+/* Calls `fn` for each durable record from the reader's place on; the one for which it returns false is the last. ERR_CORRUPT, ERR_IO,
+ * ERR_NOT_FOUND (dropped), ERR_NO_MEMORY. */
+enum err journal_reader_read(
+    struct journal_reader *reader, bool (*fn)(void *context, uint64_t index, struct str record), void *context) MUST_CHECK;
+void journal_reader_destroy(struct journal_reader *reader); /* takes NULL; before journal_close() */
+enum err journal_error(struct journal *journal);            /* what stopped it; ERR_OK while it takes appends */
 uint64_t journal_first_index(struct journal *journal);
 uint64_t journal_n_durable(struct journal *journal); /* index of the next record to become durable */
-/* Deletes whole segments whose records all lie before `index` (retention). */
+/* Deletes whole segments whose records all lie before `index` (retention), never the newest. ERR_IO. */
 enum err journal_drop_before(struct journal *journal, uint64_t index) MUST_CHECK;
 /* Makes what is queued durable, stops the thread, closes. Takes NULL. */
 void journal_close(struct journal *journal);
