@@ -6,25 +6,25 @@ help:                ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
 
 run:                 ## build, start the demo city and its simulated world, print the cockpit's address (PORT=8080, SPEED=1)
-	@tools/run $(if $(PORT),--port $(PORT)) $(if $(SPEED),--speed $(SPEED))
+	@tools/setup run && exec tools/run $(if $(PORT),--port $(PORT)) $(if $(SPEED),--speed $(SPEED))
 
 test:                ## every test: C under sanitizers, borders, format, fuzz seeds, web, browser, documents
-	@tools/test
+	@tools/setup test && exec tools/test
 
 bench:               ## measure; prints lines "name value unit"
-	@bench/run
+	@tools/setup test && exec bench/run
 
 fuzz:                ## run every fuzz target under libFuzzer (SECONDS_EACH=30)
-	@tools/fuzz $(SECONDS_EACH)
+	@tools/setup test && exec tools/fuzz $(SECONDS_EACH)
 
 coverage:            ## line and branch coverage of the C tests, as text and HTML
-	@tools/coverage
+	@tools/setup test && exec tools/coverage
 
 lint:                ## borders, format, clang-tidy
-	@tools/lint
+	@tools/setup test && exec tools/lint
 
 format:              ## format every C file in place
-	@tools/check_format --fix
+	@tools/setup test && exec tools/check_format --fix
 
 clean:               ## remove what was built; keeps var/ (the demo city's data) and the npm modules
 	rm -rf build build-asan build-tsan build-fuzz build-coverage build-lint cockpit/web/dist .cache

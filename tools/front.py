@@ -51,12 +51,6 @@ def run_tool(main):
         sys.exit(128 + signal.SIGINT)
 
 
-def setup(mode):
-    """tools/setup run|test."""
-    if subprocess.run([os.path.join(ROOT, "tools", "setup"), mode], cwd=ROOT).returncode != 0:
-        raise Failed("the set-up failed; see the line above")
-
-
 def _modified(path):
     try:
         return os.stat(path).st_mtime

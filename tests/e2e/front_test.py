@@ -35,8 +35,8 @@ class FrontDoor(unittest.TestCase):
         self.port = free_port()
 
     def start(self, *options, port=None):
-        """tools/run, which is all that `make run` calls, in a process group of its own, as a terminal gives it one."""
-        process = subprocess.Popen([os.path.join(ROOT, "tools", "run"), "--no-setup", "--data", self.data, "--port", str(port or self.port), *options],
+        """tools/run, which `make run` becomes after the set-up, in a process group of its own, as a terminal gives it one."""
+        process = subprocess.Popen([os.path.join(ROOT, "tools", "run"), "--data", self.data, "--port", str(port or self.port), *options],
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
