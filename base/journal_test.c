@@ -173,11 +173,13 @@ static void many_threads_share_batches(void **state)
     struct journal *journal;
     assert_ok(journal_open(&options, NULL, &journal));
     pthread_t threads[N_THREADS];
-    char texts[N_EACH][512];
+    char texts[N_EACH][512]; /* read by all threads, so made before any of them */
+    struct str records[N_EACH];
+    for (int i = 0; i < N_EACH; i++)
+        records[i] = text_of((uint64_t)i, texts[i]);
     for (int t = 0; t < N_THREADS; t++) {
         senders[t] = (struct sender){.journal = journal, .is_in_order = true};
-        for (int i = 0; i < N_EACH; i++)
-            senders[t].records[i] = text_of((uint64_t)i, texts[i]);
+        memcpy(senders[t].records, records, sizeof records);
         assert_int_equal(pthread_create(&threads[t], NULL, send_all, &senders[t]), 0);
     }
     for (int t = 0; t < N_THREADS; t++)
