@@ -1,6 +1,6 @@
 // MOCK, for development and tests only. A log of the ledger's public formats, made with node:crypto alone, in memory: entry
 // bundles, a signed checkpoint each second, proofs. It shares no code with src/receipt, so that the two check each other.
-import { createHash, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 
 const sha256 = (...parts) => parts.reduce((h, p) => h.update(p), createHash('sha256')).digest();
 const LEAF = Buffer.from([0]);
@@ -14,7 +14,7 @@ export class MockLog {
     this.nodes = new Map();
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     this.privateKey = privateKey;
-    const raw = createPublicKey(publicKey).export({ type: 'spki', format: 'der' }).subarray(-32);
+    const raw = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
     const typed = Buffer.concat([Buffer.from([1]), raw]);
     this.keyId = sha256(`${origin}\n`, typed).subarray(0, 4);
     this.vkey = `${origin}+${this.keyId.toString('hex')}+${typed.toString('base64')}\n`;

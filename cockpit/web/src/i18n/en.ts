@@ -39,7 +39,6 @@ export const en: Record<Key, string> = {
   'theme.auto': 'as the system',
   'theme.dark': 'dark',
   'theme.light': 'light',
-  'top.person': '{name}',
   'top.skip': 'Skip to the main figure',
   'top.menu': 'Menu',
 
@@ -84,15 +83,11 @@ export const en: Record<Key, string> = {
 
   'company.title': 'Indicators',
   'areas.title': 'Areas within',
-  'areas.here': 'Current area',
-  'areas.none': 'No areas within',
-  'areas.open': 'Open {name}',
   'areas.up': 'Back to {name}',
 
   'ranking.title': 'Roads by delay',
   'ranking.summary': 'Slowest is {road}: delay index {index}, mean speed {speed} km/h.',
   'ranking.empty': 'No road has enough passages to be ranked just now.',
-  'ranking.road': 'Road',
   'ranking.index': 'Delay index',
   'ranking.speed': 'Speed',
   'ranking.flow': 'Flow',

@@ -38,7 +38,6 @@ export const zh = {
   'theme.auto': '跟随系统',
   'theme.dark': '深色',
   'theme.light': '浅色',
-  'top.person': '{name}',
   'top.skip': '跳到主要数字',
   'top.menu': '菜单',
 
@@ -83,15 +82,11 @@ export const zh = {
 
   'company.title': '运行指标',
   'areas.title': '下辖区域',
-  'areas.here': '当前区域',
-  'areas.none': '没有下辖区域',
-  'areas.open': '进入{name}',
   'areas.up': '返回{name}',
 
   'ranking.title': '道路延误排行',
   'ranking.summary': '最堵的是{road}，延误指数 {index}，平均车速 {speed} km/h。',
   'ranking.empty': '眼下没有道路有足够的过车可以排行。',
-  'ranking.road': '道路',
   'ranking.index': '延误指数',
   'ranking.speed': '车速',
   'ranking.flow': '流量',
