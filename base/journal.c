@@ -366,14 +366,21 @@ enum err journal_open(const struct journal_options *options, struct diag *diag, 
     return err;
 }
 
+void journal_stop(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    bool is_running = !journal->is_closing;
+    journal->is_closing = true;
+    pthread_cond_signal(&journal->wake);
+    pthread_mutex_unlock(&journal->mutex);
+    if (is_running)
+        pthread_join(journal->thread, NULL);
+}
+
 void journal_close(struct journal *journal)
 {
     if (!journal)
         return;
-    pthread_mutex_lock(&journal->mutex);
-    journal->is_closing = true;
-    pthread_cond_signal(&journal->wake);
-    pthread_mutex_unlock(&journal->mutex);
-    pthread_join(journal->thread, NULL);
+    journal_stop(journal);
     destroy(journal);
 }

@@ -68,7 +68,9 @@ uint64_t journal_first_index(struct journal *journal);
 uint64_t journal_n_durable(struct journal *journal); /* index of the next record to become durable */
 /* Deletes whole segments whose records all lie before `index` (retention), never the newest. ERR_IO. */
 enum err journal_drop_before(struct journal *journal, uint64_t index) MUST_CHECK;
-/* Makes what is queued durable, stops the thread, closes. Takes NULL. */
+/* Makes what is queued durable and stops the thread; reading goes on, appends are refused with ERR_STATE. One thread, once or more. */
+void journal_stop(struct journal *journal);
+/* journal_stop(), then closes. Takes NULL. */
 void journal_close(struct journal *journal);
 
 #endif

@@ -14,7 +14,8 @@
 #include "base/loop.h"
 
 #define LEDGER_LEAF_MAX 65535     /* tlog-tiles: entries are length-prefixed with 16 bits */
-#define LEDGER_CHECKPOINT_MS 1000 /* the longest a durable leaf waits for the checkpoint that proves it */
+#define LEDGER_CHECKPOINT_MS 1000 /* between two checkpoints at least; about the longest that a durable leaf waits for its proof */
+#define LEDGER_BEHIND_MAX 2000000 /* durable leaves not yet in tiles; past it appends are refused with ERR_FULL. Seconds of full load */
 
 struct ledger;
 
@@ -22,10 +23,14 @@ struct ledger_options {
     const char *dir;
     struct str origin;            /* first line of the checkpoint, and the log's name in receipts: "hangzhou.log" */
     const struct crypto_key *key; /* Ed25519; borrowed until close */
-    struct clock *clock;
+    struct clock *clock;          /* kept */
+    /* for tests, and 0 otherwise */
+    struct file_ops *files;   /* NULL: the system's; kept */
+    int64_t checkpoint_ms;    /* 0: LEDGER_CHECKPOINT_MS */
+    size_t journal_max_bytes; /* of a segment of the write-ahead journal; 0: 16 MiB */
 };
 
-/* Embedded in its owner, which keeps it and the leaf's bytes until `done`. */
+/* One leaf on its way. Embedded in its owner, which keeps it and the leaf's bytes until `done`. */
 struct ledger_append {
     struct str leaf;
     struct loop *loop;                          /* where `done` runs */
@@ -38,17 +43,24 @@ struct ledger_append {
 /* Recovers, then starts the writer. ERR_CORRUPT with the place in `diag`; ERR_STATE when another process has it open. */
 enum err ledger_open(const struct ledger_options *options, struct diag *diag, struct ledger **ret_ledger) MUST_CHECK;
 void ledger_close(struct ledger *ledger); /* a last checkpoint over everything durable; takes NULL */
-/* Any thread. ERR_FULL: too much waits for the disk; ERR_TOO_LARGE; or the disk's error, for good: nothing more may be acknowledged. */
+/* Any thread. ERR_FULL: too much waits for the disk; ERR_TOO_LARGE; ERR_STATE: closing; or the disk's error, for good: nothing more may be
+ * acknowledged. */
 enum err ledger_append(struct ledger *ledger, struct ledger_append *append) MUST_CHECK;
 uint64_t ledger_n_durable(struct ledger *ledger);
 uint64_t ledger_n_published(struct ledger *ledger); /* size of the newest checkpoint */
+/* What stopped the ledger: the journal, or the tiles' thread. ERR_OK while it works. */
+enum err ledger_error(struct ledger *ledger);
+/* Publishes what is durable now, without waiting for the second to pass, and waits until it is done. For tools and tests, not on a loop. */
+enum err ledger_publish(struct ledger *ledger) MUST_CHECK;
+/* The newest checkpoint, a signed note, appended to `out`. ERR_BUSY: none yet. */
+enum err ledger_checkpoint(struct ledger *ledger, struct buf *out) MUST_CHECK;
 struct str ledger_origin(const struct ledger *ledger);
 const char *ledger_static_dir(const struct ledger *ledger); /* the folder of checkpoint and tiles, for the HTTP door */
 
 /* A C2SP tlog-proof of leaf `index` under the newest checkpoint. ERR_BUSY: durable, but not under a checkpoint yet (at most CHECKPOINT_MS);
  * ERR_NOT_FOUND. Any thread; reads tiles from disk or cache. */
 enum err ledger_proof(struct ledger *ledger, uint64_t index, struct buf *out) MUST_CHECK;
-/* The leaf's bytes. */
+/* The leaf's bytes, appended to `out`; also of one that waits for its checkpoint. ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT. Any thread. */
 enum err ledger_leaf(struct ledger *ledger, uint64_t index, struct buf *out) MUST_CHECK;
 
 /* Offline: does `proof` (tlog-proof text) prove that `leaf` stands in the log whose verifier key (C2SP vkey, "name+hash+base64") is given?

@@ -1,5 +1,0 @@
-/// <reference types="vite/client" />
-declare module '*?worker&url' {
-  const url: string;
-  export default url;
-}

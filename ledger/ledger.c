@@ -1,0 +1,431 @@
+/*
+ * The ledger: appends, its tiles' thread, proofs. See ledger/ledger.h.
+ *
+ * Two threads. The journal's makes leaves durable and acknowledges them; it never waits for the second. The tiles' thread follows the
+ * journal through its files (the page cache, as a rule), so a backlog costs no memory, and catching up after a crash is the same code
+ * as every day. Who asks for proofs sees the checkpoint as of the last publication, under a mutex.
+ */
+#include "ledger/ledger.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "ledger/builder.h"
+#include "ledger/proof.h"
+#include "ledger/tile.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define JOURNAL_SEGMENT_BYTES (16u << 20) /* what is read through at a start; a few seconds of full load */
+#define LEAVES_BETWEEN_LOOKS 1024         /* at the clock, while catching up */
+
+struct ledger {
+    struct ledger_options options;
+    char static_dir[FILE_PATH_MAX];
+    char origin[256];
+    struct journal *journal;
+    struct tile_cache *cache;
+    pthread_t thread;
+    _Atomic uint64_t n_built;
+    _Atomic int failed; /* an enum err: of the tiles' thread */
+    _Atomic bool is_closing;
+
+    pthread_mutex_t mutex;   /* guards what follows */
+    pthread_cond_t wake;     /* the thread has leaves to take, or is told something */
+    pthread_cond_t was_done; /* something was published, or the thread failed */
+    bool has_work, must_publish, must_end;
+    uint64_t published;
+    struct buf checkpoint; /* of `published` leaves */
+
+    /* the thread's own */
+    struct builder builder;
+    struct journal_reader *reader;
+    struct mono_time last_checkpoint;
+    enum err take_err;
+};
+
+/* ---- the tiles' thread ---- */
+
+/* On the journal's thread, before the batch is acknowledged: only a nudge. */
+static void note_durable(void *context, uint64_t first_index, const struct str *records, size_t n)
+{
+    struct ledger *ledger = context;
+    pthread_mutex_lock(&ledger->mutex);
+    if (!ledger->has_work) {
+        ledger->has_work = true;
+        pthread_cond_signal(&ledger->wake);
+    }
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+static bool take_leaf(void *context, uint64_t index, struct str leaf)
+{
+    struct ledger *ledger = context;
+    assert(index == ledger->builder.edge.size);
+    ledger->take_err = builder_add(&ledger->builder, leaf);
+    atomic_store_explicit(&ledger->n_built, index + 1, memory_order_relaxed);
+    return !ledger->take_err && (index + 1) % LEAVES_BETWEEN_LOOKS != 0;
+}
+
+static enum err publish(struct ledger *ledger)
+{
+    enum err err = builder_publish(&ledger->builder);
+    if (err)
+        return err;
+    ledger->last_checkpoint = clock_mono(ledger->options.clock);
+    uint64_t size = ledger->builder.published;
+    pthread_mutex_lock(&ledger->mutex);
+    buf_reset(&ledger->checkpoint);
+    buf_append_str(&ledger->checkpoint, buf_str(&ledger->builder.note));
+    err = ledger->checkpoint.err;
+    if (!err)
+        ledger->published = size;
+    pthread_cond_broadcast(&ledger->was_done);
+    pthread_mutex_unlock(&ledger->mutex);
+    /* what the published bundles hold is durable twice; the rest of the last bundle stays in the journal, too */
+    return err ? err : journal_drop_before(ledger->journal, size - size % MERKLE_TILE);
+}
+
+static int64_t ms_until_checkpoint(struct ledger *ledger)
+{
+    int64_t passed = mono_ms_between(ledger->last_checkpoint, clock_mono(ledger->options.clock));
+    return passed >= ledger->options.checkpoint_ms ? 0 : ledger->options.checkpoint_ms - passed;
+}
+
+/* Waits for leaves, for the moment of the next checkpoint when one is due, or to be told. */
+static void wait_for_work(struct ledger *ledger, bool *ret_must_publish, bool *ret_must_end)
+{
+    bool is_unpublished = ledger->builder.edge.size > ledger->builder.published;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + ms_until_checkpoint(ledger) * 1000000;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    pthread_mutex_lock(&ledger->mutex);
+    while (!ledger->has_work && !ledger->must_publish && !ledger->must_end) {
+        if (!is_unpublished)
+            pthread_cond_wait(&ledger->wake, &ledger->mutex);
+        else if (pthread_cond_timedwait(&ledger->wake, &ledger->mutex, &until) == ETIMEDOUT)
+            break;
+    }
+    ledger->has_work = false;
+    *ret_must_publish = ledger->must_publish;
+    *ret_must_end = ledger->must_end;
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+static bool is_behind(const struct ledger *ledger)
+{
+    return ledger->builder.edge.size < journal_n_durable(ledger->journal);
+}
+
+/* Takes what is durable, a piece at a time, and publishes whenever the second has passed. */
+static enum err catch_up(struct ledger *ledger)
+{
+    while (is_behind(ledger)) {
+        enum err err = journal_reader_read(ledger->reader, take_leaf, ledger);
+        if (!err)
+            err = ledger->take_err;
+        if (!err && ms_until_checkpoint(ledger) == 0)
+            err = publish(ledger);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+static void *run(void *context)
+{
+    struct ledger *ledger = context;
+    pthread_setname_np(pthread_self(), "ledger");
+    bool must_publish = false, must_end = false;
+    enum err err = ERR_OK;
+    while (!err && !must_end) {
+        wait_for_work(ledger, &must_publish, &must_end);
+        err = catch_up(ledger);
+        if (!err && (must_publish || must_end || ms_until_checkpoint(ledger) == 0))
+            err = publish(ledger);
+        pthread_mutex_lock(&ledger->mutex);
+        if (must_publish)
+            ledger->must_publish = false;
+        pthread_cond_broadcast(&ledger->was_done);
+        pthread_mutex_unlock(&ledger->mutex);
+    }
+    if (err) {
+        atomic_store(&ledger->failed, (int)err);
+        log_write(LOG_ERROR, "ledger", "tiles cannot be written; nothing more is acknowledged; mend the disk and start again", LOG_ERR(err),
+            LOG_TEXT("dir", ledger->static_dir), LOG_INT("published", (int64_t)ledger->builder.published), LOG_END);
+        pthread_mutex_lock(&ledger->mutex);
+        pthread_cond_broadcast(&ledger->was_done);
+        pthread_mutex_unlock(&ledger->mutex);
+    }
+    return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+/* The journal has to hold every leaf from the checkpoint on; otherwise acknowledged leaves would be lost, or their places given twice. */
+static enum err check_journal(struct ledger *ledger, struct diag *diag)
+{
+    uint64_t published = ledger->builder.published, first = journal_first_index(ledger->journal), end = journal_n_durable(ledger->journal);
+    if (first <= published && published <= end)
+        return ERR_OK;
+    return diag_set(diag, ERR_CORRUPT, ledger->options.dir, 0,
+        "the checkpoint covers %" PRIu64 " leaves, but the journal holds %" PRIu64 " to %" PRIu64
+        ": checkpoint, tiles and journal are not of one moment; restore the whole folder from one copy",
+        published, first, end);
+}
+
+static enum err open_parts(struct ledger *ledger, struct diag *diag)
+{
+    const struct ledger_options *options = &ledger->options;
+    char journal_dir[FILE_PATH_MAX];
+    enum err err = file_join(journal_dir, options->dir, "journal");
+    if (!err)
+        err = file_join(ledger->static_dir, options->dir, "log");
+    if (!err)
+        err = str_to_c(options->origin, ledger->origin, sizeof ledger->origin);
+    if (err)
+        return diag_set(diag, err, options->dir, 0, "the folder's path or the log's name is too long");
+    err = file_make_dirs(options->files, ledger->static_dir);
+    if (err)
+        return diag_set(diag, err, ledger->static_dir, 0, "the folder cannot be made (%s)", strerror(errno));
+    struct journal_options journal_options = {
+        .dir = journal_dir,
+        .segment_max_bytes = options->journal_max_bytes,
+        .record_max_bytes = LEDGER_LEAF_MAX,
+        .on_durable = note_durable,
+        .context = ledger,
+        .files = options->files,
+    };
+    err = journal_open(&journal_options, diag, &ledger->journal);
+    if (!err)
+        err = builder_init(&ledger->builder, options->files, ledger->static_dir, str_from_c(ledger->origin), options->key, diag);
+    if (!err)
+        err = check_journal(ledger, diag);
+    if (!err)
+        err = journal_reader_create(ledger->journal, ledger->builder.published, &ledger->reader);
+    if (!err)
+        err = tile_cache_create(ledger->static_dir, &ledger->cache);
+    return err;
+}
+
+static void destroy(struct ledger *ledger)
+{
+    journal_reader_destroy(ledger->reader);
+    journal_close(ledger->journal);
+    builder_finish(&ledger->builder);
+    tile_cache_destroy(ledger->cache);
+    buf_finish(&ledger->checkpoint);
+    pthread_cond_destroy(&ledger->was_done);
+    pthread_cond_destroy(&ledger->wake);
+    pthread_mutex_destroy(&ledger->mutex);
+    mem_free(ledger);
+}
+
+enum err ledger_open(const struct ledger_options *options, struct diag *diag, struct ledger **ret_ledger)
+{
+    struct ledger *ledger = mem_alloc_zero(1, sizeof *ledger);
+    if (!ledger)
+        return ERR_NO_MEMORY;
+    ledger->options = *options;
+    struct ledger_options *o = &ledger->options;
+    o->files = o->files ? o->files : file_ops_system();
+    o->checkpoint_ms = o->checkpoint_ms ? o->checkpoint_ms : LEDGER_CHECKPOINT_MS;
+    o->journal_max_bytes = o->journal_max_bytes ? o->journal_max_bytes : JOURNAL_SEGMENT_BYTES;
+    buf_init(&ledger->checkpoint, NOTE_MAX);
+    pthread_mutex_init(&ledger->mutex, NULL);
+    pthread_cond_init(&ledger->was_done, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&ledger->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    enum err err = open_parts(ledger, diag);
+    if (!err) {
+        buf_append_str(&ledger->checkpoint, buf_str(&ledger->builder.note));
+        err = ledger->checkpoint.err;
+    }
+    if (!err) {
+        o->dir = NULL; /* the caller's */
+        o->origin = str_from_c(ledger->origin);
+        ledger->published = ledger->builder.published;
+        atomic_store(&ledger->n_built, ledger->published);
+        ledger->has_work = is_behind(ledger);
+        ledger->last_checkpoint = (struct mono_time){clock_mono(o->clock).ns - o->checkpoint_ms * 1000000};
+        err = pthread_create(&ledger->thread, NULL, run, ledger) == 0 ? ERR_OK : ERR_NO_MEMORY;
+    }
+    if (err)
+        destroy(ledger);
+    else
+        *ret_ledger = ledger;
+    return err;
+}
+
+void ledger_close(struct ledger *ledger)
+{
+    if (!ledger)
+        return;
+    atomic_store(&ledger->is_closing, true);
+    journal_stop(ledger->journal); /* first, so that the last checkpoint covers all that is durable */
+    pthread_mutex_lock(&ledger->mutex);
+    ledger->must_end = true;
+    pthread_cond_signal(&ledger->wake);
+    pthread_mutex_unlock(&ledger->mutex);
+    pthread_join(ledger->thread, NULL);
+    destroy(ledger);
+}
+
+/* ---- the callers' side ---- */
+
+static void note_appended(struct journal_append *journal_append)
+{
+    struct ledger_append *append = container_of(journal_append, struct ledger_append, journal);
+    append->err = journal_append->err;
+    append->index = journal_append->first_index;
+    append->done(append);
+}
+
+enum err ledger_error(struct ledger *ledger)
+{
+    enum err err = (enum err)atomic_load_explicit(&ledger->failed, memory_order_relaxed);
+    return err ? err : journal_error(ledger->journal);
+}
+
+enum err ledger_append(struct ledger *ledger, struct ledger_append *append)
+{
+    enum err err = (enum err)atomic_load_explicit(&ledger->failed, memory_order_relaxed);
+    if (err)
+        return err;
+    if (atomic_load_explicit(&ledger->is_closing, memory_order_relaxed))
+        return ERR_STATE;
+    if (journal_n_durable(ledger->journal) - atomic_load_explicit(&ledger->n_built, memory_order_relaxed) > LEDGER_BEHIND_MAX)
+        return ERR_FULL;
+    append->journal = (struct journal_append){.records = &append->leaf, .n = 1, .loop = append->loop, .done = note_appended};
+    return journal_append(ledger->journal, &append->journal);
+}
+
+uint64_t ledger_n_durable(struct ledger *ledger)
+{
+    return journal_n_durable(ledger->journal);
+}
+
+uint64_t ledger_n_published(struct ledger *ledger)
+{
+    pthread_mutex_lock(&ledger->mutex);
+    uint64_t published = ledger->published;
+    pthread_mutex_unlock(&ledger->mutex);
+    return published;
+}
+
+enum err ledger_publish(struct ledger *ledger)
+{
+    uint64_t wanted = journal_n_durable(ledger->journal);
+    pthread_mutex_lock(&ledger->mutex);
+    while (ledger->published < wanted && !atomic_load(&ledger->failed)) {
+        ledger->must_publish = true;
+        pthread_cond_signal(&ledger->wake);
+        pthread_cond_wait(&ledger->was_done, &ledger->mutex);
+    }
+    pthread_mutex_unlock(&ledger->mutex);
+    return (enum err)atomic_load(&ledger->failed);
+}
+
+struct str ledger_origin(const struct ledger *ledger)
+{
+    return ledger->options.origin;
+}
+
+const char *ledger_static_dir(const struct ledger *ledger)
+{
+    return ledger->static_dir;
+}
+
+enum err ledger_checkpoint(struct ledger *ledger, struct buf *out)
+{
+    pthread_mutex_lock(&ledger->mutex);
+    enum err err = ledger->published == 0 ? ERR_BUSY : ERR_OK;
+    if (!err) {
+        buf_append_str(out, buf_str(&ledger->checkpoint));
+        err = out->err;
+    }
+    pthread_mutex_unlock(&ledger->mutex);
+    return err;
+}
+
+enum err ledger_proof(struct ledger *ledger, uint64_t index, struct buf *out)
+{
+    struct buf note;
+    buf_init(&note, NOTE_MAX);
+    pthread_mutex_lock(&ledger->mutex); /* size and note of one moment */
+    uint64_t size = ledger->published;
+    if (index < size)
+        buf_append_str(&note, buf_str(&ledger->checkpoint));
+    pthread_mutex_unlock(&ledger->mutex);
+    enum err err = note.err;
+    if (index >= size)
+        err = index < journal_n_durable(ledger->journal) ? ERR_BUSY : ERR_NOT_FOUND;
+    if (!err) {
+        struct tile_source source;
+        struct proof proof = {.index = index, .checkpoint = buf_str(&note)};
+        tile_source_init(&source, ledger->cache, size);
+        err = merkle_prove_inclusion(&source.source, index, size, &proof.inclusion);
+        if (!err) {
+            proof_write(&proof, out);
+            err = out->err;
+        }
+    }
+    buf_finish(&note);
+    return err;
+}
+
+struct leaf_wanted {
+    struct buf *out;
+    bool is_found;
+};
+
+static bool copy_leaf(void *context, uint64_t index, struct str leaf)
+{
+    struct leaf_wanted *wanted = context;
+    buf_append_str(wanted->out, leaf);
+    wanted->is_found = true;
+    return false;
+}
+
+static enum err published_leaf(struct ledger *ledger, uint64_t index, uint64_t size, struct buf *out)
+{
+    uint64_t n = index / MERKLE_TILE, left = size - n * MERKLE_TILE;
+    struct buf bundle;
+    struct str entry;
+    buf_init(&bundle, TILE_BUNDLE_MAX + 1);
+    enum err err = tile_read_bundle(ledger->static_dir, n, left < MERKLE_TILE ? (size_t)left : MERKLE_TILE, &bundle);
+    if (!err)
+        err = tile_bundle_entry(buf_str(&bundle), (size_t)(index % MERKLE_TILE), &entry);
+    if (!err) {
+        buf_append_str(out, entry);
+        err = out->err;
+    }
+    buf_finish(&bundle);
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err; /* under a checkpoint every bundle is there */
+}
+
+enum err ledger_leaf(struct ledger *ledger, uint64_t index, struct buf *out)
+{
+    uint64_t size = ledger_n_published(ledger);
+    if (index >= size) {
+        struct leaf_wanted wanted = {.out = out};
+        enum err err = journal_read(ledger->journal, index, copy_leaf, &wanted);
+        if (err != ERR_NOT_FOUND)
+            return err ? err : wanted.is_found ? out->err : ERR_NOT_FOUND;
+        size = ledger_n_published(ledger); /* published since we looked, and dropped from the journal */
+        if (index >= size)
+            return ERR_NOT_FOUND;
+    }
+    return published_leaf(ledger, index, size, out);
+}

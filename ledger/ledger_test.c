@@ -1,0 +1,527 @@
+/*
+ * Tests of the ledger as a whole: order and places of leaves, proofs, openings, damage, limits. Crashes are ledger_crash_test.c.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/test.h"
+#include "ledger/ledger_testing.h"
+#include "ledger/proof.h"
+#include "ledger/tile.h"
+#include "ledger/verify.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char root[FILE_PATH_MAX];
+static struct file_ops *files;
+
+static int make_root(void **state)
+{
+    file_sim_make_root(root);
+    files = file_sim_unsynced_ops();
+    return 0;
+}
+
+static int remove_root(void **state)
+{
+    file_sim_remove_tree(root);
+    return 0;
+}
+
+static void append(struct ledger *ledger, uint64_t from, uint64_t to)
+{
+    enum err err;
+    assert_int_equal(testing_append(ledger, from, to, true, NULL, &err), to);
+    assert_ok(err);
+}
+
+/* Proves leaf `index` and gives the size under which it was proven. */
+static uint64_t prove(struct ledger *ledger, uint64_t index)
+{
+    char vkey[160], text[512], other[512];
+    struct buf proof;
+    uint64_t found = 0;
+    struct str note_text;
+    struct proof parsed;
+    struct note_verifier verifier;
+    struct checkpoint checkpoint;
+    buf_init(&proof, NOTE_MAX);
+    testing_vkey(vkey);
+    assert_ok(ledger_proof(ledger, index, &proof));
+    assert_ok(ledger_verify(testing_leaf(index, text), buf_str(&proof), str_from_c(vkey), &found, NULL));
+    assert_int_equal(found, index);
+    assert_err(ledger_verify(testing_leaf(index + 1, other), buf_str(&proof), str_from_c(vkey), &found, NULL), ERR_CRYPTO);
+    assert_ok(proof_parse(buf_str(&proof), &parsed, NULL));
+    assert_ok(note_verifier_parse(str_from_c(vkey), &verifier, NULL));
+    assert_ok(note_open(parsed.checkpoint, &verifier, &note_text, NULL));
+    assert_ok(checkpoint_parse(note_text, &checkpoint, NULL));
+    buf_finish(&proof);
+    return checkpoint.size;
+}
+
+static void proves_every_leaf_at_every_size(void **state)
+{
+    static const uint64_t sizes[] = {1, 2, 3, 7, 255, 256, 257, 300, 511, 512, 513, 700};
+    struct ledger *ledger;
+    struct buf out;
+    uint64_t n = 0;
+    buf_init(&out, NOTE_MAX);
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    assert_err(ledger_checkpoint(ledger, &out), ERR_BUSY);
+    assert_err(ledger_proof(ledger, 0, &out), ERR_NOT_FOUND);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        append(ledger, n, sizes[i]);
+        assert_ok(ledger_publish(ledger));
+        n = sizes[i];
+        assert_int_equal(ledger_n_published(ledger), n);
+        for (uint64_t k = 0; k<n; k += n> 300 ? 3 : 1)
+            assert_int_equal(prove(ledger, k), n);
+        assert_int_equal(prove(ledger, n - 1), n);
+        assert_err(ledger_proof(ledger, n, &out), ERR_NOT_FOUND);
+        assert_int_equal(testing_check(ledger), n);
+    }
+    buf_finish(&out);
+    ledger_close(ledger);
+}
+
+static void a_leaf_without_a_checkpoint_is_busy(void **state)
+{
+    struct ledger *ledger;
+    struct buf out;
+    buf_init(&out, NOTE_MAX);
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    append(ledger, 0, 1); /* the first is published at once */
+    assert_ok(ledger_publish(ledger));
+    append(ledger, 1, 5);
+    assert_err(ledger_proof(ledger, 4, &out), ERR_BUSY);
+    assert_err(ledger_proof(ledger, 5, &out), ERR_NOT_FOUND);
+    assert_ok(ledger_leaf(ledger, 4, &out));
+    char text[512];
+    assert_true(str_equal(buf_str(&out), testing_leaf(4, text)));
+    assert_err(ledger_leaf(ledger, 5, &out), ERR_NOT_FOUND);
+    assert_ok(ledger_publish(ledger));
+    assert_int_equal(prove(ledger, 4), 5);
+    buf_finish(&out);
+    ledger_close(ledger);
+}
+
+static void publishes_by_itself_within_the_time(void **state)
+{
+    struct ledger_options options = {
+        .dir = root, .origin = STR(TESTING_ORIGIN), .key = testing_key(), .clock = clock_system(), .files = files, .checkpoint_ms = 50};
+    struct ledger *ledger;
+    assert_ok(ledger_open(&options, NULL, &ledger));
+    for (uint64_t i = 0; i < 20; i++) {
+        append(ledger, i, i + 1);
+        for (int wait = 0; ledger_n_published(ledger) <= i; wait++) {
+            assert_true(wait < 10000); /* a hundred times what it may take */
+            usleep(1000);
+        }
+    }
+    ledger_close(ledger);
+}
+
+static void closing_publishes_and_opening_goes_on(void **state)
+{
+    uint64_t n = 0;
+    for (int round = 0; round < 6; round++) {
+        struct ledger *ledger;
+        char static_dir[FILE_PATH_MAX];
+        assert_ok(testing_open(root, files, 20000, NULL, &ledger));
+        assert_int_equal(ledger_n_durable(ledger), n);
+        assert_int_equal(ledger_n_published(ledger), n);
+        assert_int_equal(testing_check(ledger), n);
+        append(ledger, n, n + 150);
+        n += 150;
+        assert_ok(str_to_c(str_from_c(ledger_static_dir(ledger)), static_dir, sizeof static_dir));
+        ledger_close(ledger);
+        assert_int_equal(testing_check_checkpoint_file(static_dir), n);
+    }
+}
+
+static size_t n_names(const char *path)
+{
+    DIR *dir = opendir(path);
+    size_t n = 0;
+    if (!dir)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        n += entry->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+/* Partial tiles stay while a checkpoint may need them, and go when the tile is full; the journal goes, too. */
+static void old_partial_tiles_and_old_journals_go(void **state)
+{
+    struct ledger *ledger;
+    char path[FILE_PATH_MAX];
+    assert_ok(testing_open(root, files, 10000, NULL, &ledger));
+    for (uint64_t n = 0; n < 1000; n += 50) {
+        append(ledger, n, n + 50);
+        assert_ok(ledger_publish(ledger));
+    }
+    for (uint64_t tile = 0; tile < 4; tile++) {
+        assert_ok(tile_partial_dir(path, ledger_static_dir(ledger), 0, tile));
+        assert_int_equal(n_names(path), tile < 3 ? 0 : 5); /* 768 to 1000: at 800, 850, 900, 950, 1000 */
+        assert_int_equal(access(path, F_OK), tile < 3 ? -1 : 0);
+        assert_ok(tile_partial_dir(path, ledger_static_dir(ledger), TILE_ENTRIES, tile));
+        assert_int_equal(access(path, F_OK), tile < 3 ? -1 : 0);
+    }
+    assert_ok(file_join(path, root, "journal"));
+    assert_in_range(n_names(path), 2, 12); /* the lock, and segments of 10,000 bytes for the last 232 leaves of about 210 */
+    assert_int_equal(testing_check(ledger), 1000);
+    ledger_close(ledger);
+}
+
+static void a_tile_of_level_two_begins_after_65536_leaves(void **state)
+{
+    struct ledger *ledger;
+    char path[FILE_PATH_MAX];
+    struct stat status;
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    append(ledger, 0, 70000);
+    assert_ok(ledger_publish(ledger));
+    static const struct {
+        int level;
+        uint64_t n;
+        size_t width;
+    } tiles[] = {{0, 272, 256}, {0, 273, 112}, {1, 0, 256}, {1, 1, 17}, {2, 0, 1}}; /* the specification's own example */
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+        assert_ok(tile_path(path, ledger_static_dir(ledger), tiles[i].level, tiles[i].n, tiles[i].width));
+        assert_int_equal(stat(path, &status), 0);
+        assert_int_equal(status.st_size, tiles[i].width * 32);
+    }
+    for (uint64_t k = 0; k < 70000; k += 997)
+        assert_int_equal(prove(ledger, k), 70000);
+    assert_int_equal(prove(ledger, 69999), 70000);
+    ledger_close(ledger);
+}
+
+/* ---- refusals at opening ---- */
+
+static void expect_refusal(const char *cause)
+{
+    struct ledger *ledger;
+    struct diag diag = {""};
+    assert_err(testing_open(root, files, 0, &diag, &ledger), ERR_CORRUPT);
+    if (!strstr(diag.text, cause))
+        fail_msg("\"%s\" does not say \"%s\"", diag.text, cause);
+}
+
+static void flip(const char *path, off_t at)
+{
+    int fd = open(path, O_RDWR);
+    uint8_t byte;
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+static void damage_at_the_right_edge_is_refused_with_its_place(void **state)
+{
+    struct ledger *ledger;
+    char path[FILE_PATH_MAX], dir[FILE_PATH_MAX], away[FILE_PATH_MAX];
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    append(ledger, 0, 600);
+    ledger_close(ledger);
+    assert_ok(file_join(dir, root, "log"));
+    assert_ok(tile_path(path, dir, 0, 2, 88));
+    flip(path, 100);
+    expect_refusal("do not give the checkpoint's root for 600 leaves");
+    flip(path, 100);
+    assert_ok(tile_path(path, dir, 1, 0, 2));
+    flip(path, 1);
+    expect_refusal("do not give the checkpoint's root");
+    flip(path, 1);
+    assert_ok(file_join(away, root, "away"));
+    assert_int_equal(rename(path, away), 0);
+    expect_refusal("tile/1/000.p/2: the tile is missing or too short");
+    assert_int_equal(rename(away, path), 0);
+    assert_ok(tile_path(path, dir, TILE_ENTRIES, 2, 88));
+    flip(path, 5);
+    expect_refusal("tile/entries/002.p/88: the entry bundle is missing, or not that of its tile");
+    flip(path, 5);
+    flip(path, 0); /* a length */
+    expect_refusal("the entry bundle");
+    flip(path, 0);
+    assert_ok(file_join(path, dir, "checkpoint"));
+    for (off_t at = 0; at < 100; at += 7) {
+        flip(path, at);
+        expect_refusal("checkpoint:");
+        flip(path, at);
+    }
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    assert_int_equal(testing_check(ledger), 600);
+    ledger_close(ledger);
+}
+
+static void parts_of_different_moments_are_refused(void **state)
+{
+    struct ledger *ledger;
+    char journal[FILE_PATH_MAX], checkpoint[FILE_PATH_MAX], away[FILE_PATH_MAX];
+    assert_ok(file_join(journal, root, "journal"));
+    assert_ok(file_join(checkpoint, root, "log/checkpoint"));
+    assert_ok(file_join(away, root, "away"));
+    assert_ok(testing_open(root, files, 1000, NULL, &ledger));
+    enum err err;
+    assert_int_equal(testing_append(ledger, 0, 600, false, NULL, &err), 600); /* each its own batch, so that segments are many */
+    ledger_close(ledger);
+    assert_int_equal(rename(journal, away), 0); /* a log without its journal: acknowledged leaves may be missing */
+    expect_refusal("are not of one moment");
+    file_sim_remove_tree(journal);
+    assert_int_equal(rename(away, journal), 0);
+    assert_int_equal(rename(checkpoint, away), 0); /* a journal that begins late, without the checkpoint */
+    expect_refusal("are not of one moment");
+    assert_int_equal(rename(away, checkpoint), 0);
+    assert_ok(testing_open(root, files, 1000, NULL, &ledger));
+    assert_int_equal(testing_check(ledger), 600);
+    ledger_close(ledger);
+}
+
+static void another_key_or_name_is_refused(void **state)
+{
+    static const uint8_t seed[32] = {1};
+    struct crypto_key *other;
+    struct ledger *ledger;
+    struct diag diag = {""};
+    assert_ok(crypto_key_from_seed(seed, &other));
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    append(ledger, 0, 3);
+    ledger_close(ledger);
+    struct ledger_options options = {.dir = root, .origin = STR(TESTING_ORIGIN), .key = other, .clock = clock_system()};
+    assert_err(ledger_open(&options, &diag, &ledger), ERR_CORRUPT);
+    assert_non_null(strstr(diag.text, "no signature is of the key"));
+    options.key = testing_key();
+    options.origin = STR("puer.log");
+    assert_err(ledger_open(&options, &diag, &ledger), ERR_CORRUPT);
+    options.origin = STR("a name");
+    assert_err(ledger_open(&options, &diag, &ledger), ERR_RANGE);
+    crypto_key_destroy(other);
+}
+
+static void only_one_process_has_it_open(void **state)
+{
+    struct ledger *ledger, *second;
+    struct diag diag = {""};
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    assert_err(testing_open(root, files, 0, &diag, &second), ERR_STATE);
+    assert_true(diag.text[0] != 0);
+    ledger_close(ledger);
+}
+
+/* ---- leaves of every length, limits, failing memory ---- */
+
+static struct ledger_append one;
+static _Atomic bool is_done;
+
+static void note_one(struct ledger_append *a)
+{
+    is_done = true;
+}
+
+static enum err append_bytes(struct ledger *ledger, struct str leaf)
+{
+    is_done = false;
+    one = (struct ledger_append){.leaf = leaf, .done = note_one};
+    enum err err = ledger_append(ledger, &one);
+    while (!err && !is_done)
+        usleep(50);
+    return err ? err : one.err;
+}
+
+static void leaves_have_up_to_65535_bytes(void **state)
+{
+    static char bytes[LEDGER_LEAF_MAX + 1];
+    struct ledger *ledger;
+    struct buf out;
+    memset(bytes, 'x', sizeof bytes);
+    buf_init(&out, NOTE_MAX);
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    assert_err(append_bytes(ledger, (struct str){bytes, LEDGER_LEAF_MAX + 1}), ERR_TOO_LARGE);
+    for (uint64_t i = 0; i < 300; i++) /* a bundle at its largest */
+        assert_ok(append_bytes(ledger, (struct str){bytes, i == 1 ? 0 : LEDGER_LEAF_MAX - (i % 3)}));
+    assert_ok(ledger_publish(ledger));
+    for (uint64_t i = 0; i < 300; i++) {
+        buf_reset(&out);
+        assert_ok(ledger_leaf(ledger, i, &out));
+        assert_int_equal(out.len, i == 1 ? 0 : LEDGER_LEAF_MAX - (i % 3));
+    }
+    ledger_close(ledger);
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    buf_reset(&out);
+    assert_ok(ledger_leaf(ledger, 299, &out));
+    assert_int_equal(out.len, LEDGER_LEAF_MAX - 2);
+    ledger_close(ledger);
+    buf_finish(&out);
+}
+
+static void failing_memory_leaks_nothing_and_loses_nothing(void **state)
+{
+    uint64_t n = 0;
+    for (uint64_t nth = 1, n_passed = 0; n_passed < 3; nth++) {
+        int64_t n_live = mem_n_live();
+        struct ledger *ledger;
+        mem_fail_nth(nth);
+        enum err err = testing_open(root, files, 3000, NULL, &ledger);
+        if (!err) {
+            uint64_t end = testing_append(ledger, n, n + 20, false, NULL, &err);
+            n = end > n ? end : n;
+            if (!err)
+                err = ledger_publish(ledger);
+            mem_fail_nth(0);
+            assert_true(ledger_n_durable(ledger) >= n);
+            n = ledger_n_durable(ledger);
+            ledger_close(ledger);
+        }
+        mem_fail_nth(0);
+        if (err)
+            assert_err(err, ERR_NO_MEMORY);
+        n_passed += !err;
+        assert_int_equal(mem_n_live(), n_live);
+        assert_ok(testing_open(root, files, 3000, NULL, &ledger));
+        assert_int_equal(ledger_n_durable(ledger), n);
+        ledger_close(ledger);
+    }
+    struct ledger *ledger;
+    assert_ok(testing_open(root, files, 3000, NULL, &ledger));
+    assert_int_equal(testing_check(ledger), n);
+    ledger_close(ledger);
+}
+
+/* ---- receipts ---- */
+
+static void expect(struct str text, const char *vkey, enum verify_result result, const char *cause)
+{
+    struct verify_report report;
+    verify_receipt(text, "r.json", str_from_c(vkey), &report);
+    if (report.result != result || !strstr(report.diag.text, cause))
+        fail_msg("%d, \"%s\" is not %d, \"%s\"", (int)report.result, report.diag.text, (int)result, cause);
+}
+
+static void receipts_are_proven_refused_or_unreadable(void **state)
+{
+    struct ledger *ledger;
+    struct verify_report report;
+    struct buf receipt;
+    uint8_t public_key[32];
+    char vkey[160], path[FILE_PATH_MAX];
+    testing_vkey(vkey);
+    crypto_key_public(testing_key(), public_key);
+    buf_init(&receipt, VERIFY_FILE_MAX);
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    append(ledger, 0, 300);
+    assert_ok(ledger_publish(ledger));
+    assert_ok(verify_write_receipt(ledger, 211, public_key, &receipt));
+    verify_receipt(buf_str(&receipt), "r.json", STR_NONE, &report);
+    assert_int_equal(report.result, VERIFY_PROVEN);
+    assert_true(report.is_key_from_file);
+    assert_int_equal(report.index, 211);
+    assert_int_equal(report.size, 300);
+    assert_string_equal(report.receipt, "hangzhou.log/211");
+    verify_receipt(buf_str(&receipt), "r.json", str_from_c(vkey), &report);
+    assert_int_equal(report.result, VERIFY_PROVEN);
+    assert_false(report.is_key_from_file);
+
+    static const uint8_t seed[32] = {1};
+    struct crypto_key *other;
+    struct buf other_vkey;
+    assert_ok(crypto_key_from_seed(seed, &other));
+    crypto_key_public(other, public_key);
+    buf_init(&other_vkey, 200);
+    assert_ok(ledger_vkey(STR(TESTING_ORIGIN), public_key, &other_vkey));
+    buf_append_byte(&other_vkey, 0);
+    expect(buf_str(&receipt), other_vkey.ptr, VERIFY_REFUSED, "r.json: no signature is of the key \"hangzhou.log\"");
+    buf_finish(&other_vkey);
+    crypto_key_destroy(other);
+
+    expect(buf_str(&receipt), "nonsense", VERIFY_UNREADABLE, "not of the form NAME+ID+KEY");
+    expect(STR("{}"), "", VERIFY_UNREADABLE, "no \"receipt\"");
+    expect(STR("[]"), "", VERIFY_UNREADABLE, "is a JSON object");
+    expect(STR("{"), "", VERIFY_UNREADABLE, "r.json");
+    expect(STR("{\"receipt\":\"a/1\"}"), "", VERIFY_UNREADABLE, "no \"leaf\"");
+    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\"}"), "", VERIFY_UNREADABLE, "no \"proof\"");
+    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\",\"proof\":\"\"}"), "", VERIFY_UNREADABLE, "no \"vkey\"");
+    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\",\"proof\":\"\",\"vkey\":1}"), "", VERIFY_UNREADABLE, "\"vkey\" is not text");
+    expect(STR("{\"receipt\":\"a\",\"leaf\":\"\",\"proof\":\"\"}"), "", VERIFY_UNREADABLE, "not of the form LOG/INDEX");
+    expect(STR("{\"receipt\":\"a/01\",\"leaf\":\"\",\"proof\":\"\"}"), "", VERIFY_UNREADABLE, "not of the form LOG/INDEX");
+    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\",\"proof\":\"\",\"more\":1}"), "", VERIFY_UNREADABLE, "a member \"more\"");
+    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\",\"proof\":\"\",\"proof\":\"\"}"), "", VERIFY_UNREADABLE, "r.json");
+    char *large = calloc(1, VERIFY_FILE_MAX + 1);
+    assert_non_null(large);
+    expect((struct str){large, VERIFY_FILE_MAX + 1}, "", VERIFY_UNREADABLE, "r.json");
+    free(large);
+
+    assert_ok(file_join(path, root, "r.json"));
+    verify_receipt_file(path, STR_NONE, &report);
+    assert_int_equal(report.result, VERIFY_UNREADABLE);
+    int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    assert_int_equal(write(fd, receipt.ptr, receipt.len), receipt.len);
+    close(fd);
+    verify_receipt_file(path, str_from_c(vkey), &report);
+    assert_int_equal(report.result, VERIFY_PROVEN);
+    buf_finish(&receipt);
+    ledger_close(ledger);
+}
+
+/* No byte of a receipt can be changed without being noticed, but in its own vkey when another is given. */
+static void every_changed_byte_of_a_receipt_is_noticed(void **state)
+{
+    struct ledger *ledger;
+    struct buf receipt;
+    uint8_t public_key[32];
+    char vkey[160];
+    testing_vkey(vkey);
+    crypto_key_public(testing_key(), public_key);
+    buf_init(&receipt, VERIFY_FILE_MAX);
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    append(ledger, 0, 20);
+    assert_ok(ledger_publish(ledger));
+    assert_ok(verify_write_receipt(ledger, 13, public_key, &receipt));
+    const char *own = memmem(receipt.ptr, receipt.len, "\"vkey\":", 7);
+    assert_non_null(own);
+    size_t end = (size_t)(own - receipt.ptr), n_refused = 0;
+    for (size_t at = 0; at < end; at++) {
+        struct verify_report report;
+        receipt.ptr[at] ^= 1;
+        verify_receipt(buf_str(&receipt), "r.json", str_from_c(vkey), &report);
+        if (report.result == VERIFY_PROVEN)
+            fail_msg("byte %zu of " STR_FORMAT, at, STR_ARG(buf_str(&receipt)));
+        n_refused += report.result == VERIFY_REFUSED;
+        receipt.ptr[at] ^= 1;
+    }
+    assert_true(n_refused > end / 2);
+    buf_finish(&receipt);
+    ledger_close(ledger);
+}
+
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, make_root, remove_root)
+
+int main(void)
+{
+    log_set_level((enum log_level)0); /* failing memory is reported a hundred times */
+    const struct CMUnitTest tests[] = {
+        TEST(proves_every_leaf_at_every_size),
+        TEST(a_leaf_without_a_checkpoint_is_busy),
+        TEST(publishes_by_itself_within_the_time),
+        TEST(closing_publishes_and_opening_goes_on),
+        TEST(old_partial_tiles_and_old_journals_go),
+        TEST(a_tile_of_level_two_begins_after_65536_leaves),
+        TEST(damage_at_the_right_edge_is_refused_with_its_place),
+        TEST(parts_of_different_moments_are_refused),
+        TEST(another_key_or_name_is_refused),
+        TEST(only_one_process_has_it_open),
+        TEST(leaves_have_up_to_65535_bytes),
+        TEST(failing_memory_leaks_nothing_and_loses_nothing),
+        TEST(receipts_are_proven_refused_or_unreadable),
+        TEST(every_changed_byte_of_a_receipt_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,180 @@
+/*
+ * Proving receipts offline. See ledger/verify.h.
+ */
+#include "ledger/verify.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "ledger/proof.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* The one check: leaf → proof → root → checkpoint → signature. *ret_checkpoint borrows from `proof_text`. */
+static enum err check(struct str leaf, struct str proof_text, const struct note_verifier *verifier, uint64_t *ret_index,
+    struct checkpoint *ret_checkpoint, struct diag *diag)
+{
+    struct proof proof;
+    struct checkpoint checkpoint;
+    struct str text;
+    enum err err = proof_parse(proof_text, &proof, diag);
+    if (!err)
+        err = note_open(proof.checkpoint, verifier, &text, diag);
+    if (!err)
+        err = checkpoint_parse(text, &checkpoint, diag);
+    if (err)
+        return err;
+    if (!str_equal(checkpoint.origin, verifier->name))
+        return diag_set(diag, ERR_CRYPTO, NULL, 0, "the checkpoint is of log \"" STR_FORMAT "\", the key of \"" STR_FORMAT "\"",
+            STR_ARG(checkpoint.origin), STR_ARG(verifier->name));
+    struct sha256 leaf_hash = merkle_leaf_hash(leaf);
+    if (!merkle_check_inclusion(&proof.inclusion, proof.index, checkpoint.size, &leaf_hash, &checkpoint.root))
+        return diag_set(diag, ERR_CRYPTO, NULL, 0,
+            "the leaf is not entry %" PRIu64 " of the log's %" PRIu64 ": leaf, index or proof was changed", proof.index, checkpoint.size);
+    *ret_index = proof.index;
+    *ret_checkpoint = checkpoint;
+    return ERR_OK;
+}
+
+enum err ledger_verify(struct str leaf, struct str proof, struct str vkey, uint64_t *ret_index, struct diag *diag)
+{
+    struct note_verifier verifier;
+    struct checkpoint checkpoint;
+    enum err err = note_verifier_parse(vkey, &verifier, diag);
+    if (!err)
+        err = check(leaf, proof, &verifier, ret_index, &checkpoint, diag);
+    return err;
+}
+
+enum err ledger_vkey(struct str origin, const uint8_t public_key[32], struct buf *out)
+{
+    return note_vkey_write(origin, public_key, out);
+}
+
+/* ---- receipt files ---- */
+
+struct receipt {
+    struct str name, leaf, proof, vkey; /* borrow from the JSON */
+    struct str origin;
+    uint64_t index;
+};
+
+static enum err read_receipt(const json_t *json, struct receipt *ret_receipt, struct diag *diag)
+{
+    struct receipt receipt = {.vkey = STR_NONE};
+    struct str index;
+    if (!json_is_object(json))
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "a receipt is a JSON object");
+    if (json_get_str(json, "receipt", &receipt.name))
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "the receipt has no \"receipt\", its name as text");
+    if (json_get_str(json, "leaf", &receipt.leaf))
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "the receipt has no \"leaf\" as text");
+    if (json_get_str(json, "proof", &receipt.proof))
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "the receipt has no \"proof\" as text");
+    enum err err = json_get_str(json, "vkey", &receipt.vkey);
+    if (err && err != ERR_NOT_FOUND)
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "the receipt's \"vkey\" is not text");
+    if (!str_cut_last(receipt.name, '/', &receipt.origin, &index) || note_parse_number(index, &receipt.index))
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "the receipt's name is not of the form LOG/INDEX");
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)json, key, value)
+    {
+        if (strcmp(key, "receipt") && strcmp(key, "leaf") && strcmp(key, "proof") && strcmp(key, "vkey"))
+            return diag_set(diag, ERR_SYNTAX, NULL, 0, "the receipt has a member \"%s\" that nothing here vouches for; remove it", key);
+    }
+    *ret_receipt = receipt;
+    return ERR_OK;
+}
+
+static enum err check_receipt(const struct receipt *receipt, struct str vkey, struct verify_report *report, struct diag *diag)
+{
+    struct note_verifier verifier;
+    struct checkpoint checkpoint;
+    uint64_t index;
+    report->is_key_from_file = vkey.len == 0;
+    if (report->is_key_from_file)
+        vkey = receipt->vkey;
+    if (vkey.len == 0)
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "the receipt has no \"vkey\"; give the log's verifier key");
+    enum err err = note_verifier_parse(vkey, &verifier, diag);
+    if (!err)
+        err = check(receipt->leaf, receipt->proof, &verifier, &index, &checkpoint, diag);
+    if (err)
+        return err;
+    if (!str_equal(receipt->origin, checkpoint.origin) || receipt->index != index)
+        return diag_set(diag, ERR_CRYPTO, NULL, 0,
+            "the proof is of \"" STR_FORMAT "/%" PRIu64 "\", not of the receipt's name \"" STR_FORMAT "\"", STR_ARG(checkpoint.origin),
+            index, STR_ARG(receipt->name));
+    report->index = index;
+    report->size = checkpoint.size;
+    return ERR_OK;
+}
+
+void verify_receipt(struct str text, const char *name, struct str vkey, struct verify_report *ret_report)
+{
+    struct receipt receipt = {.index = 0};
+    struct diag cause = {""};
+    json_t *json = NULL;
+    *ret_report = (struct verify_report){.result = VERIFY_PROVEN};
+    enum err err = text.len <= VERIFY_FILE_MAX ? json_read(text, &cause, &json) : ERR_TOO_LARGE;
+    if (!err)
+        err = read_receipt(json, &receipt, &cause);
+    if (!err && str_to_c(receipt.name, ret_report->receipt, sizeof ret_report->receipt))
+        err = diag_set(&cause, ERR_SYNTAX, NULL, 0, "the receipt's name is too long");
+    if (!err)
+        err = check_receipt(&receipt, vkey, ret_report, &cause);
+    if (json)
+        json_decref(json);
+    if (!err)
+        return;
+    ret_report->result = err == ERR_CRYPTO ? VERIFY_REFUSED : VERIFY_UNREADABLE;
+    diag_set(&ret_report->diag, err, name, 0, "%s", cause.text[0] ? cause.text : err_text(err));
+}
+
+void verify_receipt_file(const char *path, struct str vkey, struct verify_report *ret_report)
+{
+    struct buf text;
+    buf_init(&text, VERIFY_FILE_MAX + 1);
+    enum err err = file_read(path, &text);
+    if (err) {
+        *ret_report = (struct verify_report){.result = VERIFY_UNREADABLE};
+        diag_set(&ret_report->diag, err, path, 0, "the receipt cannot be read (%s)", err_text(err));
+    } else {
+        verify_receipt(buf_str(&text), path, vkey, ret_report);
+    }
+    buf_finish(&text);
+}
+
+enum err verify_write_receipt(struct ledger *ledger, uint64_t index, const uint8_t public_key[32], struct buf *out)
+{
+    struct buf leaf, proof, text;
+    buf_init(&leaf, LEDGER_LEAF_MAX);
+    buf_init(&proof, NOTE_MAX);
+    buf_init(&text, NOTE_MAX);
+    enum err err = ledger_leaf(ledger, index, &leaf);
+    if (!err && !str_is_utf8(buf_str(&leaf)))
+        err = ERR_SYNTAX;
+    if (!err)
+        err = ledger_proof(ledger, index, &proof);
+    if (!err)
+        err = ledger_vkey(ledger_origin(ledger), public_key, &text);
+    if (!err) {
+        char name[320];
+        struct json_writer writer;
+        struct str origin = ledger_origin(ledger);
+        snprintf(name, sizeof name, STR_FORMAT "/%" PRIu64, STR_ARG(origin), index);
+        json_writer_init(&writer, out);
+        json_begin_object(&writer);
+        json_field_c(&writer, "receipt", name);
+        json_field_str(&writer, "leaf", buf_str(&leaf));
+        json_field_str(&writer, "proof", buf_str(&proof));
+        json_field_str(&writer, "vkey", buf_str(&text));
+        json_end_object(&writer);
+        err = out->err;
+    }
+    buf_finish(&leaf);
+    buf_finish(&proof);
+    buf_finish(&text);
+    return err;
+}
