@@ -3,6 +3,7 @@
 Python 3.11's standard library only. Nothing here decides what is built or tested: see tools/test, tools/run.
 """
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -78,22 +79,38 @@ def configure(folder):
         raise Failed(f"meson setup {folder}: {lines[0] if lines else result.stderr.strip()}; see {folder}/meson-logs/meson-log.txt")
 
 
-def compile_in(folder, targets=(), quiet=True):
+def run_logged(command, log, **more):
+    """Runs a command with its words in a log file, and says every 10 seconds how far it is (the last n/m in the log). Its exit code."""
+    with open(log, "wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, **more)
+        while True:
+            try:
+                return process.wait(10)
+            except subprocess.TimeoutExpired:
+                with open(log, "rb") as text:
+                    text.seek(0, os.SEEK_END)
+                    text.seek(max(0, text.tell() - 4000))
+                    steps = re.findall(rb"^\[? *(\d+)/(\d+)\b", text.read(), re.M)
+                say(f"  … {steps[-1][0].decode()} of {steps[-1][1].decode()}" if steps else "  …")
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+
+
+def read_log(log):
+    with open(log, encoding="utf-8", errors="replace") as text:
+        return text.read()
+
+
+def compile_in(folder, targets=()):
     """Configures and builds; on an error shows the compiler's words. Gives back how long it took in seconds."""
     configure(folder)
     before = time.monotonic()
-    command = ["ninja", "-C", folder, *targets]
-    if quiet:
-        log = os.path.join(CACHE, folder + ".log")
-        with open(log, "wb") as out:
-            code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT).returncode
-        if code != 0:
-            with open(log, encoding="utf-8", errors="replace") as text:
-                lines = text.read().splitlines()
-            first = next((i for i, line in enumerate(lines) if line.startswith("FAILED") or line.startswith("ninja: error")), 0)
-            print("\n".join(lines[first:first + 60]), flush=True)
-    else:
-        code = subprocess.run(command).returncode
-    if code != 0:
+    log = os.path.join(CACHE, folder + ".log")
+    if run_logged(["ninja", "-C", folder, *targets], log) != 0:
+        lines = read_log(log).splitlines()
+        first = next((i for i, line in enumerate(lines) if line.startswith(("FAILED", "ninja: error"))), 0)
+        print("\n".join(lines[first:first + 60]), flush=True)
         raise Failed(f"the build in {folder} failed; see above")
     return time.monotonic() - before
