@@ -23,14 +23,13 @@ static const char nodes[] = "<nodes>\n"
                             "<node id=\"R\" x=\"120.1400\" y=\"30.2710\"/>\n"
                             "<node id=\"S\" x=\"120.1305\" y=\"30.2800\"/>\n"
                             "</nodes>\n";
-static const char edges[] =
-    "<edges>\n"
-    "<edge id=\"PQ\" from=\"P\" to=\"Q\" numLanes=\"2\" speed=\"13.89\" name=\"天目山路\"/>\n"
-    "<edge id=\"QR\" from=\"Q\" to=\"R\" numLanes=\"2\" speed=\"13.89\" name=\"天目山路\"/>\n"
-    "<edge id=\"RQ\" from=\"R\" to=\"Q\" numLanes=\"2\" speed=\"13.89\" name=\"天目山路\"/>\n"
-    "<edge id=\"QS\" from=\"Q\" to=\"S\" numLanes=\"1\" speed=\"11.11\" name=\"古翠路\"/>\n"
-    "<edge id=\"SQ\" from=\"S\" to=\"Q\" numLanes=\"1\" speed=\"11.11\" name=\"古翠路\"/>\n"
-    "</edges>\n";
+static const char edges[] = "<edges>\n"
+                            "<edge id=\"PQ\" from=\"P\" to=\"Q\" numLanes=\"2\" speed=\"13.89\" name=\"天目山路\"/>\n"
+                            "<edge id=\"QR\" from=\"Q\" to=\"R\" numLanes=\"2\" speed=\"13.89\" name=\"天目山路\"/>\n"
+                            "<edge id=\"RQ\" from=\"R\" to=\"Q\" numLanes=\"2\" speed=\"13.89\" name=\"天目山路\"/>\n"
+                            "<edge id=\"QS\" from=\"Q\" to=\"S\" numLanes=\"1\" speed=\"11.11\" name=\"古翠路\"/>\n"
+                            "<edge id=\"SQ\" from=\"S\" to=\"Q\" numLanes=\"1\" speed=\"11.11\" name=\"古翠路\"/>\n"
+                            "</edges>\n";
 
 static char folder[] = "/tmp/citybrain_netconvert_XXXXXX"; /* mkdtemp() fills it in */
 static char path_nodes[64], path_edges[64], path_net[64];
