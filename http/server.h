@@ -52,10 +52,11 @@ struct http_mount {
     void *context;
 };
 
-/* How the server learns who speaks; provided by the composition. Strings in *ret_identity are copied by the server into the exchange's
- * arena. */
+/* How the server learns who speaks; provided by the composition, called on the server's loop: they must not block. Strings in
+ * *ret_identity are copied by the server into the exchange's arena. A NULL function lets nobody in. */
 struct http_auth {
     void *context;
+    const char *digest_realm; /* NULL: "citybrain"; digest_ha1() must use the same */
     enum err (*token)(void *context, struct str token, struct http_identity *ret_identity);     /* "Authorization: Bearer …" */
     enum err (*session)(void *context, struct str session, struct http_identity *ret_identity); /* cookie "citybrain" */
     /* Digest: MD5(user:realm:password) in hex for this user; ERR_UNAUTHENTICATED for an unknown one. */
@@ -117,11 +118,12 @@ void http_reply_file(struct http_exchange *x, const char *path, const char *cach
 /* ---- server-sent events ---- */
 struct http_stream;
 /* Answers 200 text/event-stream and keeps the connection open; `on_close` runs once when the viewer is gone (the stream is freed after it).
- */
+ * ERR_FULL, ERR_NO_MEMORY: has replied 503 by itself, `on_close` never runs, just return. */
 enum err http_reply_stream(
     struct http_exchange *x, void (*on_close)(void *context), void *context, struct http_stream **ret_stream) MUST_CHECK;
-/* One event; `data` holds no newline. ERR_FULL: the viewer was too slow and is being closed. On the stream's loop. */
+/* One event; `data` holds no newline. ERR_FULL: the viewer was too slow and is being closed; ERR_STATE: it was closed before. On the
+ * stream's loop. */
 enum err http_stream_send(struct http_stream *stream, const char *event, struct str data) MUST_CHECK;
-void http_stream_close(struct http_stream *stream);
+void http_stream_close(struct http_stream *stream); /* what was sent still goes out; on_close follows */
 
 #endif

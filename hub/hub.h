@@ -75,6 +75,7 @@ struct hub_call {
     /* answered */
     struct hub_refusal refusal; /* err ERR_OK: answered */
     struct rows *rows;          /* released by the hub after `done` returns */
+    struct str json;            /* the same as a JSON list of objects: the bytes that the outcome leaf commits to; borrowed during `done` */
     bool is_truncated;
     char receipt[HUB_RECEIPT_MAX]; /* "hangzhou.log/48211" */
     void *hub_state;               /* the hub's own */

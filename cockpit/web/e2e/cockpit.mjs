@@ -1,0 +1,173 @@
+// cockpit.mjs BASEURL [--shots DIR]: the browser test of the cockpit against a running city (or the mock). Opens the page, signs in,
+// sees the count move, goes down to a district and back, opens "why this number" and sees the browser verify the receipt; then both
+// languages and themes on wall and phone, keyboard alone, no request to any other host, no error, no serious axe violation.
+// Prints one line a check and ends with "N passed, N failed"; exits 1 when one failed.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { heroNumber, launch, mapDrawn, openPage, signIn } from './browser.mjs';
+
+const [base] = process.argv.slice(2);
+if (!base) {
+  console.error('usage: cockpit.mjs BASEURL [--shots DIR]');
+  process.exit(2);
+}
+const shots = process.argv.includes('--shots') ? process.argv[process.argv.indexOf('--shots') + 1] : null;
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const MOVE_MS = Number(process.env.COCKPIT_MOVE_MS ?? 60_000); // a quiet street may take a while to change
+
+let passed = 0;
+let failed = 0;
+const ok = (isGood, what, more = '') => {
+  if (isGood) passed++;
+  else failed++;
+  console.log(`${isGood ? 'ok    ' : 'FAILED'} ${what}${!isGood && more ? `: ${more}` : ''}`);
+};
+const check = async (what, run) => {
+  try {
+    const more = await run();
+    ok(more === undefined || more === true, what, String(more));
+  } catch (e) {
+    ok(false, what, String(e).split('\n')[0]);
+  }
+};
+const until = async (what, ms, probe) => {
+  const end = Date.now() + ms;
+  for (;;) {
+    const value = await probe();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`);
+    await new Promise((done) => setTimeout(done, 200));
+  }
+};
+
+async function axe(page) {
+  await page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a.effect?.getComputedTiming().iterations === 1).map((a) => a.finished)));
+  await page.evaluate(axeSource);
+  const found = await page.evaluate(async () => {
+    const result = await window.axe.run(document, { resultTypes: ['violations'] });
+    return result.violations.filter((v) => ['serious', 'critical'].includes(v.impact))
+      .map((v) => `${v.id} (${v.nodes.length}): ${v.nodes[0].html.slice(0, 160)} ${v.nodes[0].failureSummary?.split('\n')[1] ?? ''}`);
+  });
+  return found.length === 0 ? true : found.join(' | ');
+}
+
+const overflow = (page) => page.evaluate(() => (document.documentElement.scrollWidth <= innerWidth + 1
+  ? true : `${document.documentElement.scrollWidth} px wide on ${innerWidth}`));
+
+const browser = await launch();
+try {
+  const main = await openPage(browser, base);
+  const { page } = main;
+
+  await check('nothing is served before sign-in', async () => {
+    await page.goto(base);
+    const status = await page.evaluate(() => Promise.all(
+      ['/cockpit/v1/areas', '/cockpit/v1/indicators', '/cockpit/v1/roads', '/cockpit/v1/live', '/hub/v1/resources'].map((p) => fetch(p).then((r) => r.status))));
+    return status.every((s) => s === 401) || status.join(' ');
+  });
+  await check('sign-in has no serious axe violation', () => axe(page));
+  await check('an empty form says what is missing', async () => {
+    await page.click('button[type=submit]');
+    return page.isVisible('#name-error');
+  });
+  await check('a wrong password is refused in words', async () => {
+    await page.fill('#name', 'mayor');
+    await page.fill('#password', 'wrong');
+    await page.click('button[type=submit]');
+    await page.waitForSelector('[role=alert]');
+    return true;
+  });
+  await check('signs in and shows the number of vehicles in transit', async () => {
+    await signIn(page, base);
+    await until('a number', 60_000, async () => (await heroNumber(page)) !== null);
+  });
+  await check('the count moves', async () => {
+    const first = await heroNumber(page);
+    await until('another number', MOVE_MS, async () => ![first, null].includes(await heroNumber(page)));
+  });
+  await check('the link is live', () => until('live', 10_000, async () => (await page.getAttribute('[data-testid=link]', 'data-state')) === 'live').then(() => true));
+  await check('the map is drawn with roads in colour', async () => {
+    await mapDrawn(page);
+    await page.waitForSelector('[data-testid=map] canvas');
+    return true;
+  });
+  await check('roads are ranked', () => until('ranking', 60_000, () => page.locator('[data-testid=ranking] li').count()).then(() => true));
+  await check('sources are counted', () => until('sources', 20_000, () => page.locator('[data-testid=sources-fresh]').count()).then(() => true));
+  await check('the day curve is drawn', () => until('curve', 60_000, () => page.locator('[data-testid=curve] canvas').count()).then(() => true));
+  if (shots) await page.screenshot({ path: join(shots, 'cockpit.png') });
+
+  await check('why this number opens with definition, contract and source', async () => {
+    await page.click('[data-testid=hero-why]');
+    await page.waitForSelector('[data-testid=why] dl', { timeout: 15_000 });
+    const words = await page.textContent('[data-testid=why]');
+    return ['hangzhou/scene.count/indicator', 'hangzhou/c-'].every((w) => words.includes(w)) || words.slice(0, 300);
+  });
+  await check('the browser verifies the receipt', async () => {
+    await page.waitForSelector('[data-testid=receipt]:not([data-verdict=running])', { timeout: 30_000 });
+    const verdict = await page.getAttribute('[data-testid=receipt]', 'data-verdict');
+    const steps = await page.locator('[data-testid=receipt] [data-step]').evaluateAll((l) => l.map((e) => `${e.dataset.step}=${e.dataset.state}`));
+    return (verdict === 'verified' && steps.length === 6 && steps.every((s) => s.endsWith('=ok'))) || `${verdict} ${steps.join(' ')}`;
+  });
+  await check('the drawer has no serious axe violation', () => axe(page));
+  if (shots) await page.screenshot({ path: join(shots, 'why.png') });
+  await check('Escape closes it', async () => {
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('[data-testid=why]', { state: 'detached', timeout: 5000 });
+    return true;
+  });
+  await check('every company figure opens its origin and verifies', async () => {
+    for (const name of ['delay_index', 'mean_speed', 'flow']) {
+      await page.click(`[data-testid=figure-${name}] button`);
+      await page.waitForSelector('[data-testid=receipt]:not([data-verdict=running])', { timeout: 30_000 });
+      const verdict = await page.getAttribute('[data-testid=receipt]', 'data-verdict');
+      if (verdict !== 'verified') return `${name}: ${verdict}`;
+      await page.click('[data-testid=why-close]');
+      await page.waitForSelector('[data-testid=why]', { state: 'detached' });
+    }
+    return true;
+  });
+  await check('goes down to a district and back by the keyboard alone', async () => {
+    await page.focus('[data-testid="area-hangzhou.xihu"]');
+    await page.keyboard.press('Enter');
+    await until('the district', 15_000, async () => page.url().includes('area=hangzhou.xihu'));
+    await until('its number', 30_000, async () => (await page.locator('[data-testid=hero-value]').count()) === 1);
+    await page.goBack();
+    await until('the city', 10_000, async () => !page.url().includes('area=hangzhou.xihu'));
+    return true;
+  });
+  await check('no error was reported and no other host was asked', () =>
+    (main.errors.length === 0 && main.foreign.length === 0) || [...main.errors, ...main.foreign].slice(0, 3).join(' | '));
+
+  for (const [size, screen] of [['wall', { width: 1920, height: 1080 }], ['phone', { width: 360, height: 780, phone: true }]]) {
+    for (const lang of ['zh', 'en']) {
+      for (const theme of ['dark', 'light']) {
+        const p = await openPage(browser, base, { ...screen, lang, theme, reduced: theme === 'light' });
+        await check(`${size} ${lang} ${theme}: whole, nothing wider than the screen, no serious axe violation`, async () => {
+          await signIn(p.page, base);
+          await mapDrawn(p.page);
+          await p.page.waitForTimeout(1500);
+          if (shots) await p.page.screenshot({ path: join(shots, `${size}-${lang}-${theme}.png`) });
+          const wide = await overflow(p.page);
+          if (wide !== true) return wide;
+          const language = await p.page.getAttribute('html', 'lang');
+          if (!language.startsWith(lang)) return `lang is ${language}`;
+          const violations = await axe(p.page);
+          if (violations !== true) return violations;
+          return p.errors.length === 0 || p.errors[0];
+        });
+        await p.context.close();
+      }
+    }
+  }
+  await check('signs out, and the page holds nothing more', async () => {
+    await page.click('[data-testid=sign-out]');
+    await page.waitForSelector('#name', { timeout: 10_000 });
+    const status = await page.evaluate(() => fetch('/cockpit/v1/indicators').then((r) => r.status));
+    return status === 401 || String(status);
+  });
+} finally {
+  await browser.close();
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,144 @@
+// The JSON of the cockpit's interface (docs/: HTTP interface), as the brain sends it. Times are milliseconds since 1970.
+
+export interface Text {
+  zh: string;
+  en: string;
+}
+
+export type LonLat = [number, number];
+export type State = 'calm' | 'amber' | 'red' | 'stale';
+
+export interface Session {
+  person: string;
+  party: string;
+  area: string;
+  level: string;
+  title: Text;
+  city: { name: string; title: Text };
+  time_zone: string;
+}
+
+export interface Area {
+  name: string;
+  parent: string | null;
+  level: string;
+  title: Text;
+  outline?: LonLat[];
+}
+
+/** What a figure is, with its newest value. */
+export interface Indicator {
+  name: string;
+  title: Text;
+  unit: Text;
+  decimals: number;
+  value: number | null;
+  time: number | null;
+  period_ms: number;
+  stale: boolean;
+  stale_since: number | null;
+  receipt: string | null;
+  usual: number | null;
+  state: State;
+  thresholds?: { amber?: number | null; red?: number | null; direction?: string } | null;
+}
+
+/** A value as it comes on the live stream: of an area, without its titles. */
+export interface LiveValue {
+  name: string;
+  area: string;
+  value: number | null;
+  time: number | null;
+  stale: boolean;
+  stale_since: number | null;
+  receipt: string | null;
+  state: State;
+}
+
+export interface Recorded {
+  indicator: string;
+  area: string;
+  time: number;
+  value: number | null;
+  receipt?: string | null;
+}
+
+export type Point = [number, number | null];
+
+export interface History {
+  indicator: string;
+  area: string;
+  period_ms: number;
+  points: Point[];
+}
+
+export interface RoadRank {
+  road: string;
+  speed_mps: number | null;
+  delay_index: number | null;
+  flow_vph: number | null;
+  length_m: number | null;
+  n: number | null;
+}
+
+export interface Ranking {
+  area: string;
+  time: number;
+  roads: RoadRank[];
+}
+
+/** edge, speed m/s, delay index, vehicles an hour; null where nothing was observed lately. */
+export type EdgeState = [string, number | null, number | null, number | null];
+
+export interface RoadStates {
+  time: number;
+  edges: EdgeState[];
+}
+
+export type Health = 'fresh' | 'stale' | 'down';
+
+export interface Source {
+  party: string;
+  source: string;
+  area: string;
+  title: Text;
+  lon: number | null;
+  lat: number | null;
+  health: Health;
+  last_heard: number | null;
+  since: number | null;
+  detail: string | null;
+}
+
+export interface Sources {
+  time: number;
+  sources: Source[];
+}
+
+export interface Why {
+  indicator: string;
+  area: string;
+  title: Text;
+  definition: Text;
+  unit: Text;
+  owner: { party: string; title: Text };
+  period_ms: number;
+  value: number | null;
+  time: number | null;
+  stale: boolean;
+  stale_since?: number | null;
+  n?: number | null;
+  formula: { name: string; version: number | string; text: Text };
+  source: { resource: string; title: Text; provider: string | { party: string; title: Text } };
+  contract: {
+    id: string;
+    purpose: string;
+    legal_basis: Text;
+    fields: string[];
+    until: string | number | null;
+    keep: string | number | null;
+  } | null;
+  freshness: { age_ms: number | null; stale_after_ms: number };
+  inputs: { resource: string; contract: string; receipt: string | null }[];
+  receipt: string | null;
+}

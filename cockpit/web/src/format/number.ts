@@ -1,0 +1,25 @@
+// Numbers as people read them: thousands separated, no false precision, a real minus sign, and nothing for what is unknown.
+
+const formats = new Map<number, Intl.NumberFormat>();
+
+export function formatNumber(value: number | null | undefined, decimals = 0): string | null {
+  if (value === null || value === undefined || !Number.isFinite(value)) return null;
+  let format = formats.get(decimals);
+  if (!format) {
+    format = new Intl.NumberFormat('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    formats.set(decimals, format);
+  }
+  const text = format.format(value);
+  return /^-[0.,]*$/.test(text) ? text.slice(1) : text.replace('-', '\u2212');
+}
+
+/** How far `value` lies from `base`, as "+12%" or "−3%"; null without a base. */
+export function formatChange(value: number | null, base: number | null | undefined): string | null {
+  if (value === null || !base || !Number.isFinite(value) || !Number.isFinite(base)) return null;
+  const percent = (value / base - 1) * 100;
+  const text = formatNumber(Math.abs(percent), Math.abs(percent) < 10 ? 1 : 0);
+  return `${percent >= 0 ? '+' : '\u2212'}${text}%`;
+}
+
+export const kmh = (speed_mps: number | null | undefined): number | null =>
+  speed_mps === null || speed_mps === undefined ? null : speed_mps * 3.6;

@@ -1,0 +1,56 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { en } from './en';
+import { fill } from './index';
+import { zh } from './zh';
+
+const src = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+function* sources(dir: string): Generator<string> {
+  for (const name of readdirSync(dir)) {
+    const path = join(dir, name);
+    if (statSync(path).isDirectory()) yield* sources(path);
+    else if (/\.(vue|ts)$/.test(name) && !/\.test\.ts$/.test(name) && !/i18n\/(zh|en)/.test(path)) yield path;
+  }
+}
+
+const placeholders = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]!).sort();
+
+describe('the words', () => {
+  it('are the same keys in both languages, none empty', () => {
+    expect(Object.keys(en).sort()).toEqual(Object.keys(zh).sort());
+    for (const [key, text] of [...Object.entries(zh), ...Object.entries(en)]) expect(text.trim(), key).not.toBe('');
+  });
+
+  it('have the same placeholders in both languages', () => {
+    for (const key of Object.keys(zh) as (keyof typeof zh)[]) expect(placeholders(en[key]), key).toEqual(placeholders(zh[key]));
+  });
+
+  it('are Chinese in Chinese', () => {
+    const latin = new Set(['unit.kmh', 'top.language']);
+    for (const [key, text] of Object.entries(zh)) if (!latin.has(key)) expect(/\p{Script=Han}/u.test(text), key).toBe(true);
+  });
+
+  it('are all used, and no template carries words of its own', () => {
+    const all = [...sources(src)].map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+    const code = all.map((f) => f.text).join('\n');
+    const unused = Object.keys(zh).filter((key) => {
+      const family = key.slice(0, key.lastIndexOf('.') + 1);
+      const stem = key.slice(0, key.lastIndexOf('_') + 1);
+      const isBuilt = code.includes(`\`${family}\${`) || (stem.length > family.length && code.includes(`\`${stem}\${`));
+      return !code.includes(`'${key}'`) && !isBuilt;
+    });
+    expect(unused).toEqual([]);
+    for (const { path, text } of all.filter((f) => f.path.endsWith('.vue'))) {
+      const template = /<template>([\s\S]*)<\/template>/.exec(text)?.[1] ?? '';
+      expect(/\p{Script=Han}/u.test(template), `${path} has Chinese words outside zh.ts`).toBe(false);
+      for (const [, words] of template.matchAll(/>\s*([A-Za-z][a-z]+(?: [a-z]+)+)\s*</g)) expect.fail(`${path}: "${words}" is not in zh.ts`);
+    }
+  });
+
+  it('are filled in, and what is unknown stays visible', () => {
+    expect(fill('{a} of {b}', { a: 1 })).toBe('1 of {b}');
+  });
+});

@@ -1,0 +1,44 @@
+// Chinese and English, chosen once for the whole page. t() takes only keys that exist; pick() chooses from a city's own {zh, en}.
+import { ref, watchEffect } from 'vue';
+import type { Text } from '../api/types';
+import { en } from './en';
+import { zh } from './zh';
+import type { Key } from './zh';
+
+export type Language = 'zh' | 'en';
+const STORED = 'citybrain.language';
+
+function preferred(): Language {
+  const asked = new URLSearchParams(location.search).get('lang') ?? localStorage.getItem(STORED);
+  if (asked === 'zh' || asked === 'en') return asked;
+  return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
+}
+
+export const language = ref<Language>(typeof window === 'undefined' ? 'zh' : preferred());
+
+export function setLanguage(next: Language): void {
+  language.value = next;
+  localStorage.setItem(STORED, next);
+}
+
+if (typeof document !== 'undefined') {
+  watchEffect(() => {
+    document.documentElement.lang = language.value === 'zh' ? 'zh-CN' : 'en';
+    document.title = `${t('app.name')} · ${t('app.cockpit')}`;
+  });
+}
+
+export function fill(text: string, values: Record<string, string | number>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+}
+
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  return fill((language.value === 'zh' ? zh : en)[key], values);
+}
+
+/** A title as a city's files give it; the other language stands in where one is missing. */
+export function pick(text: Text | string | null | undefined): string {
+  if (!text) return '';
+  if (typeof text === 'string') return text;
+  return (language.value === 'zh' ? text.zh || text.en : text.en || text.zh) ?? '';
+}

@@ -1,0 +1,217 @@
+// The map itself, apart from Vue: makes it, feeds it, and takes it down without a trace. Only edges that changed are restyled
+// (feature states), so thousands of edges a second cost a few milliseconds. This module and MapLibre load on demand.
+import type { FeatureCollection, LineString } from 'geojson';
+import maplibre from './maplibre';
+import type { GeoJSONSource, Map as MapLibre, MapGeoJSONFeature, MapMouseEvent } from './maplibre';
+import type { Area, EdgeState, LonLat, Source } from '../api/types';
+import type { Theme } from '../scale/scale';
+import { AREA_LAYER, FONT, PALETTES, ROAD_LAYER, makeStyle, roadColour } from './layers';
+import type { Metric } from './layers';
+import { boundsOf, cameraMark, centreOf, collection, outside, point, polygon, roadLines } from './shapes';
+
+export interface RoadProperties {
+  edge: string;
+  road: string;
+  class: string;
+  lanes: number;
+  speed_limit_mps: number;
+  length_m: number;
+  area: string;
+}
+
+export interface MapOptions {
+  container: HTMLElement;
+  theme: Theme;
+  metric: Metric;
+  cooperative: boolean; // on a phone one finger scrolls the page, two move the map
+  calm: boolean; // no flights: prefers-reduced-motion
+  words: Record<string, string>;
+  title(area: Area): string;
+  sourceTitle(source: Source): string;
+  onArea(name: string): void;
+  onRoad(road: RoadProperties | null): void;
+}
+
+const RANKS = ['motorway', 'trunk', 'primary', 'secondary', 'tertiary'];
+const rankOf = (roadClass: string): number => {
+  const at = RANKS.findIndex((r) => roadClass.includes(r));
+  return at < 0 ? RANKS.length : at;
+};
+
+/** A feature's key that never looks like a number: MapLibre would take digits for one and lose all beyond 64 bits. */
+const keyOf = (edge: string): string => `e${edge}`;
+
+export class CityMap {
+  readonly map: MapLibre;
+  readonly ready: Promise<void>;
+  private areas: Area[] = [];
+  private here = '';
+  private roads: FeatureCollection<LineString> | null = null;
+  private ground: FeatureCollection | null = null;
+  private sources: Source[] = [];
+  private states: Iterable<EdgeState> = [];
+  private hovered: string | null = null;
+  private picked: string | null = null;
+  private padding = { top: 0, right: 0, bottom: 0, left: 0 };
+  private isGone = false;
+
+  constructor(private readonly o: MapOptions) {
+    this.map = new maplibre.Map({
+      container: o.container,
+      style: makeStyle(o.theme, o.metric),
+      center: [120.13, 30.28],
+      zoom: 12,
+      minZoom: 9,
+      maxZoom: 18,
+      attributionControl: false,
+      localIdeographFontFamily: FONT.join(','),
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      cooperativeGestures: o.cooperative,
+      locale: o.words,
+      fadeDuration: o.calm ? 0 : 200,
+      maxTileCacheSize: 40, // a wall pans for days: keep few tiles
+    });
+    this.map.touchZoomRotate.disableRotation();
+    this.map.keyboard.disableRotation();
+    this.ready = new Promise((done) => {
+      void this.map.once('load', () => done());
+    });
+    this.map.on('styleimagemissing', () => this.addMarks());
+    this.map.on('click', (e) => this.click(e));
+    this.map.on('mousemove', AREA_LAYER, (e) => this.hover(e.features?.[0]));
+    this.map.on('mouseleave', AREA_LAYER, () => this.hover(undefined));
+  }
+
+  destroy(): void {
+    this.isGone = true;
+    this.map.remove();
+  }
+
+  private data(id: string, data: GeoJSON.GeoJSON): void {
+    (this.map.getSource(id) as GeoJSONSource | undefined)?.setData(data);
+  }
+
+  private addMarks(): void {
+    const p = PALETTES[this.o.theme];
+    for (const [health, colour] of [['fresh', p.camera], ['stale', p.amber], ['down', p.red]] as const) {
+      const id = `camera-${health}`;
+      if (!this.map.hasImage(id)) this.map.addImage(id, cameraMark(health, colour, p.ground), { pixelRatio: 2 });
+    }
+  }
+
+  /** A new style keeps no data and no feature states: both are given again. */
+  async restyle(theme: Theme, metric: Metric): Promise<void> {
+    const isTheme = theme !== this.o.theme;
+    this.o.theme = theme;
+    this.o.metric = metric;
+    if (!isTheme) {
+      this.map.setPaintProperty(ROAD_LAYER, 'line-color', roadColour(theme, metric));
+      return;
+    }
+    this.map.setStyle(makeStyle(theme, metric), { diff: false });
+    await new Promise<void>((done) => void this.map.once('style.load', () => done()));
+    if (this.isGone) return;
+    this.addMarks();
+    this.setGround(this.ground);
+    this.setAreas(this.areas, this.here);
+    if (this.roads) this.setRoads(this.roads);
+    this.setSources(this.sources);
+    this.setEdges(this.states);
+    this.pick(this.picked);
+  }
+
+  setGround(ground: FeatureCollection | null): void {
+    this.ground = ground;
+    if (!ground) return;
+    this.data('ground', ground);
+    const named = ground.features.filter((f) => f.properties?.name && f.geometry.type === 'Polygon' && f.properties.kind === 'water');
+    this.data('water-name', collection(named.map((f) =>
+      point(centreOf((f.geometry as GeoJSON.Polygon).coordinates[0] as LonLat[]), { name: f.properties!.name as string }))));
+  }
+
+  setAreas(areas: Area[], here: string): void {
+    this.areas = areas;
+    this.here = here;
+    const drawn = areas.filter((a) => (a.outline?.length ?? 0) > 2);
+    const current = drawn.find((a) => a.name === here);
+    const children = drawn.filter((a) => a.parent === here);
+    this.data('area', collection(drawn.filter((a) => a.parent === here || a.level !== 'street' || a.name === here)
+      .map((a) => polygon(a.outline!, { name: a.name, level: a.level }))));
+    this.data('here', collection(current ? [polygon(current.outline!, {})] : []));
+    this.data('veil', collection(current ? [outside(current)] : []));
+    this.data('area-name', collection(children.map((a) => point(centreOf(a.outline!), { title: this.o.title(a) }))));
+  }
+
+  setRoads(roads: FeatureCollection<LineString>): void {
+    this.roads = roads;
+    const features = roads.features.map((f) => ({ ...f, properties: { ...f.properties, key: keyOf(String(f.properties?.edge)) } }));
+    this.data('road', { type: 'FeatureCollection', features });
+    this.data('road-name', collection(roadLines(roads, rankOf)));
+  }
+
+  setSources(sources: Source[]): void {
+    this.sources = sources;
+    this.data('camera', collection(sources.filter((s) => s.lon !== null && s.lat !== null).map((s) =>
+      point([s.lon!, s.lat!], { source: s.source, health: s.health, icon: `camera-${s.health}`, title: this.o.sourceTitle(s) }))));
+  }
+
+  setEdges(edges: Iterable<EdgeState>): void {
+    for (const [edge, speed, delay, flow] of edges) {
+      this.map.setFeatureState({ source: 'road', id: keyOf(edge) }, { speed: speed === null ? null : speed * 3.6, delay, flow: flow ?? 0 });
+    }
+  }
+
+  /** All states known, given again after a change of style. */
+  remember(states: Iterable<EdgeState>): void {
+    this.states = states;
+  }
+
+  pick(road: string | null): void {
+    this.picked = road;
+    if (this.map.getLayer('road-picked')) this.map.setFilter('road-picked', ['==', ['get', 'road'], road ?? '\u0000']);
+  }
+
+  fit(padding = this.padding): void {
+    this.padding = padding;
+    const outline = this.areas.find((a) => a.name === this.here)?.outline ??
+      this.roads?.features.flatMap((f) => f.geometry.coordinates as LonLat[]) ?? [];
+    const bounds = boundsOf(outline);
+    const box = this.o.container.getBoundingClientRect();
+    const isRoom = box.width > padding.left + padding.right + 80 && box.height > padding.top + padding.bottom + 80;
+    if (bounds) this.map.fitBounds(bounds, { padding: isRoom ? padding : 16, duration: this.o.calm ? 0 : 700, maxZoom: 16 });
+  }
+
+  zoom(by: number): void {
+    this.map.zoomTo(this.map.getZoom() + by, { duration: this.o.calm ? 0 : 200 });
+  }
+
+  private hover(feature: MapGeoJSONFeature | undefined): void {
+    const name = feature && this.isChild(String(feature.properties.name)) ? String(feature.properties.name) : null;
+    if (name === this.hovered) return;
+    if (this.hovered) this.map.setFeatureState({ source: 'area', id: this.hovered }, { hover: false });
+    if (name) this.map.setFeatureState({ source: 'area', id: name }, { hover: true });
+    this.hovered = name;
+    this.map.getCanvas().style.cursor = name ? 'pointer' : '';
+  }
+
+  private isChild = (name: string): boolean => this.areas.some((a) => a.name === name && a.parent === this.here);
+
+  private click(e: MapMouseEvent): void {
+    const { x, y } = e.point;
+    const near: [[number, number], [number, number]] = [[x - 5, y - 5], [x + 5, y + 5]];
+    const road = this.map.queryRenderedFeatures(near, { layers: [ROAD_LAYER] })[0];
+    if (road) {
+      this.o.onRoad(road.properties as RoadProperties);
+      return;
+    }
+    this.o.onRoad(null);
+    const areas = this.map.queryRenderedFeatures(e.point, { layers: [AREA_LAYER] }).map((f) => String(f.properties.name));
+    const child = areas.find(this.isChild);
+    const elsewhere = this.areas.filter((a) => areas.includes(a.name) && a.name !== this.here && !this.here.startsWith(`${a.name}.`))
+      .sort((a, b) => a.name.length - b.name.length)[0];
+    if (child) this.o.onArea(child);
+    else if (elsewhere && !areas.includes(this.here)) this.o.onArea(elsewhere.name);
+  }
+}

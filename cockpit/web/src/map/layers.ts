@@ -1,0 +1,107 @@
+// The map's style: our own ground, water, areas, roads, cameras and names, drawn from the brain's GeoJSON alone. No tile, glyph,
+// sprite or font is fetched: without a glyphs address MapLibre draws letters with the fonts of this computer.
+import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from 'maplibre-gl';
+import { COLOURS, DELAY_BOUNDS, NO_DATA, SPEED_BOUNDS_KMH } from '../scale/scale';
+import type { Theme } from '../scale/scale';
+
+export type Metric = 'delay' | 'speed';
+
+interface Palette {
+  ground: string;
+  water: string;
+  waterName: string;
+  green: string;
+  line: string;
+  lineHere: string;
+  casing: string;
+  veil: string;
+  name: string;
+  road: string;
+  halo: string;
+  camera: string;
+  amber: string;
+  red: string;
+  accent: string;
+}
+
+export const PALETTES: Record<Theme, Palette> = {
+  dark: {
+    ground: '#0f141a', water: '#15212d', waterName: '#5a7793', green: '#131d1c', line: '#2b3641', lineHere: '#73808d', casing: '#0f141a',
+    veil: 'rgba(15,20,26,0.62)', name: '#98a4b0', road: '#d7dee5', halo: '#0f141a', camera: '#8592a0', amber: '#f2a93b', red: '#ff7a6b', accent: '#7cc0ff',
+  },
+  light: {
+    ground: '#f4f5f3', water: '#d5e3ec', waterName: '#5b7f99', green: '#e5ecdf', line: '#cfd5d6', lineHere: '#75808a', casing: '#f4f5f3',
+    veil: 'rgba(244,245,243,0.66)', name: '#5b6670', road: '#252c33', halo: '#f4f5f3', camera: '#7c8792', amber: '#9a5b00', red: '#b3261e', accent: '#0a5fb4',
+  },
+};
+
+export const FONT = ['Noto Sans CJK SC', 'Noto Sans SC', 'PingFang SC', 'Microsoft YaHei', 'system-ui', 'sans-serif'];
+const EMPTY = { type: 'FeatureCollection' as const, features: [] };
+
+const state = (name: string): ExpressionSpecification => ['feature-state', name];
+
+/** Class 0–4 of an edge by its feature state, as colours. */
+export function roadColour(theme: Theme, metric: Metric): ExpressionSpecification {
+  const c = COLOURS[theme];
+  const steps: ExpressionSpecification = metric === 'delay'
+    ? ['step', ['number', state('delay'), 1], c[0]!, DELAY_BOUNDS[0], c[1]!, DELAY_BOUNDS[1], c[2]!, DELAY_BOUNDS[2], c[3]!, DELAY_BOUNDS[3], c[4]!]
+    : ['step', ['number', state('speed'), 0], c[4]!, SPEED_BOUNDS_KMH[3], c[3]!, SPEED_BOUNDS_KMH[2], c[2]!, SPEED_BOUNDS_KMH[1], c[1]!, SPEED_BOUNDS_KMH[0], c[0]!];
+  const seen: ExpressionSpecification = ['!=', state(metric), null];
+  return ['case', seen, steps, NO_DATA[theme]];
+}
+
+/** Pixels at zoom 13 by flow: a still road is a hairline, 2,400 vehicles an hour are a broad band. */
+const flowWidth: ExpressionSpecification = ['interpolate', ['linear'], ['number', state('flow'), 0], 0, 1.1, 300, 1.8, 900, 3.2, 2400, 5.5];
+const scaled = (factor: number, plus = 0): ExpressionSpecification => ['+', ['*', flowWidth, factor], plus];
+const byZoom = (plus: number): ExpressionSpecification =>
+  ['interpolate', ['exponential', 1.5], ['zoom'], 10, scaled(0.45, plus * 0.5), 13, scaled(1, plus), 15, scaled(1.9, plus * 1.5), 18, scaled(5, plus * 2)];
+/** The two directions of a road lie beside each other, each on its right. */
+const offset: ExpressionSpecification = ['interpolate', ['exponential', 1.5], ['zoom'], 10, 0.7, 13, 2, 15, 4.2, 18, 12];
+
+export const ROAD_LAYER = 'road';
+export const AREA_LAYER = 'area-fill';
+export const CAMERA_LAYER = 'camera';
+
+export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
+  const p = PALETTES[theme];
+  const label = { 'text-font': FONT, 'text-letter-spacing': 0.04 } as const;
+  const halo = { 'text-halo-color': p.halo, 'text-halo-width': 1.6, 'text-halo-blur': 0.4 } as const;
+  const layers: LayerSpecification[] = [
+    { id: 'ground', type: 'background', paint: { 'background-color': p.ground } },
+    { id: 'green', type: 'fill', source: 'ground', filter: ['==', ['get', 'kind'], 'green'], paint: { 'fill-color': p.green } },
+    { id: 'water', type: 'fill', source: 'ground', filter: ['==', ['get', 'kind'], 'water'], paint: { 'fill-color': p.water } },
+    { id: AREA_LAYER, type: 'fill', source: 'area', paint: { 'fill-color': p.accent, 'fill-opacity': ['case', ['boolean', state('hover'), false], 0.07, 0] } },
+    { id: 'area-line', type: 'line', source: 'area', filter: ['!=', ['get', 'level'], 'city'], layout: { 'line-join': 'round' },
+      paint: { 'line-color': p.line, 'line-width': ['match', ['get', 'level'], 'district', 1.4, 1], 'line-dasharray': [4, 3] } },
+    { id: 'road-casing', type: 'line', source: 'road', layout: { 'line-cap': 'round', 'line-join': 'round' },
+      paint: { 'line-color': p.casing, 'line-width': byZoom(1.6), 'line-offset': offset } },
+    { id: 'road-picked', type: 'line', source: 'road', filter: ['==', ['get', 'road'], '\u0000'], layout: { 'line-cap': 'round', 'line-join': 'round' },
+      paint: { 'line-color': p.accent, 'line-width': byZoom(5), 'line-offset': offset, 'line-opacity': 0.55 } },
+    { id: ROAD_LAYER, type: 'line', source: 'road', layout: { 'line-cap': 'round', 'line-join': 'round' },
+      paint: { 'line-color': roadColour(theme, metric), 'line-width': byZoom(0), 'line-offset': offset } },
+    { id: 'veil', type: 'fill', source: 'veil', paint: { 'fill-color': p.veil } },
+    { id: 'here-line', type: 'line', source: 'here', layout: { 'line-join': 'round' }, paint: { 'line-color': p.lineHere, 'line-width': 1.4 } },
+    { id: CAMERA_LAYER, type: 'symbol', source: 'camera', minzoom: 11, layout: {
+      'icon-image': ['get', 'icon'], 'icon-allow-overlap': true, 'icon-ignore-placement': true,
+      'icon-size': ['interpolate', ['linear'], ['zoom'], 11, ['match', ['get', 'health'], 'fresh', 0.35, 0.8], 14, ['match', ['get', 'health'], 'fresh', 0.6, 1], 17, 1.1],
+      'symbol-sort-key': ['match', ['get', 'health'], 'fresh', 0, 'stale', 1, 2] } },
+    { id: 'water-name', type: 'symbol', source: 'water-name', layout: { ...label, 'text-field': ['get', 'name'], 'text-size': 13, 'text-letter-spacing': 0.25 },
+      paint: { 'text-color': p.waterName, 'text-halo-color': p.water, 'text-halo-width': 1 } },
+    { id: 'road-name', type: 'symbol', source: 'road-name', layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'road'],
+      'text-size': ['interpolate', ['linear'], ['zoom'], 11, 11, 13.5, 13, 16, 16], 'symbol-spacing': 420, 'text-max-angle': 40, 'text-padding': 6,
+      'symbol-sort-key': ['get', 'rank'] },
+      paint: { 'text-color': p.road, ...halo } },
+    { id: 'area-name', type: 'symbol', source: 'area-name', layout: { ...label, 'text-field': ['get', 'title'], 'text-letter-spacing': 0.16,
+      'text-size': ['interpolate', ['linear'], ['zoom'], 10, 12, 14, 16], 'text-padding': 10 },
+      paint: { 'text-color': p.name, ...halo } },
+  ];
+  const geojson = (promoteId?: string) => ({ type: 'geojson' as const, data: EMPTY, ...(promoteId ? { promoteId } : {}), tolerance: 0.2 });
+  return {
+    version: 8,
+    sources: {
+      ground: geojson(), 'water-name': geojson(), area: geojson('name'), veil: geojson(), here: geojson(), road: geojson('key'), 'road-name': geojson(),
+      camera: geojson(), 'area-name': geojson(),
+    },
+    layers,
+  };
+}

@@ -1,0 +1,35 @@
+import type { FeatureCollection, LineString } from 'geojson';
+import { describe, expect, it } from 'vitest';
+import { boundsOf, centreOf, closed, outside, roadLines } from './shapes';
+import type { LonLat } from '../api/types';
+
+const square: LonLat[] = [[0, 0], [2, 0], [2, 2], [0, 2]];
+
+describe('shapes', () => {
+  it('are bounded, closed and centred', () => {
+    expect(boundsOf(square)).toEqual([[0, 0], [2, 2]]);
+    expect(boundsOf([])).toBeNull();
+    expect(closed(square).length).toBe(5);
+    expect(closed(closed(square)).length).toBe(5);
+    expect(centreOf(square)).toEqual([1, 1]);
+    expect(centreOf([...square].reverse())).toEqual([1, 1]);
+  });
+
+  it('veil everything but the area', () => {
+    const veil = outside({ name: 'a', parent: null, level: 'city', title: { zh: '', en: '' }, outline: square });
+    expect(veil.geometry.coordinates.length).toBe(2);
+    expect(veil.geometry.coordinates[1]).toEqual(closed(square));
+  });
+
+  it('join a road\'s edges into one line, one direction only', () => {
+    const edge = (road: string, a: number[], b: number[]) =>
+      ({ type: 'Feature' as const, properties: { road, class: 'primary' }, geometry: { type: 'LineString' as const, coordinates: [a, b] } });
+    const roads: FeatureCollection<LineString> = { type: 'FeatureCollection', features: [
+      edge('a', [1, 0], [2, 0]), edge('a', [0, 0], [1, 0]), edge('a', [1, 0], [0, 0]), edge('a', [5, 0], [6, 0]), edge('', [0, 0], [9, 0]), edge('b', [0, 0], [0, 1]),
+    ] };
+    const lines = roadLines(roads, () => 1);
+    expect(lines.map((l) => [l.properties!.road, l.geometry.coordinates])).toEqual([
+      ['a', [[0, 0], [1, 0], [2, 0]]], ['a', [[5, 0], [6, 0]]], ['b', [[0, 0], [0, 1]]],
+    ]);
+  });
+});

@@ -1,0 +1,25 @@
+// How a figure is written: shared by hero, company, lists and drawer, so that one number never reads two ways.
+import type { Indicator, LiveValue } from '../api/types';
+import { formatNumber } from '../format/number';
+import { ago, moment } from '../format/time';
+import { pick, t } from '../i18n';
+import { city } from '../state/city';
+import { session } from '../state/session';
+
+export const zone = (): string => session.value?.time_zone ?? 'UTC';
+
+export const written = (value: number | null, decimals: number): string => formatNumber(value, decimals) ?? t('value.none');
+
+/** With its unit, for a screen reader or a tooltip. */
+export const spoken = (f: Indicator): string => `${written(f.value, f.decimals)} ${f.value === null ? '' : pick(f.unit)}`.trim();
+
+export function staleSince(f: Pick<LiveValue, 'stale' | 'stale_since'>): string {
+  if (!f.stale) return '';
+  return f.stale_since ? t('value.stale_since', { time: moment(f.stale_since, city.now, zone()), ago: ago(f.stale_since, city.now) }) : t('value.stale');
+}
+
+/** A value older than its period says so; the second's value is normally at most a second old. */
+export function aged(f: Indicator): string {
+  if (f.stale || f.time === null || city.now - f.time <= Math.max(f.period_ms, 10_000)) return '';
+  return t('value.aged', { ago: ago(f.time, city.now) });
+}

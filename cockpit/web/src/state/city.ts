@@ -1,0 +1,233 @@
+// What the screen knows of the city: filled by a first reading of the cockpit's interface, kept by the live stream. One store
+// for one area at a time with its direct children; everything in it is bounded. Edge states do not pass through Vue (they are
+// thousands, each second): the map listens for them.
+import { computed, reactive, shallowReactive } from 'vue';
+import { Failure, getJson } from '../api/client';
+import { LiveLink } from '../api/live';
+import type { LinkState } from '../api/live';
+import type { Area, EdgeState, History, Indicator, LiveValue, Ranking, Recorded, RoadStates, Source, Sources, State } from '../api/types';
+import { Series } from './series';
+import { isSignedOut, sessionEnded } from './session';
+
+export const HERO = 'vehicles_in_transit';
+export const TRUTH = 'vehicles_true';
+export const COMPANY = ['delay_index', 'mean_speed', 'flow'];
+const REREAD_MS = 60_000; // usual day, thresholds, titles: what the stream does not carry
+const RANKING_LIMIT = 20;
+
+export type Part = 'areas' | 'indicators' | 'history' | 'ranking' | 'sources';
+
+export interface Figure extends Indicator {
+  area: string;
+}
+
+export interface Child {
+  value: number | null;
+  state: State;
+  stale: boolean;
+}
+
+export const city = reactive({
+  area: '',
+  areas: [] as Area[],
+  figures: {} as Record<string, Figure>,
+  children: {} as Record<string, Record<string, Child>>,
+  ranking: null as Ranking | null,
+  sources: null as Sources | null,
+  link: 'connecting' as LinkState,
+  linkSince: 0,
+  loading: true,
+  failed: {} as Partial<Record<Part, Failure>>,
+  now: Date.now(), // the brain's clock, each second
+  ticks: 0, // grows when a curve has new points
+});
+
+/** Not reactive: thousands of points; charts redraw on `city.ticks`. */
+export const series = shallowReactive(new Map<string, Series>());
+
+type EdgeListener = (edges: EdgeState[], isFull: boolean) => void;
+const edgeListeners = new Set<EdgeListener>();
+export const edges = new Map<string, EdgeState>();
+
+let link: LiveLink | null = null;
+let reread: ReturnType<typeof setInterval> | undefined;
+let clockOffset = 0;
+let generation = 0; // answers for an area that has been left are dropped
+
+export const areaNamed = (name: string): Area | undefined => city.areas.find((a) => a.name === name);
+export const hero = computed(() => city.figures[HERO] ?? null);
+export const truth = computed(() => city.figures[TRUTH] ?? null);
+export const company = computed(() => COMPANY.map((name) => city.figures[name]).filter((f): f is Figure => f !== undefined));
+export const childAreas = computed(() => city.areas.filter((a) => a.parent === city.area));
+export const trail = computed(() => {
+  const path: Area[] = [];
+  for (let a = areaNamed(city.area); a; a = a.parent ? areaNamed(a.parent) : undefined) path.unshift(a);
+  return path;
+});
+
+export function onEdges(listener: EdgeListener): () => void {
+  edgeListeners.add(listener);
+  return () => edgeListeners.delete(listener);
+}
+
+function seriesOf(name: string): Series {
+  let s = series.get(name);
+  if (!s) {
+    s = new Series();
+    series.set(name, s);
+  }
+  return s;
+}
+
+function failedWith(part: Part, e: unknown): void {
+  const failure = e instanceof Failure ? e : new Failure('broken', 0, String(e));
+  if (failure.kind === 'signed_out') sessionEnded();
+  else city.failed[part] = failure;
+}
+
+async function read<T>(part: Part | null, path: string, query: Record<string, string | number>, mine: number, take: (answer: T) => void): Promise<void> {
+  try {
+    const answer = await getJson<T>(path, query);
+    if (mine !== generation) return;
+    if (part) delete city.failed[part];
+    take(answer);
+  } catch (e) {
+    if (mine === generation && part) failedWith(part, e);
+  }
+}
+
+const readIndicators = (area: string, mine: number): Promise<void> =>
+  read<{ time: number; indicators: Indicator[] }>('indicators', '/cockpit/v1/indicators', { area }, mine, (answer) => {
+    for (const indicator of answer.indicators) {
+      const known = city.figures[indicator.name];
+      const isOlder = known && known.area === area && (known.time ?? 0) > (indicator.time ?? 0);
+      const live = isOlder ? { value: known.value, time: known.time, stale: known.stale, stale_since: known.stale_since, receipt: known.receipt, state: known.state } : {};
+      city.figures[indicator.name] = { ...indicator, ...live, area };
+    }
+  });
+
+const readHistory = (area: string, name: string, from: number, mine: number): Promise<void> =>
+  read<History>(name === HERO ? 'history' : null, // a city without a simulated world, say, has no truth
+     '/cockpit/v1/history', { indicator: name, area, from, to: Math.ceil(nowAtBrain()) }, mine, (answer) => {
+    seriesOf(name).load(answer.points);
+    city.ticks++;
+  });
+
+export const nowAtBrain = (): number => Date.now() + clockOffset;
+
+function setClock(time: number): void {
+  const offset = time - Date.now();
+  // The smallest delay on the way shows the truest offset; drift is followed slowly.
+  clockOffset = clockOffset === 0 || Math.abs(offset - clockOffset) > 5000 ? offset : Math.max(offset, clockOffset - 1);
+  city.now = nowAtBrain();
+}
+
+function takeValue(v: LiveValue): void {
+  if (v.area === city.area) {
+    const figure = city.figures[v.name];
+    if (figure) Object.assign(figure, { value: v.value, time: v.time, stale: v.stale, stale_since: v.stale_since, receipt: v.receipt, state: v.state });
+    if (v.time !== null) seriesOf(v.name).live(v.time, v.stale ? null : v.value);
+  } else {
+    (city.children[v.area] ??= {})[v.name] = { value: v.value, state: v.state, stale: v.stale };
+  }
+}
+
+function takeEdges(states: RoadStates): void {
+  for (const edge of states.edges) edges.set(edge[0], edge);
+  for (const listener of edgeListeners) listener(states.edges, false);
+}
+
+function takeEvent(name: string, data: unknown): void {
+  if (name === 'indicators') {
+    const { time, indicators } = data as { time: number; indicators: LiveValue[] };
+    setClock(time);
+    indicators.forEach(takeValue);
+    city.ticks++;
+  } else if (name === 'road_states') {
+    takeEdges(data as RoadStates);
+  } else if (name === 'ranking') {
+    if ((data as Ranking).area === city.area) city.ranking = data as Ranking;
+  } else if (name === 'sources') {
+    takeSources(data as Sources);
+  } else if (name === 'recorded') {
+    const r = data as Recorded;
+    if (r.area === city.area) seriesOf(r.indicator).record(r.time, r.value);
+  }
+}
+
+/** The stream sends all sources at first and then the changed ones. */
+function takeSources(data: Sources): void {
+  const known = new Map<string, Source>((city.sources?.sources ?? []).map((s) => [`${s.party}/${s.source}`, s]));
+  for (const s of data.sources) known.set(`${s.party}/${s.source}`, s);
+  city.sources = { time: data.time, sources: [...known.values()].filter((s) => isWithin(s.area, city.area)) };
+}
+
+export const isWithin = (area: string, root: string): boolean => area === root || area.startsWith(`${root}.`);
+
+function openLink(area: string): void {
+  link?.close();
+  link = new LiveLink(`/cockpit/v1/live?area=${encodeURIComponent(area)}`, {
+    event: takeEvent,
+    state: (state, since) => {
+      const wasLost = city.link === 'lost';
+      city.link = state;
+      city.linkSince = since + clockOffset;
+      if (state === 'live' && wasLost) void readFigures(area); // what was missed while the link was down
+    },
+    signedOut: isSignedOut,
+  });
+}
+
+/** Curves start at the day's beginning, which the caller knows from the city's zone. */
+let dayBegan: () => number = () => nowAtBrain() - 86_400_000;
+
+async function readFigures(area: string): Promise<void> {
+  const mine = generation;
+  const from = dayBegan();
+  await Promise.all([
+    readIndicators(area, mine),
+    readHistory(area, HERO, from, mine),
+    readHistory(area, TRUTH, from, mine),
+    ...COMPANY.map((name) => readHistory(area, name, from, mine)),
+    read<Ranking>('ranking', '/cockpit/v1/ranking', { area, limit: RANKING_LIMIT }, mine, (answer) => (city.ranking = answer)),
+    read<Sources>('sources', '/cockpit/v1/sources', { area }, mine, (answer) => (city.sources = answer)),
+  ]);
+}
+
+export async function readAreas(): Promise<void> {
+  await read<Area[]>('areas', '/cockpit/v1/areas', {}, generation, (answer) => (city.areas = answer));
+}
+
+export async function showArea(area: string, dayStartOf: () => number): Promise<void> {
+  generation++;
+  const mine = generation;
+  dayBegan = dayStartOf;
+  city.area = area;
+  city.loading = true;
+  city.failed = {};
+  city.figures = {};
+  city.children = {};
+  city.ranking = null;
+  city.sources = null;
+  for (const s of series.values()) s.clear();
+  openLink(area);
+  clearInterval(reread);
+  reread = setInterval(() => void readIndicators(area, generation), REREAD_MS);
+  await readFigures(area);
+  if (mine === generation) city.loading = false;
+}
+
+export function leaveCity(): void {
+  generation++;
+  link?.close();
+  link = null;
+  clearInterval(reread);
+  city.areas = [];
+  edges.clear();
+}
+
+/** The brain's clock goes on between events, so that ages grow on a screen that hears nothing. */
+export function startClock(): () => void {
+  const timer = setInterval(() => (city.now = nowAtBrain()), 1000);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,60 @@
+// Who looks at the screen. The session itself is a cookie the page cannot read; this is what the brain says of it.
+import { ref } from 'vue';
+import { Failure, getJson, postJson, remove } from '../api/client';
+import type { Session } from '../api/types';
+
+export type Phase = 'opening' | 'signed_out' | 'signed_in' | 'unreachable';
+
+export const session = ref<Session | null>(null);
+export const phase = ref<Phase>('opening');
+export const expired = ref(false); // was signed in a moment ago
+const RETRY_MS = 2000;
+
+export async function resume(): Promise<void> {
+  try {
+    session.value = await getJson<Session>('/party/v1/session');
+    phase.value = 'signed_in';
+  } catch (e) {
+    if (e instanceof Failure && e.kind === 'signed_out') {
+      phase.value = 'signed_out';
+      return;
+    }
+    phase.value = 'unreachable'; // a wall that starts before the brain waits for it
+    setTimeout(() => void resume(), RETRY_MS);
+  }
+}
+
+export async function signIn(name: string, password: string): Promise<void> {
+  try {
+    await postJson<unknown>('/party/v1/session', { name, password });
+  } catch (e) {
+    if (e instanceof Failure && (e.kind === 'signed_out' || e.status === 403)) throw new Failure('wrong_password', e.status, e.detail);
+    throw e;
+  }
+  expired.value = false;
+  await resume();
+}
+
+export async function signOut(): Promise<void> {
+  await remove('/party/v1/session').catch(() => undefined); // a session that is already gone is gone
+  session.value = null;
+  phase.value = 'signed_out';
+}
+
+export function sessionEnded(): void {
+  expired.value = phase.value === 'signed_in';
+  session.value = null;
+  phase.value = 'signed_out';
+}
+
+/** True when the brain answers and says that the session is gone; a brain that does not answer says nothing. */
+export async function isSignedOut(): Promise<boolean> {
+  try {
+    await getJson<Session>('/party/v1/session');
+    return false;
+  } catch (e) {
+    if (!(e instanceof Failure) || e.kind !== 'signed_out') return false;
+    sessionEnded();
+    return true;
+  }
+}

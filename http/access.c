@@ -1,0 +1,181 @@
+/*
+ * Who is asking: a program by its token, a person by a session cookie, a camera by Digest. Nobody gets in by default.
+ *
+ * A cookie comes along with any request a browser makes, also one that another site made it send. So what changes something
+ * under a cookie must come from our own pages (Sec-Fetch-Site, Origin) and be JSON, which a foreign form cannot send.
+ */
+#include "http/internal.h"
+
+#include "base/crypto.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SESSION_COOKIE "citybrain"
+#define REALM_DEFAULT "citybrain"
+
+static enum err keep_identity(struct http_exchange *x, const struct http_identity *identity)
+{
+    enum err err = arena_copy_str(&x->arena, identity->party, &x->identity.party);
+
+    if (!err)
+        err = arena_copy_str(&x->arena, identity->area, &x->identity.area);
+    if (!err)
+        err = arena_copy_str(&x->arena, identity->person, &x->identity.person);
+    if (!err)
+        err = arena_copy_str(&x->arena, identity->device, &x->identity.device);
+    if (err)
+        http_reply_refusal(x, 503, "not enough memory");
+    return err;
+}
+
+/* The value of the cookie `name`; empty when there is none. */
+static struct str cookie_find(struct str cookies, struct str name)
+{
+    while (cookies.len > 0) {
+        struct str item = cookies, rest = STR_NONE, key, value;
+        if (!str_cut(cookies, ';', &item, &rest)) {
+            item = cookies;
+            rest = STR_NONE;
+        }
+        item = str_trim(item);
+        if (str_cut(item, '=', &key, &value) && str_equal(key, name))
+            return value;
+        cookies = rest;
+    }
+    return STR_NONE;
+}
+
+/* Does the page that sent this come from the host it was sent to? Browsers say so in Sec-Fetch-Site, older ones in Origin only. */
+static bool is_same_origin(const struct http_exchange *x)
+{
+    struct str scheme, host;
+
+    if (!str_is_empty(x->sec_fetch_site) && !str_equal_c(x->sec_fetch_site, "same-origin") && !str_equal_c(x->sec_fetch_site, "none"))
+        return false;
+    if (str_is_empty(x->origin))
+        return true;
+    if (!str_cut(x->origin, '/', &scheme, &host) || !str_starts_with(host, STR("/")))
+        return false; /* "null" */
+    return str_equal_nocase(str_slice(host, 1, host.len), x->host);
+}
+
+static bool changes_something(const struct http_exchange *x)
+{
+    return x->method != HTTP_GET && x->method != HTTP_HEAD;
+}
+
+static bool is_json_type(struct str type)
+{
+    struct str head, rest;
+
+    if (!str_cut(type, ';', &head, &rest))
+        head = type;
+    return str_equal_nocase(str_trim(head), STR("application/json"));
+}
+
+/* What a browser must prove before its cookie counts, or before it signs somebody in. */
+static enum err check_browser(struct http_exchange *x)
+{
+    if (!changes_something(x))
+        return ERR_OK;
+    if (!is_same_origin(x)) {
+        http_reply_refusal(x, 403, "this came from another site's page");
+        return ERR_DENIED;
+    }
+    if (x->method != HTTP_DELETE && x->match.routed->route->body_max > 0 && !is_json_type(x->content_type)) {
+        http_reply_refusal(x, 415, "send JSON, with Content-Type: application/json");
+        return ERR_DENIED;
+    }
+    return ERR_OK;
+}
+
+static enum err unauthenticated(struct http_exchange *x, const char *detail)
+{
+    http_add_header(x, "WWW-Authenticate", STR("Bearer realm=\"" REALM_DEFAULT "\""));
+    http_reply_refusal(x, 401, detail);
+    return ERR_UNAUTHENTICATED;
+}
+
+static enum err check_signed_in(struct http_exchange *x)
+{
+    const struct http_auth *auth = &x->server->auth;
+    struct http_identity identity = {0};
+    struct str session;
+
+    if (x->n_authorization > 1)
+        return unauthenticated(x, "more than one Authorization header");
+    if (x->n_authorization == 1) {
+        if (!str_equal_nocase(str_slice(x->authorization, 0, 7), STR("Bearer ")))
+            return unauthenticated(x, "send a bearer token");
+        if (!auth->token || auth->token(auth->context, str_trim(str_slice(x->authorization, 7, x->authorization.len)), &identity))
+            return unauthenticated(x, "this token is not known");
+        return keep_identity(x, &identity);
+    }
+    session = cookie_find(x->cookie, STR(SESSION_COOKIE));
+    if (str_is_empty(session))
+        return unauthenticated(x, "sign in, or send a bearer token");
+    if (!auth->session || auth->session(auth->context, session, &identity))
+        return unauthenticated(x, "the session has ended; sign in again");
+    if (check_browser(x))
+        return ERR_DENIED;
+    return keep_identity(x, &identity);
+}
+
+static enum err challenge(struct http_exchange *x, bool is_stale, const char *detail)
+{
+    char nonce[HTTP_NONCE_LENGTH + 1], text[512];
+    const char *realm = x->server->auth.digest_realm ? x->server->auth.digest_realm : REALM_DEFAULT;
+
+    http_nonce_issue(x->server->nonces, clock_mono(loop_clock(x->server->loop)), nonce);
+    snprintf(text, sizeof(text), "Digest realm=\"%s\", qop=\"auth\", algorithm=\"MD5\", nonce=\"%s\"%s", realm, nonce,
+        is_stale ? ", stale=true" : "");
+    http_add_header(x, "WWW-Authenticate", str_from_c(text));
+    http_reply_refusal(x, 401, detail);
+    return ERR_UNAUTHENTICATED;
+}
+
+static enum err check_digest(struct http_exchange *x)
+{
+    const struct http_auth *auth = &x->server->auth;
+    const char *realm = auth->digest_realm ? auth->digest_realm : REALM_DEFAULT;
+    struct http_identity identity = {0};
+    struct http_digest digest;
+    uint8_t nobodys[16];
+    char ha1[33];
+    bool is_known;
+    enum err err;
+
+    if (x->n_authorization == 0)
+        return challenge(x, false, "sign with Digest");
+    if (x->n_authorization > 1 || http_digest_parse(x->authorization, &digest) || !str_equal_c(digest.realm, realm))
+        return challenge(x, false, "the Authorization header is not a Digest answer with qop=auth and MD5");
+    crypto_random(nobodys, sizeof(nobodys)); /* an unknown device takes as long as a wrong password, and cannot be right */
+    crypto_hex(nobodys, sizeof(nobodys), ha1);
+    is_known = auth->digest_ha1 && !auth->digest_ha1(auth->context, digest.user, ha1, &identity);
+    err = http_digest_check(x->server->nonces, &digest, x->method_name, x->target, ha1, clock_mono(loop_clock(x->server->loop)));
+    crypto_wipe(ha1, sizeof(ha1));
+    if (!is_known || err == ERR_CRYPTO)
+        return challenge(x, false, "unknown device, or wrong password");
+    if (err == ERR_SYNTAX) {
+        http_reply_refusal(x, 400, "the Digest answer is about another address");
+        return ERR_UNAUTHENTICATED;
+    }
+    if (err)
+        return challenge(x, true, "the nonce has expired or was used before");
+    identity.device = digest.user;
+    return keep_identity(x, &identity);
+}
+
+enum err http_access_check(struct http_exchange *x)
+{
+    switch (x->match.routed->route->access) {
+    case HTTP_PUBLIC:
+        return check_browser(x);
+    case HTTP_SIGNED_IN:
+        return check_signed_in(x);
+    case HTTP_DIGEST:
+        return check_digest(x);
+    }
+    return unauthenticated(x, "sign in, or send a bearer token");
+}

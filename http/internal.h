@@ -1,0 +1,121 @@
+/*
+ * What the server's files share: the server, its connections, its exchanges. Nobody outside of http/ includes it.
+ *
+ * Who owns what: the server owns connections and a pool of exchanges; a connection has at most one exchange at a time. An exchange
+ * whose handler has not replied when the server goes is left to that reply, which frees it.
+ */
+#ifndef HTTP_INTERNAL_H
+#define HTTP_INTERNAL_H
+
+#include "http/digest.h"
+#include "http/routes.h"
+#include "http/server.h"
+
+#include <microhttpd.h>
+
+#define HTTP_HEADERS_OUT_MAX 8
+
+struct http_connection {
+    struct http_server *server;
+    struct http_connection *previous, *next;
+    int fd;
+    struct mono_time quiet_since;   /* when it last had nothing half-sent: at its start, after each answer */
+    struct http_exchange *exchange; /* under way */
+    bool is_stream;
+    bool is_cut; /* shut down by us, the library will notice */
+};
+
+enum exchange_state {
+    EXCHANGE_LINE,     /* the request line is there, headers are coming */
+    EXCHANGE_BODY,     /* headers are checked, the body is coming */
+    EXCHANGE_HANDLING, /* inside of the route's handler */
+    EXCHANGE_WAITING,  /* the handler kept it; the connection is suspended */
+    EXCHANGE_REPLIED,
+};
+
+struct http_exchange {
+    struct http_server *server; /* NULL once the server is gone */
+    struct http_connection *connection;
+    struct MHD_Connection *mhd;
+    struct http_exchange *next_pooled;
+    struct arena arena;
+    struct buf body;
+    json_t *json; /* owned */
+
+    enum exchange_state state;
+    enum http_method method;
+    const char *method_name; /* the library's */
+    struct str target, path, query_text;
+    struct http_match match;
+    struct http_identity identity;
+    struct mono_time started;
+    size_t n_discarded;
+
+    /* headers that the server itself looks at; they borrow from the library's memory */
+    struct str authorization, content_type, content_length, origin, sec_fetch_site, host, cookie;
+    uint32_t n_content_length, n_transfer_encoding, n_authorization, n_host;
+    bool expects_continue;
+
+    /* the answer */
+    struct MHD_Response *response; /* until it is queued */
+    int status;
+    bool is_stream;  /* the answer goes on without the exchange */
+    bool must_close; /* there is no memory for an answer */
+    size_t n_headers_out;
+    struct {
+        const char *name;
+        struct str value; /* in the arena, NUL after its end */
+    } headers_out[HTTP_HEADERS_OUT_MAX];
+};
+
+struct http_stream {
+    struct http_server *server;
+    struct http_stream *previous, *next;
+    struct MHD_Connection *mhd;
+    int fd;
+    struct buf waiting;
+    size_t n_sent; /* of waiting */
+    bool is_suspended, is_ending, is_broken;
+    void (*on_close)(void *context);
+    void *context;
+};
+
+struct http_server {
+    struct loop *loop;
+    struct MHD_Daemon *daemon;
+    struct loop_watch *watch;
+    struct loop_hook hook;
+    struct loop_timer sweep;
+    bool must_run; /* the library has something to do */
+    uint16_t port;
+    struct http_auth auth;
+    struct http_limits limits;
+    struct http_routes *routes;
+    struct http_nonces *nonces;
+    struct http_connection *connections; /* list */
+    struct http_stream *streams;         /* list */
+    uint32_t n_connections, n_streams;
+    struct http_exchange *pool;
+    uint32_t n_pooled;
+    struct buf scratch; /* a problem's text, a status line; empty between uses */
+};
+
+/* exchange.c: the library's callbacks for one request */
+void *http_exchange_on_line(void *server, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result http_exchange_on_request(void *server, struct MHD_Connection *mhd, const char *url, const char *method, const char *version,
+    const char *upload, size_t *upload_size, void **exchange);
+void http_exchange_on_completed(void *server, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode code);
+void http_exchange_free_pool(struct http_server *server);
+
+/* reply.c: takes the response (NULL: no memory for it) as the answer of `x` */
+void http_exchange_answer(struct http_exchange *x, int status, struct MHD_Response *response);
+/* A reply that the server makes before or instead of the handler's. */
+void http_reply_refusal(struct http_exchange *x, int status, const char *detail);
+
+/* stream.c: ends all streams when the server goes */
+void http_streams_wake_all(struct http_server *server);
+
+/* access.c: who is asking, and may a browser's cookie do this. ERR_OK, or the answer is made and the error returned. */
+enum err http_access_check(struct http_exchange *x) MUST_CHECK;
+
+#endif

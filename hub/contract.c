@@ -1,0 +1,517 @@
+/*
+ * Contracts (契约) from files: read, checked against the resources and parties they name, hashed; found by name and by use.
+ *
+ * A contract's content is immutable; its state, the end of its freshness and its counters move (atomics), so that a decision takes
+ * no lock. The decision itself is hub/decide.c.
+ */
+#include "base/json.h"
+#include "base/mem.h"
+#include "hub/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_MAX (INT64_C(1) << 38) /* the counters' width, hub/quota.c */
+
+const char *const hub_state_names[] = {"drafted", "offered", "agreed", "suspended", "ended", NULL};
+
+/* ---- reading ---- */
+
+/* "area/c-17", its area within the hub's. */
+static enum err check_name(struct hub *hub, struct yaml_node node, struct str name, struct diag_list *diags)
+{
+    struct str area, index;
+    uint64_t number;
+    if (!str_cut(name, '/', &area, &index) || !str_starts_with(index, STR("c-")) || str_to_u64(str_slice(index, 2, index.len), &number))
+        return yaml_error(node, diags, ERR_SYNTAX,
+            "\"" STR_FORMAT "\" is not a contract's name; write \"" STR_FORMAT "/c-N\" with a number N", STR_ARG(name), STR_ARG(hub->area));
+    if (area_find(hub->areas, area) < 0)
+        return yaml_error(node, diags, ERR_NOT_FOUND, "contract \"" STR_FORMAT "\": there is no area \"" STR_FORMAT "\"; see areas.yaml",
+            STR_ARG(name), STR_ARG(area));
+    struct hub_contract *other = names_get(&hub->contract_names, name);
+    if (other)
+        return yaml_error(node, diags, ERR_EXISTS, "contract \"" STR_FORMAT "\" is declared twice, also in %s:%d; give one another number",
+            STR_ARG(name), yaml_name(other->node.yaml), yaml_line(other->node));
+    return ERR_OK;
+}
+
+static enum err read_parties(struct hub_contract *contract, struct yaml_node root, struct diag_list *diags)
+{
+    struct hub *hub = contract->hub;
+    struct str provider, consumer, resource;
+    enum err err = yaml_get_str(root, "provider", true, diags, &provider);
+    if (!err)
+        err = yaml_get_str(root, "consumer", true, diags, &consumer);
+    if (!err)
+        err = yaml_get_str(root, "resource", true, diags, &resource);
+    if (err)
+        return err;
+    contract->consumer = names_get(&hub->party_names, consumer);
+    if (!contract->consumer)
+        err = yaml_error(yaml_get(root, "consumer"), diags, ERR_NOT_FOUND,
+            "there is no party \"" STR_FORMAT "\"; declare it in parties.yaml", STR_ARG(consumer));
+    if (!names_get(&hub->party_names, provider))
+        err = yaml_error(yaml_get(root, "provider"), diags, ERR_NOT_FOUND,
+            "there is no party \"" STR_FORMAT "\"; declare it in parties.yaml", STR_ARG(provider));
+    contract->entry = names_get(&hub->entry_names, resource);
+    if (!contract->entry)
+        return yaml_error(yaml_get(root, "resource"), diags, ERR_NOT_FOUND,
+            "there is no resource \"" STR_FORMAT "\"; declare it in a file of systems/ or scenes/, or mend the name", STR_ARG(resource));
+    if (!err && !str_equal(contract->entry->resource.party, provider))
+        err = yaml_error(yaml_get(root, "provider"), diags, ERR_DENIED,
+            "resource \"" STR_FORMAT "\" is offered by \"" STR_FORMAT "\", not by \"" STR_FORMAT "\"; write provider: " STR_FORMAT,
+            STR_ARG(resource), STR_ARG(contract->entry->resource.party), STR_ARG(provider), STR_ARG(contract->entry->resource.party));
+    contract->terms.provider = provider;
+    contract->terms.consumer = consumer;
+    contract->terms.resource = contract->entry->resource.name;
+    return err;
+}
+
+/* A list of names as an array in the hub's arena. */
+static enum err read_names(struct hub *hub, struct yaml_node root, const char *key, size_t max, struct diag_list *diags,
+    const struct str **ret_names, size_t *ret_n)
+{
+    struct yaml_node list = yaml_get(root, key);
+    if (yaml_is_none(list) || yaml_kind(list) != YAML_LIST || yaml_n_items(list) == 0)
+        return yaml_error(yaml_is_none(list) ? root : list, diags, ERR_NOT_FOUND, "%s: is a list of at least one name", key);
+    size_t n = yaml_n_items(list);
+    if (n > max)
+        return yaml_error(list, diags, ERR_TOO_LARGE, "%s: has %zu names; at most %zu make sense", key, n, max);
+    struct str *names = arena_alloc_zero(&hub->arena, n, sizeof *names);
+    if (!names)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < n; i++) {
+        names[i] = yaml_text(yaml_item(list, i));
+        if (str_is_empty(names[i]))
+            return yaml_error(yaml_item(list, i), diags, ERR_SYNTAX, "%s: has an item that is not a name", key);
+        for (size_t j = 0; j < i; j++)
+            if (str_equal(names[i], names[j]))
+                return yaml_error(
+                    yaml_item(list, i), diags, ERR_EXISTS, "\"" STR_FORMAT "\" stands twice in %s:; leave out one", STR_ARG(names[i]), key);
+    }
+    *ret_names = names;
+    *ret_n = n;
+    return ERR_OK;
+}
+
+/* Which uses a kind of resource has. */
+static bool use_fits(enum hub_kind kind, struct str use)
+{
+    switch (kind) {
+    case HUB_TABLE:
+        return str_equal(use, STR("call")) || str_equal(use, STR("query"));
+    case HUB_STREAM:
+        return str_equal(use, STR("subscribe"));
+    case HUB_COMMAND:
+        return str_equal(use, STR("act"));
+    case HUB_OBJECT:
+        return str_equal(use, STR("call"));
+    }
+    return false;
+}
+
+static enum err read_uses(struct hub_contract *contract, struct yaml_node root, struct diag_list *diags)
+{
+    enum hub_kind kind = contract->entry->resource.kind;
+    enum err err = read_names(contract->hub, root, "uses", 4, diags, &contract->terms.uses, &contract->terms.n_uses);
+    for (size_t i = 0; !err && i < contract->terms.n_uses; i++)
+        if (!use_fits(kind, contract->terms.uses[i]))
+            err = yaml_error(yaml_item(yaml_get(root, "uses"), i), diags, ERR_RANGE, "a %s has no use \"" STR_FORMAT "\"; it has %s",
+                hub_kind_names[kind], STR_ARG(contract->terms.uses[i]),
+                kind == HUB_TABLE    ? "call and query"
+                : kind == HUB_STREAM ? "subscribe"
+                : kind == HUB_OBJECT ? "call"
+                                     : "act");
+    return err;
+}
+
+static enum err read_fields(struct hub_contract *contract, struct yaml_node root, struct diag_list *diags)
+{
+    static const struct str object_fields[] = {STR_INIT("bytes")};
+    const struct hub_resource *resource = &contract->entry->resource;
+    struct decide_contract *terms = &contract->terms;
+    enum err err = ERR_OK;
+    if (resource->kind == HUB_OBJECT && yaml_is_none(yaml_get(root, "fields"))) {
+        terms->fields = object_fields;
+        terms->n_fields = 1;
+    } else {
+        err = read_names(contract->hub, root, "fields", HUB_FIELDS_MAX, diags, &terms->fields, &terms->n_fields);
+    }
+    if (err)
+        return err;
+    uint16_t *ats = arena_alloc_zero(&contract->hub->arena, terms->n_fields, sizeof *ats);
+    if (!ats)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < terms->n_fields; i++) {
+        struct yaml_node node = yaml_get(root, "fields");
+        int at = hub_field_find(resource, terms->fields[i]);
+        if (at < 0)
+            err = yaml_error(yaml_item(node, i), diags, ERR_NOT_FOUND,
+                "resource \"" STR_FORMAT "\" has no field \"" STR_FORMAT "\"; mend the name, or declare the field with the resource",
+                STR_ARG(resource->name), STR_ARG(terms->fields[i]));
+        else if (resource->fields[at].class == HUB_SECRET)
+            err = yaml_error(yaml_item(node, i), diags, ERR_DENIED,
+                "field \"" STR_FORMAT "\" is secret and never leaves its department; let the department offer a field derived from it",
+                STR_ARG(terms->fields[i]));
+        else
+            ats[i] = (uint16_t)at;
+    }
+    contract->field_ats = ats;
+    return err;
+}
+
+static enum err optional(enum err err)
+{
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static enum err read_limits(struct hub_contract *contract, struct yaml_node root, struct diag_list *diags)
+{
+    struct decide_contract *terms = &contract->terms;
+    terms->per_second = terms->per_day = terms->per_month = terms->min_subjects = DECIDE_NONE;
+    enum err err = optional(yaml_get_i64(root, "per_second", false, diags, 1, 1000000, &terms->per_second));
+    if (!err)
+        err = optional(yaml_get_i64(root, "per_day", false, diags, 1, LIMIT_MAX, &terms->per_day));
+    if (!err)
+        err = optional(yaml_get_i64(root, "per_month", false, diags, 1, LIMIT_MAX, &terms->per_month));
+    if (!err)
+        err = optional(yaml_get_i64(root, "min_subjects", false, diags, 1, LIMIT_MAX, &terms->min_subjects));
+    return err;
+}
+
+static enum err read_times(struct hub_contract *contract, struct yaml_node root, struct diag_list *diags)
+{
+    struct decide_contract *terms = &contract->terms;
+    int32_t offset_s = contract->hub->zone.offset_s;
+    terms->from_ms = terms->until_ms = DECIDE_NONE;
+    contract->fresh_for_ms = contract->confirmed_ms = DECIDE_NONE;
+    enum err err = yaml_get_time_ms(root, "from", true, diags, offset_s, &terms->from_ms);
+    if (!err)
+        err = yaml_get_time_ms(root, "until", true, diags, offset_s, &terms->until_ms);
+    if (!err && terms->until_ms <= terms->from_ms)
+        err = yaml_error(yaml_get(root, "until"), diags, ERR_RANGE, "the contract ends before it begins; until: must lie after from:");
+    if (!err)
+        err = yaml_get_duration_ms(root, "keep", true, diags, &contract->keep_ms);
+    if (!err)
+        err = optional(yaml_get_duration_ms(root, "fresh_for", false, diags, &contract->fresh_for_ms));
+    if (!err)
+        err = optional(yaml_get_time_ms(root, "confirmed", false, diags, offset_s, &contract->confirmed_ms));
+    if (!err && contract->confirmed_ms != DECIDE_NONE && contract->fresh_for_ms == DECIDE_NONE)
+        err = yaml_error(
+            yaml_get(root, "confirmed"), diags, ERR_RANGE, "confirmed: means nothing without fresh_for:; add it, or leave confirmed: out");
+    return err;
+}
+
+static enum err read_rest(struct hub_contract *contract, struct yaml_node root, struct diag_list *diags)
+{
+    size_t state;
+    enum err err = yaml_get_str(root, "purpose", true, diags, &contract->purpose);
+    if (!err && !str_is_name(contract->purpose))
+        err = yaml_error(yaml_get(root, "purpose"), diags, ERR_SYNTAX,
+            "a purpose is a code like traffic.count, not free text; use small letters, digits, dot, dash and underscore");
+    contract->terms.purpose = contract->purpose;
+    if (!err)
+        err = hub_read_title(root, "legal_basis", true, diags, &contract->legal_basis_zh, &contract->legal_basis_en);
+    if (!err)
+        err = optional(yaml_get_str(root, "rows", false, diags, &contract->rows));
+    if (!err && !str_is_empty(contract->rows) && contract->entry->resource.kind != HUB_TABLE)
+        err = yaml_error(yaml_get(root, "rows"), diags, ERR_UNSUPPORTED, "rows: is for tables only; a %s has none",
+            hub_kind_names[contract->entry->resource.kind]);
+    if (!err)
+        err = yaml_get_choice(root, "state", true, diags, hub_state_names, &state);
+    if (!err)
+        contract->file_state = (enum hub_contract_state)state;
+    return err;
+}
+
+/* ---- the hash of its content ---- */
+
+static json_t *json_of_str(struct str s)
+{
+    return json_stringn(s.ptr ? s.ptr : "", s.len);
+}
+
+static json_t *json_of_names(const struct str *names, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_of_str(names[i]));
+    return list;
+}
+
+static void set_integer(json_t *object, const char *key, int64_t i)
+{
+    json_object_set_new(object, key, i == DECIDE_NONE ? json_null() : json_integer(i));
+}
+
+/* SHA-256 over the RFC 8785 form of everything both parties sign; the state is not part of it. docs/hub.md lists the members. */
+static enum err hash_content(struct hub_contract *contract)
+{
+    const struct decide_contract *terms = &contract->terms;
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    json_t *content = json_object(), *basis = json_object();
+    json_object_set_new(content, "contract", json_of_str(contract->name));
+    json_object_set_new(content, "provider", json_of_str(terms->provider));
+    json_object_set_new(content, "consumer", json_of_str(terms->consumer));
+    json_object_set_new(content, "resource", json_of_str(terms->resource));
+    json_object_set_new(content, "purpose", json_of_str(terms->purpose));
+    json_object_set_new(content, "rows", json_of_str(contract->rows));
+    json_object_set_new(content, "uses", json_of_names(terms->uses, terms->n_uses));
+    json_object_set_new(content, "fields", json_of_names(terms->fields, terms->n_fields));
+    json_object_set_new(basis, "zh", json_of_str(contract->legal_basis_zh));
+    json_object_set_new(basis, "en", json_of_str(contract->legal_basis_en));
+    json_object_set_new(content, "legal_basis", basis);
+    set_integer(content, "from_ms", terms->from_ms);
+    set_integer(content, "until_ms", terms->until_ms);
+    set_integer(content, "fresh_for_ms", contract->fresh_for_ms);
+    set_integer(content, "keep_ms", contract->keep_ms);
+    set_integer(content, "per_second", terms->per_second);
+    set_integer(content, "per_day", terms->per_day);
+    set_integer(content, "per_month", terms->per_month);
+    set_integer(content, "min_subjects", terms->min_subjects);
+    enum err err = json_write_canonical(content, &text);
+    if (!err)
+        contract->hash = crypto_sha256(buf_str(&text));
+    json_decref(content);
+    buf_finish(&text);
+    return err;
+}
+
+/* ---- entering ---- */
+
+static enum err add_contract(struct hub *hub, struct hub_contract *contract)
+{
+    if (hub->n_contracts == hub->cap_contracts) {
+        size_t cap = hub->cap_contracts ? 2 * hub->cap_contracts : 64;
+        struct hub_contract **contracts = mem_resize(hub->contracts, cap * sizeof(struct hub_contract *));
+        if (!contracts)
+            return ERR_NO_MEMORY;
+        hub->contracts = contracts;
+        hub->cap_contracts = cap;
+    }
+    enum err err = names_put(&hub->contract_names, contract->name, contract);
+    if (!err)
+        hub->contracts[hub->n_contracts++] = contract;
+    return err;
+}
+
+/* Only the granted columns and rows: what is not granted never leaves the department. */
+static enum err compile(struct hub_contract *contract, struct diag_list *diags)
+{
+    struct hub_entry *entry = contract->entry;
+    if (entry->resource.kind != HUB_TABLE || !entry->system || !entry->system->system)
+        return ERR_OK;
+    struct hub_grant grant = {
+        .resource = &entry->resource,
+        .binding = entry->binding,
+        .fields = contract->field_ats,
+        .n_fields = contract->terms.n_fields,
+        .rows_predicate = contract->rows,
+    };
+    size_t n_before = diags ? diags->n : 0;
+    enum err err = entry->system->ops->compile(entry->system->system, &grant, diags, &contract->plan);
+    /* The connector knows the predicate's fault, the contract its place. */
+    if (err && diags && diags->n == n_before)
+        yaml_error(contract->node, diags, err, "contract \"" STR_FORMAT "\" does not compile: %s", STR_ARG(contract->name), err_text(err));
+    else if (err && !str_is_empty(contract->rows))
+        yaml_error(yaml_get(contract->node, "rows"), diags, err,
+            "the contract's rows: is refused; mend the expression over the resource's fields");
+    return err;
+}
+
+static void init_moving(struct hub_contract *contract)
+{
+    atomic_init(&contract->state, contract->file_state);
+    int64_t confirmed_ms = contract->confirmed_ms != DECIDE_NONE ? contract->confirmed_ms : clock_wall(contract->hub->clock).ms;
+    atomic_init(&contract->fresh_until_ms, contract->fresh_for_ms == DECIDE_NONE ? DECIDE_NONE : confirmed_ms + contract->fresh_for_ms);
+    for (int i = 0; i < QUOTA_N; i++) {
+        contract->quotas[i].contract = contract;
+        contract->quotas[i].limit = i == QUOTA_DAY ? contract->terms.per_day : contract->terms.per_month;
+    }
+}
+
+enum err hub_contract_load(struct hub *hub, struct yaml_node root, struct diag_list *diags)
+{
+    static const char *const keys[] = {"contract", "provider", "consumer", "resource", "uses", "fields", "rows", "purpose", "legal_basis",
+        "per_second", "per_day", "per_month", "min_subjects", "from", "until", "fresh_for", "confirmed", "keep", "state", NULL};
+    struct str name;
+    if (yaml_kind(root) != YAML_MAP)
+        return yaml_error(
+            root, diags, ERR_SYNTAX, "a contract's file is a map that begins with contract: " STR_FORMAT "/c-N", STR_ARG(hub->area));
+    if (hub->n_contracts >= HUB_CONTRACTS_MAX)
+        return yaml_error(root, diags, ERR_TOO_LARGE, "more than %d contracts", HUB_CONTRACTS_MAX);
+    enum err err = yaml_check_keys(root, keys, diags), one;
+    if ((one = yaml_get_str(root, "contract", true, diags, &name)) || (one = check_name(hub, yaml_get(root, "contract"), name, diags)))
+        return err ? err : one;
+    struct hub_contract *contract = arena_alloc_zero(&hub->arena, 1, sizeof *contract);
+    if (!contract)
+        return ERR_NO_MEMORY;
+    contract->hub = hub;
+    contract->name = name;
+    contract->node = root;
+    if ((one = read_parties(contract, root, diags)))
+        err = one;
+    if (contract->entry) { /* each part is read, so that every error is told at once */
+        enum err (*const parts[])(struct hub_contract *, struct yaml_node, struct diag_list *) = {
+            read_uses, read_fields, read_limits, read_times, read_rest};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            if ((one = parts[i](contract, root, diags)) && !err)
+                err = one;
+    }
+    if (err)
+        return err;
+    err = hash_content(contract);
+    if (!err)
+        err = hub_leaf_prepare(contract);
+    if (!err)
+        err = compile(contract, diags);
+    if (!err) {
+        init_moving(contract);
+        err = add_contract(hub, contract);
+    }
+    return err;
+}
+
+/* ---- finding ---- */
+
+static struct str use_key(char *buffer, size_t size, struct str consumer, struct str resource)
+{
+    if (!consumer.ptr || !resource.ptr || consumer.len + resource.len + 1 > size)
+        return STR_NONE; /* no name: found nowhere */
+    memcpy(buffer, consumer.ptr, consumer.len);
+    buffer[consumer.len] = '\n';
+    memcpy(buffer + consumer.len + 1, resource.ptr, resource.len);
+    return (struct str){buffer, consumer.len + resource.len + 1};
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return str_compare((*(struct hub_contract *const *)a)->name, (*(struct hub_contract *const *)b)->name);
+}
+
+enum err hub_contracts_index(struct hub *hub)
+{
+    char buffer[2 * HUB_NAME_MAX];
+    qsort(hub->contracts, hub->n_contracts, sizeof *hub->contracts, by_name);
+    for (size_t i = hub->n_contracts; i-- > 0;) { /* from the last, so that each chain stands in the order of names */
+        struct hub_contract *contract = hub->contracts[i];
+        struct str key = use_key(buffer, sizeof buffer, contract->terms.consumer, contract->terms.resource);
+        struct names_slot *slot = names_slot(&hub->contract_uses, key);
+        if (slot) {
+            contract->next_same = slot->object;
+            slot->object = contract;
+            continue;
+        }
+        enum err err = arena_copy_str(&hub->arena, key, &key);
+        if (!err)
+            err = names_put(&hub->contract_uses, key, contract);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+struct hub_contract *hub_contract_lookup(const struct hub *hub, struct str name)
+{
+    return names_get(&hub->contract_names, name);
+}
+
+struct hub_contract *hub_contract_first(const struct hub *hub, struct str consumer, struct str resource)
+{
+    char buffer[2 * HUB_NAME_MAX];
+    return names_get(&hub->contract_uses, use_key(buffer, sizeof buffer, consumer, resource));
+}
+
+/* ---- deciding and changing ---- */
+
+enum err hub_contract_decide(
+    struct hub_contract *contract, const struct decide_request *request, struct wall_time now, bool count, int *ret_rule)
+{
+    struct decide_contract terms = contract->terms;
+    struct decide_counters before = {0};
+    terms.state = str_from_c(hub_state_names[atomic_load_explicit(&contract->state, memory_order_acquire)]);
+    terms.fresh_until_ms = atomic_load_explicit(&contract->fresh_until_ms, memory_order_relaxed);
+    /* Taken first and given back when denied: two uses at once can never both have the last place. */
+    if (count)
+        hub_quota_take(contract, now, &before);
+    int rule = decide(&terms, request, now.ms, &before);
+    if (count && rule) {
+        hub_quota_give_back(contract, now);
+    } else if (count && !hub_quota_is_reserved(contract)) {
+        hub_quota_give_back(contract, now);
+        return ERR_STATE;
+    }
+    *ret_rule = rule;
+    return ERR_OK;
+}
+
+static void tell(const struct hub_contract *contract, struct hub_contract_info *ret_info)
+{
+    *ret_info = (struct hub_contract_info){
+        .name = contract->name,
+        .provider = contract->terms.provider,
+        .consumer = contract->terms.consumer,
+        .resource = contract->terms.resource,
+        .purpose = contract->purpose,
+        .legal_basis_zh = contract->legal_basis_zh,
+        .legal_basis_en = contract->legal_basis_en,
+        .fields = contract->terms.fields,
+        .n_fields = contract->terms.n_fields,
+        .from_ms = contract->terms.from_ms,
+        .until_ms = contract->terms.until_ms,
+        .keep_ms = contract->keep_ms,
+        .state = (enum hub_contract_state)atomic_load(&contract->state),
+        .hash = contract->hash,
+    };
+}
+
+size_t hub_n_contracts(const struct hub *hub)
+{
+    return hub->n_contracts;
+}
+
+bool hub_contract_at(const struct hub *hub, size_t at, struct hub_contract_info *ret_info)
+{
+    if (at >= hub->n_contracts)
+        return false;
+    tell(hub->contracts[at], ret_info);
+    return true;
+}
+
+bool hub_contract_find(const struct hub *hub, struct str name, struct hub_contract_info *ret_info)
+{
+    const struct hub_contract *contract = hub_contract_lookup(hub, name);
+    if (!contract)
+        return false;
+    tell(contract, ret_info);
+    return true;
+}
+
+bool hub_contract_for(
+    const struct hub *hub, struct str consumer, struct str resource, struct str purpose, struct hub_contract_info *ret_info)
+{
+    int64_t now_ms = clock_wall(hub->clock).ms;
+    for (struct hub_contract *c = hub_contract_first(hub, consumer, resource); c; c = c->next_same)
+        if (str_equal(c->purpose, purpose) && atomic_load(&c->state) == HUB_AGREED && now_ms >= c->terms.from_ms &&
+            now_ms < c->terms.until_ms) {
+            tell(c, ret_info);
+            return true;
+        }
+    return false;
+}
+
+enum err hub_contract_set_state(struct hub *hub, struct str name, enum hub_contract_state state)
+{
+    struct hub_contract *contract = hub_contract_lookup(hub, name);
+    if (!contract)
+        return ERR_NOT_FOUND;
+    int old = atomic_load(&contract->state);
+    do {
+        if (old == HUB_ENDED && state != HUB_ENDED)
+            return ERR_STATE;
+    } while (!atomic_compare_exchange_weak(&contract->state, &old, (int)state));
+    if (old == (int)state)
+        return ERR_OK;
+    return hub_leaf_tell_contract(contract);
+}

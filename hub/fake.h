@@ -1,0 +1,48 @@
+/*
+ * For the hub's tests: a ledger that says durable when the test says so, a department in memory, and a small city in a temporary
+ * folder. The real ones are held against the hub in tests/e2e.
+ */
+#ifndef HUB_FAKE_H
+#define HUB_FAKE_H
+
+#include "hub/registry.h"
+
+/* ---- ledger: one for the process ---- */
+struct ledger *fake_ledger(void);
+void fake_ledger_reset(void);
+void fake_ledger_hold(bool hold);           /* appends wait; false: releases them, in order */
+void fake_ledger_refuse(enum err err);      /* what ledger_append() returns; ERR_OK: takes them */
+void fake_ledger_break(enum err err);       /* what appends end with */
+size_t fake_ledger_n(void);                 /* durable leaves */
+struct str fake_ledger_leaf(size_t at);     /* valid until the reset */
+size_t fake_ledger_count(const char *part); /* durable leaves that hold this text */
+
+/* ---- connector "fake": tables that answer each asked field with its name and the key, streams that replay ---- */
+extern const struct hub_system_ops fake_system_ops;
+struct fake_system {
+    bool is_holding; /* fetches wait for fake_system_release() */
+    enum err fetch_err;
+    size_t n_fetched, n_rows; /* n_rows: of each answer */
+    size_t n_replay;          /* rows to replay, one a batch */
+    struct hub_fetch *held;
+};
+extern struct fake_system fake_system;
+void fake_system_release(void);
+
+/* ---- the city: areas h and h.x, parties h/police h/parking h/count h/cockpit, table h/police/vehicle, stream h/police/passage,
+ * stream h/count/indicator, object h/count/road, contracts h/c-1 (stream), h/c-2 (object), h/c-17 (table) ---- */
+struct fake_city {
+    char dir[64], data[80];
+    struct clock_fake clock;
+    struct loop *loop;
+    struct bus *bus;
+    struct hub *hub;
+};
+void fake_city_make(struct fake_city *city);                                      /* the folder and its files */
+void fake_city_write(struct fake_city *city, const char *file, const char *text); /* text NULL: removes it */
+enum err fake_city_load(struct fake_city *city, struct diag_list *diags);         /* loop, bus, hub; started */
+void fake_city_unload(struct fake_city *city);
+void fake_city_remove(struct fake_city *city);
+void fake_city_spin(struct fake_city *city); /* runs the loop until nothing is posted any more */
+
+#endif

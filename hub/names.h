@@ -1,0 +1,28 @@
+/*
+ * A table from names to objects: filled while a city is loaded, then only read, from any thread.
+ *
+ * Names come from a city's own files, so the plain hash is enough; it does not own what it points to.
+ */
+#ifndef HUB_NAMES_H
+#define HUB_NAMES_H
+
+#include "base/str.h"
+
+struct names_slot {
+    struct str name; /* borrowed; ptr NULL: free */
+    void *object;
+};
+
+struct names {
+    struct names_slot *slots; /* owned */
+    size_t n, n_slots;        /* n_slots is a power of two */
+};
+
+void names_finish(struct names *names);
+/* ERR_EXISTS: the name is there already. Keeps `name`. */
+enum err names_put(struct names *names, struct str name, void *object) MUST_CHECK;
+/* The slot of a name; NULL: none. Its object may be replaced. */
+struct names_slot *names_slot(const struct names *names, struct str name);
+void *names_get(const struct names *names, struct str name); /* NULL: none */
+
+#endif

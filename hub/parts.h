@@ -1,0 +1,128 @@
+/*
+ * What the files of hub/ offer each other, by file; for hub/ alone.
+ */
+#ifndef HUB_PARTS_H
+#define HUB_PARTS_H
+
+#include "hub/state.h"
+
+/* ---- hub/resource.c ---- */
+/* Declares the resources of `list` (the node `resources:`) for a party. */
+enum err hub_declare(
+    struct hub *hub, struct str party, struct hub_system *system, struct yaml_node list, struct diag_list *diags) MUST_CHECK;
+/* A resource declared in code. */
+enum err hub_declare_own(struct hub *hub, const struct hub_resource *resource, struct hub_entry **ret_entry) MUST_CHECK;
+enum err hub_read_title(
+    struct yaml_node node, const char *key, bool required, struct diag_list *diags, struct str *ret_zh, struct str *ret_en) MUST_CHECK;
+/* In the order of their enumerations, NULL-terminated. */
+extern const char *const hub_use_names[];
+extern const char *const hub_state_names[];
+extern const char *const hub_kind_names[];
+extern const char *const hub_class_names[];
+
+/* ---- hub/contract.c ---- */
+enum err hub_contract_load(struct hub *hub, struct yaml_node root, struct diag_list *diags) MUST_CHECK;
+enum err hub_contracts_index(struct hub *hub) MUST_CHECK;
+struct hub_contract *hub_contract_lookup(const struct hub *hub, struct str name);
+/* First of the contracts of this consumer on this resource; NULL: none. */
+struct hub_contract *hub_contract_first(const struct hub *hub, struct str consumer, struct str resource);
+/* Decides at `now`; permitted uses are counted when `count`. ERR_STATE: permitted, but the reservation on disk has to come first
+ * (not counted). Otherwise ERR_OK with the rule. */
+enum err hub_contract_decide(
+    struct hub_contract *contract, const struct decide_request *request, struct wall_time now, bool count, int *ret_rule) MUST_CHECK;
+
+/* ---- hub/choose.c ---- */
+struct hub_refusal hub_refusal_of(const struct hub_contract *contract, int rule);
+struct hub_refusal hub_refusal_unknown(void); /* an unknown resource and one without a contract look the same */
+/* The contract under which the use is permitted: the one named, or the first by name that permits. ERR_STATE: try again when the
+ * reservation is on disk. ERR_NOT_FOUND, ERR_DENIED, ERR_BUSY: *ret_refusal is the one nearest to a permit. */
+enum err hub_choose(struct hub *hub, const struct decide_request *request, struct str contract_name, struct wall_time now, bool count,
+    struct hub_contract **ret_contract, struct hub_refusal *ret_refusal) MUST_CHECK;
+
+/* ---- hub/quota.c ---- */
+enum err hub_quota_open(struct hub *hub, struct diag_list *diags) MUST_CHECK; /* {data}/hub.sqlite: counters, states of contracts */
+void hub_quota_close(struct hub *hub);                                        /* writes the exact counts */
+void hub_quota_take(struct hub_contract *contract, struct wall_time now, struct decide_counters *ret_before);
+void hub_quota_give_back(struct hub_contract *contract, struct wall_time now);
+/* Is what was taken counted on disk? When not, the writing is on its way. */
+bool hub_quota_is_reserved(struct hub_contract *contract);
+/* Remembers state and hash of a contract: what hub_contract_set_state() said outlives a restart. */
+void hub_quota_remember(struct hub_contract *contract);
+
+/* ---- hub/leaf.c ---- */
+#define HUB_LEAF_MAX 2048
+struct hub_leaf {
+    char bytes[HUB_LEAF_MAX];
+    size_t len;
+    uint8_t salt[32];
+};
+enum err hub_leaf_prepare(struct hub_contract *contract) MUST_CHECK;
+struct hub_intent {
+    struct hub_contract *contract;
+    const char *use;
+    const struct str *fields;
+    size_t n_fields;
+    struct str request; /* canonical JSON, committed to */
+    struct str subject; /* canonical JSON of the key; empty: none */
+    struct wall_time now;
+};
+enum err hub_leaf_intent(struct hub *hub, const struct hub_intent *intent, struct hub_leaf *leaf) MUST_CHECK;
+struct hub_outcome {
+    uint64_t intent;
+    uint64_t n_rows;
+    struct str answer; /* bytes committed to; or: */
+    bool has_digest;
+    struct sha256 digest; /* of a stream's window, committed to as its 32 bytes */
+    const char *status;   /* "ok", "unavailable", … */
+    int64_t duration_us;
+    struct wall_time now;
+};
+enum err hub_leaf_outcome(struct hub *hub, const struct hub_outcome *outcome, struct hub_leaf *leaf) MUST_CHECK;
+/* A leaf that nobody waits for: appended, and again while the ledger is full. `finished` runs once on the hub's loop, with the outcome;
+ * it owns the memory from then on. Any thread. */
+struct hub_follow {
+    struct hub *hub;
+    struct ledger_append append;
+    struct loop_timer retry;
+    struct loop_task task;
+    void (*finished)(struct hub_follow *follow, enum err err);
+    struct hub_contract *contract; /* whose state the leaf tells; else NULL */
+    struct hub_leaf leaf;
+};
+void hub_follow_start(struct hub *hub, struct hub_follow *follow);
+/* Tells a contract's state; remembers it once the leaf is durable. Any thread. */
+enum err hub_leaf_tell_contract(struct hub_contract *contract) MUST_CHECK;
+/* "hangzhou.log/48211" */
+void hub_receipt(struct hub *hub, uint64_t index, char out[HUB_RECEIPT_MAX]);
+
+/* ---- hub/epoch.c ---- */
+struct hub_epoch { /* one civil day's keys */
+    int64_t day;
+    uint8_t key[32];                       /* the file */
+    uint8_t salt_key[32], subject_key[32]; /* derived, so that one use of the key tells nothing about another */
+    struct hub_epoch *next;
+};
+enum err hub_epochs_create(struct hub *hub) MUST_CHECK;
+void hub_epochs_destroy(struct hub *hub);
+/* The keys of `wall`'s day, made when there are none yet; they live as long as the hub. Any thread. */
+enum err hub_epoch_get(struct hub *hub, struct wall_time wall, const struct hub_epoch **ret_epoch) MUST_CHECK;
+/* Without making any: ERR_NOT_FOUND when they were erased. */
+enum err hub_epoch_read(struct hub *hub, struct wall_time wall, struct hub_epoch *ret_epoch) MUST_CHECK;
+void hub_salt(const struct hub_epoch *epoch, const uint8_t nonce[16], uint8_t ret_salt[32]);
+
+/* ---- hub/object.c ---- */
+void hub_object_drop(struct hub_entry *entry);
+
+/* ---- hub/call.c ---- */
+void hub_calls_resume(struct hub *hub); /* those that waited for a reservation */
+
+/* ---- hub/source.c ---- */
+enum err hub_sources_create(struct hub *hub) MUST_CHECK;
+void hub_sources_destroy(struct hub *hub);
+void hub_sources_tell_all(struct hub *hub); /* a new subscriber came; any thread */
+
+/* ---- hub/door.c ---- */
+extern const struct http_route hub_routes[];
+extern const size_t hub_n_routes;
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * The hub's own structures, for hub/ alone: what is loaded (immutable once hub_create() returned) and what moves (atomics, or under
+ * the lock named beside it).
+ */
+#ifndef HUB_STATE_H
+#define HUB_STATE_H
+
+#include "base/yaml.h"
+#include "db/db.h"
+#include "hub/decide.h"
+#include "hub/names.h"
+#include "hub/registry.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define HUB_NAME_MAX 200 /* "area/party/name", each part at most 64 bytes */
+
+struct hub_blob { /* an object's bytes; shared by reference count */
+    _Atomic int n_refs;
+    struct str media_type, bytes; /* in one block with this struct */
+    struct sha256 digest;
+};
+
+/* A department's system: one file of systems/. */
+struct hub_system {
+    const struct hub_system_ops *ops;
+    void *system; /* NULL: did not open */
+    struct str name, party;
+    struct yaml_node root;
+    struct http_mount mount; /* n_routes 0: no door */
+    struct hub_system *next;
+};
+
+/* A resource, with what the hub keeps beside it. */
+struct hub_entry {
+    struct hub_resource resource; /* first: the public face is the entry's address */
+    struct hub_system *system;    /* NULL: a scene's or the hub's own */
+    struct yaml_node node, binding;
+    struct str subject; /* on the bus: slashes become dots */
+    bool has_personal_key;
+    pthread_mutex_t lock; /* guards the two below */
+    struct hub_subscription *subscriptions;
+    struct hub_blob *blob;
+};
+
+/* A count of uses in a running period, and how much of it is promised on disk (hub/quota.c). */
+struct hub_quota {
+    int64_t limit;             /* DECIDE_NONE: none */
+    _Atomic uint64_t used;     /* period number and count, packed */
+    _Atomic uint64_t reserved; /* the same; uses up to here are already counted on disk */
+    _Atomic bool is_writing;
+    _Atomic uint64_t block; /* the writer's; how much is reserved at once */
+    struct mono_time last_write;
+    uint64_t wanted; /* what is being written */
+    struct db_write write;
+    struct hub_contract *contract;
+};
+enum { QUOTA_DAY, QUOTA_MONTH, QUOTA_N };
+
+struct hub_contract {
+    struct hub *hub;
+    struct str name, purpose;
+    const struct hub_party *consumer;
+    struct hub_entry *entry;
+    struct decide_contract terms; /* as decide() takes it; `state` and `fresh_until_ms` are filled in at each decision */
+    const uint16_t *field_ats;    /* the granted fields' places in the resource */
+    struct str rows;
+    struct str legal_basis_zh, legal_basis_en;
+    int64_t keep_ms, fresh_for_ms, confirmed_ms; /* DECIDE_NONE: not given */
+    enum hub_contract_state file_state;
+    struct yaml_node node;
+    struct sha256 hash;
+    struct str leaf_head, leaf_middle, leaf_resource; /* ready pieces of an intent leaf (hub/leaf.c) */
+    void *plan;                                       /* compiled by the connector; NULL: none */
+    bool is_new;                                      /* its leaf is still to be written */
+    struct hub_contract *next_same;                   /* of the same consumer and resource, by name */
+    _Atomic int state;
+    _Atomic int64_t fresh_until_ms;
+    _Atomic uint64_t second; /* packed as hub_quota's */
+    struct hub_quota quotas[QUOTA_N];
+};
+
+struct hub_epochs;  /* hub/epoch.c */
+struct hub_sources; /* hub/source.c */
+
+struct hub {
+    struct arena arena; /* everything loaded */
+    struct clock *clock;
+    struct loop *loop;
+    struct time_zone zone;
+    struct bus *bus;
+    struct ledger *ledger;
+    const struct crypto_key *ledger_key;
+    struct str city_dir, data_dir, area; /* NUL-terminated */
+    bool is_check, is_started;
+    _Atomic bool is_stopping;
+    const struct hub_system_ops *const *connectors;
+    void (*fatal)(void *context, const char *part, enum err err);
+    void *fatal_context;
+    uint64_t n_ticks;
+
+    struct area_tree *areas;
+    struct yaml **yamls; /* they own the names */
+    size_t n_yamls, cap_yamls;
+    struct hub_party *parties;
+    size_t n_parties;
+    struct names party_names;
+    struct hub_system *systems;
+    struct hub_entry **entries;
+    size_t n_entries, cap_entries;
+    struct names entry_names;
+    struct hub_contract **contracts;
+    size_t n_contracts, cap_contracts;
+    struct names contract_names, contract_uses; /* by name; by consumer and resource */
+
+    uint64_t nonce_head; /* random at start; with the counter it never repeats */
+    _Atomic uint64_t nonce_next;
+    struct hub_epochs *epochs;
+    struct hub_sources *sources;
+    struct hub_entry *source_entry; /* AREA/hub/source */
+    struct db_writer *writer;       /* {data}/hub.sqlite; NULL with check_only */
+    struct loop_timer tick;         /* confirms contracts with fresh_for, resumes calls that wait */
+    _Atomic int64_t n_in_flight;    /* appends whose end is still to come */
+
+    pthread_mutex_t waiting_lock; /* calls that wait for a quota's reservation */
+    struct hub_running *waiting;
+    size_t n_waiting;
+};
+
+static inline const struct hub_entry *hub_entry_of(const struct hub_resource *resource)
+{
+    return (const struct hub_entry *)(const void *)resource;
+}
+
+#endif
