@@ -1,0 +1,287 @@
+/* The board: rows in, snapshots out, by hand-made rows and times. */
+#include "cockpit/board.h"
+#include "cockpit/cockpit_test.h"
+#include "hub/indicator.h"
+
+#define T0 1795276800000
+
+struct fixture {
+    struct cockpit_config *config;
+    struct area_tree *areas;
+    struct cockpit_board *board;
+};
+
+static void set_up(struct fixture *f)
+{
+    f->config = test_config();
+    f->areas = test_areas();
+    assert_ok(cockpit_board_create(f->config, f->areas, 1, &f->board));
+}
+
+static void tear_down(struct fixture *f)
+{
+    cockpit_board_destroy(f->board);
+    area_tree_destroy(f->areas);
+    cockpit_config_destroy(f->config);
+}
+
+static const struct hub_window window = {.contract = STR_INIT("h/c-2"), .receipt = STR_INIT("h.log/7")};
+
+static enum err indicator_row(
+    struct fixture *f, const char *name, const char *area, int64_t time, int64_t period, struct value number, bool *ret_record)
+{
+    struct value row[HUB_INDICATOR_N_FIELDS] = {value_text(str_from_c(name)), value_text(str_from_c(area)), value_time(time),
+        value_integer(period), number, value_integer(3), VALUE_NONE, value_text(STR("h.log/5"))};
+    int indicator, area_at;
+    struct cockpit_value value;
+    const char *source = strcmp(name, "truth") == 0 ? "h/world/truth" : "h/count/indicator";
+    return cockpit_board_indicator(f->board, str_from_c(source), row, &window, ret_record, &indicator, &area_at, &value);
+}
+
+static struct cockpit_snapshot *snapshot(struct fixture *f, int64_t now)
+{
+    struct cockpit_snapshot *s;
+    assert_ok(cockpit_board_snapshot(f->board, (struct wall_time){now}, &s));
+    return s;
+}
+
+static struct buf render(
+    const struct cockpit_snapshot *s, int area, void (*view)(const struct cockpit_snapshot *, int, struct json_writer *))
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 1u << 20);
+    json_writer_init(&w, &out);
+    view(s, area, &w);
+    buf_append_byte(&out, '\0');
+    assert_int_equal(out.err, ERR_OK);
+    return out;
+}
+
+static void a_value_keeps_its_lineage(void **state)
+{
+    struct fixture f;
+    bool is_record;
+    set_up(&f);
+    assert_ok(indicator_row(&f, "count", "h", T0, 1000, value_real(41203), &is_record));
+    assert_false(is_record);
+    assert_ok(indicator_row(&f, "count", "h", T0 + 1000, 120000, value_real(41210), &is_record));
+    assert_true(is_record);
+    struct cockpit_snapshot *s = snapshot(&f, T0 + 2000);
+    const struct cockpit_value *value = cockpit_snapshot_value(s, 0, 0);
+    assert_true(value->number == 41210 && value->n == 3);
+    assert_string_equal(value->receipt, "h.log/7");
+    assert_string_equal(value->contract, "h/c-2");
+    assert_string_equal(value->basis, "h.log/5");
+    struct buf out = render(s, 0, cockpit_view_live);
+    assert_non_null(strstr(out.ptr, "\"value\":41210,"));
+    assert_non_null(strstr(out.ptr, "\"stale\":false"));
+    buf_finish(&out);
+    cockpit_snapshot_release(s);
+    tear_down(&f);
+}
+
+static void only_the_declared_source_sets_a_figure(void **state)
+{
+    struct fixture f;
+    bool is_record;
+    int indicator, area;
+    struct cockpit_value value;
+    set_up(&f);
+    struct value row[HUB_INDICATOR_N_FIELDS] = {
+        value_text(STR("count")), value_text(STR("h")), value_time(T0), value_integer(1000), value_real(1)};
+    assert_err(cockpit_board_indicator(f.board, STR("h/world/truth"), row, &window, &is_record, &indicator, &area, &value), ERR_NOT_FOUND);
+    assert_err(indicator_row(&f, "count", "mars", T0, 1000, value_real(1), &is_record), ERR_NOT_FOUND);
+    assert_err(indicator_row(&f, "unknown", "h", T0, 1000, value_real(1), &is_record), ERR_NOT_FOUND);
+    row[HUB_INDICATOR_TIME] = value_text(STR("now"));
+    assert_err(cockpit_board_indicator(f.board, STR("h/count/indicator"), row, &window, &is_record, &indicator, &area, &value), ERR_SYNTAX);
+    assert_int_equal(cockpit_board_n_refused(f.board), 4);
+    tear_down(&f);
+}
+
+static void a_source_that_can_say_nothing_leaves_the_last_number_greyed(void **state)
+{
+    struct fixture f;
+    bool is_record;
+    set_up(&f);
+    assert_ok(indicator_row(&f, "count", "h", T0, 1000, value_real(500), &is_record));
+    assert_ok(indicator_row(&f, "count", "h", T0 + 5000, 1000, VALUE_NONE, &is_record));
+    struct cockpit_snapshot *s = snapshot(&f, T0 + 5000);
+    struct buf out = render(s, 0, cockpit_view_indicators);
+    assert_non_null(strstr(out.ptr, "\"value\":500,\"time\":1795276800000"));
+    assert_non_null(strstr(out.ptr, "\"stale\":true,\"stale_since\":1795276800000"));
+    assert_non_null(strstr(out.ptr, "\"state\":\"stale\""));
+    buf_finish(&out);
+    cockpit_snapshot_release(s);
+    /* an older row, come late, changes nothing; a newer one heals */
+    assert_ok(indicator_row(&f, "count", "h", T0 - 9000, 1000, value_real(1), &is_record));
+    assert_ok(indicator_row(&f, "count", "h", T0 + 6000, 1000, value_real(510), &is_record));
+    s = snapshot(&f, T0 + 6000);
+    assert_true(cockpit_snapshot_value(s, 0, 0)->number == 510);
+    assert_int_equal(cockpit_value_state(cockpit_config_at(f.config, 0), cockpit_snapshot_value(s, 0, 0), s->time), COCKPIT_CALM);
+    cockpit_snapshot_release(s);
+    tear_down(&f);
+}
+
+static void road_state(struct fixture *f, const char *edge, double delay, int64_t time)
+{
+    struct value row[HUB_ROAD_STATE_N_FIELDS] = {
+        value_text(str_from_c(edge)), value_time(time), value_real(10), value_real(delay), value_real(900), value_integer(4)};
+    assert_ok(cockpit_board_road_state(f->board, row));
+}
+
+static void edges_are_told_once_a_change_and_only_within_the_area(void **state)
+{
+    struct fixture f;
+    set_up(&f);
+    assert_ok(cockpit_board_edge_area(f.board, STR("e1"), STR("h.x.a")));
+    assert_ok(cockpit_board_edge_area(f.board, STR("e2"), STR("h.y")));
+    road_state(&f, "e1", 1.5, T0);
+    road_state(&f, "e2", 2.5, T0);
+    road_state(&f, "e3", 3.5, T0); /* lies nowhere that we know: nobody sees it */
+    struct cockpit_snapshot *s = snapshot(&f, T0);
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 1000);
+    json_writer_init(&w, &out);
+    cockpit_view_edges(s, 1, 0, &w);
+    assert_str(buf_str(&out), "{\"time\":1795276800000,\"edges\":[[\"e1\",10,1.5,900]]}");
+    uint64_t seen = s->number;
+    cockpit_snapshot_release(s);
+    road_state(&f, "e2", 2.6, T0 + 1000);
+    s = snapshot(&f, T0 + 1000);
+    buf_reset(&out);
+    json_writer_init(&w, &out);
+    cockpit_view_edges(s, 0, seen, &w);
+    assert_str(buf_str(&out), "{\"time\":1795276801000,\"edges\":[[\"e2\",10,2.6,900]]}");
+    cockpit_snapshot_release(s);
+    s = snapshot(&f, T0 + COCKPIT_KEEP_MS + 2000); /* what says nothing for long leaves the map */
+    buf_reset(&out);
+    json_writer_init(&w, &out);
+    cockpit_view_edges(s, 2, s->number - 1, &w);
+    assert_non_null(memmem(out.ptr, out.len, "[\"e2\",null,null,0]", 18));
+    buf_finish(&out);
+    cockpit_snapshot_release(s);
+    tear_down(&f);
+}
+
+static void the_slowest_road_comes_first(void **state)
+{
+    static const struct {
+        const char *road;
+        double delay;
+    } roads[] = {{"文一路", 1.2}, {"天目山路", 3.1}, {"古翠路", 2.0}};
+    struct fixture f;
+    set_up(&f);
+    for (size_t i = 0; i < 3; i++) {
+        struct value row[HUB_ROAD_INDEX_N_FIELDS] = {value_text(str_from_c(roads[i].road)), value_text(STR("h.x")), value_time(T0),
+            value_real(8), value_real(roads[i].delay), value_real(700), value_real(1500), value_integer(9)};
+        assert_ok(cockpit_board_road_index(f.board, row));
+    }
+    struct cockpit_snapshot *s = snapshot(&f, T0);
+    struct buf out;
+    struct json_writer w;
+    struct arena arena;
+    arena_init(&arena, 100000);
+    buf_init(&out, 10000);
+    json_writer_init(&w, &out);
+    cockpit_view_ranking(s, 1, 2, &w, &arena);
+    const char *first = memmem(out.ptr, out.len, "天目山路", strlen("天目山路")),
+               *second = memmem(out.ptr, out.len, "古翠路", strlen("古翠路"));
+    assert_true(first && second && first < second);
+    assert_null(memmem(out.ptr, out.len, "文一路", strlen("文一路"))); /* past the limit */
+    buf_finish(&out);
+    arena_finish(&arena);
+    cockpit_snapshot_release(s);
+    tear_down(&f);
+}
+
+static int n_put;
+static struct cockpit_value last_put;
+
+static void note_put(void *context, int indicator, int area, const struct cockpit_value *value)
+{
+    n_put++;
+    if (area == 0)
+        last_put = *value;
+}
+
+static void sampled_indicators_are_recorded_once_a_period(void **state)
+{
+    struct fixture f;
+    bool is_record;
+    set_up(&f);
+    n_put = 0;
+    assert_ok(indicator_row(&f, "truth", "h.x.a", T0 - 1000, 1000, value_real(30), &is_record));
+    assert_false(is_record);
+    cockpit_board_sample(f.board, (struct wall_time){T0 - 500}, note_put, NULL);
+    assert_int_equal(n_put, 0); /* the first, partial period */
+    cockpit_board_sample(f.board, (struct wall_time){T0 + 10}, note_put, NULL);
+    assert_int_equal(n_put, 3); /* the street, and what rolls up from it: district and city */
+    assert_true(last_put.number == 30 && last_put.has_number && last_put.time.ms == T0 && last_put.period_ms == 120000);
+    cockpit_board_sample(f.board, (struct wall_time){T0 + 119999}, note_put, NULL);
+    assert_int_equal(n_put, 3);
+    cockpit_board_sample(f.board, (struct wall_time){T0 + 120000}, note_put, NULL);
+    assert_int_equal(n_put, 6);
+    assert_false(last_put.has_number); /* stale by then: a missed window is recorded as missed */
+    tear_down(&f);
+}
+
+static void sources_are_kept_by_party_and_name(void **state)
+{
+    struct fixture f;
+    set_up(&f);
+    struct value row[COCKPIT_N_SOURCE_FIELDS] = {value_text(STR("h/police")), value_text(STR("camera/1")), value_text(STR("h.x.a")),
+        value_text(STR("文一路")), value_text(STR("Wenyi Rd")), value_real(120.1), value_real(30.2), value_text(STR("fresh")),
+        value_time(T0), value_time(T0), value_text(STR(""))};
+    assert_ok(cockpit_board_source(f.board, row));
+    row[7] = value_text(STR("stale"));
+    assert_ok(cockpit_board_source(f.board, row));
+    struct cockpit_snapshot *s = snapshot(&f, T0);
+    assert_int_equal(s->n_sources, 1);
+    assert_true(s->sources_changed);
+    struct buf out = render(s, 1, cockpit_view_sources);
+    assert_non_null(strstr(out.ptr, "\"health\":\"stale\""));
+    assert_non_null(strstr(out.ptr, "\"zh\":\"文一路\""));
+    buf_finish(&out);
+    out = render(s, 2, cockpit_view_sources);
+    assert_null(strstr(out.ptr, "camera"));
+    buf_finish(&out);
+    cockpit_snapshot_release(s);
+    s = snapshot(&f, T0 + 1);
+    assert_false(s->sources_changed);
+    cockpit_snapshot_release(s);
+    tear_down(&f);
+}
+
+static void failing_memory_leaves_the_board_whole(void **state)
+{
+    struct fixture f;
+    set_up(&f);
+    road_state(&f, "e1", 1.5, T0);
+    int64_t n_live = mem_n_live();
+    for (uint64_t nth = 1; nth <= 6; nth++) {
+        struct cockpit_snapshot *s;
+        mem_fail_nth(nth);
+        assert_err(cockpit_board_snapshot(f.board, (struct wall_time){T0}, &s), ERR_NO_MEMORY);
+        mem_fail_nth(0);
+        assert_int_equal(mem_n_live(), n_live);
+    }
+    cockpit_snapshot_release(snapshot(&f, T0));
+    tear_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_value_keeps_its_lineage),
+        cmocka_unit_test(only_the_declared_source_sets_a_figure),
+        cmocka_unit_test(a_source_that_can_say_nothing_leaves_the_last_number_greyed),
+        cmocka_unit_test(edges_are_told_once_a_change_and_only_within_the_area),
+        cmocka_unit_test(the_slowest_road_comes_first),
+        cmocka_unit_test(sampled_indicators_are_recorded_once_a_period),
+        cmocka_unit_test(sources_are_kept_by_party_and_name),
+        cmocka_unit_test(failing_memory_leaves_the_board_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,88 @@
+/* What cockpit.c, face.c, door.c and why.c share; nobody else includes it. */
+#ifndef COCKPIT_COCKPIT_INTERNAL_H
+#define COCKPIT_COCKPIT_INTERNAL_H
+
+#include "base/queue.h"
+#include "cockpit/board.h"
+#include "cockpit/cockpit.h"
+#include "cockpit/store.h"
+
+#include <pthread.h>
+
+#define COCKPIT_FACES_MAX 64         /* HTTP loops */
+#define COCKPIT_STREAMS_MAX 32       /* subscriptions: distinct sources, two of roads, one of health */
+#define COCKPIT_SNAPSHOTS_WAITING 64 /* for one face; past it a snapshot is skipped: the next one says all but what was recorded */
+#define COCKPIT_COALESCE_MS 20       /* rows of one moment come as several batches: wait so long for the others */
+#define COCKPIT_SNAPSHOT_GAP_MS 100  /* least time between two snapshots */
+#define COCKPIT_ROADS_OBJECT_MAX (64u << 20)
+
+enum cockpit_stream_kind { COCKPIT_STREAM_INDICATOR, COCKPIT_STREAM_ROAD_STATE, COCKPIT_STREAM_ROAD_INDEX, COCKPIT_STREAM_SOURCE };
+
+struct cockpit_stream {
+    struct cockpit *cockpit;
+    enum cockpit_stream_kind kind;
+    struct str resource;
+    struct hub_subscription *subscription; /* NULL: refused */
+};
+
+struct cockpit_roads { /* the roads' GeoJSON, as it came; immutable, replaced whole */
+    _Atomic uint32_t n_refs;
+    struct buf bytes;
+    char receipt[HUB_RECEIPT_MAX];
+};
+
+struct cockpit {
+    struct cockpit_options options;
+    struct loop_thread *thread;
+    struct cockpit_board *board; /* the thread's */
+    struct cockpit_store *store;
+    struct loop_timer snapshot_timer, tick_timer;
+    struct mono_time last_snapshot;
+    struct cockpit_stream streams[COCKPIT_STREAMS_MAX];
+    size_t n_streams;
+    struct hub_object_get roads_get;
+    struct loop_timer roads_timer;
+    bool roads_pending;
+    pthread_mutex_t mutex; /* guards what faces take when they begin: faces, latest, roads */
+    struct cockpit_face *faces[COCKPIT_FACES_MAX];
+    size_t n_faces;
+    struct cockpit_snapshot *latest;
+    struct cockpit_roads *roads;
+    uint64_t n_records_lost; /* refused by the store's queue; logged as they happen */
+};
+
+struct cockpit_viewer {
+    struct cockpit_face *face;
+    int area;
+    struct http_stream *stream;
+    struct cockpit_viewer *next, **at;
+};
+
+struct cockpit_face {
+    struct cockpit *cockpit;
+    struct loop *loop;
+    struct queue *snapshots;
+    struct cockpit_snapshot *latest; /* the face's own reference; NULL until the first */
+    struct cockpit_viewer **viewers; /* by area */
+    struct loop_timer ping_timer;
+    struct buf scratch;
+};
+
+struct cockpit_roads *cockpit_roads_take(struct cockpit *cockpit); /* a reference, or NULL */
+void cockpit_roads_release(struct cockpit_roads *roads);
+
+/* face.c: a snapshot for this face, from the cockpit's loop. */
+void cockpit_face_give(struct cockpit_face *face, struct cockpit_snapshot *snapshot);
+void cockpit_face_live(struct cockpit_face *face, struct http_exchange *x, int area);
+
+/* door.c */
+extern const struct http_route cockpit_routes[];
+extern const size_t cockpit_n_routes;
+
+/* why.c: GET /cockpit/v1/why */
+void cockpit_handle_why(struct http_exchange *x, void *context);
+
+/* The area that the query names (or the asker's own); answers 404 by itself and gives -1 when there is no such area for this asker. */
+int cockpit_area_asked(struct cockpit_face *face, struct http_exchange *x);
+
+#endif

@@ -1,0 +1,256 @@
+/* Snapshots and their views. */
+#include "cockpit/snapshot.h"
+
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct cockpit_snapshot *cockpit_snapshot_hold(struct cockpit_snapshot *snapshot)
+{
+    atomic_fetch_add_explicit(&snapshot->n_refs, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+void cockpit_snapshot_release(struct cockpit_snapshot *snapshot)
+{
+    if (!snapshot || atomic_fetch_sub_explicit(&snapshot->n_refs, 1, memory_order_acq_rel) != 1)
+        return;
+    mem_free(snapshot->values);
+    mem_free(snapshot->edges);
+    mem_free(snapshot->roads);
+    mem_free(snapshot->sources);
+    mem_free(snapshot->recorded);
+    mem_free(snapshot);
+}
+
+const struct cockpit_value *cockpit_snapshot_value(const struct cockpit_snapshot *snapshot, int indicator, int area)
+{
+    return &snapshot->values[(size_t)indicator * area_n(snapshot->areas) + (size_t)area];
+}
+
+void cockpit_put_number(struct json_writer *w, const struct cockpit_indicator *indicator, bool has_number, double number)
+{
+    if (has_number)
+        json_put_fixed(w, number * indicator->scale, indicator->decimals);
+    else
+        json_put_null(w);
+}
+
+void cockpit_put_text(struct json_writer *w, const char *key, const struct cockpit_text *text)
+{
+    json_key(w, key);
+    json_begin_object(w);
+    json_field_str(w, "zh", text->zh);
+    json_field_str(w, "en", text->en);
+    json_end_object(w);
+}
+
+static struct str area_name(const struct cockpit_snapshot *s, int area)
+{
+    return area_at(s->areas, (size_t)area)->name;
+}
+
+static bool is_in(const struct cockpit_snapshot *s, int area, int within)
+{
+    return area >= 0 && area_is_within(area_name(s, area), area_name(s, within));
+}
+
+/* What both the list and the live event say of a value. */
+static void put_value(
+    const struct cockpit_snapshot *s, const struct cockpit_indicator *indicator, const struct cockpit_value *value, struct json_writer *w)
+{
+    int64_t stale_since = cockpit_stale_since(indicator, value, s->time);
+    json_key(w, "value");
+    cockpit_put_number(w, indicator, value->has_number, value->number);
+    json_field_i64(w, "time", value->time.ms);
+    json_field_i64(w, "period_ms", value->period_ms);
+    json_field_i64(w, "n", value->n);
+    json_field_bool(w, "stale", stale_since > 0);
+    json_key(w, "stale_since");
+    if (stale_since > 0)
+        json_put_i64(w, stale_since);
+    else
+        json_put_null(w);
+    json_key(w, "usual");
+    cockpit_put_number(w, indicator, value->has_usual, value->usual);
+    json_field_c(w, "receipt", value->receipt);
+    json_field_c(w, "state", cockpit_state_name(cockpit_value_state(indicator, value, s->time)));
+}
+
+static void put_thresholds(const struct cockpit_indicator *indicator, struct json_writer *w)
+{
+    json_key(w, "thresholds");
+    if (!indicator->has_amber && !indicator->has_red) {
+        json_put_null(w);
+        return;
+    }
+    json_begin_object(w);
+    json_key(w, "amber");
+    cockpit_put_number(w, indicator, indicator->has_amber, indicator->amber);
+    json_key(w, "red");
+    cockpit_put_number(w, indicator, indicator->has_red, indicator->red);
+    json_field_c(w, "direction", indicator->is_above ? "above" : "below");
+    json_end_object(w);
+}
+
+void cockpit_view_indicators(const struct cockpit_snapshot *s, int area, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_field_str(w, "area", area_name(s, area));
+    json_field_i64(w, "time", s->time.ms);
+    json_key(w, "indicators");
+    json_begin_array(w);
+    for (size_t i = 0; i < cockpit_config_n(s->config); i++) {
+        const struct cockpit_indicator *indicator = cockpit_config_at(s->config, i);
+        json_begin_object(w);
+        json_field_str(w, "name", indicator->name);
+        cockpit_put_text(w, "title", &indicator->title);
+        cockpit_put_text(w, "unit", &indicator->unit);
+        json_field_i64(w, "decimals", indicator->decimals);
+        json_field_i64(w, "record_ms", indicator->period_ms);
+        json_field_i64(w, "stale_after_ms", indicator->stale_after_ms);
+        put_thresholds(indicator, w);
+        put_value(s, indicator, cockpit_snapshot_value(s, (int)i, area), w);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+void cockpit_view_live(const struct cockpit_snapshot *s, int area, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_field_i64(w, "time", s->time.ms);
+    json_key(w, "indicators");
+    json_begin_array(w);
+    for (int a = area; a < (int)area_n(s->areas); a++) {
+        if (a != area && area_at(s->areas, (size_t)a)->parent != area)
+            continue;
+        for (size_t i = 0; i < cockpit_config_n(s->config); i++) {
+            const struct cockpit_value *value = cockpit_snapshot_value(s, (int)i, a);
+            if (!value->is_there)
+                continue;
+            json_begin_object(w);
+            json_field_str(w, "name", cockpit_config_at(s->config, i)->name);
+            json_field_str(w, "area", area_name(s, a));
+            put_value(s, cockpit_config_at(s->config, i), value, w);
+            json_end_object(w);
+        }
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t after, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_field_i64(w, "time", s->time.ms);
+    json_key(w, "edges");
+    json_begin_array(w);
+    for (size_t i = 0; i < s->n_edges; i++) {
+        const struct cockpit_edge *edge = &s->edges[i];
+        if (edge->changed <= after || !is_in(s, edge->area, area))
+            continue;
+        json_begin_array(w);
+        json_put_str(w, edge->edge);
+        if (edge->has_speed)
+            json_put_fixed(w, edge->speed_mps, 2);
+        else
+            json_put_null(w);
+        if (edge->has_delay)
+            json_put_fixed(w, edge->delay_index, 2);
+        else
+            json_put_null(w);
+        json_put_fixed(w, edge->flow_vph, 0);
+        json_end_array(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static int worst_first(const void *a, const void *b)
+{
+    const struct cockpit_road *left = *(const struct cockpit_road *const *)a, *right = *(const struct cockpit_road *const *)b;
+    if (left->delay_index != right->delay_index)
+        return left->delay_index > right->delay_index ? -1 : 1;
+    return str_compare(left->road, right->road);
+}
+
+void cockpit_view_ranking(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena)
+{
+    size_t n = 0;
+    const struct cockpit_road **roads = arena_alloc_zero(arena, s->n_roads + 1, sizeof(const struct cockpit_road *));
+    for (size_t i = 0; roads && i < s->n_roads; i++)
+        if (s->roads[i].area == area && s->roads[i].has_delay)
+            roads[n++] = &s->roads[i];
+    if (n > 0)
+        qsort(roads, n, sizeof(const struct cockpit_road *), worst_first);
+    json_begin_object(w);
+    json_field_str(w, "area", area_name(s, area));
+    json_field_i64(w, "time", s->time.ms);
+    json_key(w, "roads");
+    json_begin_array(w);
+    for (size_t i = 0; i < n && i < limit; i++) {
+        json_begin_object(w);
+        json_field_str(w, "road", roads[i]->road);
+        json_key(w, "speed_mps");
+        json_put_fixed(w, roads[i]->speed_mps, 2);
+        json_key(w, "delay_index");
+        json_put_fixed(w, roads[i]->delay_index, 2);
+        json_key(w, "flow_vph");
+        json_put_fixed(w, roads[i]->flow_vph, 0);
+        json_key(w, "length_m");
+        json_put_fixed(w, roads[i]->length_m, 0);
+        json_field_i64(w, "n", roads[i]->n);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static void put_source(const struct cockpit_snapshot *s, const struct cockpit_source *source, struct json_writer *w)
+{
+    static const char *const health[] = {"fresh", "stale", "down"};
+    struct cockpit_text title = {source->title_zh, source->title_en};
+    json_begin_object(w);
+    json_field_str(w, "party", source->party);
+    json_field_str(w, "source", source->source);
+    json_field_str(w, "area", area_name(s, source->area));
+    cockpit_put_text(w, "title", &title);
+    if (source->place.lon != 0 || source->place.lat != 0) {
+        json_field_real(w, "lon", source->place.lon);
+        json_field_real(w, "lat", source->place.lat);
+    }
+    json_field_c(w, "health", health[source->health]);
+    json_field_i64(w, "last_heard", source->last_heard_ms);
+    json_field_i64(w, "since", source->since_ms);
+    json_field_c(w, "detail", source->detail);
+    json_end_object(w);
+}
+
+void cockpit_view_sources(const struct cockpit_snapshot *s, int area, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_field_i64(w, "time", s->time.ms);
+    json_key(w, "sources");
+    json_begin_array(w);
+    for (size_t i = 0; i < s->n_sources; i++)
+        if (is_in(s, s->sources[i].area, area))
+            put_source(s, &s->sources[i], w);
+    json_end_array(w);
+    json_end_object(w);
+}
+
+void cockpit_view_recorded(const struct cockpit_snapshot *s, const struct cockpit_recorded *recorded, struct json_writer *w)
+{
+    const struct cockpit_indicator *indicator = cockpit_config_at(s->config, (size_t)recorded->indicator);
+    json_begin_object(w);
+    json_field_str(w, "indicator", indicator->name);
+    json_field_str(w, "area", area_name(s, recorded->area));
+    json_field_i64(w, "time", recorded->time.ms);
+    json_key(w, "value");
+    cockpit_put_number(w, indicator, recorded->has_number, recorded->number);
+    json_field_c(w, "receipt", recorded->receipt);
+    json_end_object(w);
+}

@@ -1,0 +1,82 @@
+/*
+ * A snapshot: all that the cockpit shows at one moment, immutable, shared by reference count between the cockpit's loop,
+ * which makes it, and the HTTP loops, which render it for their viewers.
+ */
+#ifndef COCKPIT_SNAPSHOT_H
+#define COCKPIT_SNAPSHOT_H
+
+#include "base/json.h"
+#include "cockpit/value.h"
+
+struct cockpit_edge { /* what is known of one directed edge of the network */
+    struct str edge;  /* borrowed from the board, which outlives every snapshot */
+    int area;         /* index; -1: not known */
+    struct wall_time time;
+    bool has_speed, has_delay;
+    double speed_mps, delay_index, flow_vph;
+    uint64_t changed; /* number of the snapshot in which it last changed */
+};
+
+struct cockpit_road { /* one named road in one area */
+    struct str road;
+    int area;
+    struct wall_time time;
+    bool has_delay;
+    double speed_mps, delay_index, flow_vph, length_m;
+    int64_t n;
+};
+
+#define COCKPIT_SOURCE_DETAIL_MAX 120
+
+struct cockpit_source {
+    struct str party, source; /* borrowed from the board */
+    struct str title_zh, title_en;
+    int area;
+    struct point place;
+    enum hub_health health;
+    int64_t last_heard_ms, since_ms;
+    char detail[COCKPIT_SOURCE_DETAIL_MAX];
+};
+
+struct cockpit_recorded { /* a value that has become durable since the last snapshot */
+    int indicator, area;
+    struct wall_time time;
+    bool has_number;
+    double number;
+    char receipt[COCKPIT_RECEIPT_MAX];
+};
+
+struct cockpit_snapshot {
+    _Atomic uint32_t n_refs;
+    uint64_t number; /* 1, 2, 3 … */
+    struct wall_time time;
+    const struct cockpit_config *config;
+    const struct area_tree *areas;
+    struct cockpit_value *values; /* [indicator][area] */
+    struct cockpit_edge *edges;
+    struct cockpit_road *roads;
+    struct cockpit_source *sources;
+    struct cockpit_recorded *recorded;
+    size_t n_edges, n_roads, n_sources, n_recorded;
+    bool sources_changed;
+};
+
+struct cockpit_snapshot *cockpit_snapshot_hold(struct cockpit_snapshot *snapshot);
+void cockpit_snapshot_release(struct cockpit_snapshot *snapshot); /* takes NULL */
+const struct cockpit_value *cockpit_snapshot_value(const struct cockpit_snapshot *snapshot, int indicator, int area);
+
+/* ---- views, as JSON into `w`; formats: docs/cockpit.md ---- */
+void cockpit_view_indicators(const struct cockpit_snapshot *s, int area, struct json_writer *w); /* GET /cockpit/v1/indicators */
+void cockpit_view_live(
+    const struct cockpit_snapshot *s, int area, struct json_writer *w); /* the event `indicators`: an area and its children */
+void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t after,
+    struct json_writer *w); /* within `area`, changed after snapshot number `after` */
+void cockpit_view_ranking(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena);
+void cockpit_view_sources(const struct cockpit_snapshot *s, int area, struct json_writer *w);
+void cockpit_view_recorded(const struct cockpit_snapshot *s, const struct cockpit_recorded *recorded, struct json_writer *w);
+
+/* A number in the unit that people see: × scale, rounded; null when there is none. */
+void cockpit_put_number(struct json_writer *w, const struct cockpit_indicator *indicator, bool has_number, double number);
+void cockpit_put_text(struct json_writer *w, const char *key, const struct cockpit_text *text);
+
+#endif
