@@ -1,0 +1,266 @@
+/* Reads parties.yaml's people and programs; tokens of programs; life. */
+#include "business/party/party.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "business/party/people.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TOKEN_HEX 64
+
+static int by_name(const void *a, const void *b)
+{
+    return str_compare(((const struct party_person *)a)->name, ((const struct party_person *)b)->name);
+}
+
+static int by_token(const void *a, const void *b)
+{
+    return memcmp(((const struct party_program *)a)->token.bytes, ((const struct party_program *)b)->token.bytes, 32);
+}
+
+struct party_person *party_person_find(struct party_people *people, struct str name)
+{
+    struct party_person wanted = {.name = name};
+    return people->n_people ? bsearch(&wanted, people->people, people->n_people, sizeof(wanted), by_name) : NULL;
+}
+
+/* ---- parties.yaml ---- */
+
+static void read_person(const struct party_options *options, struct yaml_node map, struct diag_list *diags, struct party_person *ret)
+{
+    static const char *const keys[] = {"name", "title", "post", "area", "password", NULL};
+    struct str password = STR_NONE;
+    *ret = (struct party_person){.n_failures = 0};
+    yaml_check_keys(map, keys, diags);
+    yaml_get_str(map, "name", true, diags, &ret->name);
+    yaml_get_str(map, "post", true, diags, &ret->post);
+    struct yaml_node title = yaml_get(map, "title");
+    yaml_get_str(title, "zh", true, diags, &ret->title_zh);
+    yaml_get_str(title, "en", true, diags, &ret->title_en);
+    if (yaml_get_str(map, "area", true, diags, &ret->area) == ERR_OK && area_find(options->areas, ret->area) < 0)
+        yaml_error(yaml_get(map, "area"), diags, ERR_NOT_FOUND, "there is no area \"" STR_FORMAT "\"; areas.yaml has them all",
+            STR_ARG(ret->area));
+    if (yaml_get_str(map, "password", false, diags, &password) != ERR_OK)
+        return;
+    if (!str_equal_c(password, "demo"))
+        yaml_error(yaml_get(map, "password"), diags, ERR_DENIED,
+            "a password does not belong into a file; take it out and set it with `citybrain password`");
+    else if (!options->is_demo)
+        yaml_error(yaml_get(map, "password"), diags, ERR_DENIED,
+            "demo passwords are for a demo city; say `demo: true` in city.yaml, or take this out");
+    ret->has_demo_password = true;
+}
+
+static enum err read_people(struct party_people *people, struct yaml_node list, struct diag_list *diags)
+{
+    size_t n = yaml_is_none(list) ? 0 : yaml_n_items(list);
+    if (n > PARTY_PEOPLE_MAX)
+        return yaml_error(list, diags, ERR_FULL, "more than %d people", PARTY_PEOPLE_MAX);
+    people->people = mem_alloc_zero(n + 1, sizeof(*people->people));
+    if (!people->people)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        read_person(&people->options, yaml_item(list, i), diags, &people->people[i]);
+    people->n_people = n;
+    if (n > 0)
+        qsort(people->people, n, sizeof(*people->people), by_name);
+    for (size_t i = 1; i < n; i++)
+        if (str_equal(people->people[i - 1].name, people->people[i].name))
+            yaml_error(list, diags, ERR_EXISTS, "person \"" STR_FORMAT "\" is there twice; give one of them another name",
+                STR_ARG(people->people[i].name));
+    return ERR_OK;
+}
+
+/* The token of a program from its file, made when it is not there. */
+static enum err take_token(const struct party_options *options, struct str party, struct diag_list *diags, struct sha256 *ret_hash)
+{
+    char path[1024], token[TOKEN_HEX + 2] = "";
+    struct str area, name;
+    uint8_t random[TOKEN_HEX / 2];
+    if (!str_cut(party, '/', &area, &name) || snprintf(path, sizeof(path), "%s/" STR_FORMAT "_" STR_FORMAT, options->tokens_folder,
+                                                  STR_ARG(area), STR_ARG(name)) >= (int)sizeof(path))
+        return diag_add(diags, ERR_SYNTAX, NULL, 0, "\"" STR_FORMAT "\" is no name of a party; write area/name", STR_ARG(party));
+    crypto_random(random, sizeof(random));
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        crypto_hex(random, sizeof(random), token);
+        token[TOKEN_HEX] = '\n';
+        bool is_written = write(fd, token, TOKEN_HEX + 1) == TOKEN_HEX + 1 && fsync(fd) == 0;
+        close(fd);
+        if (!is_written)
+            return diag_add(diags, ERR_IO, path, 0, "the token could not be written: %s", strerror(errno));
+    } else if (errno != EEXIST)
+        return diag_add(diags, err_from_errno(errno), path, 0, "the token could not be made: %s", strerror(errno));
+    else {
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd >= 0 ? read(fd, token, TOKEN_HEX) : -1;
+        if (fd >= 0)
+            close(fd);
+        if (n != TOKEN_HEX)
+            return diag_add(diags, ERR_CORRUPT, path, 0, "no token of %d letters in it; delete the file, and a new one is made", TOKEN_HEX);
+    }
+    *ret_hash = crypto_sha256((struct str){token, TOKEN_HEX});
+    crypto_wipe(token, sizeof(token));
+    return ERR_OK;
+}
+
+static enum err read_programs(struct party_people *people, struct yaml_node list, bool with_tokens, struct diag_list *diags)
+{
+    enum err err = ERR_OK;
+    size_t n = yaml_is_none(list) ? 0 : yaml_n_items(list);
+    people->programs = mem_alloc_zero(n + 1, sizeof(*people->programs));
+    if (!people->programs)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < n && err == ERR_OK; i++) {
+        struct party_program *program = &people->programs[people->n_programs];
+        struct yaml_node map = yaml_item(list, i);
+        struct str token, tail;
+        if (yaml_get_str(map, "token", false, diags, &token) != ERR_OK)
+            continue;
+        if (!str_equal_c(token, "demo"))
+            err = yaml_error(yaml_get(map, "token"), diags, ERR_DENIED,
+                "a token does not belong into a file; say `token: demo`, and it is made in the data folder");
+        else if (!people->options.is_demo)
+            err = yaml_error(yaml_get(map, "token"), diags, ERR_DENIED, "demo tokens are for a demo city; say `demo: true` in city.yaml");
+        else if (yaml_get_str(map, "name", true, diags, &program->name) == ERR_OK) {
+            if (!str_cut(program->name, '/', &program->area, &tail))
+                program->area = program->name;
+            if (with_tokens)
+                err = take_token(&people->options, program->name, diags, &program->token);
+            people->n_programs += err == ERR_OK;
+        }
+    }
+    if (people->n_programs > 0)
+        qsort(people->programs, people->n_programs, sizeof(*people->programs), by_token);
+    return err;
+}
+
+static enum err read_file(struct party_people *people, bool with_tokens, struct diag_list *diags)
+{
+    static const char *const keys[] = {"parties", "people", NULL};
+    size_t n_before = diags->n + diags->n_dropped;
+    enum err err = yaml_load_file(people->options.parties_path, diags, &people->yaml);
+    if (err != ERR_OK)
+        return err;
+    struct yaml_node root = yaml_root(people->yaml);
+    yaml_check_keys(root, keys, diags);
+    err = read_people(people, yaml_get(root, "people"), diags);
+    if (err == ERR_OK)
+        err = read_programs(people, yaml_get(root, "parties"), with_tokens, diags);
+    if (err == ERR_OK && diags->n + diags->n_dropped > n_before)
+        err = ERR_SYNTAX;
+    return err;
+}
+
+/* ---- identities ---- */
+
+enum err party_token(void *context, struct str token, struct http_identity *ret_identity)
+{
+    struct party_people *people = context;
+    /* Looked up by hash: how far a comparison went tells nothing about the token. */
+    struct party_program wanted = {.token = crypto_sha256(token)};
+    const struct party_program *found = people->n_programs && token.len == TOKEN_HEX
+                                            ? bsearch(&wanted, people->programs, people->n_programs, sizeof(wanted), by_token)
+                                            : NULL;
+    if (!found)
+        return ERR_UNAUTHENTICATED;
+    *ret_identity = (struct http_identity){.party = found->name, .area = found->area};
+    return ERR_OK;
+}
+
+struct http_mount party_mount(struct party_people *people)
+{
+    return (struct http_mount){.routes = party_routes, .n_routes = party_n_routes, .context = people};
+}
+
+/* ---- life ---- */
+
+static void set_title_default(struct party_options *options)
+{
+    if (str_is_empty(options->city_title_zh))
+        options->city_title_zh = options->city;
+    if (str_is_empty(options->city_title_en))
+        options->city_title_en = options->city;
+}
+
+static enum err open_store(struct party_people *people, struct diag_list *diags)
+{
+    struct db *db = NULL;
+    struct diag diag = {""};
+    enum err err = db_open(people->options.store_path, &diag, &db);
+    if (err == ERR_OK)
+        err = db_migrate(db, party_migrations, party_n_migrations, &diag);
+    if (err == ERR_OK)
+        err = party_passwords_load(people, db, &diag);
+    if (err == ERR_OK)
+        err = party_sessions_load(people, db, &diag);
+    if (err == ERR_OK && (err = db_writer_create(db, 4096, &people->writer)) == ERR_OK)
+        return ERR_OK;
+    db_close(db);
+    return diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
+}
+
+enum err party_open(const struct party_options *options, struct diag_list *diags, struct party_people **ret_people)
+{
+    struct party_people *people = mem_alloc_zero(1, sizeof(*people));
+    if (!people)
+        return ERR_NO_MEMORY;
+    people->options = *options;
+    set_title_default(&people->options);
+    pthread_mutex_init(&people->mutex, NULL);
+    if (mkdir(options->tokens_folder, 0700) != 0 && errno != EEXIST) {
+        enum err err =
+            diag_add(diags, err_from_errno(errno), options->tokens_folder, 0, "the folder could not be made: %s", strerror(errno));
+        party_close(people);
+        return err;
+    }
+    enum err err = read_file(people, true, diags);
+    if (err == ERR_OK)
+        err = open_store(people, diags);
+    if (err == ERR_OK)
+        err = loop_thread_start(options->clock, "sign-in", &people->sign_in);
+    if (err != ERR_OK) {
+        party_close(people);
+        return err;
+    }
+    party_make_demo_passwords(people);
+    *ret_people = people;
+    return ERR_OK;
+}
+
+enum err party_check(const struct party_options *options, struct diag_list *diags)
+{
+    struct party_people people = {.options = *options};
+    enum err err = read_file(&people, false, diags);
+    yaml_destroy(people.yaml);
+    mem_free(people.people);
+    mem_free(people.programs);
+    return err;
+}
+
+static void nothing(void *context) {}
+
+void party_close(struct party_people *people)
+{
+    if (!people)
+        return;
+    if (people->sign_in)
+        loop_thread_call(people->sign_in, nothing, NULL); /* sign-ins on their way have asked the writer */
+    db_writer_destroy(people->writer);
+    if (people->sign_in)
+        loop_thread_call(people->sign_in, nothing, NULL); /* and what it told has arrived */
+    loop_thread_stop(people->sign_in);
+    yaml_destroy(people->yaml);
+    mem_free(people->people);
+    mem_free(people->programs);
+    mem_free(people->sessions);
+    pthread_mutex_destroy(&people->mutex);
+    mem_free(people);
+}

@@ -1,0 +1,296 @@
+/* People and programs: the file's mistakes, tokens, passwords, sessions over time and over a restart. */
+#include "business/party/party.h"
+
+#include "base/mem.h"
+#include "base/test.h"
+#include "business/party/people.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char areas_yaml[] =
+    "areas:\n  - {name: h, title: {zh: 市, en: city}, level: city, outline: [[120.0, 30.0], [120.4, 30.0], [120.4, 30.4]]}\n"
+    "  - {name: h.x, title: {zh: 区, en: district}, level: district, outline: [[120.0, 30.0], [120.2, 30.0], [120.2, 30.2]]}\n";
+static const char parties_yaml[] = "parties:\n  - {name: h/world, title: {zh: 世界, en: World}, kind: program, token: demo}\n"
+                                   "  - {name: h.x/sensor, title: {zh: 感, en: Sensor}, kind: program, token: demo}\n"
+                                   "people:\n  - {name: mayor, title: {zh: 市长, en: Mayor}, post: h/post.mayor, area: h, password: demo}\n"
+                                   "  - {name: clerk, title: {zh: 员, en: Clerk}, post: h.x/post.clerk, area: h.x}\n";
+
+struct fixture {
+    char dir[64], areas_path[128], parties_path[128], store_path[128], tokens[128];
+    struct area_tree *areas;
+    struct clock_fake clock;
+    struct party_options options;
+    struct loop_thread *thread;
+};
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void set_up(struct fixture *f)
+{
+    struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));
+    *f = (struct fixture){.dir = "/tmp/party-test-XXXXXX"};
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(f->areas_path, sizeof(f->areas_path), "%s/areas.yaml", f->dir);
+    snprintf(f->parties_path, sizeof(f->parties_path), "%s/parties.yaml", f->dir);
+    snprintf(f->store_path, sizeof(f->store_path), "%s/party.sqlite", f->dir);
+    snprintf(f->tokens, sizeof(f->tokens), "%s/tokens", f->dir);
+    write_file(f->areas_path, areas_yaml);
+    write_file(f->parties_path, parties_yaml);
+    assert_ok(area_tree_load(f->areas_path, diags, &f->areas));
+    clock_fake_init(&f->clock, (struct wall_time){1795276800000});
+    f->options = (struct party_options){.parties_path = f->parties_path,
+        .store_path = f->store_path,
+        .tokens_folder = f->tokens,
+        .is_demo = true,
+        .city = STR("h"),
+        .zone_name = STR("UTC"),
+        .areas = f->areas,
+        .clock = &f->clock.clock};
+    assert_ok(loop_thread_start(clock_system(), "test", &f->thread));
+    mem_free(diags);
+}
+
+static void tear_down(struct fixture *f)
+{
+    char command[160];
+    loop_thread_stop(f->thread);
+    area_tree_destroy(f->areas);
+    snprintf(command, sizeof(command), "rm -r '%s'", f->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static struct party_people *open_people(struct fixture *f)
+{
+    struct party_people *people = NULL;
+    struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));
+    enum err err = party_open(&f->options, diags, &people);
+    if (err != ERR_OK)
+        fail_msg("%s", diags->n ? diags->diags[0].text : err_text(err));
+    mem_free(diags);
+    return people;
+}
+
+static void nothing(void *context) {}
+
+static struct str read_token(struct fixture *f, const char *name, char out[66])
+{
+    char path[256];
+    struct stat info;
+    snprintf(path, sizeof(path), "%s/%s", f->tokens, name);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fread(out, 1, 65, file), 65);
+    fclose(file);
+    return (struct str){out, 64};
+}
+
+static void a_program_is_known_by_its_token(void **state)
+{
+    struct fixture f;
+    struct http_identity identity;
+    char token[66], again[66];
+    set_up(&f);
+    struct party_people *people = open_people(&f);
+    assert_ok(party_token(people, read_token(&f, "h.x_sensor", token), &identity));
+    assert_str(identity.party, "h.x/sensor");
+    assert_str(identity.area, "h.x");
+    assert_str(identity.person, "");
+    token[10] = token[10] == 'a' ? 'b' : 'a';
+    assert_err(party_token(people, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED);
+    assert_err(party_token(people, STR(""), &identity), ERR_UNAUTHENTICATED);
+    assert_str(identity.party, "h.x/sensor"); /* untouched on failure */
+    read_token(&f, "h_world", token);
+    party_close(people);
+    people = open_people(&f); /* the token stays the same over a restart */
+    assert_memory_equal(read_token(&f, "h_world", again).ptr, token, 64);
+    assert_ok(party_token(people, (struct str){token, 64}, &identity));
+    assert_str(identity.party, "h/world");
+    party_close(people);
+    tear_down(&f);
+}
+
+struct stored {
+    _Atomic bool is_done;
+    enum err err;
+};
+
+static void on_stored(struct party_session_write *write, enum err err)
+{
+    struct stored *stored = write->context;
+    stored->err = err;
+    stored->is_done = true;
+}
+
+static void wait_for(struct stored *stored)
+{
+    for (int i = 0; i < 10000 && !stored->is_done; i++)
+        usleep(1000);
+    assert_true(stored->is_done);
+    assert_ok(stored->err);
+    stored->is_done = false;
+}
+
+static void a_session_lasts_over_a_restart_but_not_for_ever(void **state)
+{
+    struct fixture f;
+    struct http_identity identity = {.area = STR_INIT("")};
+    struct stored stored = {0};
+    char token[65], second[65];
+    set_up(&f);
+    struct party_people *people = open_people(&f);
+    uint32_t mayor = (uint32_t)(party_person_find(people, STR("mayor")) - people->people);
+    assert_ok(party_session_begin(people, mayor, loop_thread_loop(f.thread), on_stored, &stored, token));
+    wait_for(&stored);
+    assert_ok(party_session(people, (struct str){token, 64}, &identity));
+    assert_str(identity.party, "h/post.mayor");
+    assert_str(identity.person, "mayor");
+    assert_ok(party_session_begin(people, mayor, loop_thread_loop(f.thread), on_stored, &stored, second));
+    wait_for(&stored);
+    party_close(people);
+
+    clock_fake_advance_ms(&f.clock, PARTY_SESSION_IDLE_MS - 1);
+    people = open_people(&f);
+    assert_ok(party_session(people, (struct str){token, 64}, &identity));
+    clock_fake_advance_ms(&f.clock, PARTY_SESSION_IDLE_MS - 1);
+    assert_ok(party_session(people, (struct str){token, 64}, &identity));                        /* used, so it goes on */
+    assert_err(party_session(people, (struct str){second, 64}, &identity), ERR_UNAUTHENTICATED); /* unused, so it is over */
+    for (int i = 0; i < 13; i++) {
+        clock_fake_advance_ms(&f.clock, PARTY_SESSION_IDLE_MS - 1);
+        (void)!party_session(people, (struct str){token, 64}, &identity);
+    }
+    assert_err(party_session(people, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED); /* seven days are the longest */
+    assert_err(party_session(people, STR("short"), &identity), ERR_UNAUTHENTICATED);
+    party_close(people);
+    tear_down(&f);
+}
+
+static void signing_out_ends_it_on_disk_too(void **state)
+{
+    struct fixture f;
+    struct http_identity identity;
+    struct stored stored = {0};
+    char token[65];
+    set_up(&f);
+    struct party_people *people = open_people(&f);
+    assert_ok(party_session_begin(people, 0, loop_thread_loop(f.thread), on_stored, &stored, token));
+    wait_for(&stored);
+    assert_ok(party_session_end(people, (struct str){token, 64}, loop_thread_loop(f.thread), on_stored, &stored));
+    wait_for(&stored);
+    assert_err(party_session(people, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED);
+    assert_err(party_session_end(people, (struct str){token, 64}, loop_thread_loop(f.thread), on_stored, &stored), ERR_NOT_FOUND);
+    party_close(people);
+    people = open_people(&f);
+    assert_err(party_session(people, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED);
+    party_close(people);
+    tear_down(&f);
+}
+
+/* Thousands begin and end in a random order; each that is still there is found, each other is not. */
+static void the_table_of_sessions_loses_nobody(void **state)
+{
+    enum { N = 800 };
+    struct fixture f;
+    struct http_identity identity;
+    struct stored stored[2] = {{0}};
+    static char tokens[N][65];
+    static bool is_there[N];
+    unsigned seed = 20261122;
+    print_message("seed %u\n", seed);
+    set_up(&f);
+    struct party_people *people = open_people(&f);
+    for (int i = 0; i < N; i++) {
+        assert_ok(party_session_begin(people, 0, loop_thread_loop(f.thread), on_stored, &stored[0], tokens[i]));
+        is_there[i] = true;
+        wait_for(&stored[0]);
+        int other = rand_r(&seed) % (i + 1);
+        if (rand_r(&seed) % 2 && is_there[other]) {
+            assert_ok(party_session_end(people, (struct str){tokens[other], 64}, loop_thread_loop(f.thread), on_stored, &stored[1]));
+            is_there[other] = false;
+            wait_for(&stored[1]);
+        }
+    }
+    for (int i = 0; i < N; i++)
+        assert_int_equal(party_session(people, (struct str){tokens[i], 64}, &identity) == ERR_OK, is_there[i]);
+    party_close(people);
+    tear_down(&f);
+}
+
+static void passwords_are_argon2id_and_never_in_a_file(void **state)
+{
+    struct fixture f;
+    struct diag diag = {""};
+    set_up(&f);
+    struct party_people *people = open_people(&f);
+    assert_err(party_set_password(people, STR("nobody"), STR("long enough password"), &diag), ERR_NOT_FOUND);
+    assert_err(party_set_password(people, STR("clerk"), STR("short"), &diag), ERR_RANGE);
+    assert_ok(party_set_password(people, STR("clerk"), STR("一个够长的口令"), &diag));
+    const struct party_person *clerk = party_person_find(people, STR("clerk")), *mayor = party_person_find(people, STR("mayor"));
+    assert_true(str_starts_with(str_from_c(clerk->encoded), STR("$argon2id$")));
+    assert_true(str_starts_with(str_from_c(mayor->encoded), STR("$argon2id$")));
+    assert_ok(crypto_password_check(STR("一个够长的口令"), clerk->encoded));
+    assert_err(crypto_password_check(STR(PARTY_DEMO_PASSWORD), clerk->encoded), ERR_CRYPTO);
+    assert_ok(crypto_password_check(STR(PARTY_DEMO_PASSWORD), mayor->encoded));
+    assert_err(crypto_password_check(STR("x"), party_nobody), ERR_CRYPTO); /* computed and refused, not refused for its form */
+    party_close(people);
+    people = open_people(&f);
+    loop_thread_call(people->sign_in, nothing, NULL);
+    assert_ok(crypto_password_check(STR("一个够长的口令"), party_person_find(people, STR("clerk"))->encoded));
+    party_close(people);
+    tear_down(&f);
+}
+
+static void a_mistake_in_the_file_is_told_with_its_mend(void **state)
+{
+    static const struct {
+        const char *text, *words;
+        bool is_demo;
+    } rows[] = {
+        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, password: hunter2}\n", "does not belong into a file", true},
+        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, password: demo}\n", "demo: true", false},
+        {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, token: demo}\n", "demo: true", false},
+        {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, token: abc}\n", "does not belong into a file", true},
+        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: mars}\n", "no area \"mars\"", true},
+        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h}\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h}\n",
+            "there twice", true},
+        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, pasword: demo}\n", "password", true},
+    };
+    struct fixture f;
+    set_up(&f);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));
+        write_file(f.parties_path, rows[i].text);
+        f.options.is_demo = rows[i].is_demo;
+        assert_true(party_check(&f.options, diags) != ERR_OK);
+        if (diags->n == 0 || !strstr(diags->diags[0].text, rows[i].words) || !strstr(diags->diags[0].text, "parties.yaml:"))
+            fail_msg("row %zu: \"%s\" was not told, but: %s", i, rows[i].words, diags->n ? diags->diags[0].text : "nothing");
+        mem_free(diags);
+    }
+    assert_int_equal(access(f.tokens, F_OK), -1); /* a check makes nothing */
+    tear_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_is_known_by_its_token),
+        cmocka_unit_test(a_session_lasts_over_a_restart_but_not_for_ever),
+        cmocka_unit_test(signing_out_ends_it_on_disk_too),
+        cmocka_unit_test(the_table_of_sessions_loses_nobody),
+        cmocka_unit_test(passwords_are_argon2id_and_never_in_a_file),
+        cmocka_unit_test(a_mistake_in_the_file_is_told_with_its_mend),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
