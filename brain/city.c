@@ -1,0 +1,100 @@
+/* Reads city.yaml, every key checked. */
+#include "brain/city.h"
+
+#include "base/yaml.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PASSAGES_KEPT_MAX_MS (366 * 86400000LL)
+
+enum err city_path(const char *dir, const char *name, char out[CITY_PATH_MAX])
+{
+    int len = snprintf(out, CITY_PATH_MAX, "%s/%s", dir, name);
+    return len > 0 && len < CITY_PATH_MAX ? ERR_OK : ERR_TOO_LARGE;
+}
+
+static enum err set_folders(const char *dir, const char *data_dir, struct diag_list *diags, struct city *city)
+{
+    struct str path = str_from_c(dir), parent, last = path;
+    while (path.len > 1 && path.ptr[path.len - 1] == '/')
+        path.len--;
+    if (!str_cut_last(path, '/', &parent, &last))
+        last = path;
+    int data_len = data_dir ? snprintf(city->data_dir, CITY_PATH_MAX, "%s", data_dir)
+                            : snprintf(city->data_dir, CITY_PATH_MAX, "var/" STR_FORMAT, STR_ARG(last));
+    int dir_len = snprintf(city->dir, CITY_PATH_MAX, STR_FORMAT, STR_ARG(path));
+    /* Room for what is appended to them. */
+    if (data_len > CITY_PATH_MAX - 128 || dir_len > CITY_PATH_MAX - 128)
+        return diag_add(diags, ERR_TOO_LARGE, dir, 0, "the path is too long; give a shorter one");
+    return ERR_OK;
+}
+
+static void read_http(struct yaml_node root, struct diag_list *diags, struct city *city)
+{
+    static const char *const keys[] = {"address", "port", NULL};
+    struct yaml_node http = yaml_get(root, "http");
+    struct str address = STR("127.0.0.1");
+    int64_t port = 8080;
+    if (!yaml_is_none(http)) {
+        yaml_check_keys(http, keys, diags);
+        yaml_get_str(http, "address", false, diags, &address);
+        yaml_get_i64(http, "port", false, diags, 0, 65535, &port);
+    }
+    if (str_to_c(address, city->address, sizeof(city->address)) != ERR_OK)
+        yaml_error(http, diags, ERR_SYNTAX, "the address is no address; write one like 127.0.0.1");
+    city->port = (uint16_t)port;
+}
+
+static void read_all(struct yaml_node root, struct diag_list *diags, struct city *city)
+{
+    static const char *const keys[] = {"city", "title", "time_zone", "log", "http", "passages_kept", "demo", "map", NULL};
+    static const char *const title_keys[] = {"zh", "en", NULL};
+    yaml_check_keys(root, keys, diags);
+    yaml_get_str(root, "city", true, diags, &city->name);
+    struct yaml_node title = yaml_get(root, "title");
+    if (yaml_is_none(title))
+        yaml_error(root, diags, ERR_NOT_FOUND, "the city has no title; write title: {zh: …, en: …}");
+    else {
+        yaml_check_keys(title, title_keys, diags);
+        yaml_get_str(title, "zh", true, diags, &city->title_zh);
+        yaml_get_str(title, "en", true, diags, &city->title_en);
+    }
+    if (yaml_get_str(root, "time_zone", true, diags, &city->zone_name) == ERR_OK && time_zone_parse(city->zone_name, &city->zone) != ERR_OK)
+        yaml_error(yaml_get(root, "time_zone"), diags, ERR_NOT_FOUND,
+            "time zone \"" STR_FORMAT "\" is not known; give Asia/Shanghai, UTC, or an offset like +08:00", STR_ARG(city->zone_name));
+    yaml_get_str(root, "log", true, diags, &city->log_origin);
+    read_http(root, diags, city);
+    city->passages_kept_ms = 7 * 86400000LL;
+    yaml_get_duration_ms(root, "passages_kept", false, diags, &city->passages_kept_ms);
+    if (city->passages_kept_ms <= 0 || city->passages_kept_ms > PASSAGES_KEPT_MAX_MS)
+        yaml_error(yaml_get(root, "passages_kept"), diags, ERR_RANGE, "passages are kept from a moment to a year; give something like 7d");
+    yaml_get_bool(root, "demo", false, diags, &city->is_demo);
+}
+
+enum err city_load(const char *dir, const char *data_dir, struct diag_list *diags, struct city *ret_city)
+{
+    struct city city = {.yaml = NULL};
+    char path[CITY_PATH_MAX];
+    size_t n_before = diags->n + diags->n_dropped;
+    enum err err = set_folders(dir, data_dir, diags, &city);
+    if (err == ERR_OK)
+        err = city_path(city.dir, "city.yaml", path);
+    if (err == ERR_OK)
+        err = yaml_load_file(path, diags, &city.yaml);
+    if (err != ERR_OK)
+        return err;
+    read_all(yaml_root(city.yaml), diags, &city);
+    if (diags->n + diags->n_dropped > n_before) {
+        city_finish(&city);
+        return ERR_SYNTAX;
+    }
+    *ret_city = city;
+    return ERR_OK;
+}
+
+void city_finish(struct city *city)
+{
+    yaml_destroy(city->yaml);
+    city->yaml = NULL;
+}

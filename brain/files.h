@@ -1,0 +1,13 @@
+/* The few things that the composition does with folders. */
+#ifndef BRAIN_FILES_H
+#define BRAIN_FILES_H
+
+#include "base/diag.h"
+
+/* Calls `visit` with the path of each file of `folder` that ends in `ending`, in the order of names; stops at the first error and returns
+ * it. A folder that is not there has no files. */
+enum err files_each(const char *folder, const char *ending, enum err (*visit)(void *context, const char *path), void *context) MUST_CHECK;
+/* Makes a folder and those above it, mode 0700: data folders hold secrets. */
+enum err files_make_folder(const char *path, struct diag *diag) MUST_CHECK;
+
+#endif

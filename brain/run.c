@@ -1,0 +1,410 @@
+/*
+ * One brain in one process. Up: city → data folder → ledger → hub and its connectors → people → cockpit → scenes → doors.
+ * Down, on SIGINT or SIGTERM: doors, scenes, cockpit, people, hub, ledger. Nothing that was acknowledged waits in memory after that.
+ */
+#include "brain/run.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "brain/city.h"
+#include "brain/connectors.h"
+#include "brain/files.h"
+#include "brain/scenes.h"
+#include "brain/web.h"
+#include "business/party/party.h"
+#include "cockpit/cockpit.h"
+#include "hub/registry.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define MOUNTS_MAX 32
+#define EXIT_BAD_INPUT 2
+#define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
+
+struct door { /* one HTTP loop with its server */
+    struct loop_thread *thread;
+    struct http_server *server;
+    struct cockpit_face *face;
+    struct http_mount mounts[MOUNTS_MAX];
+    size_t n_mounts;
+    struct brain *brain;
+    enum err err;
+};
+
+struct brain {
+    const struct run_options *options;
+    struct city city;
+    struct clock_fast fast_clock;
+    struct clock *clock;
+    struct loop *loop; /* the main thread's: the hub's own */
+    struct crypto_key *ledger_key;
+    struct ledger *ledger;
+    struct bus *bus;
+    struct hub *hub;
+    struct party_people *people;
+    struct cockpit_config *cockpit_config;
+    struct cockpit *cockpit;
+    struct scenes *scenes;
+    struct web web;
+    char web_dir[CITY_PATH_MAX], ground_path[CITY_PATH_MAX];
+    struct door doors[RUN_HTTP_LOOPS_MAX];
+    size_t n_doors;
+    uint16_t port;
+    int signal_fd;
+    struct loop_watch *signal_watch;
+};
+
+/* ---- what may not be survived ---- */
+
+static void cannot_store(void *context, const char *part, enum err err)
+{
+    /* Nothing may be acknowledged any more, and what was is on disk: leave at once, without another write. */
+    log_write(LOG_ERROR, part,
+        "the disk refused; the brain stops so that nothing is acknowledged that is not stored. Mend the disk, then start it again",
+        LOG_ERR(err), LOG_END);
+    _exit(EXIT_CANNOT_STORE);
+}
+
+/* ---- identities: the people's and programs' own, and the connectors' devices ---- */
+
+static enum err auth_token(void *context, struct str token, struct http_identity *ret_identity)
+{
+    return party_token(((struct brain *)context)->people, token, ret_identity);
+}
+
+static enum err auth_session(void *context, struct str session, struct http_identity *ret_identity)
+{
+    return party_session(((struct brain *)context)->people, session, ret_identity);
+}
+
+static enum err auth_digest(void *context, struct str user, char ret_ha1[33], struct http_identity *ret_identity)
+{
+    return hub_digest_ha1(((struct brain *)context)->hub, user, ret_ha1, ret_identity);
+}
+
+/* ---- up ---- */
+
+static enum err open_ledger(struct brain *brain, struct diag *diag)
+{
+    char path[CITY_PATH_MAX];
+    uint8_t seed[32];
+    enum err err = city_path(brain->city.data_dir, "secrets/ledger", path);
+    if (err == ERR_OK)
+        err = crypto_key_file(path, seed);
+    if (err != ERR_OK)
+        return diag_set(diag, err, path, 0, "the ledger's key cannot be read: %s", err_text(err));
+    err = crypto_key_from_seed(seed, &brain->ledger_key);
+    crypto_wipe(seed, sizeof(seed));
+    if (err == ERR_OK)
+        err = city_path(brain->city.data_dir, "ledger", path);
+    if (err != ERR_OK)
+        return err;
+    struct ledger_options options = {.dir = path, .origin = brain->city.log_origin, .key = brain->ledger_key, .clock = brain->clock};
+    return ledger_open(&options, diag, &brain->ledger);
+}
+
+static enum err make_folders(struct brain *brain, struct diag *diag)
+{
+    static const char *const names[] = {"secrets", "tokens", "ledger", "store"};
+    char path[CITY_PATH_MAX];
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && err == ERR_OK; i++) {
+        err = city_path(brain->city.data_dir, names[i], path);
+        if (err == ERR_OK)
+            err = files_make_folder(path, diag);
+    }
+    return err;
+}
+
+static enum err open_hub(struct brain *brain, struct diag_list *diags)
+{
+    enum err err = bus_create(&brain->bus);
+    if (err != ERR_OK)
+        return err;
+    struct hub_options options = {.city_dir = brain->city.dir,
+        .data_dir = brain->city.data_dir,
+        .area = brain->city.name,
+        .zone = brain->city.zone,
+        .clock = brain->clock,
+        .loop = brain->loop,
+        .bus = brain->bus,
+        .ledger = brain->ledger,
+        .ledger_key = brain->ledger_key,
+        .connectors = connectors_known,
+        .passages_kept_ms = brain->city.passages_kept_ms,
+        .fatal = cannot_store};
+    err = hub_create(&options, diags, &brain->hub);
+    return err == ERR_OK ? hub_start(brain->hub) : err;
+}
+
+static enum err open_people(struct brain *brain, struct diag_list *diags)
+{
+    char parties[CITY_PATH_MAX], store[CITY_PATH_MAX], tokens[CITY_PATH_MAX];
+    enum err err = city_path(brain->city.dir, "parties.yaml", parties);
+    if (err == ERR_OK)
+        err = city_path(brain->city.data_dir, "store/party.sqlite", store);
+    if (err == ERR_OK)
+        err = city_path(brain->city.data_dir, "tokens", tokens);
+    if (err != ERR_OK)
+        return err;
+    struct party_options options = {.parties_path = parties,
+        .store_path = store,
+        .tokens_folder = tokens,
+        .is_demo = brain->city.is_demo,
+        .city = brain->city.name,
+        .city_title_zh = brain->city.title_zh,
+        .city_title_en = brain->city.title_en,
+        .zone_name = brain->city.zone_name,
+        .areas = hub_areas(brain->hub),
+        .clock = brain->clock};
+    return party_open(&options, diags, &brain->people);
+}
+
+static enum err open_cockpit(struct brain *brain, struct diag_list *diags)
+{
+    char path[CITY_PATH_MAX], store[CITY_PATH_MAX];
+    struct diag diag = {""};
+    enum err err = city_path(brain->city.dir, "cockpits/indicators.yaml", path);
+    if (err == ERR_OK)
+        err = city_path(brain->city.dir, "map/water.geojson", brain->ground_path);
+    if (err == ERR_OK)
+        err = city_path(brain->city.data_dir, "store/cockpit.sqlite", store);
+    if (err == ERR_OK)
+        err = cockpit_config_load(path, diags, &brain->cockpit_config);
+    if (err != ERR_OK)
+        return err;
+    struct cockpit_options options = {.hub = brain->hub,
+        .config = brain->cockpit_config,
+        .store_path = store,
+        .clock = brain->clock,
+        .ground_path = access(brain->ground_path, R_OK) == 0 ? brain->ground_path : NULL};
+    err = cockpit_create(&options, &diag, &brain->cockpit);
+    return err == ERR_OK ? ERR_OK : diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
+}
+
+/* On the door's own loop. */
+static void open_door(void *context)
+{
+    struct door *door = context;
+    struct brain *brain = door->brain;
+    struct diag diag = {""};
+    door->err = cockpit_face_create(brain->cockpit, loop_thread_loop(door->thread), &door->face);
+    if (door->err != ERR_OK)
+        return;
+    door->n_mounts = hub_mounts(brain->hub, door->mounts, MOUNTS_MAX - 3);
+    door->mounts[door->n_mounts++] = cockpit_face_mount(door->face);
+    door->mounts[door->n_mounts++] = party_mount(brain->people);
+    door->mounts[door->n_mounts++] = (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web};
+    if (!brain->web.mounts) {
+        brain->web.mounts = door->mounts;
+        brain->web.n_mounts = door->n_mounts;
+    }
+    struct http_server_options options = {.address = brain->city.address,
+        .port = brain->port,
+        .share_port = brain->options->n_http_loops > 1,
+        .mounts = door->mounts,
+        .n_mounts = door->n_mounts,
+        .auth = {.context = brain, .token = auth_token, .session = auth_session, .digest_ha1 = auth_digest}};
+    door->err = http_server_create(loop_thread_loop(door->thread), &options, &diag, &door->server);
+    if (door->err != ERR_OK)
+        fprintf(stderr, "citybrain: %s\n", diag.text);
+    else
+        brain->port = http_server_port(door->server);
+}
+
+static enum err open_doors(struct brain *brain, struct diag_list *diags)
+{
+    struct diag diag = {""};
+    enum err err = http_port_check(brain->city.address, brain->port, &diag);
+    if (err != ERR_OK)
+        return diag_add(diags, err, NULL, 0, "%s", diag.text);
+    for (int i = 0; i < brain->options->n_http_loops && err == ERR_OK; i++) {
+        char name[16];
+        struct door *door = &brain->doors[brain->n_doors];
+        *door = (struct door){.brain = brain};
+        snprintf(name, sizeof(name), "http-%d", i);
+        err = loop_thread_start(brain->clock, name, &door->thread);
+        if (err != ERR_OK)
+            break;
+        brain->n_doors++;
+        loop_thread_call(door->thread, open_door, door);
+        err = door->err;
+    }
+    return err;
+}
+
+static void find_web(struct brain *brain)
+{
+    const char *dir = brain->options->web_dir ? brain->options->web_dir : "cockpit/web/dist";
+    if (snprintf(brain->web_dir, sizeof(brain->web_dir), "%s", dir) < (int)sizeof(brain->web_dir))
+        brain->web = (struct web){.dir = brain->web_dir, .city = brain->city.name};
+}
+
+static enum err go_up(struct brain *brain, struct diag_list *diags)
+{
+    struct diag diag = {""};
+    enum err err = loop_create(brain->clock, &brain->loop);
+    if (err == ERR_OK)
+        err = http_port_check(brain->city.address, brain->port, &diag); /* before anything is made: the commonest mistake */
+    if (err == ERR_OK)
+        err = make_folders(brain, &diag);
+    if (err == ERR_OK)
+        err = open_ledger(brain, &diag);
+    if (err != ERR_OK)
+        return diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
+    err = open_hub(brain, diags);
+    if (err == ERR_OK)
+        err = open_people(brain, diags);
+    if (err == ERR_OK)
+        err = open_cockpit(brain, diags);
+    if (err == ERR_OK)
+        err = scenes_start(brain->hub, &brain->city, brain->clock, diags, &brain->scenes);
+    if (err == ERR_OK) {
+        cockpit_start(brain->cockpit);
+        find_web(brain);
+        err = open_doors(brain, diags);
+    }
+    return err;
+}
+
+/* ---- down ---- */
+
+static void close_door(void *context)
+{
+    struct door *door = context;
+    http_server_destroy(door->server);
+    door->server = NULL;
+}
+
+static void go_down(struct brain *brain)
+{
+    for (size_t i = 0; i < brain->n_doors; i++)
+        loop_thread_call(brain->doors[i].thread, close_door, &brain->doors[i]);
+    scenes_stop(brain->scenes);
+    if (brain->hub)
+        hub_stop(brain->hub);
+    party_close(brain->people);
+    for (size_t i = 0; i < brain->n_doors; i++)
+        cockpit_face_destroy(brain->doors[i].face);
+    cockpit_destroy(brain->cockpit);
+    ledger_close(brain->ledger);
+    hub_destroy(brain->hub);
+    for (size_t i = 0; i < brain->n_doors; i++)
+        loop_thread_stop(brain->doors[i].thread);
+    cockpit_config_destroy(brain->cockpit_config);
+    bus_destroy(brain->bus);
+    crypto_key_destroy(brain->ledger_key);
+    loop_unwatch(brain->signal_watch);
+    loop_destroy(brain->loop);
+    if (brain->signal_fd >= 0)
+        close(brain->signal_fd);
+    city_finish(&brain->city);
+}
+
+/* ---- between ---- */
+
+static void on_signal(void *context, uint32_t events)
+{
+    struct brain *brain = context;
+    struct signalfd_siginfo info;
+    if (read(brain->signal_fd, &info, sizeof(info)) == sizeof(info))
+        loop_stop(brain->loop);
+}
+
+/* Before any thread: they inherit the mask, and the signals come to the loop as a descriptor. */
+static enum err block_signals(struct brain *brain)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    brain->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return brain->signal_fd >= 0 ? ERR_OK : err_from_errno(errno);
+}
+
+/* As many connections as the system lets us have. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum err write_port_file(const struct brain *brain)
+{
+    if (!brain->options->port_file)
+        return ERR_OK;
+    FILE *file = fopen(brain->options->port_file, "w");
+    if (!file)
+        return err_from_errno(errno);
+    fprintf(file, "%u\n", brain->port);
+    return fclose(file) == 0 ? ERR_OK : ERR_IO;
+}
+
+static void tell(const struct diag_list *diags, enum err err)
+{
+    for (size_t i = 0; i < diags->n; i++)
+        fprintf(stderr, "citybrain: %s\n", diags->diags[i].text);
+    if (diags->n_dropped > 0)
+        fprintf(stderr, "citybrain: and %zu errors more\n", diags->n_dropped);
+    if (diags->n == 0)
+        fprintf(stderr, "citybrain: the brain did not start: %s\n", err_text(err));
+}
+
+static enum err load(struct brain *brain, struct diag_list *diags)
+{
+    enum err err = city_load(brain->options->city_dir, brain->options->data_dir, diags, &brain->city);
+    if (err != ERR_OK)
+        return err;
+    brain->port = brain->options->port >= 0 ? (uint16_t)brain->options->port : brain->city.port;
+    brain->clock = clock_system();
+    if (brain->options->speed != 1) {
+        clock_fast_init(&brain->fast_clock, brain->options->speed);
+        brain->clock = &brain->fast_clock.clock;
+    }
+    return ERR_OK;
+}
+
+int run_city(const struct run_options *options)
+{
+    struct brain *brain = mem_alloc_zero(1, sizeof(*brain));
+    struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));
+    if (!brain || !diags)
+        return EXIT_BAD_INPUT;
+    brain->options = options;
+    brain->signal_fd = -1;
+    raise_file_limit();
+    enum err err = load(brain, diags);
+    if (err == ERR_OK)
+        err = block_signals(brain);
+    if (err == ERR_OK)
+        err = go_up(brain, diags);
+    if (err == ERR_OK)
+        err = loop_watch_fd(brain->loop, brain->signal_fd, EPOLLIN, on_signal, brain, &brain->signal_watch);
+    if (err == ERR_OK)
+        err = write_port_file(brain);
+    if (err == ERR_OK) {
+        log_write(LOG_NOTICE, "brain", "the city runs", LOG_STR("city", brain->city.name), LOG_TEXT("address", brain->city.address),
+            LOG_INT("port", brain->port), LOG_END);
+        err = loop_run(brain->loop);
+        log_write(LOG_NOTICE, "brain", "stopping", LOG_END);
+    } else
+        tell(diags, err);
+    go_down(brain);
+    mem_free(brain);
+    mem_free(diags);
+    return err == ERR_OK ? 0 : EXIT_BAD_INPUT;
+}

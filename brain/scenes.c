@@ -1,0 +1,234 @@
+/* One scene: one file, one thread, one subscription a need, one tick a second. */
+#include "brain/scenes.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "brain/files.h"
+#include "scene/count/scene.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define TICK_MS 1000
+
+const struct scene_ops *const scenes_known[] = {&scene_count_ops, NULL};
+
+struct scene_host;
+
+struct scene_input { /* one need, subscribed */
+    struct scene_host *host;
+    size_t need;
+    struct str resource;
+    struct hub_subscription *subscription;
+};
+
+struct scene_host {
+    struct scenes *scenes;
+    const struct scene_ops *ops;
+    struct yaml *yaml;
+    struct scene_env env;
+    struct loop_thread *thread;
+    void *scene; /* NULL: not started */
+    struct scene_input inputs[SCENE_NEEDS_MAX];
+    size_t n_inputs;
+    struct loop_timer tick;
+    struct diag_list *diags; /* during the start */
+    enum err err;
+};
+
+struct scenes {
+    struct hub *hub;
+    const struct city *city;
+    struct clock *clock;
+    struct diag_list *diags;
+    bool check_only;
+    size_t n;
+    struct scene_host hosts[SCENES_MAX];
+};
+
+static const struct scene_ops *find_ops(struct str name)
+{
+    for (size_t i = 0; scenes_known[i]; i++)
+        if (str_equal_c(name, scenes_known[i]->name))
+            return scenes_known[i];
+    return NULL;
+}
+
+static void on_rows(void *context, const struct hub_window *window, struct rows *rows)
+{
+    struct scene_input *input = context;
+    input->host->ops->on_event(input->host->scene, input->need, window, rows);
+}
+
+static void on_end(void *context, const struct hub_refusal *why)
+{
+    struct scene_input *input = context;
+    log_write(LOG_WARNING, "scene", "a stream ended: its contract is no longer in force", LOG_TEXT("scene", input->host->ops->name),
+        LOG_STR("resource", input->resource), LOG_INT("rule", why->rule), LOG_END);
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+    struct scene_host *host = container_of(timer, struct scene_host, tick);
+    host->ops->on_tick(host->scene, clock_wall(host->env.clock));
+    enum err err = loop_timer_start(timer->loop, timer, TICK_MS);
+    if (err != ERR_OK)
+        log_write(LOG_ERROR, "scene", "the tick stopped", LOG_TEXT("scene", host->ops->name), LOG_ERR(err), LOG_END);
+}
+
+static enum err subscribe(struct scene_host *host, size_t need_at)
+{
+    const struct scene_need *need = &host->ops->needs[need_at];
+    struct str fields[HUB_FIELDS_MAX];
+    size_t n_fields = 0;
+    struct hub_refusal refusal = {0};
+    struct scene_input *input = &host->inputs[host->n_inputs];
+    struct yaml_node needs = yaml_get(yaml_root(host->yaml), "needs");
+    *input = (struct scene_input){.host = host, .need = need_at};
+    enum err err = yaml_get_str(needs, need->name, true, host->diags, &input->resource);
+    if (err != ERR_OK)
+        return err;
+    for (; need->fields[n_fields]; n_fields++)
+        fields[n_fields] = str_from_c(need->fields[n_fields]);
+    struct hub_subscribe_options options = {.party = host->env.party,
+        .resource = input->resource,
+        .purpose = str_from_c(need->purpose),
+        .fields = fields,
+        .n_fields = n_fields,
+        .loop = host->env.loop,
+        .when_full = BUS_REFUSE,
+        .on_rows = on_rows,
+        .on_end = on_end,
+        .context = input};
+    if (need->replay_ms > 0)
+        options.from_ms = clock_wall(host->env.clock).ms - need->replay_ms;
+    err = hub_subscribe(host->env.hub, &options, &refusal, &input->subscription);
+    if (err == ERR_OK)
+        host->n_inputs++;
+    else
+        yaml_error(yaml_get(needs, need->name), host->diags, err,
+            STR_FORMAT " may not use " STR_FORMAT " for %s (rule %d); it needs an agreed contract in contracts/", STR_ARG(host->env.party),
+            STR_ARG(input->resource), need->purpose, refusal.rule);
+    return err;
+}
+
+/* On the scene's own thread. */
+static void start_on_loop(void *context)
+{
+    struct scene_host *host = context;
+    host->err = host->ops->start(&host->env, yaml_root(host->yaml), host->diags, &host->scene);
+    for (size_t i = 0; i < host->ops->n_needs && host->err == ERR_OK; i++)
+        host->err = subscribe(host, i);
+    if (host->err == ERR_OK)
+        host->err = loop_timer_start(host->env.loop, &host->tick, TICK_MS);
+}
+
+static enum err read_file(struct scene_host *host, const char *path, struct diag_list *diags)
+{
+    struct str name;
+    enum err err = yaml_load_file(path, diags, &host->yaml);
+    if (err != ERR_OK)
+        return err;
+    struct yaml_node root = yaml_root(host->yaml);
+    if ((err = yaml_get_str(root, "scene", true, diags, &name)) != ERR_OK ||
+        (err = yaml_get_str(root, "party", true, diags, &host->env.party)) != ERR_OK)
+        return err;
+    host->ops = find_ops(name);
+    if (!host->ops)
+        return yaml_error(yaml_get(root, "scene"), diags, ERR_NOT_FOUND,
+            "no scene is called \"" STR_FORMAT "\" here; see scene/ for those there are", STR_ARG(name));
+    if (host->ops->n_needs > SCENE_NEEDS_MAX)
+        return yaml_error(root, diags, ERR_FULL, "a scene has at most %d needs", SCENE_NEEDS_MAX);
+    for (size_t i = 0; i < host->ops->n_needs; i++) {
+        struct str resource;
+        if ((err = yaml_get_str(yaml_get(root, "needs"), host->ops->needs[i].name, true, diags, &resource)) != ERR_OK)
+            return err;
+    }
+    return ERR_OK;
+}
+
+static enum err start_one(struct scenes *scenes, const char *path)
+{
+    if (scenes->n == SCENES_MAX)
+        return diag_add(scenes->diags, ERR_FULL, path, 0, "more than %d scenes; run the others in a second brain", SCENES_MAX);
+    struct scene_host *host = &scenes->hosts[scenes->n++];
+    *host = (struct scene_host){.scenes = scenes, .diags = scenes->diags, .tick = {.fn = on_tick}};
+    enum err err = read_file(host, path, scenes->diags);
+    if (err != ERR_OK || scenes->check_only)
+        return err;
+    char name[16];
+    snprintf(name, sizeof(name), "%.15s", host->ops->name);
+    err = loop_thread_start(scenes->clock, name, &host->thread);
+    if (err != ERR_OK)
+        return err;
+    host->env = (struct scene_env){.hub = scenes->hub,
+        .loop = loop_thread_loop(host->thread),
+        .clock = scenes->clock,
+        .zone = scenes->city->zone,
+        .city_dir = scenes->city->dir,
+        .data_dir = scenes->city->data_dir,
+        .party = host->env.party};
+    loop_thread_call(host->thread, start_on_loop, host);
+    return host->err;
+}
+
+static enum err visit(void *context, const char *path)
+{
+    return start_one(context, path);
+}
+
+static enum err start_all(struct scenes *scenes)
+{
+    char folder[CITY_PATH_MAX];
+    enum err err = city_path(scenes->city->dir, "scenes", folder);
+    return err == ERR_OK ? files_each(folder, ".yaml", visit, scenes) : err;
+}
+
+enum err scenes_start(struct hub *hub, const struct city *city, struct clock *clock, struct diag_list *diags, struct scenes **ret_scenes)
+{
+    struct scenes *scenes = mem_alloc_zero(1, sizeof(*scenes));
+    if (!scenes)
+        return ERR_NO_MEMORY;
+    *scenes = (struct scenes){.hub = hub, .city = city, .clock = clock, .diags = diags};
+    enum err err = start_all(scenes);
+    if (err == ERR_OK)
+        *ret_scenes = scenes;
+    else
+        scenes_stop(scenes);
+    return err;
+}
+
+static void stop_on_loop(void *context)
+{
+    struct scene_host *host = context;
+    loop_timer_stop(&host->tick);
+    for (size_t i = 0; i < host->n_inputs; i++)
+        hub_unsubscribe(host->inputs[i].subscription);
+    if (host->scene)
+        host->ops->stop(host->scene);
+}
+
+void scenes_stop(struct scenes *scenes)
+{
+    if (!scenes)
+        return;
+    for (size_t i = 0; i < scenes->n; i++) {
+        struct scene_host *host = &scenes->hosts[i];
+        if (host->thread)
+            loop_thread_call(host->thread, stop_on_loop, host);
+        loop_thread_stop(host->thread);
+        yaml_destroy(host->yaml);
+    }
+    mem_free(scenes);
+}
+
+enum err scenes_check(const struct city *city, struct diag_list *diags)
+{
+    struct scenes *scenes = mem_alloc_zero(1, sizeof(*scenes));
+    if (!scenes)
+        return ERR_NO_MEMORY;
+    *scenes = (struct scenes){.city = city, .diags = diags, .check_only = true};
+    enum err err = start_all(scenes);
+    scenes_stop(scenes);
+    return err;
+}

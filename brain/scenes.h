@@ -1,0 +1,25 @@
+/*
+ * The scenes' host: reads scenes/NAME.yaml, gives each scene a thread, its subscriptions and its tick.
+ */
+#ifndef BRAIN_SCENES_H
+#define BRAIN_SCENES_H
+
+#include "brain/city.h"
+#include "scene/scene.h"
+
+#define SCENES_MAX 64 /* Hangzhou counted 48 in 2020 (reference/city.md §3) */
+#define SCENE_NEEDS_MAX 16
+
+struct scenes;
+
+/* The scenes that this program knows how to run; NULL-terminated. */
+extern const struct scene_ops *const scenes_known[];
+
+/* Starts every scene of the city. A file that names an unknown scene, or a need that is not met, is an error in `diags` with its place. */
+enum err scenes_start(
+    struct hub *hub, const struct city *city, struct clock *clock, struct diag_list *diags, struct scenes **ret_scenes) MUST_CHECK;
+void scenes_stop(struct scenes *scenes); /* takes NULL */
+/* `citybrain check`: the files only. */
+enum err scenes_check(const struct city *city, struct diag_list *diags);
+
+#endif
