@@ -26,15 +26,16 @@ struct http_response {
     struct buf body; /* the caller's buf_finish() */
 };
 
-/* Waits. ERR_UNAVAILABLE: nobody listens, or the connection broke; ERR_TIMEOUT; a status of 4xx or 5xx is ERR_OK. */
+/* Waits. ERR_UNAVAILABLE: nobody listens, or the connection broke; ERR_TIMEOUT; ERR_SYNTAX: not a URL of http or https; ERR_TOO_LARGE: an
+ * answer past HTTP_CLIENT_BODY_MAX; a status of 4xx or 5xx is ERR_OK. Redirects are not followed, proxies of the environment not used. */
 enum err http_client_perform(const struct http_request *request, struct http_response *ret_response) MUST_CHECK;
 
 /* On a loop, connections kept alive, at most `n_connections` to a host. */
 struct http_client;
 enum err http_client_create(struct loop *loop, uint32_t n_connections, struct http_client **ret_client) MUST_CHECK;
 void http_client_destroy(struct http_client *client); /* takes NULL; pending requests end with ERR_CANCELLED first */
-/* `done` runs once on the loop with the outcome; `response` is borrowed and NULL unless err is ERR_OK. Strings of `request` are copied, the
- * body too. */
+/* With Digest, requests of one user reuse the nonce of the one before, so that only the first is asked to sign. `done` runs once on the
+ * loop with the outcome; `response` is borrowed and NULL unless err is ERR_OK. Strings of `request` are copied, the body too. */
 enum err http_client_start(struct http_client *client, const struct http_request *request,
     void (*done)(void *context, enum err err, const struct http_response *response), void *context) MUST_CHECK;
 

@@ -232,12 +232,13 @@ static enum err find_route(struct http_exchange *x)
 
 static enum err check_query(struct http_exchange *x)
 {
-    struct str none;
+    enum err err = http_query_check(x->query_text, &x->arena);
 
-    if (str_is_empty(x->query_text) || http_query_find(x->query_text, STR("\n"), &x->arena, &none) == ERR_NOT_FOUND)
-        return ERR_OK;
-    http_reply_refusal(x, 400, "the query is not well formed");
-    return ERR_SYNTAX;
+    if (err == ERR_SYNTAX)
+        http_reply_refusal(x, 400, "the query is not well formed");
+    else if (err)
+        http_reply_refusal(x, 503, "not enough memory");
+    return err;
 }
 
 /* Everything that can be said once the headers are there. Either nothing is replied, or the refusal is. */

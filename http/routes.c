@@ -86,23 +86,48 @@ enum err http_decode(struct str text, bool is_query, struct arena *arena, struct
     return ERR_OK;
 }
 
+/* Takes "name=value" from the front of *query; a name alone has an empty value. */
+static void take_item(struct str *query, struct str *ret_name, struct str *ret_value)
+{
+    struct str item, rest;
+
+    if (!str_cut(*query, '&', &item, &rest)) {
+        item = *query;
+        rest = STR_NONE;
+    }
+    if (!str_cut(item, '=', ret_name, ret_value)) {
+        *ret_name = item;
+        *ret_value = STR_NONE;
+    }
+    *query = rest;
+}
+
 enum err http_query_find(struct str query, struct str name, struct arena *arena, struct str *ret_value)
 {
     while (query.len > 0) {
-        struct str item = query, rest = STR_NONE, key, value = STR_NONE, decoded = STR_NONE;
-        if (!str_cut(query, '&', &item, &rest))
-            rest = STR_NONE;
-        key = item;
-        if (!str_cut(item, '=', &key, &value))
-            value = STR_NONE;
+        struct str key, value, decoded;
+        take_item(&query, &key, &value);
         enum err err = http_decode(key, true, arena, &decoded);
-        if (!err && str_equal(decoded, name))
-            return http_decode(value, true, arena, ret_value);
         if (err)
             return err;
-        query = rest;
+        if (str_equal(decoded, name))
+            return http_decode(value, true, arena, ret_value);
     }
     return ERR_NOT_FOUND;
+}
+
+enum err http_query_check(struct str query, struct arena *arena)
+{
+    while (query.len > 0) {
+        struct str key, value, decoded;
+        take_item(&query, &key, &value);
+        enum err err = http_decode(key, true, arena, &decoded);
+        if (!err)
+            err = http_decode(value, true, arena, &decoded);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
 }
 
 /* ---- building ---- */

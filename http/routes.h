@@ -46,4 +46,7 @@ enum err http_decode(struct str text, bool is_query, struct arena *arena, struct
 /* The value of `name` in a query string "a=1&b=2"; ERR_NOT_FOUND, ERR_SYNTAX, ERR_NO_MEMORY. The first one counts. */
 enum err http_query_find(struct str query, struct str name, struct arena *arena, struct str *ret_value) MUST_CHECK;
 
+/* Are all names and values of the query well formed? ERR_SYNTAX, ERR_NO_MEMORY. */
+enum err http_query_check(struct str query, struct arena *arena) MUST_CHECK;
+
 #endif

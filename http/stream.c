@@ -122,6 +122,11 @@ enum err http_reply_stream(struct http_exchange *x, void (*on_close)(void *conte
     list_add(stream);
     buf_init(&stream->waiting, server->limits.stream_queue_max);
     buf_append_c(&stream->waiting, STREAM_HEAD);
+    if (stream->waiting.err) {
+        stream->on_close = NULL;
+        on_free(stream);
+        return refuse(x, ERR_NO_MEMORY);
+    }
     response = response_of(stream);
     if (!response)
         return refuse(x, ERR_NO_MEMORY);
