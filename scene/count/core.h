@@ -1,0 +1,101 @@
+/*
+ * 数数, the pure core: passages and time in, figures out. How many vehicles are in transit (在途量), how fast, with what delay.
+ *
+ * count_step() is the whole of it. No clock, no file, no hub: the same events give the same figures, bit for bit. Memory is
+ * bounded by the settings; what does not fit is forgotten and counted. docs/count.md has the definition and the formulas.
+ *
+ * An event's way: passage → heard (silence.h) → vehicle known? (vehicles.h) → the way driven (travel.h) → speeds (figures.h) and
+ * gaps (expect.h) → time-out set. A tick → time-outs run off → who is silent → figures of areas, roads, edges; at the end of a
+ * period the record.
+ */
+#ifndef SCENE_COUNT_CORE_H
+#define SCENE_COUNT_CORE_H
+
+#include "road/network.h"
+#include "scene/count/settings.h"
+#include "scene/count/vehicles.h"
+
+#define COUNT_FRESH INT64_MIN /* stale_since_ms of what is fresh */
+
+/* The city, as the core knows it; all borrowed until count_destroy(). */
+struct count_map {
+    const struct road_network *network;
+    const uint16_t *edge_areas;  /* [n_edges] the area each edge lies in */
+    const int32_t *area_parents; /* [n_areas] parents stand before their children; -1: the root */
+    size_t n_areas;
+};
+
+struct count_passage {
+    uint64_t vehicle;   /* hash of its pseudonym */
+    uint32_t camera;    /* of count_camera_add() */
+    int64_t time_ms;    /* on the camera's clock */
+    int64_t arrived_ms; /* on ours; 0 to 2^43 */
+};
+
+enum count_event_type { COUNT_PASSAGE, COUNT_TICK };
+
+struct count_event {
+    enum count_event_type type;
+    union {
+        struct count_passage passage;
+        int64_t now_ms; /* tick */
+    };
+};
+
+struct count_area_figures {
+    bool is_told;           /* the area has a camera or an edge */
+    int64_t stale_since_ms; /* its sources are silent since then, and every figure below is NAN; COUNT_FRESH */
+    double vehicles;        /* in transit: seen and not timed out, and the share not yet seen; NAN where there is no camera */
+    double unseen;          /* of these: entered and not yet seen by a camera */
+    double flow_vph;        /* vehicles an hour, mean over the length of the observed edges; NAN: none observed */
+    double speed_mps;       /* metres driven over seconds taken; NAN: nothing observed */
+    double delay_index;     /* actual over free-flow time, edges weighted by metres driven; NAN: nothing observed */
+    uint32_t n_vehicles, n_passages, n_links; /* what they rest on: vehicles seen, passages and driven edges in the window */
+};
+
+struct count_edge_state {
+    uint32_t edge;
+    double speed_mps, delay_index, flow_vph; /* NAN: not observed lately */
+    uint32_t n;
+};
+
+struct count_road_state {
+    uint32_t name; /* name_number of its edges */
+    uint16_t area;
+    double speed_mps, delay_index, flow_vph, length_m;
+    uint32_t n;
+};
+
+/* What a tick tells; all borrowed until the next step. A passage tells nothing. */
+struct count_updates {
+    int64_t time_ms;
+    const struct count_area_figures *areas;  /* [n_areas of the map] */
+    const struct count_edge_state *edges;    /* that changed */
+    const struct count_road_state *roads;    /* that were observed; once with NAN when they are not any more */
+    const struct count_area_figures *record; /* at the end of a period: its means; otherwise NULL */
+    uint32_t n_edges, n_roads;
+};
+
+/* Since the start. */
+struct count_counters {
+    uint64_t n_passages;                     /* taken */
+    uint64_t n_duplicates;                   /* the same passage again */
+    uint64_t n_out_of_order;                 /* older than the vehicle's last sighting */
+    uint64_t n_late, n_future;               /* refused by their time */
+    uint64_t n_links, n_impossible, n_stops; /* pairs of sightings; too fast; with a stop on the way */
+    uint64_t n_resets;                       /* the clock was set back */
+};
+
+struct count;
+
+/* ERR_NO_MEMORY. */
+enum err count_create(const struct count_settings *settings, const struct count_map *map, struct count **ret_count) MUST_CHECK;
+void count_destroy(struct count *count); /* takes NULL */
+/* A camera at the end of an edge. ERR_FULL, ERR_NO_MEMORY. */
+enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_camera) MUST_CHECK;
+/* The whole of the core. */
+void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates);
+const struct count_counters *count_counters(const struct count *count);
+const struct count_vehicles *count_known_vehicles(const struct count *count);
+
+#endif

@@ -1,0 +1,292 @@
+/* Flow, speed and delay; see figures.h. */
+#include "scene/count/figures.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+#define FADED_AWAY 0.05f /* of one vehicle: after three windows an edge is not observed any more */
+#define REFRESH_MS 10000 /* flows fade without passages: all observed edges are told this often */
+
+/* ---- the roads of each area ---- */
+
+static uint32_t find_group(const struct count_figures *figures, const uint32_t *slots, uint32_t n_slots, uint32_t name, uint16_t area)
+{
+    uint32_t at = (uint32_t)((((uint64_t)name << 16) | area) * 0x9E3779B97F4A7C15u >> 32) & (n_slots - 1);
+    while (slots[at] != 0 && (figures->groups[slots[at] - 1].name != name || figures->groups[slots[at] - 1].area != area))
+        at = (at + 1) & (n_slots - 1);
+    return at;
+}
+
+/* The group of a road in an area, made with those above it. There is room for all. */
+static uint32_t need_group(struct count_figures *figures, uint32_t *slots, uint32_t n_slots, uint32_t name, int32_t area)
+{
+    uint32_t slot = find_group(figures, slots, n_slots, name, (uint16_t)area);
+    if (slots[slot] != 0)
+        return slots[slot] - 1;
+    int32_t above = figures->map.area_parents[area];
+    uint32_t parent = above < 0 ? COUNT_NONE : need_group(figures, slots, n_slots, name, above); /* as deep as the tree of areas */
+    slot = find_group(figures, slots, n_slots, name, (uint16_t)area);
+    figures->groups[figures->n_groups] = (struct count_road_group){.name = name, .area = (uint16_t)area, .parent = parent};
+    slots[slot] = ++figures->n_groups;
+    return figures->n_groups - 1;
+}
+
+/* Most groups there can be: each named edge one, with each area above. */
+static uint32_t most_groups(const struct count_map *map)
+{
+    uint32_t depth = 1;
+    for (size_t i = 0; i < map->n_areas; i++) {
+        uint32_t d = 1;
+        for (int32_t a = map->area_parents[i]; a >= 0; a = map->area_parents[a])
+            d++;
+        depth = d > depth ? d : depth;
+    }
+    uint32_t n_named = 0;
+    for (uint32_t i = 0; i < map->network->n_edges; i++)
+        n_named += map->network->edges[i].name_number != ROAD_NONE;
+    uint64_t by_edges = (uint64_t)n_named * depth, by_names = (uint64_t)map->network->names->n * map->n_areas;
+    return (uint32_t)(by_edges < by_names ? by_edges : by_names) + 1;
+}
+
+static enum err make_groups(struct count_figures *figures)
+{
+    const struct road_network *network = figures->map.network;
+    uint32_t most = most_groups(&figures->map), n_slots = 2;
+    while (n_slots < most * 2)
+        n_slots *= 2;
+    uint32_t *slots = mem_alloc_zero(n_slots, sizeof(*slots));
+    figures->groups = mem_alloc_zero(most, sizeof(*figures->groups));
+    if (slots == NULL || figures->groups == NULL) {
+        mem_free(slots);
+        return ERR_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < network->n_edges; i++) {
+        const struct road_edge *edge = &network->edges[i];
+        figures->edge_groups[i] = edge->name_number == ROAD_NONE || edge->n_car_lanes == 0
+                                      ? COUNT_NONE
+                                      : need_group(figures, slots, n_slots, edge->name_number, figures->map.edge_areas[i]);
+    }
+    mem_free(slots);
+    return ERR_OK;
+}
+
+enum err count_figures_init(struct count_figures *figures, const struct count_map *map, const struct count_settings *settings)
+{
+    uint32_t n_edges = map->network->n_edges;
+    *figures = (struct count_figures){.map = *map, .window_s = settings->window_s, .first_ms = INT64_MIN};
+    figures->edges = mem_alloc_zero(n_edges, sizeof(*figures->edges));
+    figures->active = mem_alloc_zero(n_edges, sizeof(*figures->active));
+    figures->edge_groups = mem_alloc_zero(n_edges, sizeof(*figures->edge_groups));
+    figures->states = mem_alloc_zero(n_edges, sizeof(*figures->states));
+    figures->area_sums = mem_alloc_zero(map->n_areas, sizeof(*figures->area_sums));
+    if (figures->edges == NULL || figures->active == NULL || figures->edge_groups == NULL || figures->states == NULL ||
+        figures->area_sums == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = make_groups(figures);
+    if (err != ERR_OK)
+        return err;
+    figures->group_sums = mem_alloc_zero(figures->n_groups + 1, sizeof(*figures->group_sums));
+    figures->roads = mem_alloc_zero(figures->n_groups + 1, sizeof(*figures->roads));
+    return figures->group_sums == NULL || figures->roads == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+void count_figures_finish(struct count_figures *figures)
+{
+    if (figures == NULL)
+        return;
+    mem_free(figures->edges);
+    mem_free(figures->active);
+    mem_free(figures->edge_groups);
+    mem_free(figures->states);
+    mem_free(figures->area_sums);
+    mem_free(figures->groups);
+    mem_free(figures->group_sums);
+    mem_free(figures->roads);
+    *figures = (struct count_figures){.first_ms = INT64_MIN};
+}
+
+void count_figures_clear(struct count_figures *figures)
+{
+    /* What is in the list stays, empty: the next tick tells that it is not observed any more. */
+    for (uint32_t i = 0; i < figures->n_active; i++)
+        figures->edges[figures->active[i]] = (struct count_edge_sums){.is_active = true};
+    figures->first_ms = INT64_MIN;
+    figures->refreshed_ms = 0;
+}
+
+/* ---- observations ---- */
+
+static void fade(struct count_figures *figures, struct count_edge_sums *edge, int64_t now_ms)
+{
+    if (now_ms <= edge->faded_ms)
+        return;
+    float keep = (float)exp(-(double)(now_ms - edge->faded_ms) / 1000 / figures->window_s);
+    edge->actual_s *= keep;
+    edge->free_s *= keep;
+    edge->driven_m *= keep;
+    edge->n *= keep;
+    edge->n_flow *= keep;
+    edge->faded_ms = now_ms;
+}
+
+/* The edge, faded to `at_ms`, and what an observation of that time weighs there. */
+static struct count_edge_sums *touch(struct count_figures *figures, uint32_t at, int64_t at_ms, float *ret_weight)
+{
+    struct count_edge_sums *edge = &figures->edges[at];
+    if (figures->first_ms == INT64_MIN || at_ms < figures->first_ms)
+        figures->first_ms = at_ms;
+    if (!edge->is_active) {
+        *edge = (struct count_edge_sums){.is_active = true, .faded_ms = at_ms};
+        figures->active[figures->n_active++] = at;
+    }
+    fade(figures, edge, at_ms);
+    *ret_weight = at_ms < edge->faded_ms ? (float)exp(-(double)(edge->faded_ms - at_ms) / 1000 / figures->window_s) : 1;
+    edge->is_changed = true;
+    return edge;
+}
+
+void count_figures_passage(struct count_figures *figures, uint32_t edge, int64_t at_ms)
+{
+    float weight;
+    touch(figures, edge, at_ms, &weight)->n_flow += weight;
+}
+
+void count_figures_link(struct count_figures *figures, const struct count_pair *pair, double actual_s, int64_t at_ms)
+{
+    const struct road_network *network = figures->map.network;
+    for (uint32_t i = 0; i < pair->n_edges; i++) {
+        const struct road_edge *road = &network->edges[pair->edges[i]];
+        float weight;
+        struct count_edge_sums *edge = touch(figures, pair->edges[i], at_ms, &weight);
+        double share = road_edge_free_flow_s(road) / (double)pair->edges_s;
+        edge->actual_s += weight * (float)(actual_s * share);
+        edge->free_s += weight * (float)((double)pair->free_flow_s * share);
+        edge->driven_m += weight * (float)road->length_m;
+        edge->n += weight;
+        /* The last edge's flow comes with the passage itself. */
+        if (i + 1 < pair->n_edges)
+            edge->n_flow += weight;
+    }
+}
+
+/* ---- the tick ---- */
+
+static void add_sums(struct count_group_sums *to, const struct count_group_sums *from)
+{
+    to->actual_s += from->actual_s;
+    to->free_s += from->free_s;
+    to->driven_m += from->driven_m;
+    to->n += from->n;
+    to->delay_m += from->delay_m;
+    to->flow_m += from->flow_m;
+    to->length_m += from->length_m;
+}
+
+static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vph, bool is_stale)
+{
+    const struct count_edge_sums *edge = &figures->edges[at];
+    struct count_edge_state *state = &figures->states[figures->n_states++];
+    *state = (struct count_edge_state){at, NAN, NAN, NAN, 0};
+    if (is_stale)
+        return;
+    state->flow_vph = flow_vph;
+    state->n = (uint32_t)lroundf(edge->n);
+    if (edge->n >= FADED_AWAY && edge->actual_s > 0) {
+        state->speed_mps = (double)(edge->driven_m / edge->actual_s);
+        state->delay_index = (double)(edge->actual_s / edge->free_s);
+    }
+}
+
+/* Fades, tells and sums the edge at place `i` of the list; false when it is not observed any more and was taken out. */
+static bool tick_edge(struct count_figures *figures, uint32_t i, int64_t now_ms, double flow_scale, bool is_refresh, const bool *is_stale)
+{
+    uint32_t at = figures->active[i];
+    struct count_edge_sums *edge = &figures->edges[at];
+    uint16_t area = figures->map.edge_areas[at];
+    fade(figures, edge, now_ms);
+    if (edge->n_flow < FADED_AWAY && edge->n < FADED_AWAY) {
+        tell_edge(figures, at, NAN, true);
+        edge->is_active = false;
+        figures->active[i] = figures->active[--figures->n_active];
+        return false;
+    }
+    double flow_vph = (double)edge->n_flow * flow_scale;
+    if (edge->is_changed || is_refresh)
+        tell_edge(figures, at, flow_vph, is_stale[area]);
+    edge->is_changed = false;
+    if (is_stale[area])
+        return true;
+    double length_m = figures->map.network->edges[at].length_m;
+    struct count_group_sums sums = {.flow_m = flow_vph * length_m, .length_m = length_m};
+    if (edge->n >= FADED_AWAY && edge->free_s > 0) {
+        sums.actual_s = (double)edge->actual_s;
+        sums.free_s = (double)edge->free_s;
+        sums.driven_m = (double)edge->driven_m;
+        sums.n = (double)edge->n;
+        sums.delay_m = sums.driven_m * sums.actual_s / sums.free_s;
+    }
+    add_sums(&figures->area_sums[area], &sums);
+    if (figures->edge_groups[at] != COUNT_NONE)
+        add_sums(&figures->group_sums[figures->edge_groups[at]], &sums);
+    return true;
+}
+
+static void tell_roads(struct count_figures *figures)
+{
+    /* Children stand after their parents. */
+    for (uint32_t i = figures->n_groups; i-- > 0;)
+        if (figures->groups[i].parent != COUNT_NONE)
+            add_sums(&figures->group_sums[figures->groups[i].parent], &figures->group_sums[i]);
+    figures->n_roads = 0;
+    for (uint32_t i = 0; i < figures->n_groups; i++) {
+        const struct count_group_sums *sums = &figures->group_sums[i];
+        bool was_told = figures->groups[i].was_told;
+        figures->groups[i].was_told = sums->actual_s > 0;
+        if (sums->actual_s <= 0) {
+            if (was_told)
+                figures->roads[figures->n_roads++] = (struct count_road_state){.name = figures->groups[i].name,
+                    .area = figures->groups[i].area,
+                    .speed_mps = NAN,
+                    .delay_index = NAN,
+                    .flow_vph = NAN};
+            continue;
+        }
+        figures->roads[figures->n_roads++] = (struct count_road_state){.name = figures->groups[i].name,
+            .area = figures->groups[i].area,
+            .speed_mps = sums->driven_m / sums->actual_s,
+            .delay_index = sums->actual_s / sums->free_s,
+            .flow_vph = sums->flow_m / sums->length_m,
+            .length_m = sums->length_m,
+            .n = (uint32_t)lround(sums->n)};
+    }
+}
+
+void count_figures_tick(
+    struct count_figures *figures, int64_t now_ms, const bool *is_stale, bool tell_all, struct count_area_figures *areas)
+{
+    size_t n_areas = figures->map.n_areas;
+    double age_s = figures->first_ms == INT64_MIN ? 0 : (double)(now_ms - figures->first_ms) / 1000;
+    /* In the first window the sum has not had the time to fill. */
+    double flow_scale = 3600 / (figures->window_s * -expm1(-fmax(age_s, 1) / figures->window_s));
+    bool is_refresh = tell_all || now_ms - figures->refreshed_ms >= REFRESH_MS || now_ms < figures->refreshed_ms;
+    if (is_refresh)
+        figures->refreshed_ms = now_ms;
+    memset(figures->area_sums, 0, n_areas * sizeof(*figures->area_sums));
+    memset(figures->group_sums, 0, (figures->n_groups + 1) * sizeof(*figures->group_sums));
+    figures->n_states = 0;
+    for (uint32_t i = 0; i < figures->n_active;)
+        i += tick_edge(figures, i, now_ms, flow_scale, is_refresh, is_stale);
+    tell_roads(figures);
+    for (size_t i = n_areas; i-- > 0;) {
+        const struct count_group_sums *sums = &figures->area_sums[i];
+        if (figures->map.area_parents[i] >= 0)
+            add_sums(&figures->area_sums[figures->map.area_parents[i]], sums);
+        bool is_observed = sums->actual_s > 0 && !is_stale[i];
+        areas[i].flow_vph = sums->length_m > 0 && !is_stale[i] ? sums->flow_m / sums->length_m : NAN;
+        areas[i].speed_mps = is_observed ? sums->driven_m / sums->actual_s : NAN;
+        areas[i].delay_index = is_observed ? sums->delay_m / sums->driven_m : NAN;
+        areas[i].n_links = is_stale[i] ? 0 : (uint32_t)lround(sums->n);
+    }
+}

@@ -1,0 +1,63 @@
+/*
+ * Flow, speed and delay: per directed edge from passages and driven ways, rolled up to named roads and areas.
+ *
+ * Every sum fades exponentially with the window. A way between two cameras is spread over its edges in proportion to their
+ * free-flow times, the junctions' part included: between two cameras nobody knows where the time went.
+ */
+#ifndef SCENE_COUNT_FIGURES_H
+#define SCENE_COUNT_FIGURES_H
+
+#include "scene/count/core.h"
+#include "scene/count/travel.h"
+
+struct count_edge_sums {
+    float actual_s, free_s, driven_m, n; /* of driven ways, faded */
+    float n_flow;                        /* vehicles, faded */
+    bool is_active;                      /* in the list of what is observed */
+    bool is_changed;                     /* since it was told last */
+    int64_t faded_ms;
+};
+
+struct count_group_sums { /* of a road in an area, or an area */
+    double actual_s, free_s, driven_m, n;
+    double delay_m;          /* driven metres times delay index */
+    double flow_m, length_m; /* flow times length, length: of observed edges */
+};
+
+struct count_road_group {
+    uint32_t name; /* name_number */
+    uint16_t area;
+    uint32_t parent; /* the same road in the area above; COUNT_NONE */
+    bool was_told;   /* with figures, by the last tick */
+};
+
+struct count_figures {
+    struct count_map map; /* borrowed parts of the city */
+    double window_s;
+    int64_t first_ms;              /* of the first passage: flows of the first window are not too low */
+    struct count_edge_sums *edges; /* [n_edges] */
+    uint32_t *active;              /* [n_edges] */
+    uint32_t n_active;
+    uint32_t *edge_groups;           /* [n_edges] its road in its area; COUNT_NONE without a name */
+    struct count_road_group *groups; /* parents before children */
+    uint32_t n_groups, cap_groups;
+    struct count_group_sums *group_sums, *area_sums;
+    struct count_edge_state *states; /* [n_edges] told by the last tick */
+    struct count_road_state *roads;  /* [n_groups] the same */
+    uint32_t n_states, n_roads;
+    int64_t refreshed_ms;
+};
+
+enum err count_figures_init(struct count_figures *figures, const struct count_map *map, const struct count_settings *settings) MUST_CHECK;
+void count_figures_finish(struct count_figures *figures); /* takes NULL */
+void count_figures_clear(struct count_figures *figures);  /* forgets every observation */
+/* One vehicle on an edge at `at_ms`, which may lie before what is known already: then it weighs what is left of it. */
+void count_figures_passage(struct count_figures *figures, uint32_t edge, int64_t at_ms);
+/* One vehicle over a way in `actual_s`, at its end at `at_ms`. */
+void count_figures_link(struct count_figures *figures, const struct count_pair *pair, double actual_s, int64_t at_ms);
+/* Fills states and roads, and each area's speed, delay, flow and n. `is_stale` ([n_areas]): no figures there;
+ * `tell_all`: every observed edge is told, changed or not. */
+void count_figures_tick(
+    struct count_figures *figures, int64_t now_ms, const bool *is_stale, bool tell_all, struct count_area_figures *areas);
+
+#endif

@@ -1,0 +1,431 @@
+/*
+ * 数数 (count): the shell around the pure core. Rows of camera passages become its events, its figures become rows of the
+ * scene's own streams; nothing is computed here.
+ *
+ * Each second: indicators of every area with cameras or roads, the edges and roads that changed. At the end of each period the
+ * same indicators as the period's means, for the record. At the start: the network as GeoJSON, once.
+ *
+ * A publisher that is refused (a subscriber is behind) drops what the next second tells anew, and keeps what is for the record.
+ */
+#include "scene/count/scene.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str_map.h"
+#include "hub/indicator.h"
+#include "road/geojson.h"
+#include "road/nearest.h"
+#include "scene/count/core.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CAMERA_NAMES_MAX 65536     /* devices ever named, also those beside every road */
+#define CAMERA_DISTANCE_M 40.0     /* from a camera to the stop line it watches: a wide junction */
+#define CAMERA_HEADING_DEG 45.0    /* between the camera's heading and its road's */
+#define ROWS_BYTES_MAX (32u << 20) /* one batch: 100,000 edges a second are 20 MB */
+#define GEOJSON_BYTES_MAX (512u << 20)
+#define RECORDS_KEPT 30 /* batches for the record that wait for a slow subscriber: an hour of two minutes */
+#define REPLAY_MS 3600000
+
+enum passage_field {
+    PASSAGE_CAMERA,
+    PASSAGE_VEHICLE,
+    PASSAGE_TIME,
+    PASSAGE_ARRIVED,
+    PASSAGE_LON,
+    PASSAGE_LAT,
+    PASSAGE_HEADING,
+    PASSAGE_N_FIELDS
+};
+
+static const char *const passage_fields[] = {"camera", "vehicle", "time", "arrived", "lon", "lat", "heading", NULL};
+static const struct scene_need needs[] = {{"passage", "traffic.count", passage_fields, REPLAY_MS}};
+
+struct scene_count {
+    struct hub *hub;
+    const struct area_tree *tree;
+    struct road_network *network;
+    struct road_nearest *nearest;
+    uint16_t *edge_areas;  /* [n_edges] */
+    int32_t *area_parents; /* [area_n(tree)] */
+    struct count *count;
+    struct str_map cameras;   /* devices by name */
+    uint32_t *camera_numbers; /* [CAMERA_NAMES_MAX] the core's; COUNT_NONE beside every road */
+    const struct hub_resource *indicator, *road_state, *road_index, *road;
+    char basis[HUB_RECEIPT_MAX]; /* receipt of the window that the latest passages came in */
+    int64_t record_ms;
+    struct rows *records[RECORDS_KEPT]; /* oldest first; owned */
+    size_t n_records;
+    uint64_t n_dropped, n_records_lost; /* batches */
+};
+
+/* ---- passages ---- */
+
+/* The core's number of a camera, found on the network the first time it speaks. COUNT_NONE: it watches no road of ours. */
+static uint32_t camera_number(struct scene_count *scene, const struct value *row)
+{
+    struct str name = row[PASSAGE_CAMERA].s;
+    int64_t known = str_map_find(&scene->cameras, name);
+    if (known >= 0)
+        return scene->camera_numbers[known];
+    uint32_t number;
+    struct road_nearest_query query = {.heading_tolerance = CAMERA_HEADING_DEG, .max_distance_m = CAMERA_DISTANCE_M, .cars_only = true};
+    if (!value_to_real(row[PASSAGE_LON], &query.point.lon) || !value_to_real(row[PASSAGE_LAT], &query.point.lat))
+        return COUNT_NONE;
+    query.has_heading = value_to_real(row[PASSAGE_HEADING], &query.heading);
+    if (str_map_add(&scene->cameras, name, &number) != ERR_OK)
+        return COUNT_NONE;
+    struct road_match match;
+    scene->camera_numbers[number] = COUNT_NONE;
+    if (!road_nearest_find(scene->nearest, &query, &match))
+        log_write(LOG_WARNING, "scene/count", "a camera watches no road of the network; mend its place or heading", LOG_STR("camera", name),
+            LOG_END);
+    else if (count_camera_add(scene->count, match.edge, &scene->camera_numbers[number]) != ERR_OK)
+        log_write(LOG_WARNING, "scene/count", "no room for another camera", LOG_STR("camera", name), LOG_END);
+    return scene->camera_numbers[number];
+}
+
+static void on_event(void *self, size_t need, const struct hub_window *window, struct rows *rows)
+{
+    struct scene_count *scene = self;
+    snprintf(scene->basis, sizeof(scene->basis), STR_FORMAT, STR_ARG(window->receipt));
+    for (size_t i = 0; i < rows_n(rows); i++) {
+        const struct value *row = rows_at(rows, i);
+        if (row[PASSAGE_CAMERA].type != VALUE_TEXT || row[PASSAGE_VEHICLE].type != VALUE_TEXT || row[PASSAGE_TIME].type != VALUE_TIME ||
+            row[PASSAGE_ARRIVED].type != VALUE_TIME || str_is_empty(row[PASSAGE_VEHICLE].s))
+            continue; /* a passage without a plate that could be read: the camera kept it, it moves nothing here */
+        uint32_t camera = camera_number(scene, row);
+        if (camera == COUNT_NONE)
+            continue;
+        struct count_event event = {
+            .type = COUNT_PASSAGE, .passage = {str_hash(row[PASSAGE_VEHICLE].s), camera, row[PASSAGE_TIME].i, row[PASSAGE_ARRIVED].i}};
+        struct count_updates updates;
+        count_step(scene->count, &event, &updates);
+    }
+}
+
+/* ---- figures ---- */
+
+static struct value real_or_null(double real)
+{
+    return isfinite(real) ? value_real(real) : VALUE_NONE;
+}
+
+static enum err add_indicator(struct scene_count *scene, struct rows *rows, const char *name, size_t area, int64_t time_ms,
+    int64_t period_ms, double real, uint32_t n, int64_t stale_since_ms)
+{
+    struct value values[HUB_INDICATOR_N_FIELDS] = {
+        [HUB_INDICATOR_NAME] = value_text(str_from_c(name)),
+        [HUB_INDICATOR_AREA] = value_text(area_at(scene->tree, area)->name),
+        [HUB_INDICATOR_TIME] = value_time(time_ms),
+        [HUB_INDICATOR_PERIOD_MS] = value_integer(period_ms),
+        [HUB_INDICATOR_VALUE] = real_or_null(real),
+        [HUB_INDICATOR_N] = value_integer(n),
+        [HUB_INDICATOR_STALE_SINCE] = stale_since_ms == COUNT_FRESH ? VALUE_NONE : value_time(stale_since_ms),
+        [HUB_INDICATOR_BASIS] = value_text(str_from_c(scene->basis)),
+    };
+    return rows_add(rows, values);
+}
+
+static struct rows *indicator_rows(struct scene_count *scene, const struct count_area_figures *areas, int64_t time_ms, int64_t period_ms)
+{
+    struct rows *rows = NULL;
+    enum err err = rows_create(HUB_INDICATOR_N_FIELDS, ROWS_BYTES_MAX, &rows);
+    for (size_t i = 0; i < area_n(scene->tree) && err == ERR_OK; i++) {
+        const struct count_area_figures *area = &areas[i];
+        if (!area->is_told)
+            continue;
+        err = add_indicator(
+            scene, rows, "vehicles_in_transit", i, time_ms, period_ms, area->vehicles, area->n_vehicles, area->stale_since_ms);
+        if (err == ERR_OK)
+            err = add_indicator(scene, rows, "flow", i, time_ms, period_ms, area->flow_vph, area->n_passages, area->stale_since_ms);
+        if (err == ERR_OK)
+            err = add_indicator(scene, rows, "mean_speed", i, time_ms, period_ms, area->speed_mps, area->n_links, area->stale_since_ms);
+        if (err == ERR_OK)
+            err = add_indicator(scene, rows, "delay_index", i, time_ms, period_ms, area->delay_index, area->n_links, area->stale_since_ms);
+    }
+    if (err != ERR_OK) {
+        rows_release(rows);
+        return NULL;
+    }
+    return rows;
+}
+
+static struct rows *state_rows(struct scene_count *scene, const struct count_updates *updates)
+{
+    struct rows *rows = NULL;
+    enum err err = rows_create(HUB_ROAD_STATE_N_FIELDS, ROWS_BYTES_MAX, &rows);
+    for (uint32_t i = 0; i < updates->n_edges && err == ERR_OK; i++) {
+        const struct count_edge_state *state = &updates->edges[i];
+        struct value values[HUB_ROAD_STATE_N_FIELDS] = {
+            [HUB_ROAD_STATE_EDGE] = value_text(scene->network->edges[state->edge].id),
+            [HUB_ROAD_STATE_TIME] = value_time(updates->time_ms),
+            [HUB_ROAD_STATE_SPEED_MPS] = real_or_null(state->speed_mps),
+            [HUB_ROAD_STATE_DELAY_INDEX] = real_or_null(state->delay_index),
+            [HUB_ROAD_STATE_FLOW_VPH] = real_or_null(state->flow_vph),
+            [HUB_ROAD_STATE_N] = value_integer(state->n),
+        };
+        err = rows_add(rows, values);
+    }
+    if (err != ERR_OK) {
+        rows_release(rows);
+        return NULL;
+    }
+    return rows;
+}
+
+static struct rows *index_rows(struct scene_count *scene, const struct count_updates *updates)
+{
+    struct rows *rows = NULL;
+    enum err err = rows_create(HUB_ROAD_INDEX_N_FIELDS, ROWS_BYTES_MAX, &rows);
+    for (uint32_t i = 0; i < updates->n_roads && err == ERR_OK; i++) {
+        const struct count_road_state *road = &updates->roads[i];
+        struct value values[HUB_ROAD_INDEX_N_FIELDS] = {
+            [HUB_ROAD_INDEX_ROAD] = value_text(str_map_key(scene->network->names, road->name)),
+            [HUB_ROAD_INDEX_AREA] = value_text(area_at(scene->tree, road->area)->name),
+            [HUB_ROAD_INDEX_TIME] = value_time(updates->time_ms),
+            [HUB_ROAD_INDEX_SPEED_MPS] = real_or_null(road->speed_mps),
+            [HUB_ROAD_INDEX_DELAY_INDEX] = real_or_null(road->delay_index),
+            [HUB_ROAD_INDEX_FLOW_VPH] = real_or_null(road->flow_vph),
+            [HUB_ROAD_INDEX_LENGTH_M] = real_or_null(road->length_m),
+            [HUB_ROAD_INDEX_N] = value_integer(road->n),
+        };
+        err = rows_add(rows, values);
+    }
+    if (err != ERR_OK) {
+        rows_release(rows);
+        return NULL;
+    }
+    return rows;
+}
+
+/* For the screen: what is refused now is told anew in a second. Takes `rows`, which may be NULL (no memory). */
+static void publish_now(struct scene_count *scene, const struct hub_resource *resource, struct rows *rows)
+{
+    bool is_empty = rows != NULL && rows_n(rows) == 0;
+    if (!is_empty && (rows == NULL || hub_publish(scene->hub, resource, rows) != ERR_OK)) {
+        /* Logged at powers of two, so that a long trouble does not fill the log. */
+        scene->n_dropped++;
+        if ((scene->n_dropped & (scene->n_dropped - 1)) == 0)
+            log_write(LOG_WARNING, "scene/count", "figures of a second were not taken", LOG_STR("resource", resource->name),
+                LOG_INT("dropped", (int64_t)scene->n_dropped), LOG_END);
+    }
+    rows_release(rows);
+}
+
+/* For the record: what is refused waits its turn, in order. Takes `rows`, which may be NULL. */
+static void publish_record(struct scene_count *scene, struct rows *rows)
+{
+    if (rows != NULL && scene->n_records == RECORDS_KEPT) {
+        rows_release(scene->records[0]);
+        memmove(scene->records, scene->records + 1, (RECORDS_KEPT - 1) * sizeof(*scene->records));
+        scene->n_records--;
+        scene->n_records_lost++;
+        log_write(LOG_ERROR, "scene/count", "a period of the record is lost: its subscriber does not take it",
+            LOG_INT("lost", (int64_t)scene->n_records_lost), LOG_END);
+    }
+    if (rows != NULL)
+        scene->records[scene->n_records++] = rows;
+    size_t n_taken = 0;
+    while (n_taken < scene->n_records && hub_publish(scene->hub, scene->indicator, scene->records[n_taken]) == ERR_OK)
+        rows_release(scene->records[n_taken++]);
+    scene->n_records -= n_taken;
+    memmove(scene->records, scene->records + n_taken, scene->n_records * sizeof(*scene->records));
+}
+
+static void on_tick(void *self, struct wall_time now)
+{
+    struct scene_count *scene = self;
+    struct count_event event = {.type = COUNT_TICK, .now_ms = now.ms > 0 ? now.ms : 0};
+    struct count_updates updates;
+    count_step(scene->count, &event, &updates);
+    publish_now(scene, scene->indicator, indicator_rows(scene, updates.areas, updates.time_ms, 1000));
+    publish_now(scene, scene->road_state, state_rows(scene, &updates));
+    publish_now(scene, scene->road_index, index_rows(scene, &updates));
+    if (updates.record == NULL && scene->n_records == 0)
+        return;
+    int64_t end_ms = updates.time_ms / scene->record_ms * scene->record_ms;
+    publish_record(scene, updates.record != NULL ? indicator_rows(scene, updates.record, end_ms, scene->record_ms) : NULL);
+}
+
+/* ---- start and stop ---- */
+
+static const char *const config_keys[] = {
+    "scene", "party", "title", "needs", "network", "record_every", "stale_after", "vehicles_max", "resources", NULL};
+
+/* The resource PARTY/NAME, which the scene's own file declares, with exactly these fields. */
+static const struct hub_resource *own_resource(const struct scene_env *env, struct yaml_node config, struct diag_list *diags,
+    const char *name, const char *const *fields, size_t n_fields)
+{
+    char full[256];
+    int len = snprintf(full, sizeof(full), STR_FORMAT "/%s", STR_ARG(env->party), name);
+    const struct hub_resource *resource = hub_resource_find(env->hub, (struct str){full, (size_t)len});
+    if (resource == NULL) {
+        yaml_error(config, diags, ERR_NOT_FOUND, "the scene declares no resource \"%s\"; add it under `resources:`", name);
+        return NULL;
+    }
+    for (size_t i = 0; i < n_fields; i++)
+        if (resource->n_fields != n_fields || !str_equal_c(resource->fields[i].name, fields[i])) {
+            yaml_error(config, diags, ERR_RANGE, "field %zu of the resource \"%s\" is not \"%s\"; docs/count.md has them in order", i + 1,
+                name, fields[i]);
+            return NULL;
+        }
+    return resource;
+}
+
+static enum err find_resources(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
+{
+    scene->indicator = own_resource(env, config, diags, "indicator", hub_indicator_field_names, HUB_INDICATOR_N_FIELDS);
+    scene->road_state = own_resource(env, config, diags, "road_state", hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
+    scene->road_index = own_resource(env, config, diags, "road_index", hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
+    scene->road = own_resource(env, config, diags, "road", NULL, 0);
+    bool are_there = scene->indicator != NULL && scene->road_state != NULL && scene->road_index != NULL && scene->road != NULL;
+    return are_there ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* Each edge in the deepest area that holds its middle; beside every outline in the root. */
+static enum err place_edges(struct scene_count *scene)
+{
+    size_t n_areas = area_n(scene->tree);
+    scene->edge_areas = mem_alloc_zero(scene->network->n_edges, sizeof(*scene->edge_areas));
+    scene->area_parents = mem_alloc_zero(n_areas, sizeof(*scene->area_parents));
+    if (scene->edge_areas == NULL || scene->area_parents == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < n_areas; i++)
+        scene->area_parents[i] = area_at(scene->tree, i)->parent;
+    for (uint32_t i = 0; i < scene->network->n_edges; i++) {
+        struct road_point middle = road_edge_middle(scene->network, i);
+        int area = area_of_point(scene->tree, (struct point){middle.lon, middle.lat});
+        scene->edge_areas[i] = area < 0 ? 0 : (uint16_t)area;
+    }
+    return ERR_OK;
+}
+
+static struct str area_of_edge(void *context, uint32_t edge)
+{
+    const struct scene_count *scene = context;
+    return area_at(scene->tree, scene->edge_areas[edge])->name;
+}
+
+static enum err put_road(struct scene_count *scene)
+{
+    struct buf geojson;
+    buf_init(&geojson, GEOJSON_BYTES_MAX);
+    enum err err = road_geojson_write(scene->network, area_of_edge, scene, &geojson);
+    if (err == ERR_OK)
+        err = hub_object_put(scene->hub, scene->road, STR(ROAD_GEOJSON_MEDIA_TYPE), buf_str(&geojson));
+    buf_finish(&geojson);
+    return err;
+}
+
+static enum err load_network(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
+{
+    struct str text, data = STR("{data}/");
+    enum err err = yaml_get_str(config, "network", true, diags, &text);
+    if (err != ERR_OK)
+        return err;
+    char path[4096];
+    bool is_data = str_starts_with(text, data);
+    struct str rest = is_data ? str_slice(text, data.len, text.len) : text;
+    bool is_absolute = str_starts_with(text, STR("/"));
+    int len = snprintf(path, sizeof(path), "%s%s" STR_FORMAT,
+        is_absolute ? ""
+        : is_data   ? env->data_dir
+                    : env->city_dir,
+        is_absolute ? "" : "/", STR_ARG(rest));
+    if (len < 0 || (size_t)len >= sizeof(path))
+        return yaml_error(yaml_get(config, "network"), diags, ERR_TOO_LARGE, "the path is too long; shorten it");
+    struct diag diag = {""};
+    err = road_network_load(path, &diag, &scene->network);
+    if (err != ERR_OK)
+        return diag_add(diags, err, NULL, 0, "%s", diag.text[0] != 0 ? diag.text : err_text(err));
+    if (!scene->network->is_geographic)
+        return yaml_error(
+            yaml_get(config, "network"), diags, ERR_UNSUPPORTED, "the network has no projection; build it with netconvert --proj.utm");
+    return road_nearest_create(scene->network, &scene->nearest);
+}
+
+static enum err read_settings(struct scene_count *scene, struct yaml_node config, struct diag_list *diags, struct count_settings *settings)
+{
+    enum err err = yaml_check_keys(config, config_keys, diags);
+    if (err != ERR_OK)
+        return err;
+    int64_t vehicles_max = settings->vehicles_max;
+    err = yaml_get_duration_ms(config, "record_every", false, diags, &settings->record_ms);
+    if (err == ERR_OK || err == ERR_NOT_FOUND)
+        err = yaml_get_duration_ms(config, "stale_after", false, diags, &settings->stale_after_ms);
+    if (err == ERR_OK || err == ERR_NOT_FOUND)
+        err = yaml_get_i64(config, "vehicles_max", false, diags, 1000, 1 << 24, &vehicles_max);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    if (settings->record_ms < 1000 || settings->record_ms > 3600000)
+        return yaml_error(yaml_get(config, "record_every"), diags, ERR_RANGE, "record_every must be from 1s to 1h");
+    if (settings->stale_after_ms < 2000 || settings->stale_after_ms > 3600000)
+        return yaml_error(yaml_get(config, "stale_after"), diags, ERR_RANGE, "stale_after must be from 2s to 1h");
+    settings->vehicles_max = (uint32_t)vehicles_max;
+    scene->record_ms = settings->record_ms;
+    return ERR_OK;
+}
+
+static void stop(void *self)
+{
+    struct scene_count *scene = self;
+    if (scene == NULL)
+        return;
+    for (size_t i = 0; i < scene->n_records; i++)
+        rows_release(scene->records[i]);
+    count_destroy(scene->count);
+    road_nearest_destroy(scene->nearest);
+    road_network_destroy(scene->network);
+    str_map_finish(&scene->cameras);
+    mem_free(scene->camera_numbers);
+    mem_free(scene->edge_areas);
+    mem_free(scene->area_parents);
+    mem_free(scene);
+}
+
+static enum err start(const struct scene_env *env, struct yaml_node config, struct diag_list *diags, void **ret_scene)
+{
+    struct scene_count *scene = mem_alloc_zero(1, sizeof(*scene));
+    if (scene == NULL)
+        return ERR_NO_MEMORY;
+    scene->hub = env->hub;
+    scene->tree = hub_areas(env->hub);
+    /* Names of devices come over the wire: their order in the table must not be foreseeable. */
+    str_map_init(&scene->cameras, CAMERA_NAMES_MAX, (uint64_t)clock_mono(env->clock).ns);
+    scene->camera_numbers = mem_alloc_zero(CAMERA_NAMES_MAX, sizeof(*scene->camera_numbers));
+    struct count_settings settings = COUNT_SETTINGS_DEFAULT;
+    enum err err = scene->camera_numbers == NULL ? ERR_NO_MEMORY : read_settings(scene, config, diags, &settings);
+    if (err == ERR_OK)
+        err = find_resources(scene, env, config, diags);
+    if (err == ERR_OK)
+        err = load_network(scene, env, config, diags);
+    if (err == ERR_OK)
+        err = place_edges(scene);
+    if (err == ERR_OK) {
+        struct count_map map = {scene->network, scene->edge_areas, scene->area_parents, area_n(scene->tree)};
+        err = count_create(&settings, &map, &scene->count);
+    }
+    if (err == ERR_OK)
+        err = put_road(scene);
+    if (err != ERR_OK) {
+        stop(scene);
+        return err;
+    }
+    *ret_scene = scene;
+    return ERR_OK;
+}
+
+/* The table of contents: a scene's slots, in the order of its life. */
+const struct scene_ops scene_count_ops = {
+    .name = "count",
+    .needs = needs,
+    .n_needs = 1,
+    .start = start,
+    .on_event = on_event,
+    .on_tick = on_tick,
+    .stop = stop,
+};

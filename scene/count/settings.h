@@ -1,0 +1,66 @@
+/*
+ * The numbers of the count that a city may turn, each with its reason. Formulas: docs/count.md.
+ */
+#ifndef SCENE_COUNT_SETTINGS_H
+#define SCENE_COUNT_SETTINGS_H
+
+#include <stdint.h>
+
+struct count_settings {
+    /* limits of memory */
+    uint32_t vehicles_max; /* known at once, counted and remembered */
+    uint32_t cameras_max;
+    uint32_t pairs_max; /* remembered ways between cameras */
+    /* time-outs */
+    int64_t remember_s;    /* after its time-out a vehicle that comes back was on its way; later it is a new trip */
+    double timeout_min_s;  /* a phase of a signal */
+    double timeout_max_s;  /* below COUNT_WHEEL_S */
+    double base_default_s; /* to the next camera where the network shows none */
+    double ratio_prior;    /* observed over free-flow time between cameras, before anything was observed */
+    double residual_share; /* of the mean remaining gap: way after the last camera; trips end near junctions, where cameras are */
+    double lead_share;     /* the same before the first camera */
+    double fade_s;         /* time constant of all that is learned about gaps */
+    double fade_chains_s;  /* of what is learned about the ends of trips */
+    /* figures */
+    double window_s;      /* time constant of flow, speed and delay */
+    int64_t record_ms;    /* period of the record */
+    double delay_max;     /* a link slower than this many free-flow times ... */
+    double delay_slack_s; /* ... and this much more is a stop on the way, not a delay */
+    double delay_min;     /* a link faster than this share of free flow is a misread or a clock */
+    /* staleness */
+    int64_t stale_after_ms;   /* shortest silence that makes an area stale */
+    int64_t camera_silent_ms; /* shortest silence that takes a camera out of the expectation: a long red phase, twice */
+    double silence_gaps;      /* silence is longer than this many mean gaps: e^-8 is one in 3,000 by chance */
+    int64_t late_max_ms;      /* a passage older than this on arrival is too late to count */
+    int64_t future_max_ms;    /* a passage from further ahead than this has a wrong clock */
+    int64_t duplicate_ms;     /* the same vehicle at the same camera within this is the same passage */
+};
+
+#define COUNT_SETTINGS_DEFAULT                                                                                                             \
+    ((struct count_settings){                                                                                                              \
+        .vehicles_max = 1u << 20,                                                                                                          \
+        .cameras_max = 1u << 14,                                                                                                           \
+        .pairs_max = 1u << 15,                                                                                                             \
+        .remember_s = 1800,                                                                                                                \
+        .timeout_min_s = 45,                                                                                                               \
+        .timeout_max_s = 1800,                                                                                                             \
+        .base_default_s = 120,                                                                                                             \
+        .ratio_prior = 2,                                                                                                                  \
+        .residual_share = 0.4,                                                                                                             \
+        .lead_share = 0.6,                                                                                                                 \
+        .fade_s = 900,                                                                                                                     \
+        .fade_chains_s = 900,                                                                                                              \
+        .window_s = 120,                                                                                                                   \
+        .record_ms = 120000,                                                                                                               \
+        .delay_max = 12,                                                                                                                   \
+        .delay_slack_s = 240,                                                                                                              \
+        .delay_min = 0.5,                                                                                                                  \
+        .stale_after_ms = 8000,                                                                                                            \
+        .camera_silent_ms = 180000,                                                                                                        \
+        .silence_gaps = 8,                                                                                                                 \
+        .late_max_ms = 600000,                                                                                                             \
+        .future_max_ms = 60000,                                                                                                            \
+        .duplicate_ms = 5000,                                                                                                              \
+    })
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * What the network says of the way between cameras: for each camera how far the next ones are, and for each pair that vehicles
+ * really drive the way taken and its free-flow time.
+ *
+ * "Next" are the cameras that a vehicle can meet first, and that speak: a silent one is looked past. Ways are remembered in a
+ * table of fixed size, eight to a row, where a new pair takes the place of the row's longest unused.
+ */
+#ifndef SCENE_COUNT_TRAVEL_H
+#define SCENE_COUNT_TRAVEL_H
+
+#include "road/route.h"
+
+#define COUNT_PATH_MAX 28  /* edges of a remembered way; of a longer one only the times are kept */
+#define COUNT_NEXT_HITS 8  /* next cameras looked for: a junction has three ways on, and each may branch once */
+#define COUNT_NEXT_S 900.0 /* how far ahead next cameras are looked for, in free-flow seconds */
+#define COUNT_NEXT_EXPANDED 2000u
+#define COUNT_PAIR_EXPANDED 20000u
+
+struct count_pair {
+    uint32_t from, to;              /* cameras */
+    uint64_t used;                  /* when it was asked for last, by the table's own counting; 0: free */
+    float free_flow_s;              /* 0: there is no way within the limits */
+    float edges_s;                  /* free flow of the edges alone, without the junctions */
+    float searched_s;               /* a way was looked for this far */
+    uint32_t n_edges;               /* 0 when the way is longer than COUNT_PATH_MAX */
+    uint32_t edges[COUNT_PATH_MAX]; /* after the first camera's edge, with the second's */
+};
+
+struct count_travel {
+    const struct road_network *network;
+    struct road_router *router;
+    struct count_pair *pairs; /* rows of eight */
+    uint32_t n_rows;          /* a power of two */
+    uint64_t used;
+    uint64_t n_replaced; /* pairs that another took the place of */
+};
+
+/* `network` is kept; `pairs_max` is rounded up to a power of two. ERR_NO_MEMORY. */
+enum err count_travel_init(struct count_travel *travel, const struct road_network *network, uint32_t pairs_max) MUST_CHECK;
+void count_travel_finish(struct count_travel *travel); /* takes NULL */
+/* The way from camera `from` on `from_edge` to `to` on `to_edge`, looked for up to `max_s` of free flow. Borrowed until the next call. */
+const struct count_pair *count_travel_pair(
+    struct count_travel *travel, uint32_t from, uint32_t from_edge, uint32_t to, uint32_t to_edge, double max_s);
+/* Mean free-flow seconds from the end of `edge` to the next speaking cameras: edges for which `speaks[edge]` is not 0 ([n_edges]).
+ * 0 when there is none within the limits. */
+double count_travel_next_s(struct count_travel *travel, uint32_t edge, const uint8_t *speaks);
+
+#endif
