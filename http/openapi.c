@@ -1,0 +1,175 @@
+/*
+ * OpenAPI 3.1 from route tables.
+ *
+ * A path holds all its methods in one object, so the routes are written path by path: at each route that is the first of its path, all
+ * others of the same path follow. A few hundred routes make that quadratic search cheap.
+ */
+#include "http/openapi.h"
+
+#include <string.h>
+
+#define DESCRIPTION_MAX (4u << 20)
+
+struct cursor {
+    size_t mount, route;
+};
+
+static const struct http_route *route_at(const struct http_openapi *openapi, struct cursor at)
+{
+    return &openapi->mounts[at.mount].routes[at.route];
+}
+
+/* The next route in the order of the mounts; false after the last. */
+static bool next_route(const struct http_openapi *openapi, struct cursor *at)
+{
+    at->route++;
+    while (at->mount < openapi->n_mounts && at->route >= openapi->mounts[at->mount].n_routes) {
+        at->mount++;
+        at->route = 0;
+    }
+    return at->mount < openapi->n_mounts;
+}
+
+static bool first_route(const struct http_openapi *openapi, struct cursor *ret_at)
+{
+    *ret_at = (struct cursor){0, SIZE_MAX};
+    return next_route(openapi, ret_at); /* SIZE_MAX + 1 is 0: the first route of the first mount that has any */
+}
+
+static bool is_first_of_path(const struct http_openapi *openapi, struct cursor at)
+{
+    struct cursor other;
+
+    for (bool more = first_route(openapi, &other); more; more = next_route(openapi, &other)) {
+        if (other.mount == at.mount && other.route == at.route)
+            return true;
+        if (strcmp(route_at(openapi, other)->pattern, route_at(openapi, at)->pattern) == 0)
+            return false;
+    }
+    return false;
+}
+
+/* "{rest...}" is "{rest}" here: OpenAPI has no parameter that takes slashes. */
+static void put_path(struct json_writer *w, const char *pattern)
+{
+    char path[256];
+    size_t n = 0;
+
+    for (const char *p = pattern; *p && n + 1 < sizeof(path); p++)
+        if (strncmp(p, "...}", 4) == 0)
+            p += 2;
+        else
+            path[n++] = *p;
+    json_key_str(w, (struct str){path, n});
+}
+
+static void put_parameters(struct json_writer *w, const char *pattern)
+{
+    json_key(w, "parameters");
+    json_begin_array(w);
+    for (const char *p = strchr(pattern, '{'); p; p = strchr(p + 1, '{')) {
+        size_t len = strcspn(p + 1, "}.");
+        json_begin_object(w);
+        json_field_str(w, "name", (struct str){p + 1, len});
+        json_field_c(w, "in", "path");
+        json_field_bool(w, "required", true);
+        json_key(w, "schema");
+        json_put_raw(w, STR("{\"type\":\"string\"}"));
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void put_security(struct json_writer *w, enum http_access access)
+{
+    json_key(w, "security");
+    switch (access) {
+    case HTTP_PUBLIC:
+        json_put_raw(w, STR("[]"));
+        break;
+    case HTTP_SIGNED_IN:
+        json_put_raw(w, STR("[{\"token\":[]},{\"session\":[]}]"));
+        break;
+    case HTTP_DIGEST:
+        json_put_raw(w, STR("[{\"digest\":[]}]"));
+        break;
+    }
+}
+
+static void put_route(struct json_writer *w, const struct http_route *route)
+{
+    static const char *const methods[] = {"get", "post", "put", "delete", "head"};
+
+    json_key(w, methods[route->method]);
+    json_begin_object(w);
+    json_field_c(w, "summary", route->summary ? route->summary : "");
+    if (strchr(route->pattern, '{'))
+        put_parameters(w, route->pattern);
+    if (route->body_max > 0) {
+        json_key(w, "requestBody");
+        json_put_raw(w, STR("{\"required\":true,\"content\":{\"application/json\":{\"schema\":{}}}}"));
+    }
+    put_security(w, route->access);
+    json_key(w, "responses");
+    json_put_raw(w, STR("{\"200\":{\"description\":\"OK\"},\"default\":{\"description\":\"A problem (RFC 9457)\",\"content\":"
+                        "{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}}"));
+    json_end_object(w);
+}
+
+static void put_components(struct json_writer *w)
+{
+    json_key(w, "components");
+    json_put_raw(w, STR("{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
+                        "\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"citybrain\"},"
+                        "\"digest\":{\"type\":\"http\",\"scheme\":\"digest\"}},"
+                        "\"schemas\":{\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\"],\"properties\":{"
+                        "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},"
+                        "\"detail\":{\"type\":\"string\"},\"rule\":{\"type\":\"integer\"}}}}}"));
+}
+
+void http_openapi_write(const struct http_openapi *openapi, struct buf *out)
+{
+    struct cursor at, other;
+    struct json_writer w;
+
+    json_writer_init(&w, out);
+    json_begin_object(&w);
+    json_field_c(&w, "openapi", "3.1.0");
+    json_key(&w, "info");
+    json_begin_object(&w);
+    json_field_c(&w, "title", openapi->title);
+    json_field_c(&w, "version", openapi->version);
+    json_end_object(&w);
+    json_key(&w, "paths");
+    json_begin_object(&w);
+    for (bool more = first_route(openapi, &at); more; more = next_route(openapi, &at)) {
+        if (!is_first_of_path(openapi, at))
+            continue;
+        put_path(&w, route_at(openapi, at)->pattern);
+        json_begin_object(&w);
+        for (bool others = first_route(openapi, &other); others; others = next_route(openapi, &other))
+            if (strcmp(route_at(openapi, other)->pattern, route_at(openapi, at)->pattern) == 0)
+                put_route(&w, route_at(openapi, other));
+        json_end_object(&w);
+    }
+    json_end_object(&w);
+    put_components(&w);
+    json_end_object(&w);
+}
+
+static void on_description(struct http_exchange *x, void *context)
+{
+    struct buf out;
+
+    buf_init(&out, DESCRIPTION_MAX);
+    http_openapi_write(context, &out);
+    if (out.err)
+        http_reply_err(x, out.err, STR_NONE);
+    else
+        http_reply_json(x, 200, buf_str(&out));
+    buf_finish(&out);
+}
+
+const struct http_route http_openapi_routes[1] = {
+    {HTTP_GET, "/docs/openapi.json", HTTP_SIGNED_IN, 0, on_description, "This description (OpenAPI 3.1)"},
+};

@@ -1,0 +1,90 @@
+/* The description names each route of each mount, once, with its access and parameters. */
+#include "base/mem.h"
+#include "base/test.h"
+#include "http/openapi.h"
+
+#include <string.h>
+
+static void nothing(struct http_exchange *x, void *context) {}
+
+static const struct http_route one[] = {
+    {HTTP_GET, "/health", HTTP_PUBLIC, 0, nothing, "Health"},
+    {HTTP_POST, "/hub/v1/call/{area}/{party}/{name}", HTTP_SIGNED_IN, 100, nothing, "Calls \"a\" table"},
+    {HTTP_GET, "/party/v1/session", HTTP_SIGNED_IN, 0, nothing, "Who I am"},
+};
+static const struct http_route two[] = {
+    {HTTP_DELETE, "/party/v1/session", HTTP_SIGNED_IN, 0, nothing, "Signs out"},
+    {HTTP_POST, "/VIID/MotorVehicles", HTTP_DIGEST, 100, nothing, "Passages"},
+    {HTTP_GET, "/assets/{rest...}", HTTP_PUBLIC, 0, nothing, "Files"},
+};
+static const struct http_mount mounts[] = {{one, 3, NULL}, {NULL, 0, NULL}, {two, 3, NULL}, {http_openapi_routes, 1, NULL}};
+
+static json_t *describe(const struct http_openapi *openapi)
+{
+    struct buf out;
+    json_t *json = NULL;
+
+    buf_init(&out, 1 << 20);
+    http_openapi_write(openapi, &out);
+    assert_ok(out.err);
+    assert_ok(json_read(buf_str(&out), NULL, &json));
+    buf_finish(&out);
+    return json;
+}
+
+static void names_each_route(void **state)
+{
+    static const struct {
+        const char *path, *method, *summary, *scheme;
+        size_t n_parameters;
+    } rows[] = {
+        {"/health", "get", "Health", NULL, 0},
+        {"/hub/v1/call/{area}/{party}/{name}", "post", "Calls \"a\" table", "token", 3},
+        {"/party/v1/session", "get", "Who I am", "token", 0},
+        {"/party/v1/session", "delete", "Signs out", "token", 0},
+        {"/VIID/MotorVehicles", "post", "Passages", "digest", 0},
+        {"/assets/{rest}", "get", "Files", NULL, 1},
+        {"/docs/openapi.json", "get", "This description (OpenAPI 3.1)", "token", 0},
+    };
+    const struct http_openapi openapi = {"title", "0.1", mounts, 4};
+    json_t *json = describe(&openapi), *paths = json_object_get(json, "paths");
+    struct str s = STR_NONE;
+
+    assert_ok(json_get_str(json, "openapi", &s));
+    assert_str(s, "3.1.0");
+    assert_int_equal(json_object_size(paths), 6);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        json_t *route = json_object_get(json_object_get(paths, rows[i].path), rows[i].method);
+        json_t *security = json_object_get(route, "security");
+        if (!route)
+            fail_msg("%s %s is not there", rows[i].method, rows[i].path);
+        assert_ok(json_get_str(route, "summary", &s));
+        assert_str(s, rows[i].summary);
+        assert_int_equal(json_array_size(json_object_get(route, "parameters")), rows[i].n_parameters);
+        if (rows[i].scheme)
+            assert_non_null(json_object_get(json_array_get(security, 0), rows[i].scheme));
+        else
+            assert_int_equal(json_array_size(security), 0);
+    }
+    assert_int_equal(json_object_size(json_object_get(paths, "/party/v1/session")), 2);
+    json_decref(json);
+}
+
+static void describes_nothing(void **state)
+{
+    const struct http_openapi openapi = {"title", "0.1", NULL, 0};
+    json_t *json = describe(&openapi);
+
+    assert_int_equal(json_object_size(json_object_get(json, "paths")), 0);
+    json_decref(json);
+    assert_int_equal(mem_n_live(), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_each_route),
+        cmocka_unit_test(describes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
