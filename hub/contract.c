@@ -308,15 +308,12 @@ static enum err compile(struct hub_contract *contract, struct diag_list *diags)
         .fields = contract->field_ats,
         .n_fields = contract->terms.n_fields,
         .rows_predicate = contract->rows,
+        .place = str_is_empty(contract->rows) ? contract->node : yaml_get(contract->node, "rows"),
     };
     size_t n_before = diags ? diags->n : 0;
     enum err err = entry->system->ops->compile(entry->system->system, &grant, diags, &contract->plan);
-    /* The connector knows the predicate's fault, the contract its place. */
     if (err && diags && diags->n == n_before)
         yaml_error(contract->node, diags, err, "contract \"" STR_FORMAT "\" does not compile: %s", STR_ARG(contract->name), err_text(err));
-    else if (err && !str_is_empty(contract->rows))
-        yaml_error(yaml_get(contract->node, "rows"), diags, err,
-            "the contract's rows: is refused; mend the expression over the resource's fields");
     return err;
 }
 

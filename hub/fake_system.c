@@ -45,7 +45,7 @@ static enum err fake_compile(void *system, const struct hub_grant *grant, struct
 {
     struct fake_one *one = system;
     if (str_equal(grant->rows_predicate, STR("bad")))
-        return diag_add(diags, ERR_SYNTAX, NULL, 0, "the predicate is bad");
+        return yaml_error(grant->place, diags, ERR_SYNTAX, "the predicate is bad");
     struct fake_plan *plan = mem_alloc_zero(1, sizeof *plan);
     plan->resource = grant->resource;
     plan->next = one->plans;
@@ -251,18 +251,18 @@ enum err fake_city_load(struct fake_city *city, struct diag_list *diags)
 {
     static const struct hub_system_ops *const connectors[] = {&fake_system_ops, NULL};
     *diags = (struct diag_list){0};
-    must(loop_create(&city->clock.clock, &city->loop));
+    must(loop_create(city->real_clock ? city->real_clock : &city->clock.clock, &city->loop));
     must(bus_create(&city->bus));
     const struct hub_options options = {
         .city_dir = city->dir,
         .data_dir = city->data,
         .area = STR("h"),
         .zone = TIME_ZONE_SHANGHAI,
-        .clock = &city->clock.clock,
+        .clock = city->real_clock ? city->real_clock : &city->clock.clock,
         .loop = city->loop,
         .bus = city->bus,
         .ledger = fake_ledger(),
-        .connectors = connectors,
+        .connectors = city->connectors ? city->connectors : connectors,
     };
     city->hub = NULL;
     enum err err = hub_create(&options, diags, &city->hub);

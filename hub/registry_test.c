@@ -119,7 +119,7 @@ static void wrong_files(void **state)
         {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/passage\nuses: [call]\nfields: [time]\n" CONTRACT_TAIL, 5,
             "a stream has no use \"call\"; it has subscribe"},
         {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nrows: x\n" CONTRACT_TAIL, 7, "rows: is for tables only"},
-        {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/vehicle\nuses: [call]\nfields: [colour]\nrows: bad\n" CONTRACT_TAIL, 0,
+        {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/vehicle\nuses: [call]\nfields: [colour]\nrows: bad\n" CONTRACT_TAIL, 7,
             "the predicate is bad"},
         {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nper_secnd: 1\n" CONTRACT_TAIL, 7, "per_second"},
         {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nper_day: 0\n" CONTRACT_TAIL, 7, "per_day"},

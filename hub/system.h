@@ -30,6 +30,7 @@ struct hub_grant {
     const uint16_t *fields;   /* indexes of the granted fields */
     size_t n_fields;
     struct str rows_predicate; /* SQL expression over the resource's fields, from the contract; empty: all rows */
+    struct yaml_node place;    /* of the predicate, or of the contract: for errors */
 };
 
 /* One asking of a compiled grant. */

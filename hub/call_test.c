@@ -1,0 +1,458 @@
+/*
+ * Calls and objects: both leaves, nothing before the intent is durable, the refusals, quotas and their memory across a restart.
+ */
+#include "base/mem.h"
+#include "base/test.h"
+#include "hub/fake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct fake_city city;
+
+struct asked {
+    struct hub_call call;
+    struct str fields[2], key_names[2];
+    struct value key_values[2];
+    int n_done;
+    size_t n_rows;
+    char json[256];
+};
+
+static void done(struct hub_call *call)
+{
+    struct asked *asked = call->context;
+    asked->n_done++;
+    if (call->rows)
+        asked->n_rows = rows_n(call->rows);
+    snprintf(asked->json, sizeof asked->json, STR_FORMAT, STR_ARG(call->json));
+}
+
+static void ask(struct asked *asked)
+{
+    *asked = (struct asked){
+        .fields = {STR("colour"), STR("plate")},
+        .key_names = {STR("plate"), STR("kind")},
+        .key_values = {value_text(STR("浙A1\"")), value_integer(2)},
+    };
+    asked->call = (struct hub_call){
+        .party = STR("h/parking"),
+        .resource = STR("h/police/vehicle"),
+        .purpose = STR("parking.settle"),
+        .key_names = asked->key_names,
+        .key_values = asked->key_values,
+        .n_keys = 1,
+        .fields = asked->fields,
+        .n_fields = 2,
+        .loop = city.loop,
+        .done = done,
+        .context = asked,
+    };
+}
+
+static void start(struct asked *asked)
+{
+    hub_call_start(city.hub, &asked->call);
+    assert_int_equal(asked->n_done, 0); /* always later */
+    fake_city_spin(&city);
+}
+
+static int make(void **state)
+{
+    struct diag_list diags;
+    fake_city_make(&city);
+    return fake_city_load(&city, &diags) != ERR_OK;
+}
+
+static int finish(void **state)
+{
+    fake_city_unload(&city);
+    fake_city_remove(&city);
+    assert_int_equal(mem_n_live(), 0);
+    return 0;
+}
+
+static void answered(void **state)
+{
+    struct asked asked;
+    ask(&asked);
+    start(&asked);
+    assert_int_equal(asked.n_done, 1);
+    assert_int_equal(asked.call.refusal.err, ERR_OK);
+    assert_int_equal(asked.n_rows, 1);
+    assert_string_equal(asked.json, "[{\"colour\":\"colour\",\"plate\":\"浙A1\\\"\"}]");
+    fake_city_spin(&city);
+    size_t n = fake_ledger_n();
+    char receipt[HUB_RECEIPT_MAX];
+    snprintf(receipt, sizeof receipt, "h.log/%zu", n - 2);
+    assert_string_equal(asked.call.receipt, receipt);
+    struct str intent = fake_ledger_leaf(n - 2), outcome = fake_ledger_leaf(n - 1);
+    assert_true(str_starts_with(intent, STR("{\"consumer\":\"h/parking\",\"contract\":\"h/c-17\",\"contract_sha256\":\"")));
+    assert_non_null(strstr(intent.ptr, "\"subject\":\""));
+    assert_non_null(strstr(intent.ptr, "\"type\":\"intent\",\"use\":\"call\"}"));
+    assert_non_null(strstr(outcome.ptr, "\"rows\":1,\"status\":\"ok\""));
+    assert_int_equal(fake_ledger_count("浙A1"), 0); /* no personal data */
+}
+
+/* The leaves are what RFC 8785 makes of them. */
+static void leaves_are_canonical(void **state)
+{
+    struct asked asked;
+    ask(&asked);
+    start(&asked);
+    fake_city_spin(&city);
+    for (size_t i = 0; i < fake_ledger_n(); i++) {
+        json_t *json;
+        struct buf canonical;
+        assert_ok(json_read(fake_ledger_leaf(i), NULL, &json));
+        buf_init(&canonical, 65536);
+        assert_ok(json_write_canonical(json, &canonical));
+        assert_true(str_equal(buf_str(&canonical), fake_ledger_leaf(i)));
+        buf_finish(&canonical);
+        json_decref(json);
+    }
+}
+
+/* Anyone with the opening can check both commitments: salt = HMAC(HMAC(epoch key, "citybrain salt"), nonce). */
+static void commitments_open(void **state)
+{
+    struct asked asked;
+    uint8_t epoch[32], nonce[16];
+    ask(&asked);
+    start(&asked);
+    fake_city_spin(&city);
+    assert_ok(hub_epoch_key(city.hub, city.clock.wall, epoch));
+    struct sha256 salt_key = crypto_hmac_sha256((struct str){(char *)epoch, 32}, STR("citybrain salt"));
+    const struct {
+        struct str leaf;
+        const char *member;
+        struct str text;
+    } rows[] = {
+        {fake_ledger_leaf(fake_ledger_n() - 2), "request",
+            STR("{\"fields\":[\"colour\",\"plate\"],\"key\":{\"plate\":\"浙A1\\\"\"},\"purpose\":\"parking.settle\",\"resource\":\"h/"
+                "police/vehicle\"}")},
+        {fake_ledger_leaf(fake_ledger_n() - 1), "digest", str_from_c(asked.json)},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        json_t *json;
+        struct str hex, is;
+        char expected[65];
+        assert_ok(json_read(rows[i].leaf, NULL, &json));
+        assert_ok(json_get_str(json, "nonce", &hex));
+        assert_ok(crypto_unhex(hex, nonce, 16));
+        struct sha256 salt = crypto_hmac_sha256((struct str){(char *)salt_key.bytes, 32}, (struct str){(char *)nonce, 16});
+        struct sha256 commitment = crypto_hmac_sha256((struct str){(char *)salt.bytes, 32}, rows[i].text);
+        crypto_hex(commitment.bytes, 32, expected);
+        assert_ok(json_get_str(json, rows[i].member, &is));
+        assert_true(str_equal_c(is, expected));
+        json_decref(json);
+    }
+}
+
+static void nothing_before_the_intent(void **state)
+{
+    struct asked asked;
+    ask(&asked);
+    fake_ledger_hold(true);
+    start(&asked);
+    assert_int_equal(fake_system.n_fetched, 1); /* asked side by side */
+    assert_int_equal(asked.n_done, 0);
+    fake_ledger_hold(false);
+    fake_city_spin(&city);
+    assert_int_equal(asked.n_done, 1);
+
+    ask(&asked);
+    fake_system.is_holding = true;
+    start(&asked);
+    assert_int_equal(asked.n_done, 0);
+    fake_system_release();
+    fake_city_spin(&city);
+    assert_int_equal(asked.n_done, 1);
+    assert_int_equal(asked.n_rows, 1);
+}
+
+static void ledger_gone(void **state)
+{
+    struct asked asked;
+    ask(&asked);
+    fake_ledger_break(ERR_DISK_FULL);
+    start(&asked);
+    assert_int_equal(asked.n_done, 1);
+    assert_int_equal(asked.call.refusal.err, ERR_UNAVAILABLE);
+    assert_int_equal(asked.n_rows, 0);
+    assert_string_equal(asked.json, "");
+    assert_string_equal(asked.call.receipt, "");
+    fake_ledger_break(ERR_OK);
+    ask(&asked);
+    fake_ledger_refuse(ERR_FULL);
+    start(&asked);
+    assert_int_equal(asked.call.refusal.err, ERR_FULL);
+    assert_int_equal(fake_system.n_fetched, 1); /* not asked without evidence */
+    fake_ledger_refuse(ERR_OK);
+}
+
+static void department_down(void **state)
+{
+    static const struct {
+        enum err err;
+        const char *status;
+    } rows[] = {{ERR_UNAVAILABLE, "unavailable"}, {ERR_TIMEOUT, "timeout"}, {ERR_TOO_LARGE, "too_large"}, {ERR_FULL, "busy"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct asked asked;
+        char status[64];
+        ask(&asked);
+        fake_system.fetch_err = rows[i].err;
+        start(&asked);
+        fake_city_spin(&city);
+        assert_int_equal(asked.call.refusal.err, rows[i].err);
+        snprintf(status, sizeof status, "\"rows\":0,\"status\":\"%s\"", rows[i].status);
+        assert_int_equal(fake_ledger_count(status), 1);
+    }
+}
+
+static void refused(void **state)
+{
+    static const struct str owner[] = {STR_INIT("owner")};
+    static const struct str no_such[] = {STR_INIT("nothing")};
+    struct asked asked;
+    struct {
+        const char *what;
+        enum err err;
+        int rule;
+        struct hub_call change;
+    } rows[] = {
+        {"another party", ERR_NOT_FOUND, 0, {.party = STR("h/count")}},
+        {"unknown resource", ERR_NOT_FOUND, 0, {.resource = STR("h/police/vehicles")}},
+        {"a stream", ERR_NOT_FOUND, 0, {.resource = STR("h/police/passage")}},
+        {"another's contract", ERR_NOT_FOUND, 0, {.contract = STR("h/c-1")}},
+        {"unknown contract", ERR_NOT_FOUND, 0, {.contract = STR("h/c-99")}},
+        {"another purpose", ERR_DENIED, 8, {.purpose = STR("parking.spy")}},
+        {"a field not granted", ERR_DENIED, 9, {.fields = owner, .n_fields = 1}},
+        {"a field that is not", ERR_DENIED, 9, {.fields = no_such, .n_fields = 1}},
+        {"not a key", ERR_RANGE, 0, {.key_names = no_such}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct hub_call *change = &rows[i].change;
+        ask(&asked);
+        if (change->party.ptr)
+            asked.call.party = change->party;
+        if (change->resource.ptr)
+            asked.call.resource = change->resource;
+        if (change->contract.ptr)
+            asked.call.contract = change->contract;
+        if (change->purpose.ptr)
+            asked.call.purpose = change->purpose;
+        if (change->fields) {
+            asked.call.fields = change->fields;
+            asked.call.n_fields = change->n_fields;
+        }
+        if (change->key_names)
+            asked.call.key_names = change->key_names;
+        start(&asked);
+        assert_int_equal(asked.n_done, 1);
+        if (asked.call.refusal.err != rows[i].err || asked.call.refusal.rule != rows[i].rule)
+            fail_msg("%s: %s, rule %d", rows[i].what, err_text(asked.call.refusal.err), asked.call.refusal.rule);
+    }
+    ask(&asked);
+    asked.call.n_fields = 0;
+    start(&asked);
+    assert_int_equal(asked.call.refusal.rule, 9);
+    ask(&asked);
+    asked.call.n_keys = 0;
+    start(&asked);
+    assert_int_equal(asked.call.refusal.err, ERR_RANGE);
+    ask(&asked);
+    asked.key_values[0] = value_integer(1);
+    start(&asked);
+    assert_int_equal(asked.call.refusal.err, ERR_RANGE);
+    ask(&asked);
+    asked.key_names[1] = STR("plate");
+    asked.call.n_keys = 2;
+    start(&asked);
+    assert_int_equal(asked.call.refusal.err, ERR_RANGE);
+    assert_int_equal(fake_system.n_fetched, 0);
+    assert_int_equal(fake_ledger_count("\"use\":\"call\""), 0);
+    ask(&asked); /* a suspension holds from the next decision on */
+    assert_ok(hub_contract_set_state(city.hub, STR("h/c-17"), HUB_SUSPENDED));
+    start(&asked);
+    assert_int_equal(asked.call.refusal.rule, 1);
+}
+
+/* How many calls are permitted until rule `rule` denies. */
+static int count_until(int rule)
+{
+    for (int n = 0; n < 5000; n++) {
+        struct asked asked;
+        ask(&asked);
+        hub_call_start(city.hub, &asked.call);
+        for (int i = 0; i < 1000 && asked.n_done == 0; i++)
+            assert_ok(loop_run_once(city.loop, 10));
+        assert_int_equal(asked.n_done, 1);
+        if (asked.call.refusal.rule == rule)
+            return n;
+        assert_int_equal(asked.call.refusal.err, ERR_OK);
+    }
+    return -1;
+}
+
+static void reload(void)
+{
+    struct diag_list diags;
+    fake_city_unload(&city);
+    assert_ok(fake_city_load(&city, &diags));
+}
+
+static void quota_of_the_day(void **state)
+{
+    assert_int_equal(count_until(11), 1000);
+    reload();
+    assert_int_equal(count_until(11), 0);
+    clock_fake_advance_ms(&city.clock, 86400000);
+    assert_int_equal(count_until(11), 1000);
+    clock_fake_advance_ms(&city.clock, -86400000); /* a clock that jumps back gives nothing back */
+    assert_int_equal(count_until(11), 0);
+}
+
+/* A clean stop remembers exactly. */
+static void quota_after_a_stop(void **state)
+{
+    struct asked asked;
+    for (int i = 0; i < 100; i++) {
+        ask(&asked);
+        hub_call_start(city.hub, &asked.call);
+        for (int j = 0; j < 1000 && asked.n_done == 0; j++)
+            assert_ok(loop_run_once(city.loop, 10));
+    }
+    reload();
+    assert_int_equal(count_until(11), 900);
+}
+
+/* After a kill the counter is too high by less than a block, never too low: the file as it was while running is what a kill leaves. */
+static void quota_after_a_kill(void **state)
+{
+    char command[512];
+    struct asked asked;
+    for (int i = 0; i < 100; i++) {
+        ask(&asked);
+        hub_call_start(city.hub, &asked.call);
+        for (int j = 0; j < 1000 && asked.n_done == 0; j++)
+            assert_ok(loop_run_once(city.loop, 10));
+    }
+    snprintf(command, sizeof command, "mkdir %s/kept && cp %s/hub.sqlite* %s/kept/", city.dir, city.data, city.dir);
+    assert_int_equal(system(command), 0);
+    fake_city_unload(&city);
+    snprintf(command, sizeof command, "rm %s/hub.sqlite*; cp %s/kept/* %s/", city.data, city.dir, city.data);
+    assert_int_equal(system(command), 0);
+    struct diag_list diags;
+    assert_ok(fake_city_load(&city, &diags));
+    int n = count_until(11);
+    assert_true(n <= 900);
+    assert_true(n >= 900 - 300);
+}
+
+static void quota_of_the_second(void **state)
+{
+    fake_city_write(&city, "contracts/c-17.yaml",
+        "contract: h/c-17\nprovider: h/police\nconsumer: h/parking\nresource: h/police/vehicle\nuses: [call]\n"
+        "fields: [plate, colour]\npurpose: parking.settle\nlegal_basis: {zh: 依, en: law}\nper_second: 3\n"
+        "from: 2026-01-01\nuntil: 2028-01-01\nkeep: 1h\nstate: agreed\n");
+    reload();
+    assert_int_equal(count_until(10), 3);
+    clock_fake_advance_ms(&city.clock, 1000);
+    assert_int_equal(count_until(10), 3);
+    struct asked asked;
+    ask(&asked);
+    start(&asked);
+    assert_int_equal(asked.call.refusal.err, ERR_BUSY);
+}
+
+static void freshness(void **state)
+{
+    fake_city_write(&city, "contracts/c-17.yaml",
+        "contract: h/c-17\nprovider: h/police\nconsumer: h/parking\nresource: h/police/vehicle\nuses: [call]\n"
+        "fields: [plate, colour]\npurpose: parking.settle\nlegal_basis: {zh: 依, en: law}\nfresh_for: 1h\n"
+        "from: 2026-01-01\nuntil: 2028-01-01\nkeep: 1h\nstate: agreed\n");
+    reload();
+    struct asked asked;
+    ask(&asked);
+    start(&asked);
+    assert_int_equal(asked.call.refusal.err, ERR_OK);
+    city.clock.wall.ms += 2 * 3600000; /* the wall clock alone: no tick has confirmed it */
+    ask(&asked);
+    start(&asked);
+    assert_int_equal(asked.call.refusal.rule, 4);
+    clock_fake_advance_ms(&city.clock, 1000);
+    fake_city_spin(&city);
+    ask(&asked);
+    start(&asked);
+    assert_int_equal(asked.call.refusal.err, ERR_OK);
+}
+
+/* ---- objects ---- */
+
+struct got {
+    struct hub_object_get get;
+    int n_done;
+    char bytes[64];
+};
+
+static void got_done(struct hub_object_get *get)
+{
+    struct got *got = get->context;
+    got->n_done++;
+    snprintf(got->bytes, sizeof got->bytes, STR_FORMAT, STR_ARG(get->bytes));
+}
+
+static void objects(void **state)
+{
+    struct got got = {.get = {.party = STR("h/cockpit"),
+                          .resource = STR("h/count/road"),
+                          .purpose = STR("cockpit.show"),
+                          .loop = city.loop,
+                          .done = got_done}};
+    got.get.context = &got;
+    hub_object_get_start(city.hub, &got.get);
+    fake_city_spin(&city);
+    assert_int_equal(got.n_done, 1);
+    assert_int_equal(got.get.refusal.err, ERR_UNAVAILABLE); /* its provider has not put it yet */
+    const struct hub_resource *road = hub_resource_find(city.hub, STR("h/count/road"));
+    assert_ok(hub_object_put(city.hub, road, STR("application/json"), STR("{\"a\":1}")));
+    assert_ok(hub_object_put(city.hub, road, STR("application/json"), STR("{\"a\":2}")));
+    fake_ledger_hold(true);
+    hub_object_get_start(city.hub, &got.get);
+    fake_city_spin(&city);
+    assert_int_equal(got.n_done, 1);
+    assert_ok(hub_object_put(city.hub, road, STR("application/json"), STR("{\"a\":3}")));
+    fake_ledger_hold(false);
+    fake_city_spin(&city);
+    assert_int_equal(got.n_done, 2);
+    assert_int_equal(got.get.refusal.err, ERR_OK);
+    assert_string_equal(got.bytes, "{\"a\":2}"); /* as it was when it was asked for */
+    got.get.purpose = STR("other");
+    hub_object_get_start(city.hub, &got.get);
+    fake_city_spin(&city);
+    assert_int_equal(got.get.refusal.rule, 8);
+    assert_err(hub_object_put(city.hub, hub_resource_find(city.hub, STR("h/police/vehicle")), STR("a"), STR("b")), ERR_STATE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(answered, make, finish),
+        cmocka_unit_test_setup_teardown(leaves_are_canonical, make, finish),
+        cmocka_unit_test_setup_teardown(commitments_open, make, finish),
+        cmocka_unit_test_setup_teardown(nothing_before_the_intent, make, finish),
+        cmocka_unit_test_setup_teardown(ledger_gone, make, finish),
+        cmocka_unit_test_setup_teardown(department_down, make, finish),
+        cmocka_unit_test_setup_teardown(refused, make, finish),
+        cmocka_unit_test_setup_teardown(quota_of_the_day, make, finish),
+        cmocka_unit_test_setup_teardown(quota_after_a_stop, make, finish),
+        cmocka_unit_test_setup_teardown(quota_after_a_kill, make, finish),
+        cmocka_unit_test_setup_teardown(quota_of_the_second, make, finish),
+        cmocka_unit_test_setup_teardown(freshness, make, finish),
+        cmocka_unit_test_setup_teardown(objects, make, finish),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+/*
+ * What the files of this folder share.
+ */
+#ifndef SYSTEM_SQLITE_INSIDE_H
+#define SYSTEM_SQLITE_INSIDE_H
+
+#include "system/sqlite/sqlite.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#define SQLITE_SQL_MAX 16384
+#define SQLITE_VALUE_MAX (1 << 20)  /* bytes of one value; a longer one is an error of the department's */
+#define SQLITE_ANSWER_MAX (1 << 20) /* bytes of one call's rows */
+#define SQLITE_STATEMENTS_MAX 16    /* kept prepared for one grant: combinations of keys and fields that its consumer asks with */
+#define SQLITE_PATH_MAX 4096
+#define SQLITE_BUSY_MS 200 /* a call waits this long for the department's own writer */
+
+struct sqlite_table { /* a resource's binding */
+    const struct hub_resource *resource;
+    struct str source; /* the SQL after FROM: only the declared fields */
+    struct sqlite_table *next;
+};
+
+struct sqlite_statement {
+    sqlite3_stmt *statement;
+    uint16_t keys[HUB_FIELDS_MAX], fields[HUB_FIELDS_MAX];
+    size_t n_keys, n_fields;
+    uint64_t used; /* the oldest goes when the cache is full */
+};
+
+struct sqlite_plan { /* a compiled grant */
+    struct sqlite_system *system;
+    const struct sqlite_table *table;
+    uint64_t granted; /* one bit a field */
+    struct str predicate;
+    struct sqlite_statement statements[SQLITE_STATEMENTS_MAX]; /* the thread's */
+    size_t n_statements;
+    struct sqlite_plan *next;
+};
+
+/* A connection; on one thread at a time. */
+struct sqlite_connection {
+    sqlite3 *db;
+    sqlite3_stmt *begin, *commit;
+    struct clock *clock;
+    struct mono_time deadline; /* of the statement that runs */
+    int64_t timeout_ms;
+    dev_t device;
+    ino_t inode;
+    uint64_t n_used;
+};
+
+struct sqlite_system {
+    struct arena arena;
+    struct hub *hub;
+    struct clock *clock;
+    struct str party, name, area;
+    struct str source; /* "sqlite/police" */
+    struct yaml_node root;
+    char path[SQLITE_PATH_MAX];
+    int64_t timeout_ms;
+    bool check_only;
+    struct sqlite_table *tables;
+    struct sqlite_plan *plans;
+
+    struct loop *loop;
+    struct loop_timer start; /* the thread begins when the loop does: everything is loaded then */
+    pthread_t thread;
+    bool has_thread;
+    pthread_mutex_t lock; /* guards the queue */
+    pthread_cond_t wake;
+    struct hub_fetch *first, **last;
+    size_t n;
+    bool is_stopping;
+    bool is_asleep;
+
+    /* the thread's */
+    struct sqlite_connection connection;
+    struct mono_time looked, reported, locked_until;
+    enum hub_health health;
+    struct wall_time last_heard;
+    char detail[256];
+};
+
+/* ---- connection.c ---- */
+/* Read-only. ERR_UNAVAILABLE with the cause in `detail`: missing, locked, not a database. */
+enum err sqlite_connect(const char *path, struct clock *clock, int64_t timeout_ms, char *detail, size_t detail_size,
+    struct sqlite_connection *connection) MUST_CHECK;
+void sqlite_disconnect(struct sqlite_connection *connection);
+/* Is the file still the one that was opened? */
+bool sqlite_is_same_file(const struct sqlite_connection *connection, const char *path);
+/* One statement, nothing after it, only reading. ERR_UNAVAILABLE: the file; ERR_SYNTAX: the SQL, with SQLite's words in `detail`. */
+enum err sqlite_prepare(
+    struct sqlite_connection *connection, const char *sql, char *detail, size_t detail_size, sqlite3_stmt **ret_statement) MUST_CHECK;
+
+/* ---- plan.c ---- */
+/* A field's declared type against what the table has. */
+bool sqlite_type_fits(enum value_type type, const char *declared);
+/* Is `text` one SQL expression: no second statement, comment, parameter or sub-select, parentheses that match? */
+bool sqlite_is_expression(struct str text, const char **ret_why);
+enum err sqlite_plan_sql(
+    const struct sqlite_plan *plan, const uint16_t *keys, size_t n_keys, const uint16_t *fields, size_t n_fields, char *out) MUST_CHECK;
+/* Runs one asking; fills fetch->rows, is_truncated. The detail is for the health report: no data in it. */
+enum err sqlite_plan_run(
+    struct sqlite_plan *plan, struct sqlite_connection *connection, struct hub_fetch *fetch, char *detail, size_t detail_size) MUST_CHECK;
+void sqlite_plan_forget(struct sqlite_plan *plan); /* its prepared statements */
+
+/* ---- binding.c ---- */
+/* The slots of the same names in hub/system.h, and what open() reads of the file. */
+enum err sqlite_read_connection(
+    struct sqlite_system *system, const struct hub_system_env *env, struct yaml_node root, struct diag_list *diags) MUST_CHECK;
+enum err sqlite_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
+enum err sqlite_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan) MUST_CHECK;
+
+#endif
