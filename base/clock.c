@@ -43,14 +43,15 @@ void clock_fast_init(struct clock_fast *fast, double speed)
     fast->epoch_mono = system_mono(NULL);
 }
 
+/* A test moves the clock while threads of what it tests read it. */
 static struct wall_time fake_wall(struct clock *clock)
 {
-    return ((struct clock_fake *)clock)->wall;
+    return (struct wall_time){__atomic_load_n(&((struct clock_fake *)clock)->wall.ms, __ATOMIC_ACQUIRE)};
 }
 
 static struct mono_time fake_mono(struct clock *clock)
 {
-    return ((struct clock_fake *)clock)->mono;
+    return (struct mono_time){__atomic_load_n(&((struct clock_fake *)clock)->mono.ns, __ATOMIC_ACQUIRE)};
 }
 
 void clock_fake_init(struct clock_fake *fake, struct wall_time wall)
@@ -60,8 +61,8 @@ void clock_fake_init(struct clock_fake *fake, struct wall_time wall)
 
 void clock_fake_advance_ms(struct clock_fake *fake, int64_t ms)
 {
-    fake->wall.ms += ms;
-    fake->mono.ns += ms * 1000000;
+    __atomic_add_fetch(&fake->wall.ms, ms, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&fake->mono.ns, ms * 1000000, __ATOMIC_RELEASE);
 }
 
 static int64_t floor_div(int64_t a, int64_t b)

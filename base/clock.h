@@ -40,7 +40,7 @@ struct clock_fast {
 };
 void clock_fast_init(struct clock_fast *fast, double speed);
 
-/* A clock that stands still until it is moved. */
+/* A clock that stands still until it is moved; one thread may move it while others read it. */
 struct clock_fake {
     struct clock clock;
     struct wall_time wall;
