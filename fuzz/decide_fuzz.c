@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&answer, 4096);
     decide_line((struct str){(const char *)data, size}, &answer);
     struct str text = buf_str(&answer);
-    if (answer.err || !(str_starts_with(text, STR("{\"permit\":")) || str_starts_with(text, STR("{\"error\":\""))) || text.ptr[text.len - 1] != '}')
+    if (answer.err || !(str_starts_with(text, STR("{\"permit\":")) || str_starts_with(text, STR("{\"error\":\""))) ||
+        text.ptr[text.len - 1] != '}')
         abort();
     buf_finish(&answer);
     return 0;

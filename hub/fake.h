@@ -34,8 +34,8 @@ void fake_system_release(void);
 struct fake_city {
     char dir[64], data[80];
     struct clock_fake clock;
-    struct clock *real_clock;                        /* NULL: the fake one */
-    const struct hub_system_ops *const *connectors;  /* NULL: the fake one alone */
+    struct clock *real_clock;                       /* NULL: the fake one */
+    const struct hub_system_ops *const *connectors; /* NULL: the fake one alone */
     struct loop *loop;
     struct bus *bus;
     struct hub *hub;
