@@ -1,5 +1,6 @@
 // A browser for the tests: Debian's Chromium, headless, software GL, no word to the outside. One page a context, and every
-// error that the page reports is kept, so that a test can demand that there were none.
+// error that the page reports is kept, so that a test can demand that there were none. Not errors: not being signed in (401), a
+// receipt not yet under a checkpoint (409), a brain still starting (503): the page shows each and asks again.
 import { chromium } from 'playwright-core';
 
 const FLAGS = [
@@ -21,7 +22,7 @@ export async function openPage(browser, base, { width = 1920, height = 1080, the
   const errors = [];
   const foreign = [];
   page.on('pageerror', (e) => errors.push(String(e)));
-  page.on('console', (m) => m.type() === 'error' && !/status of 401|ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY/.test(m.text()) && errors.push(m.text()));
+  page.on('console', (m) => m.type() === 'error' && !/status of (401|409|503)|ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY/.test(m.text()) && errors.push(m.text()));
   page.on('request', (r) => {
     const url = new URL(r.url());
     if (/^https?:$/.test(url.protocol) && url.host !== new URL(base).host) foreign.push(r.url());

@@ -1,4 +1,4 @@
-// shots.mjs BASEURL OUTDIR [FILTER]: pictures of every screen and state, on a wall and on a phone, in both languages and themes.
+// shots.mjs BASEURL OUTDIR [FILTER] [--states]: pictures of every screen and state, on a wall and on a phone, in both languages and themes.
 // For people to look at; the README's picture is one of them.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,16 +28,54 @@ for (const [size, screen] of [['wall', WALL], ['phone', PHONE]]) {
 SHOTS.push({ name: 'desk-zh-dark', screen: { width: 1024, height: 768 }, lang: 'zh', theme: 'dark' });
 SHOTS.push({ name: 'laptop-zh-light', screen: { width: 1440, height: 900 }, lang: 'zh', theme: 'light' });
 
+// The designed states: made by the mock's switches, or by answers that this page alone is given.
+if (base.includes('127.0.0.1') && process.argv.includes('--states')) {
+  for (const [size, screen] of [['wall', WALL], ['phone', PHONE]]) {
+    SHOTS.push({ name: `state-stale-${size}`, screen, lang: 'zh', theme: 'dark', before: '/mock/stale', wait: 9000, after: '/mock/fresh' });
+    SHOTS.push({ name: `state-lost-${size}`, screen, lang: 'zh', theme: 'light', lose: true, wait: 8000 });
+    SHOTS.push({ name: `state-loading-${size}`, screen, lang: 'zh', theme: 'dark', block: '**/cockpit/v1/*', hold: true });
+    SHOTS.push({ name: `state-failed-${size}`, screen, lang: 'zh', theme: 'dark', block: /cockpit\/v1\/(ranking|sources|history|live|roads)/ });
+    SHOTS.push({ name: `state-noright-${size}`, screen, lang: 'zh', theme: 'light', person: 'gudang', path: '/?area=hangzhou.gongshu' });
+    SHOTS.push({ name: `state-refused-${size}`, screen, lang: 'zh', theme: 'dark', why: true, tamper: true });
+    SHOTS.push({ name: `state-wrong-${size}`, screen, lang: 'zh', theme: 'dark', wrong: true });
+  }
+}
+
+/** A tampered leaf: one bit of what the ledger answers is turned on the way. */
+const tamper = (page) => page.route('**/log/v1/tile/**', async (route) => {
+  const response = await route.fetch();
+  const body = await response.body();
+  for (let at = 40; at < body.length; at += 90) body[at] ^= 1;
+  await route.fulfill({ response, body });
+});
+
 const browser = await launch();
 for (const shot of SHOTS.filter((s) => s.name.includes(filter))) {
   const { page, context, errors } = await openPage(browser, base, { ...shot.screen, lang: shot.lang, theme: shot.theme });
-  if (shot.signin) {
+  if (shot.tamper) await tamper(page);
+  if (shot.block) await page.route(shot.block, (route) => (shot.hold ? undefined : route.fulfill({ status: 503, body: '{}' })));
+  if (shot.wrong) {
+    await page.goto(base);
+    await page.fill('#name', 'mayor');
+    await page.fill('#password', 'x');
+    await page.click('button[type=submit]');
+    await page.waitForSelector('[role=alert]');
+  } else if (shot.hold) {
+    await page.goto(base);
+    await page.fill('#name', 'mayor');
+    await page.fill('#password', 'citybrain-demo');
+    await page.click('button[type=submit]');
+    await page.waitForTimeout(2500);
+  } else if (shot.signin) {
     await page.goto(base);
     await page.waitForSelector('#name');
   } else {
-    await signIn(page, base, shot.path ?? '/');
-    await mapDrawn(page);
+    await signIn(page, base, shot.path ?? '/', shot.person);
+    if (!shot.block) await mapDrawn(page);
     await page.waitForTimeout(3500);
+    if (shot.before) await fetch(base + shot.before, { method: 'POST' });
+    if (shot.lose) await context.setOffline(true);
+    if (shot.wait) await page.waitForTimeout(shot.wait);
     if (shot.why) {
       await page.click('[data-testid=hero-why]');
       await page.waitForSelector('[data-testid=receipt]:not([data-verdict=running])', { timeout: 30_000 });
@@ -51,6 +89,7 @@ for (const shot of SHOTS.filter((s) => s.name.includes(filter))) {
     await page.evaluate(() => document.querySelector('[data-testid=receipt]')?.scrollIntoView({ block: 'start' }));
     await page.screenshot({ path: join(out, `${shot.name}-receipt.png`) });
   }
+  if (shot.after) await fetch(base + shot.after, { method: 'POST' });
   console.log(shot.name, errors.length ? `ERRORS ${errors.join(' | ')}` : 'ok');
   await context.close();
 }

@@ -69,7 +69,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
     const isStale = silentSince !== null && Date.now() - silentSince > 5000;
     const value = figures(area, now())[spec.name];
     const state = isStale ? 'stale' : spec.name === 'delay_index' && value > 2.1 ? 'amber' : 'calm';
-    return { name: spec.name, area, value: isStale ? null : value, time: now(), stale: isStale, stale_since: isStale ? silentSince : null, receipt: receipt[spec.resource], state };
+    return { name: spec.name, area, value: isStale ? null : value, time: now(), stale: isStale, stale_since: isStale ? silentSince : null, receipt: receipt[spec.resource], state, period_ms: 1000, n: 1284, usual: null };
   };
   const sources = (area) => {
     const time = Date.now();
@@ -91,12 +91,13 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
     const isTruth = spec.name === 'vehicles_true';
     return { indicator: spec.name, area, title: spec.title, definition: spec.definition, unit: spec.unit,
       owner: { party: isTruth ? 'hangzhou/world' : 'hangzhou/police', title: isTruth ? text('仿真世界', 'Simulated world') : text('市公安局', 'Police') },
-      period_ms: 120e3, value: v.value, time: v.time, stale: v.stale, n: 1284, formula: spec.formula,
-      source: { resource: spec.resource, title: isTruth ? text('真值', 'Truth') : text('数数场景的指标', 'Indicators of the count scene'), provider: isTruth ? 'hangzhou/world' : 'hangzhou/scene.count' },
+      decimals: spec.decimals, record_ms: 120e3, period_ms: 1000, value: v.value, time: v.time, stale: v.stale, n: 1284, formula: spec.formula,
+      source: { resource: spec.resource, title: isTruth ? text('真值', 'Truth') : text('数数场景的指标', 'Indicators of the count scene'), provider: isTruth ? { party: 'hangzhou/world', title: text('仿真世界', 'Simulated world') } : { party: 'hangzhou/scene.count', title: text('数数', 'Count') } },
       contract: { id: contractOf(spec.resource), purpose: 'cockpit.show', legal_basis: text('《杭州城市大脑赋能城市治理促进条例》第十条', 'Hangzhou City Brain regulation, article 10'),
-        fields: ['name', 'area', 'time', 'period_ms', 'value', 'n', 'stale_since', 'basis'], until: '2028-01-01', keep: '7d' },
+        fields: ['name', 'area', 'time', 'period_ms', 'value', 'n', 'stale_since', 'basis'], until: Date.UTC(2028, 0, 1) - 8 * 3600e3, keep_ms: 7 * 86400e3 },
       freshness: { age_ms: Date.now() - v.time, stale_after_ms: 10_000 },
-      inputs: isTruth ? [] : [{ resource: 'hangzhou/police/passage', contract: 'hangzhou/c-1', receipt: receipt['hangzhou/police/passage'] }], receipt: v.receipt };
+      inputs: [{ resource: spec.resource, contract: contractOf(spec.resource), receipt: v.receipt },
+        ...(isTruth ? [] : [{ resource: null, contract: null, receipt: receipt['hangzhou/police/passage'] }])], receipt: v.receipt };
   };
 
   const send = (res, status, body, headers = {}) => {
@@ -153,7 +154,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
       case '/cockpit/v1/indicators':
         return send(res, 200, { area, time: Date.now(), indicators: INDICATORS.map((s) => {
           const { area: _, ...value } = live(area, s);
-          return { ...value, title: s.title, unit: s.unit, decimals: s.decimals, period_ms: 120e3,
+          return { ...value, title: s.title, unit: s.unit, decimals: s.decimals, record_ms: 120e3, stale_after_ms: 10_000,
             usual: usual && value.value !== null && s.name === 'vehicles_in_transit' ? Math.round(value.value / 1.082) : null, thresholds: null };
         }) });
       case '/cockpit/v1/history': return spec ? send(res, 200, history(area, spec.name)) : problem(res, 404, 'no such indicator');

@@ -32,8 +32,9 @@ export interface Indicator {
   title: Text;
   unit: Text;
   decimals: number;
+  record_ms: number; // one value each so long goes on record
   value: number | null;
-  time: number | null;
+  time: number | null; // 0 or null: nothing was ever said
   period_ms: number;
   stale: boolean;
   stale_since: number | null;
@@ -47,6 +48,7 @@ export interface Indicator {
 export interface LiveValue {
   name: string;
   area: string;
+  usual?: number | null;
   value: number | null;
   time: number | null;
   stale: boolean;
@@ -102,8 +104,8 @@ export interface Source {
   source: string;
   area: string;
   title: Text;
-  lon: number | null;
-  lat: number | null;
+  lon?: number | null;
+  lat?: number | null;
   health: Health;
   last_heard: number | null;
   since: number | null;
@@ -115,13 +117,20 @@ export interface Sources {
   sources: Source[];
 }
 
+export interface Named {
+  party: string;
+  title: Text;
+}
+
 export interface Why {
   indicator: string;
   area: string;
   title: Text;
   definition: Text;
   unit: Text;
-  owner: { party: string; title: Text };
+  decimals: number;
+  owner: Named;
+  record_ms: number;
   period_ms: number;
   value: number | null;
   time: number | null;
@@ -129,16 +138,16 @@ export interface Why {
   stale_since?: number | null;
   n?: number | null;
   formula: { name: string; version: number | string; text: Text };
-  source: { resource: string; title: Text; provider: string | { party: string; title: Text } };
+  source: { resource: string; title: Text; provider?: Named };
   contract: {
     id: string;
     purpose: string;
     legal_basis: Text;
     fields: string[];
-    until: string | number | null;
-    keep: string | number | null;
+    until: number | null;
+    keep_ms: number | null;
   } | null;
   freshness: { age_ms: number | null; stale_after_ms: number };
-  inputs: { resource: string; contract: string; receipt: string | null }[];
+  inputs: { resource: string | null; contract: string | null; receipt: string | null }[]; // null: the leaf itself names it
   receipt: string | null;
 }

@@ -64,8 +64,10 @@ export const en: Record<Key, string> = {
   'value.stale': 'stale',
   'value.why': '{title}: {value}. Why this number',
   'value.aged': 'value of {ago}',
-  'state.amber': 'raised',
-  'state.red': 'alert',
+  'state.amber_above': 'raised',
+  'state.amber_below': 'low',
+  'state.red_above': 'too high',
+  'state.red_below': 'too low',
 
   'curve.title': 'Today',
   'curve.summary': '{title}: now {now}, highest {high} (at {high_at}), lowest {low} (at {low_at}).',
@@ -166,6 +168,7 @@ export const en: Record<Key, string> = {
   'why.no_receipt': 'No receipt yet: the window of use that it belongs to is not in the ledger so far.',
   'why.check': 'Verify',
   'why.check_again': 'Verify again',
+  'why.leaf_names': 'named by the receipt itself',
   'why.changes': 'The figure moves on; the receipt belongs to its value of {time}',
   'why.refresh': 'Take the present value',
 

@@ -5,7 +5,7 @@ import maplibre from './maplibre';
 import type { GeoJSONSource, Map as MapLibre, MapGeoJSONFeature, MapMouseEvent } from './maplibre';
 import type { Area, EdgeState, LonLat, Source } from '../api/types';
 import type { Theme } from '../scale/scale';
-import { AREA_LAYER, FONT, PALETTES, ROAD_LAYER, makeStyle, roadColour } from './layers';
+import { AREA_LAYER, FONT, GREEN, PALETTES, ROAD_LAYER, WATER, makeStyle, roadColour } from './layers';
 import type { Metric } from './layers';
 import { boundsOf, cameraMark, centreOf, collection, outside, point, polygon, roadLines } from './shapes';
 
@@ -28,6 +28,7 @@ export interface MapOptions {
   words: Record<string, string>;
   title(area: Area): string;
   sourceTitle(source: Source): string;
+  groundTitle(properties: Record<string, unknown>): string;
   onArea(name: string): void;
   onRoad(road: RoadProperties | null): void;
 }
@@ -126,9 +127,9 @@ export class CityMap {
     this.ground = ground;
     if (!ground) return;
     this.data('ground', ground);
-    const named = ground.features.filter((f) => f.properties?.name && f.geometry.type === 'Polygon' && f.properties.kind === 'water');
+    const named = ground.features.filter((f) => f.geometry.type === 'Polygon' && [...WATER, ...GREEN].includes(f.properties?.kind as string));
     this.data('water-name', collection(named.map((f) =>
-      point(centreOf((f.geometry as GeoJSON.Polygon).coordinates[0] as LonLat[]), { name: f.properties!.name as string }))));
+      point(centreOf((f.geometry as GeoJSON.Polygon).coordinates[0] as LonLat[]), { name: this.o.groundTitle(f.properties!), water: WATER.includes(f.properties!.kind as string) }))));
   }
 
   setAreas(areas: Area[], here: string): void {
@@ -144,6 +145,12 @@ export class CityMap {
     this.data('area-name', collection(children.map((a) => point(centreOf(a.outline!), { title: this.o.title(a) }))));
   }
 
+  /** Areas, and the names in the language of the moment. */
+  setWords(areas: Area[], here: string): void {
+    this.setAreas(areas, here);
+    this.setGround(this.ground);
+  }
+
   setRoads(roads: FeatureCollection<LineString>): void {
     this.roads = roads;
     const features = roads.features.map((f) => ({ ...f, properties: { ...f.properties, key: keyOf(String(f.properties?.edge)) } }));
@@ -153,7 +160,7 @@ export class CityMap {
 
   setSources(sources: Source[]): void {
     this.sources = sources;
-    this.data('camera', collection(sources.filter((s) => s.lon !== null && s.lat !== null).map((s) =>
+    this.data('camera', collection(sources.filter((s) => typeof s.lon === 'number' && typeof s.lat === 'number').map((s) =>
       point([s.lon!, s.lat!], { source: s.source, health: s.health, icon: `camera-${s.health}`, title: this.o.sourceTitle(s) }))));
   }
 
@@ -161,6 +168,10 @@ export class CityMap {
     for (const [edge, speed, delay, flow] of edges) {
       this.map.setFeatureState({ source: 'road', id: keyOf(edge) }, { speed: speed === null ? null : speed * 3.6, delay, flow: flow ?? 0 });
     }
+  }
+
+  forgetEdges(): void {
+    if (this.map.getSource('road')) this.map.removeFeatureState({ source: 'road' });
   }
 
   /** All states known, given again after a change of style. */

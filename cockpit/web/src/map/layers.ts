@@ -11,6 +11,7 @@ interface Palette {
   water: string;
   waterName: string;
   green: string;
+  greenName: string;
   line: string;
   lineHere: string;
   casing: string;
@@ -26,11 +27,11 @@ interface Palette {
 
 export const PALETTES: Record<Theme, Palette> = {
   dark: {
-    ground: '#0f141a', water: '#15212d', waterName: '#5a7793', green: '#131d1c', line: '#2b3641', lineHere: '#73808d', casing: '#0f141a',
+    ground: '#0f141a', water: '#15212d', waterName: '#5a7793', green: '#131d1c', greenName: '#5b7d6b', line: '#2b3641', lineHere: '#73808d', casing: '#0f141a',
     veil: 'rgba(15,20,26,0.62)', name: '#98a4b0', road: '#d7dee5', halo: '#0f141a', camera: '#8592a0', amber: '#f2a93b', red: '#ff7a6b', accent: '#7cc0ff',
   },
   light: {
-    ground: '#f4f5f3', water: '#d5e3ec', waterName: '#5b7f99', green: '#e5ecdf', line: '#cfd5d6', lineHere: '#75808a', casing: '#f4f5f3',
+    ground: '#f4f5f3', water: '#d5e3ec', waterName: '#5b7f99', green: '#e5ecdf', greenName: '#5f7a5c', line: '#cfd5d6', lineHere: '#75808a', casing: '#f4f5f3',
     veil: 'rgba(244,245,243,0.66)', name: '#5b6670', road: '#252c33', halo: '#f4f5f3', camera: '#7c8792', amber: '#9a5b00', red: '#b3261e', accent: '#0a5fb4',
   },
 };
@@ -58,6 +59,10 @@ const byZoom = (plus: number): ExpressionSpecification =>
 /** The two directions of a road lie beside each other, each on its right. */
 const offset: ExpressionSpecification = ['interpolate', ['exponential', 1.5], ['zoom'], 10, 0.7, 13, 2, 15, 4.2, 18, 12];
 
+/** Kinds of ground that a city's map may name. */
+export const WATER = ['water', 'lake', 'canal', 'river'];
+export const GREEN = ['green', 'wetland', 'park', 'hill'];
+
 export const ROAD_LAYER = 'road';
 export const AREA_LAYER = 'area-fill';
 export const CAMERA_LAYER = 'camera';
@@ -68,8 +73,11 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
   const halo = { 'text-halo-color': p.halo, 'text-halo-width': 1.6, 'text-halo-blur': 0.4 } as const;
   const layers: LayerSpecification[] = [
     { id: 'ground', type: 'background', paint: { 'background-color': p.ground } },
-    { id: 'green', type: 'fill', source: 'ground', filter: ['==', ['get', 'kind'], 'green'], paint: { 'fill-color': p.green } },
-    { id: 'water', type: 'fill', source: 'ground', filter: ['==', ['get', 'kind'], 'water'], paint: { 'fill-color': p.water } },
+    { id: 'green', type: 'fill', source: 'ground', filter: ['in', ['get', 'kind'], ['literal', GREEN]], paint: { 'fill-color': p.green } },
+    { id: 'water', type: 'fill', source: 'ground', filter: ['in', ['get', 'kind'], ['literal', WATER]], paint: { 'fill-color': p.water } },
+    { id: 'causeway', type: 'fill', source: 'ground', filter: ['==', ['get', 'kind'], 'causeway'], paint: { 'fill-color': p.ground } },
+    { id: 'causeway-line', type: 'line', source: 'ground', filter: ['all', ['==', ['get', 'kind'], 'causeway'], ['==', ['geometry-type'], 'LineString']],
+      paint: { 'line-color': p.ground, 'line-width': 2 } },
     { id: AREA_LAYER, type: 'fill', source: 'area', paint: { 'fill-color': p.accent, 'fill-opacity': ['case', ['boolean', state('hover'), false], 0.07, 0] } },
     { id: 'area-line', type: 'line', source: 'area', filter: ['!=', ['get', 'level'], 'city'], layout: { 'line-join': 'round' },
       paint: { 'line-color': p.line, 'line-width': ['match', ['get', 'level'], 'district', 1.4, 1], 'line-dasharray': [4, 3] } },
@@ -86,7 +94,7 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
       'icon-size': ['interpolate', ['linear'], ['zoom'], 11, ['match', ['get', 'health'], 'fresh', 0.35, 0.8], 14, ['match', ['get', 'health'], 'fresh', 0.6, 1], 17, 1.1],
       'symbol-sort-key': ['match', ['get', 'health'], 'fresh', 0, 'stale', 1, 2] } },
     { id: 'water-name', type: 'symbol', source: 'water-name', layout: { ...label, 'text-field': ['get', 'name'], 'text-size': 13, 'text-letter-spacing': 0.25 },
-      paint: { 'text-color': p.waterName, 'text-halo-color': p.water, 'text-halo-width': 1 } },
+      paint: { 'text-color': ['case', ['get', 'water'], p.waterName, p.greenName], 'text-halo-color': ['case', ['get', 'water'], p.water, p.green], 'text-halo-width': 1 } },
     { id: 'road-name', type: 'symbol', source: 'road-name', layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'road'],
       'text-size': ['interpolate', ['linear'], ['zoom'], 11, 11, 13.5, 13, 16, 16], 'symbol-spacing': 420, 'text-max-angle': 40, 'text-padding': 6,
       'symbol-sort-key': ['get', 'rank'] },

@@ -20,6 +20,6 @@ export function staleSince(f: Pick<LiveValue, 'stale' | 'stale_since'>): string 
 
 /** A value older than its period says so; the second's value is normally at most a second old. */
 export function aged(f: Indicator): string {
-  if (f.stale || f.time === null || city.now - f.time <= Math.max(f.period_ms, 10_000)) return '';
+  if (f.stale || !f.time || city.now - f.time <= Math.max(f.period_ms * 2, 5_000)) return '';
   return t('value.aged', { ago: ago(f.time, city.now) });
 }

@@ -13,7 +13,8 @@ export const HERO = 'vehicles_in_transit';
 export const TRUTH = 'vehicles_true';
 export const COMPANY = ['delay_index', 'mean_speed', 'flow'];
 const REREAD_MS = 60_000; // usual day, thresholds, titles: what the stream does not carry
-const RANKING_LIMIT = 20;
+const RANKING_LIMIT = 12; // as many as the stream carries
+const RETRY_MS = 5_000; // what failed is asked again
 
 export type Part = 'areas' | 'indicators' | 'history' | 'ranking' | 'sources';
 
@@ -45,12 +46,14 @@ export const city = reactive({
 /** Not reactive: thousands of points; charts redraw on `city.ticks`. */
 export const series = shallowReactive(new Map<string, Series>());
 
-type EdgeListener = (edges: EdgeState[], isFull: boolean) => void;
+/** `isReset`: forget all edges known so far. */
+type EdgeListener = (edges: EdgeState[], isReset: boolean) => void;
 const edgeListeners = new Set<EdgeListener>();
 export const edges = new Map<string, EdgeState>();
 
 let link: LiveLink | null = null;
 let reread: ReturnType<typeof setInterval> | undefined;
+let retry: ReturnType<typeof setInterval> | undefined;
 let clockOffset = 0;
 let generation = 0; // answers for an area that has been left are dropped
 
@@ -101,7 +104,7 @@ const readIndicators = (area: string, mine: number): Promise<void> =>
     for (const indicator of answer.indicators) {
       const known = city.figures[indicator.name];
       const isOlder = known && known.area === area && (known.time ?? 0) > (indicator.time ?? 0);
-      const live = isOlder ? { value: known.value, time: known.time, stale: known.stale, stale_since: known.stale_since, receipt: known.receipt, state: known.state } : {};
+      const live = isOlder ? { value: known.value, time: known.time, stale: known.stale, stale_since: known.stale_since, receipt: known.receipt, state: known.state, usual: known.usual } : {};
       city.figures[indicator.name] = { ...indicator, ...live, area };
     }
   });
@@ -125,8 +128,8 @@ function setClock(time: number): void {
 function takeValue(v: LiveValue): void {
   if (v.area === city.area) {
     const figure = city.figures[v.name];
-    if (figure) Object.assign(figure, { value: v.value, time: v.time, stale: v.stale, stale_since: v.stale_since, receipt: v.receipt, state: v.state });
-    if (v.time !== null) seriesOf(v.name).live(v.time, v.stale ? null : v.value);
+    if (figure) Object.assign(figure, { value: v.value, time: v.time, stale: v.stale, stale_since: v.stale_since, receipt: v.receipt, state: v.state, usual: v.usual ?? figure.usual });
+    if (v.time) seriesOf(v.name).live(v.time, v.stale ? null : v.value);
   } else {
     (city.children[v.area] ??= {})[v.name] = { value: v.value, state: v.state, stale: v.stale };
   }
@@ -135,6 +138,12 @@ function takeValue(v: LiveValue): void {
 function takeEdges(states: RoadStates): void {
   for (const edge of states.edges) edges.set(edge[0], edge);
   for (const listener of edgeListeners) listener(states.edges, false);
+}
+
+/** The stream tells only of the area shown: what lies outside becomes unknown rather than old. */
+function forgetEdges(): void {
+  edges.clear();
+  for (const listener of edgeListeners) listener([], true);
 }
 
 function takeEvent(name: string, data: unknown): void {
@@ -210,9 +219,16 @@ export async function showArea(area: string, dayStartOf: () => number): Promise<
   city.ranking = null;
   city.sources = null;
   for (const s of series.values()) s.clear();
+  forgetEdges();
   openLink(area);
   clearInterval(reread);
   reread = setInterval(() => void readIndicators(area, generation), REREAD_MS);
+  clearInterval(retry);
+  retry = setInterval(() => {
+    if (city.link !== 'live') return;
+    if (city.failed.areas) void readAreas();
+    if (Object.keys(city.failed).length > 0) void readFigures(area); // a brain that is just starting, say
+  }, RETRY_MS);
   await readFigures(area);
   if (mine === generation) city.loading = false;
 }
@@ -222,6 +238,7 @@ export function leaveCity(): void {
   link?.close();
   link = null;
   clearInterval(reread);
+  clearInterval(retry);
   city.areas = [];
   edges.clear();
 }
