@@ -102,9 +102,13 @@ class City:
         with open(self.log_path(name), "ab") as out:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT)
 
+    def spawn_brain(self):
+        """Starts the brain and waits for nothing."""
+        self.brain = self._spawn("brain", [BRAIN, "run", self.city, "--data", self.data, "--port", str(self.port), *self.options])
+
     def start(self, within_s=30):
         """Starts the brain and waits for its health check."""
-        self.brain = self._spawn("brain", [BRAIN, "run", self.city, "--data", self.data, "--port", str(self.port), *self.options])
+        self.spawn_brain()
 
         def healthy():
             if self.brain.poll() is not None:
