@@ -29,9 +29,10 @@ static enum err keep_identity(struct http_exchange *x, const struct http_identit
     return err;
 }
 
-/* The value of the cookie `name`; empty when there is none. */
-static struct str cookie_find(struct str cookies, struct str name)
+struct str http_cookie(const struct http_exchange *x, const char *name)
 {
+    struct str cookies = x->mhd ? x->cookie : STR_NONE; /* it borrows from the connection */
+
     while (cookies.len > 0) {
         struct str item = cookies, rest = STR_NONE, key, value;
         if (!str_cut(cookies, ';', &item, &rest)) {
@@ -39,7 +40,7 @@ static struct str cookie_find(struct str cookies, struct str name)
             rest = STR_NONE;
         }
         item = str_trim(item);
-        if (str_cut(item, '=', &key, &value) && str_equal(key, name))
+        if (str_cut(item, '=', &key, &value) && str_equal_c(key, name))
             return value;
         cookies = rest;
     }
@@ -112,7 +113,7 @@ static enum err check_signed_in(struct http_exchange *x)
             return unauthenticated(x, "this token is not known");
         return keep_identity(x, &identity);
     }
-    session = cookie_find(x->cookie, STR(SESSION_COOKIE));
+    session = http_cookie(x, SESSION_COOKIE);
     if (str_is_empty(session))
         return unauthenticated(x, "sign in, or send a bearer token");
     if (!auth->session || auth->session(auth->context, session, &identity))

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,20 @@ struct str http_header(const struct http_exchange *x, const char *name)
 struct str http_body(const struct http_exchange *x)
 {
     return buf_str(&x->body);
+}
+
+struct str http_remote_address(struct http_exchange *x)
+{
+    const union MHD_ConnectionInfo *info = x->mhd ? MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS) : NULL;
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    char text[INET6_ADDRSTRLEN] = "";
+    struct str copy = STR_NONE;
+
+    if (address && address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, text, sizeof(text));
+    else if (address && address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, text, sizeof(text));
+    return arena_copy_str(&x->arena, str_from_c(text), &copy) ? STR_NONE : copy;
 }
 
 const struct http_identity *http_identity(const struct http_exchange *x)

@@ -98,6 +98,9 @@ struct str http_param(const struct http_exchange *x, const char *name);  /* from
 struct str http_query(const struct http_exchange *x, const char *name);  /* empty when absent */
 struct str http_header(const struct http_exchange *x, const char *name); /* empty when absent */
 struct str http_body(const struct http_exchange *x);
+struct str http_cookie(const struct http_exchange *x, const char *name); /* empty when absent */
+/* Who is connected, "192.0.2.7" or "2001:db8::7"; behind a proxy that is the proxy. Empty when it has gone. */
+struct str http_remote_address(struct http_exchange *x);
 const struct http_identity *http_identity(const struct http_exchange *x);
 /* The body as JSON, owned by the exchange; replies 400 with the place by itself when it is not (then returns the error: just return). */
 enum err http_body_json(struct http_exchange *x, json_t **ret_json) MUST_CHECK;

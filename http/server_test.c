@@ -48,6 +48,7 @@ static void answers(void **state)
         {"GET /echo/a%20b?p=1&q=%E6%B5%99+2 HTTP/1.1\r\nHost: h\r\nUser-Agent: t\r\n\r\n", 200,
             "\"path\":\"/echo/a%20b\",\"name\":\"a b\",\"q\":\"浙 2\",\"agent\":\"t\""},
         {"GET /echo/x HTTP/1.1\r\nHost: h\r\n\r\n", 200, "X-Echo: yes"},
+        {"GET /echo/x HTTP/1.1\r\nHost: h\r\nCookie: a=b; theme=dark\r\n\r\n", 200, "\"from\":\"127.0.0.1\",\"theme\":\"dark\""},
         {"GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n", 404, "\"status\":404"},
         {"GET /echo/../secret HTTP/1.1\r\nHost: h\r\n\r\n", 400, "the path is not well formed"},
         {"GET /echo/%zz HTTP/1.1\r\nHost: h\r\n\r\n", 400, "the path is not well formed"},

@@ -77,6 +77,8 @@ static void on_echo(struct http_exchange *x, void *context)
     json_field_str(&w, "person", http_identity(x)->person);
     json_field_str(&w, "device", http_identity(x)->device);
     json_field_i64(&w, "body", (int64_t)http_body(x).len);
+    json_field_str(&w, "from", http_remote_address(x));
+    json_field_str(&w, "theme", http_cookie(x, "theme"));
     json_end_object(&w);
     http_add_header(x, "X-Echo", STR("yes"));
     if (out.err)

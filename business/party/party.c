@@ -3,10 +3,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str_map.h"
 #include "business/party/people.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,14 +35,19 @@ struct party_person *party_person_find(struct party_people *people, struct str n
 
 /* ---- parties.yaml ---- */
 
-static void read_person(const struct party_options *options, struct yaml_node map, struct diag_list *diags, struct party_person *ret)
+static void read_person(const struct party_options *options, const struct str_map *parties, struct yaml_node map, struct diag_list *diags,
+    struct party_person *ret)
 {
     static const char *const keys[] = {"name", "title", "post", "area", "password", NULL};
     struct str password = STR_NONE;
-    *ret = (struct party_person){.n_failures = 0};
+    *ret = (struct party_person){.has_demo_password = false};
     yaml_check_keys(map, keys, diags);
-    yaml_get_str(map, "name", true, diags, &ret->name);
-    yaml_get_str(map, "post", true, diags, &ret->post);
+    if (yaml_get_str(map, "name", true, diags, &ret->name) == ERR_OK && !str_is_name(ret->name))
+        yaml_error(
+            yaml_get(map, "name"), diags, ERR_SYNTAX, "\"" STR_FORMAT "\" is no name; use a-z, 0-9, '.', '-' and '_'", STR_ARG(ret->name));
+    if (yaml_get_str(map, "post", true, diags, &ret->post) == ERR_OK && str_map_find(parties, ret->post) < 0)
+        yaml_error(yaml_get(map, "post"), diags, ERR_NOT_FOUND, "there is no party \"" STR_FORMAT "\"; declare it above, kind: post",
+            STR_ARG(ret->post));
     struct yaml_node title = yaml_get(map, "title");
     yaml_get_str(title, "zh", true, diags, &ret->title_zh);
     yaml_get_str(title, "en", true, diags, &ret->title_en);
@@ -58,7 +65,17 @@ static void read_person(const struct party_options *options, struct yaml_node ma
     ret->has_demo_password = true;
 }
 
-static enum err read_people(struct party_people *people, struct yaml_node list, struct diag_list *diags)
+/* The names of all parties, so that a person's post can be looked up. */
+static enum err read_party_names(struct yaml_node list, struct str_map *names)
+{
+    uint32_t number;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < yaml_n_items(list) && err == ERR_OK; i++)
+        err = str_map_add(names, yaml_text(yaml_get(yaml_item(list, i), "name")), &number);
+    return err;
+}
+
+static enum err read_people(struct party_people *people, const struct str_map *parties, struct yaml_node list, struct diag_list *diags)
 {
     size_t n = yaml_is_none(list) ? 0 : yaml_n_items(list);
     if (n > PARTY_PEOPLE_MAX)
@@ -67,7 +84,7 @@ static enum err read_people(struct party_people *people, struct yaml_node list, 
     if (!people->people)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < n; i++)
-        read_person(&people->options, yaml_item(list, i), diags, &people->people[i]);
+        read_person(&people->options, parties, yaml_item(list, i), diags, &people->people[i]);
     people->n_people = n;
     if (n > 0)
         qsort(people->people, n, sizeof(*people->people), by_name);
@@ -84,8 +101,9 @@ static enum err take_token(const struct party_options *options, struct str party
     char path[1024], token[TOKEN_HEX + 2] = "";
     struct str area, name;
     uint8_t random[TOKEN_HEX / 2];
-    if (!str_cut(party, '/', &area, &name) || snprintf(path, sizeof(path), "%s/" STR_FORMAT "_" STR_FORMAT, options->tokens_folder,
-                                                  STR_ARG(area), STR_ARG(name)) >= (int)sizeof(path))
+    if (!str_cut(party, '/', &area, &name) || !str_is_name(area) || !str_is_name(name) ||
+        snprintf(path, sizeof(path), "%s/" STR_FORMAT "_" STR_FORMAT, options->tokens_folder, STR_ARG(area), STR_ARG(name)) >=
+            (int)sizeof(path))
         return diag_add(diags, ERR_SYNTAX, NULL, 0, "\"" STR_FORMAT "\" is no name of a party; write area/name", STR_ARG(party));
     crypto_random(random, sizeof(random));
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -151,7 +169,14 @@ static enum err read_file(struct party_people *people, bool with_tokens, struct 
         return err;
     struct yaml_node root = yaml_root(people->yaml);
     yaml_check_keys(root, keys, diags);
-    err = read_people(people, yaml_get(root, "people"), diags);
+    uint64_t seed;
+    struct str_map parties;
+    crypto_random(&seed, sizeof(seed));
+    str_map_init(&parties, PARTY_PEOPLE_MAX, seed);
+    err = read_party_names(yaml_get(root, "parties"), &parties);
+    if (err == ERR_OK)
+        err = read_people(people, &parties, yaml_get(root, "people"), diags);
+    str_map_finish(&parties);
     if (err == ERR_OK)
         err = read_programs(people, yaml_get(root, "parties"), with_tokens, diags);
     if (err == ERR_OK && diags->n + diags->n_dropped > n_before)
@@ -223,6 +248,8 @@ enum err party_open(const struct party_options *options, struct diag_list *diags
     }
     enum err err = read_file(people, true, diags);
     if (err == ERR_OK)
+        err = party_limit_create(&people->limit);
+    if (err == ERR_OK)
         err = open_store(people, diags);
     if (err == ERR_OK)
         err = loop_thread_start(options->clock, "sign-in", &people->sign_in);
@@ -256,11 +283,14 @@ void party_close(struct party_people *people)
     db_writer_destroy(people->writer);
     if (people->sign_in)
         loop_thread_call(people->sign_in, nothing, NULL); /* and what it told has arrived */
+    while (atomic_load(&people->n_waiting) > 0)           /* their replies run on the servers' loops */
+        usleep(1000);
     loop_thread_stop(people->sign_in);
     yaml_destroy(people->yaml);
     mem_free(people->people);
     mem_free(people->programs);
     mem_free(people->sessions);
+    party_limit_destroy(people->limit);
     pthread_mutex_destroy(&people->mutex);
     mem_free(people);
 }

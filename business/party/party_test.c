@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/test.h"
+#include "business/party/party_testing.h"
 #include "business/party/people.h"
 
 #include <stdatomic.h>
@@ -12,78 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char areas_yaml[] =
-    "areas:\n  - {name: h, title: {zh: 市, en: city}, level: city, outline: [[120.0, 30.0], [120.4, 30.0], [120.4, 30.4]]}\n"
-    "  - {name: h.x, title: {zh: 区, en: district}, level: district, outline: [[120.0, 30.0], [120.2, 30.0], [120.2, 30.2]]}\n";
-static const char parties_yaml[] = "parties:\n  - {name: h/world, title: {zh: 世界, en: World}, kind: program, token: demo}\n"
-                                   "  - {name: h.x/sensor, title: {zh: 感, en: Sensor}, kind: program, token: demo}\n"
-                                   "people:\n  - {name: mayor, title: {zh: 市长, en: Mayor}, post: h/post.mayor, area: h, password: demo}\n"
-                                   "  - {name: clerk, title: {zh: 员, en: Clerk}, post: h.x/post.clerk, area: h.x}\n";
-
-struct fixture {
-    char dir[64], areas_path[128], parties_path[128], store_path[128], tokens[128];
-    struct area_tree *areas;
-    struct clock_fake clock;
-    struct party_options options;
-    struct loop_thread *thread;
-};
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void set_up(struct fixture *f)
-{
-    struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));
-    *f = (struct fixture){.dir = "/tmp/party-test-XXXXXX"};
-    assert_non_null(mkdtemp(f->dir));
-    snprintf(f->areas_path, sizeof(f->areas_path), "%s/areas.yaml", f->dir);
-    snprintf(f->parties_path, sizeof(f->parties_path), "%s/parties.yaml", f->dir);
-    snprintf(f->store_path, sizeof(f->store_path), "%s/party.sqlite", f->dir);
-    snprintf(f->tokens, sizeof(f->tokens), "%s/tokens", f->dir);
-    write_file(f->areas_path, areas_yaml);
-    write_file(f->parties_path, parties_yaml);
-    assert_ok(area_tree_load(f->areas_path, diags, &f->areas));
-    clock_fake_init(&f->clock, (struct wall_time){1795276800000});
-    f->options = (struct party_options){.parties_path = f->parties_path,
-        .store_path = f->store_path,
-        .tokens_folder = f->tokens,
-        .is_demo = true,
-        .city = STR("h"),
-        .zone_name = STR("UTC"),
-        .areas = f->areas,
-        .clock = &f->clock.clock};
-    assert_ok(loop_thread_start(clock_system(), "test", &f->thread));
-    mem_free(diags);
-}
-
-static void tear_down(struct fixture *f)
-{
-    char command[160];
-    loop_thread_stop(f->thread);
-    area_tree_destroy(f->areas);
-    snprintf(command, sizeof(command), "rm -r '%s'", f->dir);
-    assert_int_equal(system(command), 0);
-}
-
-static struct party_people *open_people(struct fixture *f)
-{
-    struct party_people *people = NULL;
-    struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));
-    enum err err = party_open(&f->options, diags, &people);
-    if (err != ERR_OK)
-        fail_msg("%s", diags->n ? diags->diags[0].text : err_text(err));
-    mem_free(diags);
-    return people;
-}
-
 static void nothing(void *context) {}
 
-static struct str read_token(struct fixture *f, const char *name, char out[66])
+static struct str read_token(struct party_fixture *f, const char *name, char out[66])
 {
     char path[256];
     struct stat info;
@@ -99,11 +31,11 @@ static struct str read_token(struct fixture *f, const char *name, char out[66])
 
 static void a_program_is_known_by_its_token(void **state)
 {
-    struct fixture f;
+    struct party_fixture f;
     struct http_identity identity;
     char token[66], again[66];
-    set_up(&f);
-    struct party_people *people = open_people(&f);
+    party_fixture_set_up(&f);
+    struct party_people *people = party_fixture_open(&f);
     assert_ok(party_token(people, read_token(&f, "h.x_sensor", token), &identity));
     assert_str(identity.party, "h.x/sensor");
     assert_str(identity.area, "h.x");
@@ -114,12 +46,12 @@ static void a_program_is_known_by_its_token(void **state)
     assert_str(identity.party, "h.x/sensor"); /* untouched on failure */
     read_token(&f, "h_world", token);
     party_close(people);
-    people = open_people(&f); /* the token stays the same over a restart */
+    people = party_fixture_open(&f); /* the token stays the same over a restart */
     assert_memory_equal(read_token(&f, "h_world", again).ptr, token, 64);
     assert_ok(party_token(people, (struct str){token, 64}, &identity));
     assert_str(identity.party, "h/world");
     party_close(people);
-    tear_down(&f);
+    party_fixture_tear_down(&f);
 }
 
 struct stored {
@@ -145,12 +77,12 @@ static void wait_for(struct stored *stored)
 
 static void a_session_lasts_over_a_restart_but_not_for_ever(void **state)
 {
-    struct fixture f;
+    struct party_fixture f;
     struct http_identity identity = {.area = STR_INIT("")};
     struct stored stored = {0};
     char token[65], second[65];
-    set_up(&f);
-    struct party_people *people = open_people(&f);
+    party_fixture_set_up(&f);
+    struct party_people *people = party_fixture_open(&f);
     uint32_t mayor = (uint32_t)(party_person_find(people, STR("mayor")) - people->people);
     assert_ok(party_session_begin(people, mayor, loop_thread_loop(f.thread), on_stored, &stored, token));
     wait_for(&stored);
@@ -162,7 +94,7 @@ static void a_session_lasts_over_a_restart_but_not_for_ever(void **state)
     party_close(people);
 
     clock_fake_advance_ms(&f.clock, PARTY_SESSION_IDLE_MS - 1);
-    people = open_people(&f);
+    people = party_fixture_open(&f);
     assert_ok(party_session(people, (struct str){token, 64}, &identity));
     clock_fake_advance_ms(&f.clock, PARTY_SESSION_IDLE_MS - 1);
     assert_ok(party_session(people, (struct str){token, 64}, &identity));                        /* used, so it goes on */
@@ -174,17 +106,17 @@ static void a_session_lasts_over_a_restart_but_not_for_ever(void **state)
     assert_err(party_session(people, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED); /* seven days are the longest */
     assert_err(party_session(people, STR("short"), &identity), ERR_UNAUTHENTICATED);
     party_close(people);
-    tear_down(&f);
+    party_fixture_tear_down(&f);
 }
 
 static void signing_out_ends_it_on_disk_too(void **state)
 {
-    struct fixture f;
+    struct party_fixture f;
     struct http_identity identity;
     struct stored stored = {0};
     char token[65];
-    set_up(&f);
-    struct party_people *people = open_people(&f);
+    party_fixture_set_up(&f);
+    struct party_people *people = party_fixture_open(&f);
     assert_ok(party_session_begin(people, 0, loop_thread_loop(f.thread), on_stored, &stored, token));
     wait_for(&stored);
     assert_ok(party_session_end(people, (struct str){token, 64}, loop_thread_loop(f.thread), on_stored, &stored));
@@ -192,25 +124,25 @@ static void signing_out_ends_it_on_disk_too(void **state)
     assert_err(party_session(people, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED);
     assert_err(party_session_end(people, (struct str){token, 64}, loop_thread_loop(f.thread), on_stored, &stored), ERR_NOT_FOUND);
     party_close(people);
-    people = open_people(&f);
+    people = party_fixture_open(&f);
     assert_err(party_session(people, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED);
     party_close(people);
-    tear_down(&f);
+    party_fixture_tear_down(&f);
 }
 
 /* Thousands begin and end in a random order; each that is still there is found, each other is not. */
 static void the_table_of_sessions_loses_nobody(void **state)
 {
     enum { N = 800 };
-    struct fixture f;
+    struct party_fixture f;
     struct http_identity identity;
     struct stored stored[2] = {{0}};
     static char tokens[N][65];
     static bool is_there[N];
     unsigned seed = 20261122;
     print_message("seed %u\n", seed);
-    set_up(&f);
-    struct party_people *people = open_people(&f);
+    party_fixture_set_up(&f);
+    struct party_people *people = party_fixture_open(&f);
     for (int i = 0; i < N; i++) {
         assert_ok(party_session_begin(people, 0, loop_thread_loop(f.thread), on_stored, &stored[0], tokens[i]));
         is_there[i] = true;
@@ -225,15 +157,15 @@ static void the_table_of_sessions_loses_nobody(void **state)
     for (int i = 0; i < N; i++)
         assert_int_equal(party_session(people, (struct str){tokens[i], 64}, &identity) == ERR_OK, is_there[i]);
     party_close(people);
-    tear_down(&f);
+    party_fixture_tear_down(&f);
 }
 
 static void passwords_are_argon2id_and_never_in_a_file(void **state)
 {
-    struct fixture f;
+    struct party_fixture f;
     struct diag diag = {""};
-    set_up(&f);
-    struct party_people *people = open_people(&f);
+    party_fixture_set_up(&f);
+    struct party_people *people = party_fixture_open(&f);
     assert_err(party_set_password(people, STR("nobody"), STR("long enough password"), &diag), ERR_NOT_FOUND);
     assert_err(party_set_password(people, STR("clerk"), STR("short"), &diag), ERR_RANGE);
     assert_ok(party_set_password(people, STR("clerk"), STR("一个够长的口令"), &diag));
@@ -245,33 +177,38 @@ static void passwords_are_argon2id_and_never_in_a_file(void **state)
     assert_ok(crypto_password_check(STR(PARTY_DEMO_PASSWORD), mayor->encoded));
     assert_err(crypto_password_check(STR("x"), party_nobody), ERR_CRYPTO); /* computed and refused, not refused for its form */
     party_close(people);
-    people = open_people(&f);
+    people = party_fixture_open(&f);
     loop_thread_call(people->sign_in, nothing, NULL);
     assert_ok(crypto_password_check(STR("一个够长的口令"), party_person_find(people, STR("clerk"))->encoded));
     party_close(people);
-    tear_down(&f);
+    party_fixture_tear_down(&f);
 }
 
+#define POST "parties:\n  - {name: h/a, title: {zh: 岗, en: post}, kind: post}\n"
 static void a_mistake_in_the_file_is_told_with_its_mend(void **state)
 {
     static const struct {
         const char *text, *words;
         bool is_demo;
     } rows[] = {
-        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, password: hunter2}\n", "does not belong into a file", true},
-        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, password: demo}\n", "demo: true", false},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, password: hunter2}\n", "does not belong into a file",
+            true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, password: demo}\n", "demo: true", false},
         {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, token: demo}\n", "demo: true", false},
         {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, token: abc}\n", "does not belong into a file", true},
-        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: mars}\n", "no area \"mars\"", true},
-        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h}\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h}\n",
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: mars}\n", "no area \"mars\"", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h}\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: "
+              "h}\n",
             "there twice", true},
-        {"people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, pasword: demo}\n", "password", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, pasword: demo}\n", "password", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/b, area: h}\n", "no party \"h/b\"", true},
+        {POST "people:\n  - {name: A b, title: {zh: 一, en: a}, post: h/a, area: h}\n", "is no name", true},
     };
-    struct fixture f;
-    set_up(&f);
+    struct party_fixture f;
+    party_fixture_set_up(&f);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));
-        write_file(f.parties_path, rows[i].text);
+        party_fixture_write(f.parties_path, rows[i].text);
         f.options.is_demo = rows[i].is_demo;
         assert_true(party_check(&f.options, diags) != ERR_OK);
         if (diags->n == 0 || !strstr(diags->diags[0].text, rows[i].words) || !strstr(diags->diags[0].text, "parties.yaml:"))
@@ -279,7 +216,64 @@ static void a_mistake_in_the_file_is_told_with_its_mend(void **state)
         mem_free(diags);
     }
     assert_int_equal(access(f.tokens, F_OK), -1); /* a check makes nothing */
-    tear_down(&f);
+    party_fixture_tear_down(&f);
+}
+
+/* The printed password is taken only while the city says that it is a demo. */
+static void a_city_that_is_no_demo_any_more_forgets_the_demo_password(void **state)
+{
+    struct party_fixture f;
+    party_fixture_set_up(&f);
+    struct party_people *people = party_fixture_open(&f);
+    loop_thread_call(people->sign_in, nothing, NULL);
+    assert_ok(crypto_password_check(STR(PARTY_DEMO_PASSWORD), party_person_find(people, STR("mayor"))->encoded));
+    party_close(people);
+    f.options.is_demo = false;
+    party_fixture_write(f.parties_path, "parties:\n  - {name: h/post.mayor, title: {zh: 岗, en: post}, kind: post}\n"
+                                        "people:\n  - {name: mayor, title: {zh: 市长, en: Mayor}, post: h/post.mayor, area: h}\n");
+    people = party_fixture_open(&f);
+    assert_string_equal(party_person_find(people, STR("mayor"))->encoded, "");
+    party_close(people);
+    party_fixture_tear_down(&f);
+}
+
+static void guessing_is_slowed_down(void **state)
+{
+    struct party_limit *limit = NULL;
+    struct mono_time now = {INT64_C(1000000000000)};
+    const int64_t second = 1000000000;
+    struct str here = STR("192.0.2.1"), there = STR("192.0.2.2");
+    char text[32];
+
+    assert_ok(party_limit_create(&limit));
+    for (int i = 0; i < PARTY_FAILURES_PAIR; i++) {
+        assert_false(party_limit_must_wait(limit, STR("mayor"), here, now));
+        party_limit_failed(limit, STR("mayor"), here, now);
+    }
+    assert_true(party_limit_must_wait(limit, STR("mayor"), here, now));
+    assert_false(party_limit_must_wait(limit, STR("mayor"), there, now)); /* the mayor's own desk is not kept out */
+    assert_false(party_limit_must_wait(limit, STR("xihu"), here, now));
+    now.ns += 31 * second;
+    assert_false(party_limit_must_wait(limit, STR("mayor"), here, now)); /* one more try … */
+    party_limit_failed(limit, STR("mayor"), here, now);
+    assert_true(party_limit_must_wait(limit, STR("mayor"), here, now)); /* … and wait again */
+    party_limit_succeeded(limit, STR("mayor"), here);
+    assert_false(party_limit_must_wait(limit, STR("mayor"), here, now));
+
+    for (int i = 0; i < PARTY_FAILURES_NAME; i++) { /* from many machines */
+        snprintf(text, sizeof(text), "198.51.100.%d", i);
+        party_limit_failed(limit, STR("xihu"), str_from_c(text), now);
+    }
+    assert_true(party_limit_must_wait(limit, STR("xihu"), there, now));
+    for (int i = 0; i < PARTY_FAILURES_ADDRESS; i++) { /* many names from one machine */
+        snprintf(text, sizeof(text), "name%d", i);
+        party_limit_failed(limit, str_from_c(text), STR("203.0.113.9"), now);
+    }
+    assert_true(party_limit_must_wait(limit, STR("gudang"), STR("203.0.113.9"), now));
+    now.ns += (int64_t)PARTY_FAILURE_FORGET_MS * 1000000 + second;
+    party_limit_failed(limit, STR("xihu"), there, now);
+    assert_false(party_limit_must_wait(limit, STR("xihu"), there, now)); /* the count began anew */
+    party_limit_destroy(limit);
 }
 
 int main(void)
@@ -290,6 +284,8 @@ int main(void)
         cmocka_unit_test(signing_out_ends_it_on_disk_too),
         cmocka_unit_test(the_table_of_sessions_loses_nobody),
         cmocka_unit_test(passwords_are_argon2id_and_never_in_a_file),
+        cmocka_unit_test(a_city_that_is_no_demo_any_more_forgets_the_demo_password),
+        cmocka_unit_test(guessing_is_slowed_down),
         cmocka_unit_test(a_mistake_in_the_file_is_told_with_its_mend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

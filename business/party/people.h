@@ -4,6 +4,7 @@
 
 #include "base/crypto.h"
 #include "base/yaml.h"
+#include "business/party/limit.h"
 #include "business/party/party.h"
 #include "db/db.h"
 
@@ -15,8 +16,6 @@ struct party_person {
     struct str name, post, area, title_zh, title_en;
     bool has_demo_password;
     char encoded[PARTY_ENCODED_MAX]; /* "": no password, nobody signs in. The sign-in thread's after the start */
-    int n_failures;                  /* in a row; the sign-in thread's */
-    struct mono_time last_failure;
 };
 
 struct party_program {
@@ -40,6 +39,7 @@ struct party_people {
     size_t n_programs;
     struct db_writer *writer;
     struct loop_thread *sign_in; /* Argon2id */
+    struct party_limit *limit;   /* the sign-in thread's */
     _Atomic int n_waiting;
     pthread_mutex_t mutex;              /* guards the sessions */
     struct party_session_row *sessions; /* open addressing by hash */
@@ -63,6 +63,8 @@ struct party_session_write {
 };
 enum err party_session_begin(struct party_people *people, uint32_t person, struct loop *loop,
     void (*done)(struct party_session_write *write, enum err err), void *context, char ret_token[65]) MUST_CHECK;
+/* Forgets a session that could not be stored, so that none lives in memory only. */
+void party_session_drop(struct party_people *people, const struct sha256 *hash);
 enum err party_session_end(struct party_people *people, struct str token, struct loop *loop,
     void (*done)(struct party_session_write *write, enum err err), void *context) MUST_CHECK;
 
@@ -78,6 +80,6 @@ extern const char *const party_migrations[];
 extern const size_t party_n_migrations;
 enum err party_passwords_load(struct party_people *people, struct db *db, struct diag *diag) MUST_CHECK;
 /* Writes and waits for the disk; on the sign-in thread or a tool's. */
-enum err party_password_store(struct party_people *people, struct str person, const char *encoded) MUST_CHECK;
+enum err party_password_store(struct party_people *people, struct str person, const char *encoded, bool is_demo) MUST_CHECK;
 
 #endif

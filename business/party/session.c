@@ -184,10 +184,20 @@ enum err party_session_begin(struct party_people *people, uint32_t person, struc
     pthread_mutex_lock(&people->mutex);
     put_in(people, &row, now_ms);
     pthread_mutex_unlock(&people->mutex);
+    memcpy(ret_token, token, sizeof(token)); /* before `done` may run */
     enum err err = submit(people, &row, false, loop, done, context);
-    if (err == ERR_OK)
-        memcpy(ret_token, token, sizeof(token));
+    if (err != ERR_OK)
+        party_session_drop(people, &row.hash);
     return err;
+}
+
+void party_session_drop(struct party_people *people, const struct sha256 *hash)
+{
+    pthread_mutex_lock(&people->mutex);
+    struct party_session_row *row = find(people, hash);
+    if (row)
+        take_out(people, row);
+    pthread_mutex_unlock(&people->mutex);
 }
 
 enum err party_session_end(struct party_people *people, struct str token, struct loop *loop,

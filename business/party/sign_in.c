@@ -2,8 +2,8 @@
  * Signing in. One sign-in's way: POST /party/v1/session on an HTTP loop → the sign-in thread, where Argon2id takes its 30 ms →
  * a session, on disk → back on the HTTP loop, the cookie.
  *
- * Unknown names cost the same time as known ones and get the same words. After five failures in a row a name waits half a minute
- * after each further one; so guessing is slow, and nobody is locked out for good.
+ * Unknown names cost the same time as known ones and get the same words. Who guesses is slowed down (limit.h), and nobody is locked
+ * out for good.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -15,8 +15,6 @@
 #include <string.h>
 
 #define BODY_MAX 4096
-#define FAILURES_FREE 5
-#define FAILURE_WAIT_MS 30000
 #define PASSWORD_MIN 10
 
 /* "citybrain-nobody" as salt, and a hash that no password has. */
@@ -68,22 +66,22 @@ struct attempt { /* in the exchange's arena, which lives until the reply */
     struct http_exchange *x;
     struct loop *http_loop;
     struct str name, password; /* of the exchange's body */
+    struct str address;        /* in the exchange's arena */
     enum err err;
     uint32_t person;
     char token[65];
 };
 
+/* The last that touches `people` is the count: party_close() waits for it. */
 static void reply_attempt(struct attempt *attempt)
 {
     struct http_exchange *x = attempt->x;
     struct party_people *people = attempt->people;
     char cookie[256];
-    atomic_fetch_sub(&people->n_waiting, 1);
     if (attempt->err == ERR_UNAUTHENTICATED)
         http_reply_problem(x, 401, STR("name or password is wrong"), -1);
     else if (attempt->err == ERR_BUSY) {
-        http_add_header(x, "Retry-After", STR("30"));
-        http_reply_problem(x, 429, STR("too many wrong passwords for this name; wait half a minute"), -1);
+        http_reply_problem(x, 429, STR("too many wrong passwords; wait half a minute"), -1);
     } else if (attempt->err != ERR_OK)
         http_reply_err(x, attempt->err, STR("the session could not be stored; try again"));
     else {
@@ -93,6 +91,7 @@ static void reply_attempt(struct attempt *attempt)
         http_add_header(x, "Set-Cookie", (struct str){cookie, (size_t)len});
         reply_person(x, people, &people->people[attempt->person]);
     }
+    atomic_fetch_sub(&people->n_waiting, 1);
 }
 
 static void back_on_http(struct loop_task *task)
@@ -111,29 +110,25 @@ static void session_stored(struct party_session_write *write, enum err err)
 {
     struct attempt *attempt = write->context;
     attempt->err = err;
+    if (err != ERR_OK)
+        party_session_drop(attempt->people, &write->hash);
     reply_attempt(attempt); /* on the HTTP loop already */
-}
-
-static bool must_wait(const struct party_person *person, struct mono_time now)
-{
-    return person->n_failures >= FAILURES_FREE && mono_ms_between(person->last_failure, now) < FAILURE_WAIT_MS;
 }
 
 static enum err check_password(struct attempt *attempt, struct party_person *person)
 {
-    struct mono_time now = clock_mono(clock_system());
-    if (person && must_wait(person, now))
+    struct mono_time now = clock_mono(attempt->people->options.clock);
+    if (party_limit_must_wait(attempt->people->limit, attempt->name, attempt->address, now))
         return ERR_BUSY;
     const char *encoded = person && person->encoded[0] ? person->encoded : party_nobody;
     enum err err = crypto_password_check(attempt->password, encoded);
-    if (person && err != ERR_OK) {
-        person->n_failures++;
-        person->last_failure = now;
-        log_write(
-            LOG_NOTICE, "party", "a sign-in failed", LOG_STR("person", person->name), LOG_INT("failures", person->n_failures), LOG_END);
-    } else if (person)
-        person->n_failures = 0;
-    return person && person->encoded[0] && err == ERR_OK ? ERR_OK : ERR_UNAUTHENTICATED;
+    if (person && person->encoded[0] && err == ERR_OK) {
+        party_limit_succeeded(attempt->people->limit, attempt->name, attempt->address);
+        return ERR_OK;
+    }
+    party_limit_failed(attempt->people->limit, attempt->name, attempt->address, now);
+    log_write(LOG_NOTICE, "party", "a sign-in failed", LOG_STR("person", person ? person->name : STR("unknown")), LOG_END);
+    return ERR_UNAUTHENTICATED;
 }
 
 static void try_on_thread(struct loop_task *task)
@@ -168,12 +163,16 @@ static void handle_sign_in(struct http_exchange *x, void *context)
     }
     if (atomic_fetch_add(&people->n_waiting, 1) >= PARTY_SIGN_INS_WAITING) {
         atomic_fetch_sub(&people->n_waiting, 1);
-        http_add_header(x, "Retry-After", STR("1"));
         http_reply_problem(x, 503, STR("too many are signing in just now; try again in a second"), -1);
         return;
     }
-    *attempt = (struct attempt){
-        .task = {.fn = try_on_thread}, .people = people, .x = x, .http_loop = http_loop(x), .name = name, .password = password};
+    *attempt = (struct attempt){.task = {.fn = try_on_thread},
+        .people = people,
+        .x = x,
+        .http_loop = http_loop(x),
+        .name = name,
+        .password = password,
+        .address = http_remote_address(x)};
     loop_post(loop_thread_loop(people->sign_in), &attempt->task);
 }
 
@@ -189,24 +188,10 @@ static void handle_who(struct http_exchange *x, void *context)
 
 /* ---- signing out ---- */
 
-static struct str session_cookie(struct http_exchange *x)
-{
-    struct str rest = http_header(x, "Cookie"), part, name, value;
-    while (!str_is_empty(rest)) {
-        if (!str_cut(rest, ';', &part, &rest)) {
-            part = rest;
-            rest = STR_NONE;
-        }
-        if (str_cut(str_trim(part), '=', &name, &value) && str_equal_c(name, "citybrain"))
-            return value;
-    }
-    return STR_NONE;
-}
-
 static void reply_signed_out(struct http_exchange *x)
 {
     http_add_header(x, "Set-Cookie", STR("citybrain=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"));
-    http_reply(x, 204, "application/json", STR_NONE);
+    http_reply(x, 204, NULL, STR_NONE);
 }
 
 static void sign_out_stored(struct party_session_write *write, enum err err)
@@ -219,7 +204,7 @@ static void sign_out_stored(struct party_session_write *write, enum err err)
 
 static void handle_sign_out(struct http_exchange *x, void *context)
 {
-    enum err err = party_session_end(context, session_cookie(x), http_loop(x), sign_out_stored, x);
+    enum err err = party_session_end(context, http_cookie(x, "citybrain"), http_loop(x), sign_out_stored, x);
     if (err == ERR_NOT_FOUND)
         reply_signed_out(x);
     else if (err != ERR_OK)
@@ -240,12 +225,12 @@ struct demo_task {
     struct party_people *people;
 };
 
-static enum err set_password(struct party_people *people, struct party_person *person, struct str password)
+static enum err set_password(struct party_people *people, struct party_person *person, struct str password, bool is_demo)
 {
     char encoded[PARTY_ENCODED_MAX];
     enum err err = crypto_password_hash(password, encoded, sizeof(encoded));
     if (err == ERR_OK)
-        err = party_password_store(people, person->name, encoded);
+        err = party_password_store(people, person->name, encoded, is_demo);
     if (err == ERR_OK)
         memcpy(person->encoded, encoded, sizeof(encoded));
     return err;
@@ -259,7 +244,7 @@ static void make_on_thread(struct loop_task *task)
         struct party_person *person = &people->people[i];
         if (!person->has_demo_password || person->encoded[0])
             continue;
-        enum err err = set_password(people, person, STR(PARTY_DEMO_PASSWORD));
+        enum err err = set_password(people, person, STR(PARTY_DEMO_PASSWORD), true);
         if (err != ERR_OK)
             log_write(LOG_ERROR, "party", "a demo password could not be set", LOG_STR("person", person->name), LOG_ERR(err), LOG_END);
     }
@@ -287,7 +272,7 @@ struct set_call {
 static void set_on_thread(void *context)
 {
     struct set_call *call = context;
-    call->err = set_password(call->people, call->person, call->password);
+    call->err = set_password(call->people, call->person, call->password, false);
 }
 
 enum err party_set_password(struct party_people *people, struct str name, struct str password, struct diag *diag)
