@@ -5,7 +5,7 @@
 #include "system/vehicle_camera/passage.h"
 
 #include "base/test.h"
-#include "system/vehicle_camera/fake_hub.h"
+#include "system/vehicle_camera/test_hub.h"
 
 #include <math.h>
 #include <stdio.h>

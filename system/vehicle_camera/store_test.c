@@ -8,7 +8,7 @@
 #include "base/file_sim.h"
 #include "base/mem.h"
 #include "base/test.h"
-#include "system/vehicle_camera/fake_hub.h"
+#include "system/vehicle_camera/test_hub.h"
 
 #include <dirent.h>
 #include <math.h>

@@ -1,5 +1,5 @@
-/* The hub of the door's tests (fake_hub.h). */
-#include "system/vehicle_camera/fake_hub.h"
+/* The hub of the door's tests (test_hub.h). */
+#include "system/vehicle_camera/test_hub.h"
 
 #include "base/test.h"
 

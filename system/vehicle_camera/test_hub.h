@@ -2,8 +2,8 @@
  * For the door's tests: a hub that keeps what is published and reported, and a city's file with three cameras and a platform. The real
  * hub is held against the door in tests/e2e.
  */
-#ifndef SYSTEM_VEHICLE_CAMERA_FAKE_HUB_H
-#define SYSTEM_VEHICLE_CAMERA_FAKE_HUB_H
+#ifndef SYSTEM_VEHICLE_CAMERA_TEST_HUB_H
+#define SYSTEM_VEHICLE_CAMERA_TEST_HUB_H
 
 #include "hub/system.h"
 #include "system/vehicle_camera/passage.h"
