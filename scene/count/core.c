@@ -18,7 +18,10 @@
 #define SILENCE_TICKS 4                /* a fast clock ticks far apart: shorter than this many ticks is no silence */
 #define TRIP_SHARE 0.35                /* mean trip over the diagonal: two random places of a square are 0.37 of it apart */
 #define METRES_A_DEGREE 111320.0
-#define DETOUR_MAX 4.0 /* silent cameras make an expectation at most this much longer */
+#define EXPOSE_MS 10000     /* how often the waiting is counted; a fraction of a gap */
+#define EXPOSE_MAX_MS 60000 /* a pause of the whole program is not waiting */
+#define LIVE_MS 30000       /* what arrived longer ago is a replay */
+#define DETOUR_MAX 4.0      /* silent cameras make an expectation at most this much longer */
 
 struct camera {
     uint32_t edge;
@@ -62,8 +65,8 @@ struct count {
     struct record_sums *sums;
     int64_t now_ms, tick_ms, first_tick_ms, scanned_ms;
     int64_t tick_gap_ms;
-    uint64_t n_timed_out, n_timed_out_single; /* as told to expect */
-    double trip_s;                            /* free flow of a trip, by the network's size */
+    int64_t exposed_ms; /* up to here the vehicles' ages were told to expect */
+    double trip_s;      /* free flow of a trip, by the network's size */
 };
 
 /* ---- making ---- */
@@ -86,13 +89,13 @@ static double trip_of(const struct road_network *network)
 
 enum err count_create(const struct count_settings *settings, const struct count_map *map, struct count **ret_count)
 {
-    assert(map->n_areas > 0 && map->n_areas <= UINT16_MAX && settings->timeout_max_s < COUNT_WHEEL_S - 2);
+    assert(map->n_areas > 0 && map->n_areas <= UINT16_MAX && settings->keep_s > 0);
     struct count *count = mem_alloc_zero(1, sizeof(*count));
     if (count == NULL)
         return ERR_NO_MEMORY;
     count->settings = *settings;
     count->map = *map;
-    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
+    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = count->exposed_ms = INT64_MIN;
     count->trip_s = trip_of(map->network);
     count_expect_init(&count->expect, settings, count->trip_s);
     count->has_camera = mem_alloc_zero(map->network->n_edges, 1);
@@ -102,9 +105,8 @@ enum err count_create(const struct count_settings *settings, const struct count_
     count->told = mem_alloc_zero(map->n_areas, sizeof(*count->told));
     count->record = mem_alloc_zero(map->n_areas, sizeof(*count->record));
     count->sums = mem_alloc_zero(map->n_areas, sizeof(*count->sums));
-    enum err err = count_vehicles_init(&count->vehicles, settings->vehicles_max, map->n_areas, settings->remember_s);
-    if (err == ERR_OK)
-        err = count_travel_init(&count->travel, map->network, settings->pairs_max);
+    count_vehicles_init(&count->vehicles, settings->vehicles_max, settings->keep_s * 1000);
+    enum err err = count_travel_init(&count->travel, map->network, settings->pairs_max);
     if (err == ERR_OK)
         err = count_figures_init(&count->figures, map, settings);
     if (count->has_camera == NULL || count->speaks == NULL || count->areas == NULL || count->is_stale == NULL || count->told == NULL ||
@@ -178,20 +180,31 @@ const struct count_vehicles *count_known_vehicles(const struct count *count)
 
 /* ---- time ---- */
 
+/* Every EXPOSE_MS: how long each vehicle was waited for, so that what is expected can be learned. */
+static void expose(struct count *count)
+{
+    bool is_first_time = count->exposed_ms == INT64_MIN;
+    if (!is_first_time && count->now_ms - count->exposed_ms < EXPOSE_MS)
+        return;
+    double for_s = is_first_time ? 0 : fmin((double)(count->now_ms - count->exposed_ms), (double)EXPOSE_MAX_MS) / 1000;
+    count->exposed_ms = count->now_ms;
+    count_vehicles_expire(&count->vehicles, count->now_ms);
+    count_expect_fade(&count->expect, count->now_ms / 1000);
+    for (uint32_t i = 0; i < count->vehicles.n_slab; i++) {
+        const struct count_vehicle *vehicle = &count->vehicles.slab[i];
+        if (vehicle->n_sightings > 0 && count->now_ms > vehicle->last_ms)
+            count_expect_expose(&count->expect, vehicle->n_sightings == 1, (double)(count->now_ms - vehicle->last_ms) / 1000,
+                (double)vehicle->expected_s, for_s);
+    }
+    count_expect_solve(&count->expect);
+}
+
 static void advance(struct count *count, int64_t now_ms)
 {
     if (now_ms <= count->now_ms)
         return;
-    bool is_new_second = count->now_ms == INT64_MIN || now_ms / 1000 > count->now_ms / 1000;
     count->now_ms = now_ms;
-    if (!is_new_second)
-        return;
-    struct count_vehicles *vehicles = &count->vehicles;
-    count_vehicles_advance(vehicles, now_ms / 1000);
-    count_expect_end(&count->expect, vehicles->n_timed_out - count->n_timed_out, vehicles->n_timed_out_single - count->n_timed_out_single);
-    count->n_timed_out = vehicles->n_timed_out;
-    count->n_timed_out_single = vehicles->n_timed_out_single;
-    count_expect_solve(&count->expect, now_ms / 1000);
+    expose(count);
 }
 
 /* ---- a passage ---- */
@@ -275,19 +288,41 @@ static bool is_duplicate(const struct count *count, const struct count_vehicle *
            (vehicle->before_camera == passage->camera && llabs(passage->time_ms - vehicle->before_ms) <= within_ms);
 }
 
-/* Moves the vehicle to this sighting and counts it from here. */
+/* Moves the vehicle to this sighting. */
 static void place(struct count *count, uint32_t at, const struct count_passage *passage, int64_t seen_ms)
 {
     struct camera *camera = &count->cameras[passage->camera];
-    double timeout_s = count_expect_timeout_s(&count->expect, expected_gap_s(count, camera));
-    struct count_vehicle *vehicle = &count->vehicles.vehicles[at];
+    struct count_vehicle *vehicle = &count->vehicles.slab[at];
     vehicle->before_ms = vehicle->last_ms;
     vehicle->before_camera = vehicle->camera;
     vehicle->last_ms = seen_ms;
     vehicle->camera = passage->camera;
+    vehicle->expected_s = (float)expected_gap_s(count, camera);
+    vehicle->area = count->map.edge_areas[camera->edge];
+}
+
+/* A vehicle that is known already, sighted again. */
+static void sight_again(struct count *count, uint32_t at, const struct count_passage *passage, int64_t seen_ms)
+{
+    struct count_vehicle *vehicle = &count->vehicles.slab[at];
+    if (seen_ms < vehicle->last_ms) {
+        count->counters.n_out_of_order++;
+        return;
+    }
+    struct camera *from = &count->cameras[vehicle->camera];
+    double gap_s = (double)(seen_ms - vehicle->last_ms) / 1000;
+    bool is_live = count->now_ms - passage->arrived_ms < LIVE_MS;
+    look_ahead(count, from);
+    /* What expose() has not counted yet of this waiting. */
+    if (is_live && count->exposed_ms != INT64_MIN)
+        count_expect_expose(&count->expect, vehicle->n_sightings == 1, gap_s, (double)vehicle->expected_s,
+            fmax((double)(seen_ms - count->exposed_ms) / 1000, 0));
+    count_expect_observe(&count->expect, &from->gaps, count->now_ms / 1000, vehicle->n_sightings == 1, is_live, gap_s,
+        (double)vehicle->expected_s, from->base_s);
+    observe_link(count, vehicle->camera, passage->camera, gap_s, passage->arrived_ms);
     vehicle->n_sightings++;
-    int64_t due_s = (seen_ms + (int64_t)(timeout_s * 1000) + 999) / 1000;
-    count_vehicles_place(&count->vehicles, at, count->map.edge_areas[camera->edge], due_s);
+    count_vehicles_renew(&count->vehicles, at);
+    place(count, at, passage, seen_ms);
 }
 
 /* Refuses what its own times speak against; false then. */
@@ -316,33 +351,21 @@ static void on_passage(struct count *count, const struct count_passage *passage)
     int64_t seen_ms = passage->time_ms < passage->arrived_ms ? passage->time_ms : passage->arrived_ms;
     uint32_t at = count_vehicles_find(&count->vehicles, passage->vehicle);
     bool is_first = at == COUNT_NONE;
-    if (!is_first && is_duplicate(count, &count->vehicles.vehicles[at], passage)) {
+    if (!is_first && is_duplicate(count, &count->vehicles.slab[at], passage)) {
         count->counters.n_duplicates++;
         return;
     }
     count->counters.n_passages++;
     count_figures_passage(&count->figures, camera->edge, passage->arrived_ms);
-    if (is_first) {
-        at = count_vehicles_add(&count->vehicles, passage->vehicle);
-        if (at == COUNT_NONE)
-            return; /* no memory for even one: the flow is counted, the vehicle cannot be */
-        look_ahead(count, camera);
-        first_sighting(count, camera, passage->arrived_ms);
-    } else {
-        const struct count_vehicle *vehicle = &count->vehicles.vehicles[at];
-        if (seen_ms < vehicle->last_ms) {
-            count->counters.n_out_of_order++;
-            return;
-        }
-        if (vehicle->state == COUNT_REMEMBERED)
-            count_expect_return(&count->expect, vehicle->n_sightings == 1);
-        struct camera *from = &count->cameras[vehicle->camera];
-        uint32_t from_number = vehicle->camera;
-        double gap_s = (double)(seen_ms - vehicle->last_ms) / 1000;
-        look_ahead(count, from);
-        count_expect_observe(&count->expect, &from->gaps, count->now_ms / 1000, gap_s, expected_gap_s(count, from), from->base_s);
-        observe_link(count, from_number, passage->camera, gap_s, passage->arrived_ms);
+    if (!is_first) {
+        sight_again(count, at, passage, seen_ms);
+        return;
     }
+    at = count_vehicles_add(&count->vehicles, passage->vehicle);
+    if (at == COUNT_NONE)
+        return; /* no memory for even one: its flow is counted, it cannot be */
+    look_ahead(count, camera);
+    first_sighting(count, camera, passage->arrived_ms);
     place(count, at, passage, seen_ms);
 }
 
@@ -396,6 +419,20 @@ static bool judge_areas(struct count *count)
     return is_changed;
 }
 
+/* Each vehicle by its chance to be still on its way. */
+static void count_vehicles(const struct count *count, struct count_area_figures *told)
+{
+    for (uint32_t i = 0; i < count->vehicles.n_slab; i++) {
+        const struct count_vehicle *vehicle = &count->vehicles.slab[i];
+        if (vehicle->n_sightings == 0)
+            continue;
+        double age_s = fmax((double)(count->now_ms - vehicle->last_ms) / 1000, 0);
+        double alive = count_expect_alive(&count->expect, vehicle->n_sightings == 1, age_s, (double)vehicle->expected_s);
+        told[vehicle->area].vehicles += alive;
+        told[vehicle->area].n_vehicles += alive >= 0.5;
+    }
+}
+
 /* Vehicles seen, and those that entered and were not seen yet, rolled up. */
 static void count_areas(struct count *count)
 {
@@ -405,7 +442,8 @@ static void count_areas(struct count *count)
         struct area *area = &count->areas[i];
         double lead_s = area->lead_s > 0 ? area->lead_s * exp(-(double)(count->now_ms - area->faded_ms) / 1000 / settings->window_s) : 0;
         double age_s = fmax((double)(area->heard.last_ms - area->heard.first_ms) / 1000, 1);
-        told[i].n_vehicles = count->vehicles.n_by_area[i];
+        told[i].vehicles = 0;
+        told[i].n_vehicles = 0;
         told[i].unseen = lead_s / (settings->window_s * -expm1(-age_s / settings->window_s));
         told[i].n_passages =
             (uint32_t)lround(count_silence_was_heard(&area->heard)
@@ -414,14 +452,16 @@ static void count_areas(struct count *count)
         told[i].is_told = area->has_camera || area->has_edge;
         told[i].stale_since_ms = area->stale_since_ms;
     }
+    count_vehicles(count, told);
     for (size_t i = count->map.n_areas; i-- > 0;) {
         int32_t above = count->map.area_parents[i];
         if (above >= 0) {
+            told[above].vehicles += told[i].vehicles;
             told[above].n_vehicles += told[i].n_vehicles;
             told[above].unseen += told[i].unseen;
         }
         bool is_known = count->areas[i].has_camera && !count->is_stale[i];
-        told[i].vehicles = is_known ? told[i].n_vehicles + told[i].unseen : NAN;
+        told[i].vehicles = is_known ? told[i].vehicles + told[i].unseen : NAN;
         if (!is_known) {
             told[i].unseen = NAN;
             told[i].n_vehicles = 0;
@@ -483,8 +523,7 @@ static const struct count_area_figures *keep_record(struct count *count, int64_t
 /* The clock was set back by more than passages may be late: what was known is from a time that has not come. */
 static void reset(struct count *count)
 {
-    struct count_vehicles *vehicles = &count->vehicles;
-    count_vehicles_clear(vehicles);
+    count_vehicles_clear(&count->vehicles);
     count_figures_clear(&count->figures);
     count_expect_init(&count->expect, &count->settings, count->trip_s);
     for (uint32_t i = 0; i < count->n_cameras; i++) {
@@ -499,10 +538,8 @@ static void reset(struct count *count)
         count->sums[i] = (struct record_sums){0};
         count->is_stale[i] = false;
     }
-    count->n_timed_out = vehicles->n_timed_out;
-    count->n_timed_out_single = vehicles->n_timed_out_single;
     count->version++;
-    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
+    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = count->exposed_ms = INT64_MIN;
     count->counters.n_resets++;
 }
 

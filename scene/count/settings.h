@@ -11,16 +11,14 @@ struct count_settings {
     uint32_t vehicles_max; /* known at once, counted and remembered */
     uint32_t cameras_max;
     uint32_t pairs_max; /* remembered ways between cameras */
-    /* time-outs */
-    int64_t remember_s;    /* after its time-out a vehicle that comes back was on its way; later it is a new trip */
-    double timeout_min_s;  /* a phase of a signal */
-    double timeout_max_s;  /* below COUNT_WHEEL_S */
+    /* the soft time-out */
+    int64_t keep_s;        /* a vehicle not seen for this long has ended its trip; when it comes back it is a new one */
     double base_default_s; /* to the next camera where the network shows none */
     double ratio_prior;    /* observed over free-flow time between cameras, before anything was observed */
-    double residual_share; /* of the mean remaining gap: way after the last camera; trips end near junctions, where cameras are */
-    double lead_share;     /* the same before the first camera */
+    double slack_s;        /* added to every expectation: two phases of a signal */
+    double after_share;    /* way after the last camera, in mean gaps */
+    double lead_share;     /* way before the first camera, in mean gaps */
     double fade_s;         /* time constant of all that is learned about gaps */
-    double fade_chains_s;  /* of what is learned about the ends of trips */
     /* figures */
     double window_s;      /* time constant of flow, speed and delay */
     int64_t record_ms;    /* period of the record */
@@ -41,15 +39,13 @@ struct count_settings {
         .vehicles_max = 1u << 20,                                                                                                          \
         .cameras_max = 1u << 14,                                                                                                           \
         .pairs_max = 1u << 15,                                                                                                             \
-        .remember_s = 1800,                                                                                                                \
-        .timeout_min_s = 45,                                                                                                               \
-        .timeout_max_s = 1800,                                                                                                             \
+        .keep_s = 1800,                                                                                                                    \
         .base_default_s = 120,                                                                                                             \
         .ratio_prior = 2,                                                                                                                  \
-        .residual_share = 0.4,                                                                                                             \
-        .lead_share = 0.6,                                                                                                                 \
-        .fade_s = 900,                                                                                                                     \
-        .fade_chains_s = 900,                                                                                                              \
+        .slack_s = 60,                                                                                                                     \
+        .after_share = 0.8,                                                                                                                \
+        .lead_share = 1.25,                                                                                                                \
+        .fade_s = 300,                                                                                                                     \
         .window_s = 120,                                                                                                                   \
         .record_ms = 120000,                                                                                                               \
         .delay_max = 12,                                                                                                                   \
