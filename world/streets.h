@@ -1,0 +1,56 @@
+/*
+ * The streets: the city's traffic in SUMO. Vehicles of the register depart by the demand, drive, pass the cameras' stop lines
+ * and arrive; how many are where is counted. Everything about TraCI and SUMO ends here.
+ *
+ * One thread. A step is one simulated second.
+ */
+#ifndef WORLD_STREETS_H
+#define WORLD_STREETS_H
+
+#include "world/city.h"
+#include "world/demand.h"
+#include "world/plates.h"
+
+#define STREETS_FILL_S 12   /* seconds over which vehicles that are on their way already are put on the roads */
+#define STREETS_DEPART_S 90 /* who could not depart by then stays at home; SUMO gives up after 60 */
+
+struct streets_options {
+    const struct world_city *city;       /* kept */
+    const struct road_network *network;  /* kept */
+    const struct demand_plan *plan;      /* kept; its peak counts */
+    struct plates *plates;               /* kept */
+    const char *network_path, *data_dir; /* {data}/world/ gets the loops' file and SUMO's log */
+    double from_s;                       /* second of the day at which the city comes alive */
+    uint64_t seed;
+};
+
+/* A vehicle has left a camera's stop line behind. */
+struct streets_passage {
+    uint32_t camera, plate;
+    uint32_t lane; /* from the middle of the road outwards, from 1 */
+    double speed_mps;
+    double age_s; /* how long before the end of the step */
+};
+typedef void (*streets_passage_fn)(void *context, const struct streets_passage *passage);
+
+struct streets;
+
+/* Writes the loops, starts SUMO. Errors with a place and a mend. */
+enum err streets_create(const struct streets_options *options, struct diag *diag, struct streets **ret_streets) MUST_CHECK;
+void streets_destroy(struct streets *streets); /* ends SUMO; takes NULL */
+/* Runs until the roads are as full as the hour asks: about STREETS_FILL_S and `settle_s` simulated seconds, as fast as it goes. No
+ * passages. */
+enum err streets_warm_up(struct streets *streets, uint32_t settle_s) MUST_CHECK;
+/* ERR_UNAVAILABLE: SUMO is gone. */
+enum err streets_step(struct streets *streets, streets_passage_fn fn, void *context) MUST_CHECK;
+
+double streets_time_s(const struct streets *streets);      /* simulated seconds since SUMO's start */
+double streets_day_s(const struct streets *streets);       /* second of the day */
+uint32_t streets_n_running(const struct streets *streets); /* departed and not yet arrived */
+/* Vehicles on the roads of each area, those of its parts included; [n_areas] of the city. The root is streets_n_running(). */
+const uint32_t *streets_area_counts(const struct streets *streets);
+uint64_t streets_n_teleported(const struct streets *streets); /* taken out of a jam by SUMO: a city in order has few */
+uint64_t streets_n_stayed(const struct streets *streets);     /* could not depart */
+uint64_t streets_n_refused(const struct streets *streets, const char **ret_why);
+
+#endif
