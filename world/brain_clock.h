@@ -8,7 +8,7 @@
 #include "base/clock.h"
 
 struct brain_clock {
-    double speed;         /* brain milliseconds in one of ours */
+    double speed; /* brain milliseconds in one of ours */
     bool is_set;
     double low_ms, high_ms; /* of brain time minus speed times our time */
 };

@@ -242,8 +242,8 @@ void cameras_count(const struct cameras *cameras, struct cameras_counts *ret_cou
 
 /* ---- life ---- */
 
-enum err cameras_create(struct loop *loop, struct http_client *client, const struct world_city *city, const char *brain, struct brain_clock *clock,
-    const bool *is_dead, struct cameras **ret_cameras)
+enum err cameras_create(struct loop *loop, struct http_client *client, const struct world_city *city, const char *brain,
+    struct brain_clock *clock, const bool *is_dead, struct cameras **ret_cameras)
 {
     struct cameras *cameras = mem_alloc_zero(1, sizeof *cameras);
     if (!cameras)

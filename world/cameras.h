@@ -24,18 +24,18 @@
 struct cameras;
 
 struct cameras_counts {
-    uint64_t n_sent;     /* accepted by the brain with status 0 */
-    uint64_t n_refused;  /* answered with another status: not sent again */
-    uint64_t n_dropped;  /* never sent: the queue was full */
-    uint64_t n_failed;   /* requests that had to be tried again */
-    uint32_t n_waiting;  /* readings in the queues */
+    uint64_t n_sent;    /* accepted by the brain with status 0 */
+    uint64_t n_refused; /* answered with another status: not sent again */
+    uint64_t n_dropped; /* never sent: the queue was full */
+    uint64_t n_failed;  /* requests that had to be tried again */
+    uint32_t n_waiting; /* readings in the queues */
     uint32_t n_registered;
     char why[160]; /* of the last refusal or failure */
 };
 
 /* `city`, `clock` and `brain` (address, "http://127.0.0.1:8080") are kept. `is_dead`: [n_cameras], copied. */
-enum err cameras_create(struct loop *loop, struct http_client *client, const struct world_city *city, const char *brain, struct brain_clock *clock,
-    const bool *is_dead, struct cameras **ret_cameras) MUST_CHECK;
+enum err cameras_create(struct loop *loop, struct http_client *client, const struct world_city *city, const char *brain,
+    struct brain_clock *clock, const bool *is_dead, struct cameras **ret_cameras) MUST_CHECK;
 void cameras_destroy(struct cameras *cameras); /* after the client; takes NULL */
 /* A reading for the next batch; copied. Dead cameras take none. `number` is set here. */
 void cameras_add(struct cameras *cameras, uint32_t camera, const struct viid_passage *passage);

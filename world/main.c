@@ -20,11 +20,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define SETTLE_S 90          /* seconds after which a filled city moves as if it had always been there */
-#define BEHIND_MAX_MS 2000   /* later than this, lost time is not caught up: the machine is too slow for the speed asked */
-#define TICK_MS 250          /* how often the cameras look what is due, at least */
-#define TELL_MS 60000        /* between two lines of progress */
-#define TELL_EARLY_MS 3000   /* the first line comes soon: somebody is watching */
+#define SETTLE_S 90        /* seconds after which a filled city moves as if it had always been there */
+#define BEHIND_MAX_MS 2000 /* later than this, lost time is not caught up: the machine is too slow for the speed asked */
+#define TICK_MS 250        /* how often the cameras look what is due, at least */
+#define TELL_MS 60000      /* between two lines of progress */
+#define TELL_EARLY_MS 3000 /* the first line comes soon: somebody is watching */
 
 struct world {
     struct world_options options;
@@ -95,6 +95,13 @@ static enum err world_load(struct world *world, struct diag_list *diags)
     return err;
 }
 
+/* Has somebody asked the world to end, before its loop runs? */
+static bool is_asked_to_end(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
+}
+
 static enum err world_fill(struct world *world, struct diag_list *diags)
 {
     struct diag diag = {""};
@@ -108,7 +115,7 @@ static enum err world_fill(struct world *world, struct diag_list *diags)
         .seed = world->options.seed};
     struct mono_time begin = clock_mono(clock_system());
     enum err err = streets_create(&options, &diag, &world->streets);
-    err = err ? err : streets_warm_up(world->streets, SETTLE_S);
+    err = err ? err : streets_warm_up(world->streets, SETTLE_S, is_asked_to_end);
     if (err) {
         (void)diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
         return err;
@@ -229,13 +236,14 @@ static void on_tell(struct loop_timer *timer)
     truth_count(world->truth, &truth);
     uint64_t refused = streets_n_refused(world->streets, &why);
     (void)fprintf(stderr,
-        "cityworld: %02u:%02u %u vehicles; %u of %u cameras registered; passages %llu, missed %llu, accepted %llu, refused %llu, dropped %llu, "
+        "cityworld: %02u:%02u %u vehicles; %u of %u cameras registered; passages %llu, missed %llu, accepted %llu, refused %llu, dropped "
+        "%llu, "
         "waiting %u; truth %llu; tried again %llu%s%s",
         day_s / 3600, day_s / 60 % 60, streets_n_running(world->streets), cameras.n_registered, world->city.n_cameras,
         (unsigned long long)world->n_passages, (unsigned long long)world->n_missed, (unsigned long long)cameras.n_sent,
-        (unsigned long long)cameras.n_refused, (unsigned long long)cameras.n_dropped, cameras.n_waiting, (unsigned long long)truth.n_accepted,
-        (unsigned long long)(cameras.n_failed + truth.n_failed), cameras.why[0] || truth.why[0] ? ": " : "",
-        cameras.why[0] ? cameras.why : truth.why);
+        (unsigned long long)cameras.n_refused, (unsigned long long)cameras.n_dropped, cameras.n_waiting,
+        (unsigned long long)truth.n_accepted, (unsigned long long)(cameras.n_failed + truth.n_failed),
+        cameras.why[0] || truth.why[0] ? ": " : "", cameras.why[0] ? cameras.why : truth.why);
     if (world->n_skipped)
         (void)fprintf(stderr, "; the machine is too slow for this speed, %llu times", (unsigned long long)world->n_skipped);
     if (refused)
@@ -299,9 +307,10 @@ static enum err world_rehearse(struct world *world)
             continue;
         unsigned day_s = (unsigned)streets_day_s(world->streets);
         uint64_t refused = streets_n_refused(world->streets, &why);
-        (void)printf("%02u:%02u %u vehicles, %llu passages, %llu teleported, %llu stayed at home, %llu refused%s%s\n", day_s / 3600, day_s / 60 % 60,
-            streets_n_running(world->streets), (unsigned long long)n_passages, (unsigned long long)streets_n_teleported(world->streets),
-            (unsigned long long)streets_n_stayed(world->streets), (unsigned long long)refused, refused ? ": " : "", refused ? why : "");
+        (void)printf("%02u:%02u %u vehicles, %llu passages, %llu teleported, %llu stayed at home, %llu refused%s%s\n", day_s / 3600,
+            day_s / 60 % 60, streets_n_running(world->streets), (unsigned long long)n_passages,
+            (unsigned long long)streets_n_teleported(world->streets), (unsigned long long)streets_n_stayed(world->streets),
+            (unsigned long long)refused, refused ? ": " : "", refused ? why : "");
         (void)fflush(stdout);
     }
     return err;
@@ -331,7 +340,8 @@ int main(int argc, char **argv)
     err = err ? err : world_fill(&world, &diags);
     if (!err)
         err = world.options.rehearse_s > 0 ? world_rehearse(&world) : world_live(&world);
-    tell(&diags);
+    if (err != ERR_CANCELLED)
+        tell(&diags);
     world_finish(&world);
-    return err ? 1 : 0;
+    return err && err != ERR_CANCELLED ? 1 : 0;
 }

@@ -370,16 +370,19 @@ done:
     return err;
 }
 
-enum err streets_warm_up(struct streets *streets, uint32_t settle_s)
+enum err streets_warm_up(struct streets *streets, uint32_t settle_s, bool (*is_over)(void))
 {
     enum err err = ERR_OK;
     double want = wanted(streets);
     for (int i = 0; i < STREETS_FILL_S && !err; i++) {
         err = depart(streets, (uint32_t)(want / STREETS_FILL_S), true);
         err = err ? err : step(streets, NULL, NULL);
+        err = !err && is_over && is_over() ? ERR_CANCELLED : err;
     }
-    for (uint32_t i = 0; i < settle_s && !err; i++)
+    for (uint32_t i = 0; i < settle_s && !err; i++) {
         err = streets_step(streets, NULL, NULL);
+        err = !err && is_over && is_over() ? ERR_CANCELLED : err;
+    }
     err = err ? err : subscribe_loops(streets);
     return err ? err : subscribe_edges(streets);
 }

@@ -39,8 +39,8 @@ struct streets;
 enum err streets_create(const struct streets_options *options, struct diag *diag, struct streets **ret_streets) MUST_CHECK;
 void streets_destroy(struct streets *streets); /* ends SUMO; takes NULL */
 /* Runs until the roads are as full as the hour asks: about STREETS_FILL_S and `settle_s` simulated seconds, as fast as it goes. No
- * passages. */
-enum err streets_warm_up(struct streets *streets, uint32_t settle_s) MUST_CHECK;
+ * passages. ERR_CANCELLED as soon as `is_over` (may be NULL) says so. */
+enum err streets_warm_up(struct streets *streets, uint32_t settle_s, bool (*is_over)(void)) MUST_CHECK;
 /* ERR_UNAVAILABLE: SUMO is gone. */
 enum err streets_step(struct streets *streets, streets_passage_fn fn, void *context) MUST_CHECK;
 

@@ -52,7 +52,10 @@ static void become_sumo(const struct sumo_options *options, const char *port, co
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
-    (void)setpgid(0, 0); /* Ctrl-C is the world's to handle */
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* what the world holds back is not for its child to hold back */
+    (void)setpgid(0, 0);                         /* Ctrl-C is the world's to handle */
     (void)dup2(log, STDOUT_FILENO);
     (void)dup2(log, STDERR_FILENO);
     (void)execvp(argv[0], (char *const *)(uintptr_t)argv);

@@ -109,11 +109,8 @@ void truth_publish(struct truth *truth, const uint32_t *counts, struct mono_time
     truth->last_record = record;
     buf_reset(&truth->body);
     truth_write(truth->city, counts, time, is_record, &truth->body);
-    const struct http_request request = {.method = "POST",
-        .url = truth->url,
-        .bearer = truth->token,
-        .content_type = "application/json",
-        .body = buf_str(&truth->body)};
+    const struct http_request request = {
+        .method = "POST", .url = truth->url, .bearer = truth->token, .content_type = "application/json", .body = buf_str(&truth->body)};
     truth->is_under_way = true;
     enum err err = truth->body.err ? truth->body.err : http_client_start(truth->client, &request, on_answer, truth);
     if (err) {

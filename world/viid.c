@@ -10,7 +10,7 @@
 static const char *plate_color(const char *plate_class)
 {
     if (str_equal_c(STR("01"), plate_class))
-        return "6"; /* yellow */
+        return "6";                                                        /* yellow */
     return str_starts_with(str_from_c(plate_class), STR("5")) ? "9" : "5"; /* green, blue */
 }
 

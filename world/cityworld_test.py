@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""cityworld against a door of this test's own: Digest, registering, keepalives, passages, the truth, a door that goes and comes back,
+SUMO killed, a clean end. usage: cityworld_test.py CITYWORLD
+"""
+import hashlib
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+import city  # noqa: E402  tests/city.py
+
+CITY = os.path.join(ROOT, "city", "hangzhou")
+PLATE = re.compile("浙A[0-9A-Z]{5,6}$")
+
+
+SPEED = 4
+BEGIN = time.time()
+
+
+def brain_time():
+    """The clock of a brain that runs as fast as the world."""
+    return BEGIN + SPEED * (time.time() - BEGIN)
+
+
+def md5(text):
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+class Door(http.server.ThreadingHTTPServer):
+    """What a brain does for cameras, in fifty lines: nothing is kept but counts."""
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, port, password, token):
+        super().__init__(("127.0.0.1", port), Handler)
+        self.password, self.token = password, token
+        self.lock = threading.Lock()
+        self.registered, self.passages, self.truth, self.bad = set(), {}, [], []
+        self.n_busy, self.n_repeats, self.connections = 0, 0, []
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+        self.thread.start()
+
+    def handle_error(self, request, client_address):
+        pass   # connections that the world's end has cut
+
+    def end(self):
+        self.shutdown()
+        self.server_close()
+        for connection in self.connections:   # a brain that ends leaves no connection open
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.thread.join()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        super().setup()
+        self.server.connections.append(self.connection)
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body=None, headers=()):
+        data = json.dumps(body or {}).encode()
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def digest_device(self):
+        """Who signs, or None; RFC 2617 with qop=auth."""
+        text = self.headers.get("Authorization", "")
+        f = dict(re.findall(r'(\w+)="?([^",]+)"?', text))
+        if not text.startswith("Digest ") or f.get("nonce") != "n1":
+            return None
+        ha1, ha2 = md5(f"{f['username']}:citybrain:{self.server.password}"), md5(f"{self.command}:{f['uri']}")
+        return f["username"] if f["response"] == md5(f"{ha1}:n1:{f['nc']}:{f['cnonce']}:auth:{ha2}") else None
+
+    def do_GET(self):
+        self.handle_one()
+
+    def do_POST(self):
+        self.handle_one()
+
+    def handle_one(self):
+        server = self.server
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path.startswith("/hub/v1/publish/"):
+            with server.lock:
+                if self.headers.get("Authorization") != "Bearer " + server.token or self.path != "/hub/v1/publish/hangzhou/world/truth":
+                    server.bad.append(self.path)
+                server.truth.append(json.loads(body)["events"])
+            return self.answer(200, {"accepted": 1})
+        device = self.digest_device()
+        if not device:
+            return self.answer(401, None, [("WWW-Authenticate", 'Digest realm="citybrain",qop="auth",algorithm="MD5",nonce="n1"')])
+        with server.lock:
+            if self.path == "/VIID/MotorVehicles" and server.n_busy > 0:
+                server.n_busy -= 1
+                return self.answer(503)
+            return self.answer(200, self.react(device, json.loads(body) if body else None))
+
+    def react(self, device, body):
+        server = self.server
+        if self.path == "/VIID/System/Time":
+            return {"SystemTimeObject": {"LocalTime": time.strftime("%Y%m%d%H%M%S", time.gmtime(brain_time() + 8 * 3600))}}
+        if self.path == "/VIID/System/Register":
+            server.registered.add(body["RegisterObject"]["DeviceID"])
+        if self.path == "/VIID/MotorVehicles":
+            statuses = []
+            for one in body["MotorVehicleListObject"]["MotorVehicleObject"]:
+                if one["DeviceID"] != device or device not in server.registered or self.headers.get("User-Identify") != device:
+                    server.bad.append(one)
+                server.n_repeats += one["MotorVehicleID"] in server.passages
+                server.passages[one["MotorVehicleID"]] = one
+                statuses.append({"Id": one["MotorVehicleID"], "StatusCode": "0"})
+            return {"ResponseStatusListObject": {"ResponseStatusObject": statuses}}
+        return {"ResponseStatusObject": {"Id": device, "StatusCode": "0"}}
+
+
+def check(is_true, words):
+    if not is_true:
+        raise AssertionError(words)
+
+
+def check_passages(door, n_cameras):
+    with door.lock:
+        passages, bad, registered = list(door.passages.values()), list(door.bad), len(door.registered)
+    check(not bad, f"the door met what it must not: {bad[:2]}")
+    check(registered == n_cameras - 3, f"{registered} cameras registered, not {n_cameras - 3}: three are dead")
+    for one in passages:
+        check(len(one["MotorVehicleID"]) == 48, one)
+        check(PLATE.match(one["PlateNo"]), one)
+        check(1 <= one["LaneNo"] <= 4 and 0 < one["Speed"] < 130 and 0 < int(one["PlateReliability"]) <= 100, one)
+        passed = time.mktime(time.strptime(one["PassTime"], "%Y%m%d%H%M%S")) - time.mktime(time.gmtime(brain_time() + 8 * 3600))
+        check(-120 < passed <= 5, f"a passage of another time: {one['PassTime']}")
+    with open(os.path.join(door.data, "world", "plates.txt"), encoding="utf-8") as f:
+        known = {line.split()[0] for line in f}
+    right = sum(one["PlateNo"] in known for one in passages)
+    check(0.75 < right / len(passages) < 0.999, f"{right} of {len(passages)} plates are registered, with a tenth misread")
+
+
+def check_truth(rows, names):
+    by_area = {row["area"]: row["value"] for row in rows if row["period_ms"] == 1000}
+    check(set(by_area) == names, f"truth for {sorted(by_area)}")
+    check(all(row["name"] == "vehicles_true" and row["stale_since"] is None for row in rows), rows[0])
+    check(by_area["hangzhou"] > 150, f"{by_area['hangzhou']} vehicles in the whole city")
+    parts = sum(value for area, value in by_area.items() if area.count(".") == 2)
+    check(abs(parts - by_area["hangzhou"]) <= 0.05 * by_area["hangzhou"] + 5, f"the streets hold {parts} of {by_area['hangzhou']}")
+    check(by_area["hangzhou.xihu"] + by_area["hangzhou.gongshu"] >= parts, "districts hold less than their streets")
+
+
+def children(pid):
+    out = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid=,comm="], stdout=subprocess.PIPE, universal_newlines=True, check=False).stdout
+    return {int(line.split()[0]): line.split()[1] for line in out.splitlines()}
+
+
+def main():
+    cityworld = os.path.abspath(sys.argv[1])
+    data = tempfile.mkdtemp(prefix="cityworld-test-")
+    shutil.copytree(city.made_data(), data, dirs_exist_ok=True)
+    os.makedirs(os.path.join(data, "tokens"), exist_ok=True)
+    with open(os.path.join(data, "tokens", "hangzhou_world"), "w", encoding="ascii") as f:
+        f.write("t0ken\n")
+    with open(os.path.join(data, "secrets", "camera"), encoding="ascii") as f:
+        password = f.read().strip()
+    with open(os.path.join(CITY, "systems", "cameras.yaml"), encoding="utf-8") as f:
+        n_cameras = f.read().count("device:")
+    with open(os.path.join(CITY, "areas.yaml"), encoding="utf-8") as f:
+        names = set(re.findall(r"- name: (\S+)", f.read()))
+    port = city.free_port()
+    command = [cityworld, CITY, "--data", data, "--port", str(port), "--peak", "400", "--speed", str(SPEED), "--misread", "0.1", "--dead-camera", "3"]
+    world = subprocess.Popen(command, stderr=subprocess.PIPE, universal_newlines=True)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(world.stderr))
+    reader.start()
+    door = None
+    try:
+        time.sleep(2)   # the world is there before its brain
+        door = Door(port, password, "t0ken")
+        door.data = data
+        city.wait_for(lambda: len(door.passages) > 20 and door.truth, 60, "passages and truth")
+        check_passages(door, n_cameras)
+        check_truth(door.truth[-1], names)
+
+        door.n_busy = 10   # 503: everything is sent again
+        seen = len(door.passages)
+        city.wait_for(lambda: door.n_busy == 0 and len(door.passages) > seen + 10, 60, "passages after 503")
+
+        door.end()         # the brain goes, and another comes
+        time.sleep(2)
+        before = len(door.passages)
+        second = Door(port, password, "t0ken")
+        second.data = data
+        door = second
+        city.wait_for(lambda: len(second.passages) > 20, 60, "passages after the door came back")
+        check(before > 0 and len(second.registered) > 50, f"{len(second.registered)} cameras registered again")
+
+        sumo = [pid for pid, name in children(world.pid).items() if name == "sumo"]
+        check(len(sumo) == 1, f"one SUMO under the world, found {children(world.pid)}")
+        os.kill(sumo[0], signal.SIGKILL)
+        check(world.wait(20) == 1, "the world ends with 1 when SUMO ends")
+        reader.join()
+        check(any("SUMO has ended" in line for line in lines), lines)
+
+        world = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        seen = len(second.passages)
+        city.wait_for(lambda: len(second.passages) > seen, 60, "passages of a new world")
+        sumo = list(children(world.pid))
+        world.send_signal(signal.SIGTERM)
+        check(world.wait(10) == 0, "a clean end is 0")
+        check(not [pid for pid in sumo if os.path.exists(f"/proc/{pid}")], "SUMO is left behind")
+    except BaseException:
+        print("".join(lines[-20:]))
+        raise
+    finally:
+        if world.poll() is None:
+            world.kill()
+            world.wait()
+        if door:
+            door.end()
+        shutil.rmtree(data, ignore_errors=True)
+    print("passed")
+
+
+main()
