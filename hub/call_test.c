@@ -63,6 +63,7 @@ static int make(void **state)
 {
     struct diag_list diags;
     fake_city_make(&city);
+    city.ledger = fake_ledger();
     return fake_city_load(&city, &diags) != ERR_OK;
 }
 
@@ -70,6 +71,7 @@ static int finish(void **state)
 {
     fake_city_unload(&city);
     fake_city_remove(&city);
+    fake_ledger_reset();
     assert_int_equal(mem_n_live(), 0);
     return 0;
 }

@@ -33,6 +33,8 @@ void fake_system_release(void);
  * stream h/count/indicator, object h/count/road, contracts h/c-1 (stream), h/c-2 (object), h/c-17 (table) ---- */
 struct fake_city {
     char dir[64], data[80];
+    struct ledger *ledger; /* given by the test */
+    const struct crypto_key *ledger_key;
     struct clock_fake clock;
     struct clock *real_clock;                       /* NULL: the fake one */
     const struct hub_system_ops *const *connectors; /* NULL: the fake one alone */

@@ -243,7 +243,6 @@ void fake_city_make(struct fake_city *city)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         fake_city_write(city, files[i][0], files[i][1]);
     fake_system = (struct fake_system){.n_rows = 1};
-    fake_ledger_reset();
     clock_fake_init(&city->clock, (struct wall_time){INT64_C(1795000000000)}); /* 2026-11-18 */
 }
 
@@ -261,7 +260,8 @@ enum err fake_city_load(struct fake_city *city, struct diag_list *diags)
         .clock = city->real_clock ? city->real_clock : &city->clock.clock,
         .loop = city->loop,
         .bus = city->bus,
-        .ledger = fake_ledger(),
+        .ledger = city->ledger,
+        .ledger_key = city->ledger_key,
         .connectors = city->connectors ? city->connectors : connectors,
     };
     city->hub = NULL;
@@ -296,5 +296,4 @@ void fake_city_remove(struct fake_city *city)
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", city->dir);
     assert(system(command) == 0);
-    fake_ledger_reset();
 }

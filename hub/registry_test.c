@@ -13,12 +13,14 @@ static struct fake_city city;
 static int make(void **state)
 {
     fake_city_make(&city);
+    city.ledger = fake_ledger();
     return 0;
 }
 
 static int finish(void **state)
 {
     fake_city_remove(&city);
+    fake_ledger_reset();
     return 0;
 }
 
@@ -184,6 +186,7 @@ static void wrong_files(void **state)
         struct fake_city wrong;
         char place[128];
         fake_city_make(&wrong);
+        wrong.ledger = fake_ledger();
         fake_city_write(&wrong, rows[i].file, rows[i].text);
         if (fake_city_load(&wrong, &diags) == ERR_OK)
             fail_msg("row %zu (%s): accepted", i, rows[i].says);
@@ -193,6 +196,7 @@ static void wrong_files(void **state)
             fail_msg("row %zu should say at line %d \"%s\", says: %s", i, rows[i].line, rows[i].says, diags.diags[0].text);
         fake_city_unload(&wrong);
         fake_city_remove(&wrong);
+        fake_ledger_reset();
     }
 }
 

@@ -54,6 +54,7 @@ static int make(void **state)
 {
     struct diag_list diags;
     fake_city_make(&city);
+    city.ledger = fake_ledger();
     return fake_city_load(&city, &diags) != ERR_OK;
 }
 
@@ -61,6 +62,7 @@ static int finish(void **state)
 {
     fake_city_unload(&city);
     fake_city_remove(&city);
+    fake_ledger_reset();
     assert_int_equal(mem_n_live(), 0);
     return 0;
 }

@@ -270,7 +270,7 @@ static void sqlite_close(void *context)
     destroy(system);
 }
 
-const struct hub_system_ops sqlite_system_ops = {
+const struct hub_system_ops system_sqlite_ops = {
     .connector = "sqlite",
     .open = sqlite_open,
     .bind = sqlite_bind,

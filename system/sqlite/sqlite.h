@@ -6,6 +6,6 @@
 
 #include "hub/system.h"
 
-extern const struct hub_system_ops sqlite_system_ops;
+extern const struct hub_system_ops system_sqlite_ops;
 
 #endif

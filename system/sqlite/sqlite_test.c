@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static struct fake_city city;
-static const struct hub_system_ops *const connectors[] = {&sqlite_system_ops, NULL};
+static const struct hub_system_ops *const connectors[] = {&system_sqlite_ops, NULL};
 static char db_path[128];
 
 #define HEAD "party: h/police\nconnector: sqlite\nconnection: {file: \"{data}/police.sqlite\", timeout: 300ms}\nresources:\n"
@@ -60,6 +60,7 @@ static void make_db(void)
 static int make(void **state)
 {
     fake_city_make(&city);
+    city.ledger = fake_ledger();
     city.connectors = connectors;
     city.real_clock = clock_system();
     snprintf(db_path, sizeof db_path, "%s/police.sqlite", city.data);
@@ -75,6 +76,7 @@ static int finish(void **state)
     if (city.hub)
         fake_city_unload(&city);
     fake_city_remove(&city);
+    fake_ledger_reset();
     assert_int_equal(mem_n_live(), 0);
     return 0;
 }
@@ -448,7 +450,7 @@ static void leaves_the_file_alone(void **state)
                 .n_rows_max = 10,
                 .loop = city.loop,
                 .done = fetched};
-            sqlite_system_ops.fetch(plan, &slots[i].fetch);
+            system_sqlite_ops.fetch(plan, &slots[i].fetch);
         }
         while (n_answered < n + N_SLOTS)
             assert_ok(loop_run_once(city.loop, 100));
@@ -494,7 +496,7 @@ static void full_queue(void **state)
             .n_rows_max = 1,
             .loop = city.loop,
             .done = counted};
-        sqlite_system_ops.fetch(plan, &fetches[i]);
+        system_sqlite_ops.fetch(plan, &fetches[i]);
     }
     for (int i = 0; i < 1000 && n_answered < 40000; i++)
         assert_ok(loop_run_once(city.loop, 10));

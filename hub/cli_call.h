@@ -1,0 +1,32 @@
+/*
+ * `citybrain call`: one call from the shell, as a party, for a purpose, through the running brain's door.
+ */
+#ifndef HUB_CLI_CALL_H
+#define HUB_CLI_CALL_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#define CLI_KEYS_MAX 16
+
+struct hub_cli_call {
+    const char *url;         /* "http://127.0.0.1:8080" */
+    const char *token;       /* of the party: the content of {data}/tokens/<area>_<name> */
+    const char *resource;    /* "hangzhou/police/vehicle" */
+    const char *purpose;     /* "parking.settle" */
+    const char *contract;    /* NULL: the one that fits */
+    const char *fields;      /* "plate,status"; NULL: all that a contract for this purpose grants */
+    const char *const *keys; /* "plate=浙A12345" */
+    size_t n_keys;
+};
+
+/* The answer's JSON on `out`; a refusal in words on `error`. Returns the exit code: 0 answered, 1 refused, 2 not reached or asked wrongly.
+ */
+int hub_cli_call(const struct hub_cli_call *call, FILE *out, FILE *error);
+
+/* Reads {data}/tokens/<area>_<name> of party "<area>/<name>" into `token`, without its newline. ERR_NOT_FOUND: it has none. */
+enum err hub_cli_token(const char *data_dir, const char *party, char *token, size_t size) MUST_CHECK;
+
+#endif

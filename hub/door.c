@@ -1,0 +1,550 @@
+/*
+ * The hub's door for programs and screens: HTTP and JSON (docs/hub.md, docs/openapi.json). Who asks is known before a handler runs; what
+ * it may ask is the contracts' affair. What is denied and what does not exist look the same, but for the consumer of the contract,
+ * who is told the rule.
+ *
+ * The ledger's tiles, proofs and key are public: they hold no personal data, and their worth is that strangers check them.
+ */
+#include "base/log.h"
+#include "http/server.h"
+#include "hub/parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CALL_BODY_MAX 65536
+#define LIST_MAX (32u << 20)
+#define PROOF_MAX 65536
+#define TILE_PATH_MAX 200
+
+static struct str unknown_text(void)
+{
+    return STR("there is no such resource, or no contract for it");
+}
+
+static void reply_refusal(struct http_exchange *x, const struct hub_refusal *refusal)
+{
+    switch (refusal->err) {
+    case ERR_DENIED:
+        http_reply_problem(x, 404, unknown_text(), refusal->rule);
+        break;
+    case ERR_NOT_FOUND:
+        http_reply_problem(x, 404, unknown_text(), -1);
+        break;
+    case ERR_BUSY:
+        http_add_header(x, "Retry-After", STR("1"));
+        http_reply_problem(x, 429, str_from_c(refusal->diag.text), refusal->rule ? refusal->rule : -1);
+        break;
+    case ERR_RANGE:
+        http_reply_problem(x, 400, str_from_c(refusal->diag.text), -1);
+        break;
+    default:
+        http_reply_err(x, refusal->err, str_from_c(refusal->diag.text));
+    }
+}
+
+/* "area/party/name" of the path. */
+static enum err resource_name(struct http_exchange *x, struct str *ret_name)
+{
+    return arena_printf(http_arena(x), ret_name, STR_FORMAT "/" STR_FORMAT "/" STR_FORMAT, STR_ARG(http_param(x, "area")),
+        STR_ARG(http_param(x, "party")), STR_ARG(http_param(x, "name")));
+}
+
+/* ---- POST /hub/v1/call/{area}/{party}/{name} ---- */
+
+struct calling {
+    struct hub_call call;
+    struct http_exchange *x;
+};
+
+static void call_done(struct hub_call *call)
+{
+    static const char head[] = "{\"rows\":", middle[] = ",\"truncated\":", tail[] = ",\"receipt\":\"";
+    struct http_exchange *x = ((struct calling *)call->context)->x;
+    if (call->refusal.err) {
+        reply_refusal(x, &call->refusal);
+        return;
+    }
+    struct str truncated = call->is_truncated ? STR("true") : STR("false"), receipt = str_from_c(call->receipt);
+    struct buf body;
+    buf_init(&body, call->json.len + 512);
+    char *at = buf_reserve(&body, call->json.len + 512);
+    if (!at) {
+        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+        return;
+    }
+    buf_append(&body, head, sizeof head - 1);
+    buf_append_str(&body, call->json);
+    buf_append(&body, middle, sizeof middle - 1);
+    buf_append_str(&body, truncated);
+    buf_append(&body, tail, sizeof tail - 1);
+    buf_append_str(&body, receipt);
+    buf_append(&body, "\"}", 2);
+    http_reply_json(x, 200, buf_str(&body));
+    buf_finish(&body);
+}
+
+static struct str text_of(const json_t *json)
+{
+    return (struct str){json_string_value(json), json_string_length(json)};
+}
+
+static enum err read_fields(struct arena *arena, const json_t *list, struct hub_call *call)
+{
+    size_t n = json_array_size(list);
+    if (!json_is_array(list) || n > HUB_FIELDS_MAX)
+        return ERR_SYNTAX;
+    struct str *fields = arena_alloc_zero(arena, n + 1, sizeof *fields);
+    if (!fields)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *item = json_array_get(list, i);
+        if (!json_is_string(item))
+            return ERR_SYNTAX;
+        fields[i] = text_of(item);
+    }
+    call->fields = fields;
+    call->n_fields = n;
+    return ERR_OK;
+}
+
+/* As the resource's field is declared; otherwise as JSON has it, and the call says later that the type is wrong: before the decision
+ * nobody learns what a resource holds. */
+static struct value key_value(const struct hub_resource *resource, struct str name, const json_t *json)
+{
+    struct value value = VALUE_NONE;
+    int at = resource ? hub_field_find(resource, name) : -1;
+    if (at >= 0 && json_to_value(json, resource->fields[at].type, &value) == ERR_OK)
+        return value;
+    if (json_is_string(json))
+        return value_text(text_of(json));
+    if (json_is_integer(json))
+        return value_integer(json_integer_value(json));
+    return VALUE_NONE;
+}
+
+static enum err read_key(struct arena *arena, const struct hub_resource *resource, json_t *object, struct hub_call *call)
+{
+    size_t n = json_object_size(object), at = 0;
+    const char *key;
+    json_t *item;
+    if (!json_is_object(object) || n > HUB_FIELDS_MAX)
+        return ERR_SYNTAX;
+    struct str *names = arena_alloc_zero(arena, n + 1, sizeof *names);
+    struct value *values = arena_alloc_zero(arena, n + 1, sizeof *values);
+    if (!names || !values)
+        return ERR_NO_MEMORY;
+    json_object_foreach(object, key, item)
+    {
+        names[at] = str_from_c(key);
+        values[at] = key_value(resource, names[at], item);
+        at++;
+    }
+    call->key_names = names;
+    call->key_values = values;
+    call->n_keys = n;
+    return ERR_OK;
+}
+
+/* What is wrong with the body; NULL: nothing. */
+static const char *read_call(struct http_exchange *x, json_t *body, const struct hub_resource *resource, struct hub_call *call)
+{
+    static const char form[] = "the body is {\"purpose\":\"…\",\"key\":{…},\"fields\":[…]} and may have \"contract\"";
+    size_t n_known = 3;
+    json_t *contract = json_object_get(body, "contract");
+    if (!json_is_object(body) || json_get_str(body, "purpose", &call->purpose))
+        return form;
+    if (contract) {
+        n_known++;
+        if (!json_is_string(contract))
+            return "\"contract\" is a contract's name";
+        call->contract = text_of(contract);
+    }
+    if (json_object_size(body) != n_known || !json_object_get(body, "key") || !json_object_get(body, "fields"))
+        return form;
+    if (read_fields(http_arena(x), json_object_get(body, "fields"), call))
+        return "\"fields\" is a list of at most 64 names";
+    if (read_key(http_arena(x), resource, json_object_get(body, "key"), call))
+        return "\"key\" is an object of at most 64 members";
+    return NULL;
+}
+
+static void handle_call(struct http_exchange *x, void *context)
+{
+    struct hub *hub = context;
+    json_t *body;
+    if (http_body_json(x, &body))
+        return;
+    struct calling *calling = arena_alloc_zero(http_arena(x), 1, sizeof *calling);
+    if (!calling || resource_name(x, &calling->call.resource)) {
+        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+        return;
+    }
+    struct hub_call *call = &calling->call;
+    const char *wrong = read_call(x, body, hub_resource_find(hub, call->resource), call);
+    if (wrong) {
+        http_reply_problem(x, 400, str_from_c(wrong), -1);
+        return;
+    }
+    calling->x = x;
+    call->party = http_identity(x)->party;
+    call->loop = http_loop(x);
+    call->done = call_done;
+    call->context = calling;
+    hub_call_start(hub, call);
+}
+
+/* ---- GET /hub/v1/object/{area}/{party}/{name}?purpose= ---- */
+
+struct object_getting {
+    struct hub_object_get get;
+    struct http_exchange *x;
+};
+
+static void object_done(struct hub_object_get *get)
+{
+    struct http_exchange *x = ((struct object_getting *)get->context)->x;
+    struct str media_type;
+    if (get->refusal.err) {
+        reply_refusal(x, &get->refusal);
+    } else if (arena_copy_str(http_arena(x), get->media_type, &media_type)) {
+        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+    } else {
+        http_add_header(x, "Citybrain-Receipt", str_from_c(get->receipt));
+        http_reply(x, 200, media_type.ptr, get->bytes);
+    }
+}
+
+static void handle_object(struct http_exchange *x, void *context)
+{
+    struct object_getting *getting = arena_alloc_zero(http_arena(x), 1, sizeof *getting);
+    struct str purpose = http_query(x, "purpose");
+    if (str_is_empty(purpose)) {
+        http_reply_problem(x, 400, STR("say what for: ?purpose=CODE"), -1);
+        return;
+    }
+    if (!getting || resource_name(x, &getting->get.resource)) {
+        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+        return;
+    }
+    getting->x = x;
+    getting->get.party = http_identity(x)->party;
+    getting->get.purpose = purpose;
+    getting->get.loop = http_loop(x);
+    getting->get.done = object_done;
+    getting->get.context = getting;
+    hub_object_get_start(context, &getting->get);
+}
+
+/* ---- GET /hub/v1/resources, /hub/v1/contracts: what the asker offers or has a contract for ---- */
+
+static void put_title(struct json_writer *w, struct str zh, struct str en)
+{
+    json_key(w, "title");
+    json_begin_object(w);
+    json_field_str(w, "zh", zh);
+    json_field_str(w, "en", en);
+    json_end_object(w);
+}
+
+static void put_resource(struct json_writer *w, const struct hub_resource *resource)
+{
+    json_begin_object(w);
+    json_field_str(w, "resource", resource->name);
+    json_field_str(w, "party", resource->party);
+    put_title(w, resource->title_zh, resource->title_en);
+    json_field_c(w, "kind", hub_kind_names[resource->kind]);
+    json_key(w, "fields");
+    json_begin_array(w);
+    for (size_t i = 0; i < resource->n_fields; i++) {
+        const struct hub_field *field = &resource->fields[i];
+        json_begin_object(w);
+        json_field_str(w, "name", field->name);
+        json_field_c(w, "type", value_type_name(field->type));
+        json_field_c(w, "class", hub_class_names[field->class]);
+        json_field_bool(w, "key", field->is_key);
+        json_field_str(w, "meaning", field->meaning);
+        json_field_str(w, "unit", field->unit);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static void reply_list(struct http_exchange *x, struct buf *out)
+{
+    if (out->err)
+        http_reply_err(x, out->err, STR_NONE);
+    else
+        http_reply_json(x, 200, buf_str(out));
+    buf_finish(out);
+}
+
+static void handle_resources(struct http_exchange *x, void *context)
+{
+    const struct hub *hub = context;
+    struct str party = http_identity(x)->party;
+    struct json_writer w;
+    struct buf out;
+    buf_init(&out, LIST_MAX);
+    json_writer_init(&w, &out);
+    json_begin_array(&w);
+    for (size_t i = 0; i < hub->n_entries; i++) {
+        const struct hub_resource *resource = &hub->entries[i]->resource;
+        if (str_equal(resource->party, party) || hub_contract_first(hub, party, resource->name))
+            put_resource(&w, resource);
+    }
+    json_end_array(&w);
+    reply_list(x, &out);
+}
+
+static void put_bound(struct json_writer *w, const char *key, int64_t value)
+{
+    json_key(w, key);
+    if (value == DECIDE_NONE)
+        json_put_null(w);
+    else
+        json_put_i64(w, value);
+}
+
+static void put_contract(struct json_writer *w, const struct hub_contract *contract)
+{
+    char hash[65];
+    crypto_hex(contract->hash.bytes, sizeof contract->hash.bytes, hash);
+    json_begin_object(w);
+    json_field_str(w, "contract", contract->name);
+    json_field_str(w, "provider", contract->terms.provider);
+    json_field_str(w, "consumer", contract->terms.consumer);
+    json_field_str(w, "resource", contract->terms.resource);
+    json_key(w, "uses");
+    json_begin_array(w);
+    for (size_t i = 0; i < contract->terms.n_uses; i++)
+        json_put_str(w, contract->terms.uses[i]);
+    json_end_array(w);
+    json_key(w, "fields");
+    json_begin_array(w);
+    for (size_t i = 0; i < contract->terms.n_fields; i++)
+        json_put_str(w, contract->terms.fields[i]);
+    json_end_array(w);
+    json_field_str(w, "rows", contract->rows);
+    json_field_str(w, "purpose", contract->purpose);
+    json_key(w, "legal_basis");
+    json_begin_object(w);
+    json_field_str(w, "zh", contract->legal_basis_zh);
+    json_field_str(w, "en", contract->legal_basis_en);
+    json_end_object(w);
+    put_bound(w, "per_second", contract->terms.per_second);
+    put_bound(w, "per_day", contract->terms.per_day);
+    put_bound(w, "per_month", contract->terms.per_month);
+    put_bound(w, "min_subjects", contract->terms.min_subjects);
+    put_bound(w, "from_ms", contract->terms.from_ms);
+    put_bound(w, "until_ms", contract->terms.until_ms);
+    put_bound(w, "fresh_until_ms", atomic_load(&contract->fresh_until_ms));
+    put_bound(w, "keep_ms", contract->keep_ms);
+    json_field_c(w, "state", hub_state_names[atomic_load(&contract->state)]);
+    json_field_c(w, "sha256", hash);
+    json_end_object(w);
+}
+
+static void handle_contracts(struct http_exchange *x, void *context)
+{
+    const struct hub *hub = context;
+    struct str party = http_identity(x)->party;
+    struct json_writer w;
+    struct buf out;
+    buf_init(&out, LIST_MAX);
+    json_writer_init(&w, &out);
+    json_begin_array(&w);
+    for (size_t i = 0; i < hub->n_contracts; i++) {
+        const struct hub_contract *contract = hub->contracts[i];
+        if (str_equal(contract->terms.consumer, party) || str_equal(contract->terms.provider, party))
+            put_contract(&w, contract);
+    }
+    json_end_array(&w);
+    reply_list(x, &out);
+}
+
+/* ---- GET /hub/v1/opening/{index}: the salt of a leaf, for the parties of its use ---- */
+
+static enum err read_leaf(struct hub *hub, uint64_t index, struct buf *bytes, json_t **ret_leaf)
+{
+    enum err err = ledger_leaf(hub->ledger, index, bytes);
+    return err ? err : json_read(buf_str(bytes), NULL, ret_leaf);
+}
+
+/* Whose use it is: an intent names its parties, an outcome its intent. */
+static enum err is_party_of(struct hub *hub, const json_t *leaf, struct str party)
+{
+    struct str provider, consumer, type;
+    int64_t intent;
+    json_t *other = NULL;
+    struct buf bytes;
+    enum err err = json_get_str(leaf, "type", &type);
+    if (err)
+        return err;
+    if (str_equal(type, STR("intent"))) {
+        if ((err = json_get_str(leaf, "provider", &provider)) || (err = json_get_str(leaf, "consumer", &consumer)))
+            return err;
+        return str_equal(provider, party) || str_equal(consumer, party) ? ERR_OK : ERR_NOT_FOUND;
+    }
+    if (!str_equal(type, STR("outcome")) || json_get_i64(leaf, "intent", &intent) || intent < 0)
+        return ERR_NOT_FOUND;
+    buf_init(&bytes, LEDGER_LEAF_MAX);
+    err = read_leaf(hub, (uint64_t)intent, &bytes, &other);
+    if (!err && (err = json_get_str(other, "type", &type)) == ERR_OK)
+        err = str_equal(type, STR("intent")) ? is_party_of(hub, other, party) : ERR_NOT_FOUND;
+    json_decref(other);
+    buf_finish(&bytes);
+    return err;
+}
+
+/* The salt from the day's epoch key and the leaf's nonce. ERR_NOT_FOUND: the key was erased. */
+static enum err leaf_salt(struct hub *hub, const json_t *leaf, char hex[65])
+{
+    struct str nonce_hex;
+    struct hub_epoch epoch;
+    uint8_t nonce[16], salt[32];
+    int64_t time_ms;
+    enum err err = json_get_str(leaf, "nonce", &nonce_hex);
+    if (!err)
+        err = crypto_unhex(nonce_hex, nonce, sizeof nonce);
+    if (!err)
+        err = json_get_i64(leaf, "time_ms", &time_ms);
+    if (!err)
+        err = hub_epoch_read(hub, (struct wall_time){time_ms}, &epoch);
+    if (err)
+        return err;
+    hub_salt(&epoch, nonce, salt);
+    crypto_hex(salt, sizeof salt, hex);
+    crypto_wipe(&epoch, sizeof epoch);
+    return ERR_OK;
+}
+
+static void handle_opening(struct http_exchange *x, void *context)
+{
+    struct hub *hub = context;
+    uint64_t index;
+    struct buf bytes, out;
+    json_t *leaf = NULL;
+    char salt[65];
+    if (str_to_u64(http_param(x, "index"), &index)) {
+        http_reply_problem(x, 404, STR("a leaf is named by its number"), -1);
+        return;
+    }
+    buf_init(&bytes, LEDGER_LEAF_MAX);
+    buf_init(&out, 2 * LEDGER_LEAF_MAX);
+    enum err err = read_leaf(hub, index, &bytes, &leaf);
+    if (!err)
+        err = is_party_of(hub, leaf, http_identity(x)->party);
+    if (err) {
+        /* Another's leaf and none look the same here; the leaf itself is public. */
+        http_reply_problem(x, 404, STR("there is no such leaf of a use of yours"), -1);
+    } else if ((err = leaf_salt(hub, leaf, salt))) {
+        http_reply_problem(x, err == ERR_NOT_FOUND ? 410 : 500, STR("the salt of that day was erased"), -1);
+    } else {
+        struct json_writer w;
+        json_writer_init(&w, &out);
+        json_begin_object(&w);
+        json_field_i64(&w, "index", (int64_t)index);
+        json_field_c(&w, "salt", salt);
+        json_key(&w, "leaf");
+        json_put_raw(&w, buf_str(&bytes));
+        json_end_object(&w);
+        http_reply_json(x, 200, buf_str(&out));
+    }
+    json_decref(leaf);
+    buf_finish(&bytes);
+    buf_finish(&out);
+}
+
+/* ---- the ledger's own files ---- */
+
+static void reply_static(struct http_exchange *x, struct hub *hub, struct str path, const char *cache_control)
+{
+    char full[4096];
+    int n = snprintf(full, sizeof full, "%s/" STR_FORMAT, ledger_static_dir(hub->ledger), STR_ARG(path));
+    if (n < 0 || (size_t)n >= sizeof full)
+        http_reply_err(x, ERR_NOT_FOUND, STR_NONE);
+    else
+        http_reply_file(x, full, cache_control);
+}
+
+static void handle_checkpoint(struct http_exchange *x, void *context)
+{
+    reply_static(x, context, STR("checkpoint"), "no-cache");
+}
+
+/* Only what a tile's path can be: letters of "entries", digits, "x", ".p". No way up. */
+static void handle_tile(struct http_exchange *x, void *context)
+{
+    struct str rest = http_param(x, "rest"), path;
+    bool is_fine = rest.len > 0 && rest.len <= TILE_PATH_MAX;
+    for (size_t i = 0; i < rest.len && is_fine; i++) {
+        char c = rest.ptr[i];
+        bool is_dot = c == '.' && i + 1 < rest.len && rest.ptr[i + 1] == 'p';
+        is_fine = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || is_dot || (c == '/' && i > 0 && rest.ptr[i - 1] != '/');
+    }
+    if (!is_fine || arena_printf(http_arena(x), &path, "tile/" STR_FORMAT, STR_ARG(rest)))
+        http_reply_problem(x, 404, STR("there is no such tile"), -1);
+    else
+        reply_static(x, context, path, strstr(path.ptr, ".p/") ? "no-cache" : "public, max-age=31536000, immutable");
+}
+
+static void handle_proof(struct http_exchange *x, void *context)
+{
+    struct hub *hub = context;
+    uint64_t index;
+    struct buf proof;
+    buf_init(&proof, PROOF_MAX);
+    enum err err = str_to_u64(http_param(x, "index"), &index) ? ERR_NOT_FOUND : ledger_proof(hub->ledger, index, &proof);
+    if (err == ERR_BUSY) {
+        http_add_header(x, "Retry-After", STR("1"));
+        http_reply_problem(x, 409, STR("the leaf is durable, its checkpoint comes within a second"), -1);
+    } else if (err) {
+        http_reply_err(x, err, STR("there is no such leaf"));
+    } else {
+        http_reply(x, 200, "text/plain; charset=utf-8", buf_str(&proof));
+    }
+    buf_finish(&proof);
+}
+
+static void handle_vkey(struct http_exchange *x, void *context)
+{
+    struct hub *hub = context;
+    uint8_t public_key[32];
+    struct buf text;
+    buf_init(&text, 1024);
+    crypto_key_public(hub->ledger_key, public_key);
+    enum err err = ledger_vkey(ledger_origin(hub->ledger), public_key, &text);
+    if (err)
+        http_reply_err(x, err, STR_NONE);
+    else
+        http_reply(x, 200, "text/plain; charset=utf-8", buf_str(&text));
+    buf_finish(&text);
+}
+
+const struct http_route hub_routes[] = {
+    {HTTP_POST, "/hub/v1/call/{area}/{party}/{name}", HTTP_SIGNED_IN, CALL_BODY_MAX, handle_call,
+        "Rows of a table by key, under a contract, with a receipt"},
+    {HTTP_GET, "/hub/v1/object/{area}/{party}/{name}", HTTP_SIGNED_IN, 0, handle_object,
+        "An object's bytes, under a contract, with a receipt"},
+    {HTTP_GET, "/hub/v1/resources", HTTP_SIGNED_IN, 0, handle_resources, "The resources that the asker offers or has a contract for"},
+    {HTTP_GET, "/hub/v1/contracts", HTTP_SIGNED_IN, 0, handle_contracts, "The contracts that the asker is a party of"},
+    {HTTP_GET, "/hub/v1/opening/{index}", HTTP_SIGNED_IN, 0, handle_opening, "The salt of a leaf, for the parties of its use"},
+    {HTTP_GET, "/log/v1/checkpoint", HTTP_PUBLIC, 0, handle_checkpoint, "The ledger's newest checkpoint (C2SP signed note)"},
+    {HTTP_GET, "/log/v1/tile/{rest...}", HTTP_PUBLIC, 0, handle_tile, "The ledger's tiles (C2SP tlog-tiles)"},
+    {HTTP_GET, "/log/v1/proof/{index}", HTTP_PUBLIC, 0, handle_proof, "A leaf's proof of inclusion (C2SP tlog-proof)"},
+    {HTTP_GET, "/log/v1/vkey", HTTP_PUBLIC, 0, handle_vkey, "The ledger's verifier key (C2SP vkey)"},
+};
+const size_t hub_n_routes = sizeof hub_routes / sizeof *hub_routes;
+
+size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max)
+{
+    size_t n = 0;
+    if (n < max)
+        mounts[n++] = (struct http_mount){.routes = hub_routes, .n_routes = hub_n_routes, .context = hub};
+    for (struct hub_system *system = hub->systems; system && n < max; system = system->next)
+        if (system->mount.n_routes)
+            mounts[n++] = system->mount;
+    return n;
+}

@@ -1,0 +1,30 @@
+/*
+ * For tests of doors: the fake city behind a real HTTP server with the real ledger, each on a loop of its own. Tokens are parties' names:
+ * "parking" speaks for h/parking.
+ */
+#ifndef HUB_FAKE_DOOR_H
+#define HUB_FAKE_DOOR_H
+
+#include "hub/fake.h"
+
+struct fake_door {
+    struct fake_city city;
+    struct loop_thread *hub_thread, *http_thread;
+    struct http_server *server;
+    struct http_mount mounts[8];
+    struct crypto_key *key;
+    uint16_t port;
+    char url[64];
+    struct diag_list diags;
+    enum err err;
+};
+
+void fake_door_start(struct fake_door *door); /* after fake_city_make(&door->city) */
+void fake_door_stop(struct fake_door *door);  /* and removes the city */
+/* Runs `fn` on the hub's loop. */
+void fake_door_on_hub(struct fake_door *door, void (*fn)(void *context), void *context);
+/* One request; token NULL: none. Returns the status; the body NUL-terminated in `out`. */
+int fake_door_ask(
+    struct fake_door *door, const char *method, const char *path, const char *token, const char *body, char *out, size_t size);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * Publishing through the real door: accepted rows reach a subscriber, and each way in which a posting can be wrong.
+ */
+#include "system/push/push.h"
+
+#include "base/test.h"
+#include "hub/fake_door.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct fake_door door;
+static char out[4096];
+static _Atomic size_t n_rows;
+static struct hub_subscription *subscription;
+
+#define PATH "/hub/v1/publish/h/world/truth"
+
+static const struct hub_system_ops *const connectors[] = {&fake_system_ops, &system_push_ops, NULL};
+
+static int make(void **state)
+{
+    fake_city_make(&door.city);
+    door.city.connectors = connectors;
+    fake_city_write(&door.city, "parties.yaml",
+        "parties:\n  - {name: h/police, title: {zh: 警, en: Police}, kind: department}\n  - {name: h/parking, title: {zh: 泊, en: "
+        "Parking}, kind: program}\n"
+        "  - {name: h/count, title: {zh: 数, en: Count}, kind: scene}\n  - {name: h/cockpit, title: {zh: 舱, en: Cockpit}, kind: program}\n"
+        "  - {name: h/world, title: {zh: 世, en: World}, kind: program}\n");
+    fake_city_write(&door.city, "systems/world.yaml",
+        "party: h/world\nconnector: push\nconnection: {per_second: 100, silent_after: 60s}\nresources:\n  - name: truth\n    title: {zh: "
+        "真, en: Truth}\n    kind: stream\n"
+        "    fields:\n      - {name: name, type: text, class: open}\n      - {name: time, type: time, class: open}\n      - {name: value, "
+        "type: real, class: open}\n");
+    fake_city_write(&door.city, "contracts/c-6.yaml",
+        "contract: h/c-6\nprovider: h/world\nconsumer: h/cockpit\nresource: h/world/truth\nuses: [subscribe]\nfields: [name, "
+        "value]\npurpose: cockpit.show\n"
+        "legal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: 2030-01-01\nkeep: 24h\nstate: agreed\n");
+    fake_door_start(&door);
+    return 0;
+}
+
+static int finish(void **state)
+{
+    fake_door_stop(&door);
+    return 0;
+}
+
+static int post(const char *token, const char *body)
+{
+    return fake_door_ask(&door, "POST", PATH, token, body, out, sizeof out);
+}
+
+static void take(void *context, const struct hub_window *window, struct rows *rows)
+{
+    assert_int_equal(rows_n_fields(rows), 2);
+    atomic_fetch_add(&n_rows, rows_n(rows));
+}
+
+static void subscribe(void *context)
+{
+    static const struct str fields[] = {STR_INIT("name"), STR_INIT("value")};
+    const struct hub_subscribe_options options = {.party = STR("h/cockpit"),
+        .resource = STR("h/world/truth"),
+        .purpose = STR("cockpit.show"),
+        .fields = fields,
+        .n_fields = 2,
+        .loop = door.city.loop,
+        .on_rows = take};
+    assert_ok(hub_subscribe(door.city.hub, &options, NULL, &subscription));
+}
+
+static void unsubscribe(void *context)
+{
+    hub_unsubscribe(subscription);
+}
+
+static void accepted(void **state)
+{
+    fake_door_on_hub(&door, subscribe, NULL);
+    assert_int_equal(
+        post("world", "{\"events\":[{\"name\":\"a\",\"time\":1795000000000,\"value\":1},{\"value\":2.5,\"name\":\"b\",\"time\":null}]}"),
+        200);
+    assert_string_equal(out, "{\"accepted\":2}");
+    assert_int_equal(post("world", "{\"events\":[{\"name\":\"a\",\"time\":\"2026-11-22T08:30:00+08:00\"}]}"), 200);
+    assert_int_equal(post("world", "{\"events\":[]}"), 200);
+    for (int i = 0; i < 500 && n_rows < 3; i++)
+        usleep(10000);
+    assert_int_equal(n_rows, 3);
+    fake_door_on_hub(&door, unsubscribe, NULL);
+}
+
+static void refused(void **state)
+{
+    static const char *const bodies[] = {"", "[]", "{}", "{\"events\":{}}", "{\"events\":[1]}", "{\"events\":[{}],\"more\":1}",
+        "{\"events\":[{\"name\":1}]}", "{\"events\":[{\"value\":\"1\"}]}", "{\"events\":[{\"time\":\"yesterday\"}]}",
+        "{\"events\":[{\"other\":1}]}", "{\"events\":[{\"name\":\"a\",\"name\":\"b\"}]}",
+        "{\"events\":[{\"name\":\"good\"},{\"name\":[]}]}"};
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+        if (post("world", bodies[i]) != 400)
+            fail_msg("%s: %s", bodies[i], out);
+    assert_non_null(strstr(out, "event 1: ")); /* the place */
+    assert_int_equal(post("police", "{\"events\":[]}"), 404);
+    assert_int_equal(post(NULL, "{\"events\":[]}"), 401);
+    assert_int_equal(fake_door_ask(&door, "POST", "/hub/v1/publish/h/police/passage", "police", "{\"events\":[]}", out, sizeof out), 404);
+}
+
+static void too_fast(void **state)
+{
+    static char body[8192] = "{\"events\":[{}";
+    for (int i = 0; i < 79; i++)
+        strncat(body, ",{}", sizeof body - strlen(body) - 1);
+    strncat(body, "]}", sizeof body - strlen(body) - 1);
+    assert_int_equal(post("world", body), 200);
+    assert_int_equal(post("world", body), 429);
+    usleep(1100000);
+    assert_int_equal(post("world", body), 200);
+}
+
+static void too_large(void **state)
+{
+    size_t size = (1u << 20) + 100;
+    char *body = malloc(size);
+    memset(body, ' ', size - 1);
+    body[size - 1] = '\0';
+    assert_int_equal(post("world", body), 413);
+    free(body);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(accepted, make, finish),
+        cmocka_unit_test_setup_teardown(refused, make, finish),
+        cmocka_unit_test_setup_teardown(too_fast, make, finish),
+        cmocka_unit_test_setup_teardown(too_large, make, finish),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
