@@ -163,14 +163,19 @@ static enum err read_password(struct world_city *city, const char *data_dir, str
     if (n < 0 || n >= PATH_BYTES)
         return ERR_TOO_LARGE;
     FILE *opened = fopen(path, "re");
-    if (!opened || !fgets(line, sizeof line, opened)) {
-        err = diag_add(diags, ERR_IO, path, 0, "the cameras' password cannot be read (%s); make it with tools/make_city", strerror(errno));
-        if (opened)
-            (void)fclose(opened);
-        return err;
+    if (!opened)
+        return diag_add(diags, ERR_IO, path, 0, "the cameras' password cannot be read (%s); make it with tools/make_city", strerror(errno));
+    struct str password = STR_NONE, device, own;
+    while (str_is_empty(password) && fgets(line, sizeof line, opened)) {
+        struct str text = str_trim(str_from_c(line));
+        if (!str_starts_with(text, STR("#")) && !str_cut(text, ' ', &device, &own)) /* one word: the password of all */
+            password = text;
     }
     (void)fclose(opened);
-    return copy_str(connection, str_trim(str_from_c(line)), city->password, sizeof city->password, diags);
+    if (str_is_empty(password))
+        return diag_add(
+            diags, ERR_SYNTAX, path, 0, "no line with one word, the password of all cameras; make it again with tools/make_city");
+    return copy_str(connection, password, city->password, sizeof city->password, diags);
 }
 
 static enum err load_system(const char *path, const char *data_dir, struct diag_list *diags, struct world_city *city)

@@ -2,6 +2,7 @@
 #include "base/yaml.h"
 #include "world/demand.h"
 
+#include <assert.h>
 #include <math.h>
 
 static const char *const kind_names[DEMAND_N_KINDS + 1] = {"inner", "in", "out", "through", NULL};
@@ -105,6 +106,7 @@ enum err demand_plan_load(const char *path, struct diag_list *diags, struct dema
 
 double demand_share(const struct demand_plan *plan, double second)
 {
+    assert(plan->n_points > 0); /* read_curve() has seen to it */
     double t = fmod(second, DEMAND_DAY_S);
     t = t < 0 ? t + DEMAND_DAY_S : t;
     size_t after = 0;
