@@ -65,9 +65,9 @@ static void read_all(struct yaml_node root, struct diag_list *diags, struct city
             "time zone \"" STR_FORMAT "\" is not known; give Asia/Shanghai, UTC, or an offset like +08:00", STR_ARG(city->zone_name));
     yaml_get_str(root, "log", true, diags, &city->log_origin);
     read_http(root, diags, city);
-    city->passages_kept_ms = 7 * 86400000LL;
-    yaml_get_duration_ms(root, "passages_kept", false, diags, &city->passages_kept_ms);
-    if (city->passages_kept_ms <= 0 || city->passages_kept_ms > PASSAGES_KEPT_MAX_MS)
+    int64_t passages_kept_ms = 7 * 86400000LL; /* the camera door reads it; checked here, where all of city.yaml is */
+    yaml_get_duration_ms(root, "passages_kept", false, diags, &passages_kept_ms);
+    if (passages_kept_ms <= 0 || passages_kept_ms > PASSAGES_KEPT_MAX_MS)
         yaml_error(yaml_get(root, "passages_kept"), diags, ERR_RANGE, "passages are kept from a moment to a year; give something like 7d");
     yaml_get_bool(root, "demo", false, diags, &city->is_demo);
 }

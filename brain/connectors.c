@@ -5,4 +5,4 @@
 #include "system/sqlite/sqlite.h"
 #include "system/vehicle_camera/vehicle_camera.h"
 
-const struct hub_system_ops *const connectors_known[] = {&system_sqlite_ops, &system_vehicle_camera_ops, &system_push_ops, NULL};
+const struct hub_system_ops *const connectors_known[] = {&system_sqlite_ops, &system_push_ops, &system_vehicle_camera_ops, NULL};

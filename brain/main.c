@@ -10,8 +10,9 @@
 
 static const struct command *const commands[] = {
     &command_run,
-    &command_check,
     &command_call,
+    &command_check,
+
     &command_verify,
     &command_decide,
     &command_count,

@@ -13,6 +13,7 @@
 #include "brain/web.h"
 #include "business/party/party.h"
 #include "cockpit/cockpit.h"
+#include "http/openapi.h"
 #include "hub/registry.h"
 
 #include <errno.h>
@@ -54,6 +55,7 @@ struct brain {
     struct cockpit *cockpit;
     struct scenes *scenes;
     struct web web;
+    struct http_openapi openapi;
     char web_dir[CITY_PATH_MAX], ground_path[CITY_PATH_MAX];
     struct door doors[RUN_HTTP_LOOPS_MAX];
     size_t n_doors;
@@ -139,7 +141,7 @@ static enum err open_hub(struct brain *brain, struct diag_list *diags)
         .ledger = brain->ledger,
         .ledger_key = brain->ledger_key,
         .connectors = connectors_known,
-        .passages_kept_ms = brain->city.passages_kept_ms,
+
         .fatal = cannot_store};
     err = hub_create(&options, diags, &brain->hub);
     return err == ERR_OK ? hub_start(brain->hub) : err;
@@ -199,14 +201,14 @@ static void open_door(void *context)
     door->err = cockpit_face_create(brain->cockpit, loop_thread_loop(door->thread), &door->face);
     if (door->err != ERR_OK)
         return;
-    door->n_mounts = hub_mounts(brain->hub, door->mounts, MOUNTS_MAX - 3);
+    door->n_mounts = hub_mounts(brain->hub, door->mounts, MOUNTS_MAX - 4);
     door->mounts[door->n_mounts++] = cockpit_face_mount(door->face);
     door->mounts[door->n_mounts++] = party_mount(brain->people);
     door->mounts[door->n_mounts++] = (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web};
-    if (!brain->web.mounts) {
-        brain->web.mounts = door->mounts;
-        brain->web.n_mounts = door->n_mounts;
-    }
+    door->mounts[door->n_mounts++] = (struct http_mount){.routes = http_openapi_routes, .n_routes = 1, .context = &brain->openapi};
+    if (!brain->openapi.mounts) /* the same for every door but for the contexts */
+        brain->openapi =
+            (struct http_openapi){.title = "citybrain", .version = CITYBRAIN_VERSION, .mounts = door->mounts, .n_mounts = door->n_mounts};
     struct http_server_options options = {.address = brain->city.address,
         .port = brain->port,
         .share_port = brain->options->n_http_loops > 1,

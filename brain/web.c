@@ -1,7 +1,5 @@
-/* Static files, health, OpenAPI. Only names that the screens' build makes are served: no dots that climb, no hidden files. */
+/* Static files and health. Only names that the screens' build makes are served: no dots that climb, no hidden files. */
 #include "brain/web.h"
-
-#include "http/openapi.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,22 +70,8 @@ static void handle_health(struct http_exchange *x, void *context)
     buf_finish(&out);
 }
 
-static void handle_openapi(struct http_exchange *x, void *context)
-{
-    const struct web *web = context;
-    struct buf out;
-    buf_init(&out, 4u << 20);
-    enum err err = http_openapi_write(web->mounts, web->n_mounts, &out);
-    if (err == ERR_OK)
-        http_reply_json(x, 200, buf_str(&out));
-    else
-        http_reply_err(x, err, STR("the description could not be composed"));
-    buf_finish(&out);
-}
-
 const struct http_route web_routes[] = {
     {HTTP_GET, "/health", HTTP_PUBLIC, 0, handle_health, "Is the brain up"},
-    {HTTP_GET, "/docs/openapi.json", HTTP_SIGNED_IN, 0, handle_openapi, "This description"},
     {HTTP_GET, "/", HTTP_PUBLIC, 0, handle_index, "The cockpit"},
     {HTTP_GET, "/assets/{rest...}", HTTP_PUBLIC, 0, handle_asset, "Static files of the screens"},
     {HTTP_GET, "/{file}", HTTP_PUBLIC, 0, handle_file, "Static files of the screens"},

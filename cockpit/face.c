@@ -152,9 +152,8 @@ void cockpit_face_live(struct cockpit_face *face, struct http_exchange *x, int a
     }
     *viewer = (struct cockpit_viewer){.face = face, .area = area, .next = face->viewers[area], .at = &face->viewers[area]};
     enum err err = http_reply_stream(x, viewer_closed, viewer, &viewer->stream);
-    if (err != ERR_OK) {
+    if (err != ERR_OK) { /* it has answered 503 by itself */
         mem_free(viewer);
-        http_reply_err(x, err, STR("too many live screens on this server; try again later, or start `citybrain live`"));
         return;
     }
     if (viewer->next)

@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from city import ROOT, City, wait_for  # noqa: E402
+from city import City, wait_for  # noqa: E402
 
 
 class Events:
@@ -86,7 +86,7 @@ class Live(unittest.TestCase):
         return body.decode() if status == 200 else None
 
     def test_3_a_dead_sumo_shows_within_10_s_and_heals(self):
-        sumo = [pid for pid in children_of(self.city.world.pid)]
+        sumo = children_of(self.city.world.pid)
         self.assertTrue(sumo, "the world has SUMO as its child")
         died = time.monotonic()
         for pid in sumo:
@@ -98,11 +98,6 @@ class Live(unittest.TestCase):
         self.city.stop_world()
         self.city.start_world()
         wait_for(lambda: not self.events.indicator("vehicles_in_transit")["stale"], 60, "healing")
-
-    def test_4_the_browser_agrees(self):
-        script = os.path.join(ROOT, "cockpit", "web", "e2e", "cockpit.mjs")
-        result = subprocess.run(["node", script, self.city.url], capture_output=True, text=True, timeout=200, cwd=os.path.dirname(script))
-        self.assertEqual(result.returncode, 0, result.stdout[-3000:] + result.stderr[-3000:])
 
 
 if __name__ == "__main__":

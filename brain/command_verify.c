@@ -1,0 +1,49 @@
+/* `citybrain verify RECEIPT`: a receipt proven offline. Exit status 0 proven, 1 refused, 2 unreadable. */
+#include "base/mem.h"
+#include "brain/commands.h"
+#include "ledger/verify.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { VERIFY_VKEY };
+static const struct command_option options[] = {
+    {"vkey", "KEY", "the log's verifier key, or a file that holds it; without it the receipt's own is believed, and said so"},
+    {NULL, NULL, NULL},
+};
+
+/* A key given as text holds a '+'; else it is a file's name. */
+static bool read_vkey(const char *given, char *out, size_t size)
+{
+    if (strchr(given, '+')) {
+        snprintf(out, size, "%s", given);
+        return true;
+    }
+    FILE *file = fopen(given, "r");
+    bool is_read = file && fgets(out, (int)size, file);
+    if (file)
+        fclose(file);
+    if (!is_read)
+        fprintf(stderr, "citybrain verify: %s holds no verifier key; a brain gives it at /log/v1/vkey\n", given);
+    return is_read;
+}
+
+static int run_verify(const struct command_line *line)
+{
+    char vkey[512] = "";
+    struct verify_report report;
+    if (line->values[VERIFY_VKEY] && !read_vkey(line->values[VERIFY_VKEY], vkey, sizeof(vkey)))
+        return VERIFY_UNREADABLE;
+    verify_receipt_file(line->words[0], str_trim(str_from_c(vkey)), &report);
+    if (report.result != VERIFY_PROVEN) {
+        fprintf(stderr, "%s: %s\n", report.result == VERIFY_REFUSED ? "refused" : "unreadable", report.diag.text);
+        return report.result;
+    }
+    printf("proven: %s is leaf %llu of a log of %llu\n", report.receipt, (unsigned long long)report.index, (unsigned long long)report.size);
+    if (report.is_key_from_file)
+        printf("the verifier key came from the receipt itself: bring the log's own with --vkey to know that it is the city's\n");
+    return VERIFY_PROVEN;
+}
+
+const struct command command_verify = {"verify", "RECEIPT.json [--vkey KEY]",
+    "proves a receipt offline: exit status 0 proven, 1 refused, 2 unreadable", options, 1, 1, run_verify};
