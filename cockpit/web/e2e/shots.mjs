@@ -74,7 +74,10 @@ for (const shot of SHOTS.filter((s) => s.name.includes(filter))) {
     if (!shot.block) await mapDrawn(page);
     await page.waitForTimeout(3500);
     if (shot.before) await fetch(base + shot.before, { method: 'POST' });
-    if (shot.lose) await context.setOffline(true);
+    if (shot.lose) {
+      await page.route('**/cockpit/v1/live*', (route) => route.abort());
+      await fetch(`${base}/mock/cut`, { method: 'POST' });
+    }
     if (shot.wait) await page.waitForTimeout(shot.wait);
     if (shot.why) {
       await page.click('[data-testid=hero-why]');

@@ -71,6 +71,7 @@ export const en: Record<Key, string> = {
 
   'curve.title': 'Today',
   'curve.summary': '{title}: now {now}, highest {high} (at {high_at}), lowest {low} (at {low_at}).',
+  'curve.summary_last': '{title}: last {now}, highest {high} (at {high_at}), lowest {low} (at {low_at}).',
   'curve.range': 'Time range',
   'curve.range_day': 'Day',
   'curve.range_hour': '1 hour',

@@ -70,6 +70,7 @@ export const zh = {
 
   'curve.title': '今日走势',
   'curve.summary': '{title}：现在 {now}，最高 {high}（{high_at}），最低 {low}（{low_at}）。',
+  'curve.summary_last': '{title}：最后 {now}，最高 {high}（{high_at}），最低 {low}（{low_at}）。',
   'curve.range': '时间范围',
   'curve.range_day': '今日',
   'curve.range_hour': '1 小时',

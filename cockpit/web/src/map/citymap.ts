@@ -54,6 +54,7 @@ export class CityMap {
   private hovered: string | null = null;
   private picked: string | null = null;
   private padding = { top: 0, right: 0, bottom: 0, left: 0 };
+  private isDim = false;
   private isGone = false;
 
   constructor(private readonly o: MapOptions) {
@@ -121,6 +122,7 @@ export class CityMap {
     this.setSources(this.sources);
     this.setEdges(this.states);
     this.pick(this.picked);
+    this.dim(this.isDim);
   }
 
   setGround(ground: FeatureCollection | null): void {
@@ -177,6 +179,12 @@ export class CityMap {
   /** All states known, given again after a change of style. */
   remember(states: Iterable<EdgeState>): void {
     this.states = states;
+  }
+
+  /** Roads of a city that says nothing new are drawn faint: what they show was, and is not. */
+  dim(isDim: boolean): void {
+    this.isDim = isDim;
+    if (this.map.getLayer(ROAD_LAYER)) this.map.setPaintProperty(ROAD_LAYER, 'line-opacity', isDim ? 0.4 : 1);
   }
 
   pick(road: string | null): void {

@@ -4,14 +4,19 @@ import { formatNumber } from '../format/number';
 import { ago, moment } from '../format/time';
 import { pick, t } from '../i18n';
 import { city } from '../state/city';
+import type { Figure } from '../state/city';
 import { session } from '../state/session';
 
 export const zone = (): string => session.value?.time_zone ?? 'UTC';
 
 export const written = (value: number | null, decimals: number): string => formatNumber(value, decimals) ?? t('value.none');
 
+/** What stands on the screen: the value, or while it is stale the last one there was, greyed. */
+export const shown = (f: Figure): number | null => f.value ?? (f.stale ? f.last : null);
+
 /** With its unit, for a screen reader or a tooltip. */
-export const spoken = (f: Indicator): string => `${written(f.value, f.decimals)} ${f.value === null ? '' : pick(f.unit)}`.trim();
+export const spoken = (f: Figure): string =>
+  [written(shown(f), f.decimals), shown(f) === null ? '' : pick(f.unit), f.stale ? t('value.stale') : ''].filter(Boolean).join(' ');
 
 export function staleSince(f: Pick<LiveValue, 'stale' | 'stale_since'>): string {
   if (!f.stale) return '';
@@ -20,6 +25,6 @@ export function staleSince(f: Pick<LiveValue, 'stale' | 'stale_since'>): string 
 
 /** A value older than its period says so; the second's value is normally at most a second old. */
 export function aged(f: Indicator): string {
-  if (f.stale || !f.time || city.now - f.time <= Math.max(f.period_ms * 2, 5_000)) return '';
+  if (f.stale || city.link === 'lost' || !f.time || city.now - f.time <= Math.max(f.period_ms * 2, 5_000)) return '';
   return t('value.aged', { ago: ago(f.time, city.now) });
 }

@@ -20,6 +20,7 @@ export type Part = 'areas' | 'indicators' | 'history' | 'ranking' | 'sources';
 
 export interface Figure extends Indicator {
   area: string;
+  last: number | null; // the newest value that was one: shown greyed while nothing newer can be said
 }
 
 export interface Child {
@@ -105,7 +106,7 @@ const readIndicators = (area: string, mine: number): Promise<void> =>
       const known = city.figures[indicator.name];
       const isOlder = known && known.area === area && (known.time ?? 0) > (indicator.time ?? 0);
       const live = isOlder ? { value: known.value, time: known.time, stale: known.stale, stale_since: known.stale_since, receipt: known.receipt, state: known.state, usual: known.usual } : {};
-      city.figures[indicator.name] = { ...indicator, ...live, area };
+      city.figures[indicator.name] = { ...indicator, ...live, area, last: known?.last ?? indicator.value };
     }
   });
 
@@ -113,6 +114,8 @@ const readHistory = (area: string, name: string, from: number, mine: number): Pr
   read<History>(name === HERO ? 'history' : null, // a city without a simulated world, say, has no truth
      '/cockpit/v1/history', { indicator: name, area, from, to: Math.ceil(nowAtBrain()) }, mine, (answer) => {
     seriesOf(name).load(answer.points);
+    const figure = city.figures[name];
+    if (figure && figure.last === null) figure.last = answer.points.findLast((p) => p[1] !== null)?.[1] ?? null;
     city.ticks++;
   });
 
@@ -128,7 +131,7 @@ function setClock(time: number): void {
 function takeValue(v: LiveValue): void {
   if (v.area === city.area) {
     const figure = city.figures[v.name];
-    if (figure) Object.assign(figure, { value: v.value, time: v.time, stale: v.stale, stale_since: v.stale_since, receipt: v.receipt, state: v.state, usual: v.usual ?? figure.usual });
+    if (figure) Object.assign(figure, { value: v.value, time: v.time, stale: v.stale, stale_since: v.stale_since, receipt: v.receipt, state: v.state, usual: v.usual ?? figure.usual, last: v.value ?? figure.last });
     if (v.time) seriesOf(v.name).live(v.time, v.stale ? null : v.value);
   } else {
     (city.children[v.area] ??= {})[v.name] = { value: v.value, state: v.state, stale: v.stale };
