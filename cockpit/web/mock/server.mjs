@@ -41,8 +41,8 @@ const PEOPLE = {
 
 const within = (area, root) => area === root || area.startsWith(`${root}.`);
 
-/** Starts the mock; { port, url, close, set } */
-export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(import.meta.url)), '../dist'), usual = true } = {}) {
+/** Starts the mock; { url, close }. MOCK_TICK_MS makes its seconds shorter, for soak tests. */
+export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(import.meta.url)), '../dist'), usual = true, tickMs = Number(process.env.MOCK_TICK_MS ?? 1000) } = {}) {
   const log = new MockLog('hangzhou.log');
   const sessions = new Map();
   const lives = new Set();
@@ -126,7 +126,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
       n++;
     };
     tick();
-    const timer = setInterval(tick, 1000);
+    const timer = setInterval(tick, tickMs);
     lives.add(res);
     res.on('close', () => { clearInterval(timer); lives.delete(res); });
   };
