@@ -152,7 +152,7 @@ static void reply_unreadable(struct door *door, struct http_exchange *x, enum er
         reply_not_taken(door, x, err);
         return;
     }
-    if (err == ERR_SYNTAX && body.len <= DIAGNOSE_MAX) {
+    if (err == ERR_SYNTAX && body.len <= DIAGNOSE_MAX && str_starts_with(str_from_c(diag->text), STR("the body is not JSON:"))) {
         json_t *json = NULL;
         if (json_read(body, &place, &json) == ERR_OK)
             place.text[0] = 0; /* JSON it is, only not the right one */
