@@ -92,9 +92,15 @@ void count_expect_fade(struct count_expect *expect, int64_t now_s)
 
 void count_expect_expose(struct count_expect *expect, bool is_first, double age_s, double expected_s, double for_s)
 {
-    /* The middle of the stretch stands for it. */
-    double part_s = fmin(for_s, age_s);
-    expect->tables[is_first ? COUNT_FIRST : COUNT_LATER].exposure[bin_of((age_s - part_s / 2) / expected_s)] += part_s / expected_s;
+    struct count_table *table = &expect->tables[is_first ? COUNT_FIRST : COUNT_LATER];
+    double from = fmax(age_s - for_s, 0) / expected_s, to = age_s / expected_s;
+    int last = bin_of(to);
+    for (int i = bin_of(from); i <= last; i++) {
+        double upper = i == last ? to : expect->upper[i];
+        if (upper > from)
+            table->exposure[i] += upper - from;
+        from = upper;
+    }
 }
 
 /* S at the upper end of each bin, and the mean gap of those seen again. */

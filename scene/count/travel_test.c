@@ -1,0 +1,81 @@
+/* Ways between cameras on the ring: times by hand, silent cameras looked past, the table's replacing. */
+#include "scene/count/travel.h"
+
+#include "scene/count/city_testing.h"
+
+static void ways_have_the_rings_times(void **state)
+{
+    struct city city;
+    struct count_travel travel;
+    city_make(&city);
+    assert_ok(count_travel_init(&travel, city.network, 64));
+    /* From the end of e0 to the end of e3: three edges. */
+    const struct count_pair *pair = count_travel_pair(&travel, 0, city.edges[0], 1, city.edges[3], 900);
+    assert_near((double)pair->free_flow_s, 150, 1e-4);
+    assert_near((double)pair->edges_s, 150, 1e-4);
+    assert_int_equal(pair->n_edges, 3);
+    assert_int_equal(pair->edges[0], city.edges[1]);
+    assert_int_equal(pair->edges[2], city.edges[3]);
+    /* Once around, back to the same camera. */
+    pair = count_travel_pair(&travel, 0, city.edges[0], 0, city.edges[0], 900);
+    assert_near((double)pair->free_flow_s, 500, 1e-4);
+    /* Not found within 100 s; found when looked for further. */
+    pair = count_travel_pair(&travel, 2, city.edges[4], 3, city.edges[8], 100);
+    assert_true(pair->free_flow_s <= 0 && pair->n_edges == 0);
+    pair = count_travel_pair(&travel, 2, city.edges[4], 3, city.edges[8], 90);
+    assert_true(pair->free_flow_s <= 0);
+    pair = count_travel_pair(&travel, 2, city.edges[4], 3, city.edges[8], 300);
+    assert_near((double)pair->free_flow_s, 200, 1e-4);
+    count_travel_finish(&travel);
+    city_finish(&city);
+}
+
+static void next_cameras_are_those_that_speak(void **state)
+{
+    struct city city;
+    struct count_travel travel;
+    city_make(&city);
+    assert_ok(count_travel_init(&travel, city.network, 64));
+    uint8_t speaks[CITY_EDGES] = {0};
+    assert_near(count_travel_next_s(&travel, city.edges[0], speaks), 0, 0);
+    speaks[city.edges[3]] = 1;
+    speaks[city.edges[5]] = 1;
+    assert_near(count_travel_next_s(&travel, city.edges[0], speaks), 150, 1e-9); /* e5 is hidden behind e3 */
+    speaks[city.edges[3]] = 0;
+    assert_near(count_travel_next_s(&travel, city.edges[0], speaks), 250, 1e-9);
+    speaks[city.edges[5]] = 0;
+    speaks[city.edges[0]] = 1;
+    assert_near(count_travel_next_s(&travel, city.edges[0], speaks), 500, 1e-9); /* itself, once around */
+    count_travel_finish(&travel);
+    city_finish(&city);
+}
+
+static void full_rows_replace_the_longest_unused(void **state)
+{
+    struct city city;
+    struct count_travel travel;
+    city_make(&city);
+    assert_ok(count_travel_init(&travel, city.network, 8)); /* one row */
+    for (uint32_t i = 0; i < 8; i++)
+        count_travel_pair(&travel, i, city.edges[0], 100, city.edges[1], 900);
+    assert_int_equal(travel.n_replaced, 0);
+    count_travel_pair(&travel, 0, city.edges[0], 100, city.edges[1], 900); /* 0 is used again: 1 is the longest unused */
+    count_travel_pair(&travel, 8, city.edges[0], 100, city.edges[1], 900);
+    assert_int_equal(travel.n_replaced, 1);
+    bool is_there[9] = {false};
+    for (uint32_t i = 0; i < 8; i++)
+        is_there[travel.pairs[i].from] = true;
+    assert_true(is_there[0] && is_there[8] && !is_there[1]);
+    count_travel_finish(&travel);
+    city_finish(&city);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ways_have_the_rings_times),
+        cmocka_unit_test(next_cameras_are_those_that_speak),
+        cmocka_unit_test(full_rows_replace_the_longest_unused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
