@@ -257,8 +257,10 @@ static void observe_link(struct count *count, uint32_t from, uint32_t to, double
     const struct count_pair *pair =
         count_travel_pair(&count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, fmin(max_s, COUNT_NEXT_S));
     count->counters.n_links++;
-    if (pair->free_flow_s <= 0)
+    if (pair->free_flow_s <= 0) {
+        count->counters.n_impossible += max_s < COUNT_NEXT_S; /* looked for as far as a car could have come */
         return;
+    }
     if (gap_s < settings->delay_min * (double)pair->free_flow_s)
         count->counters.n_impossible++;
     else if (gap_s > settings->delay_max * (double)pair->free_flow_s + settings->delay_slack_s)
@@ -553,7 +555,9 @@ static void on_tick(struct count *count, int64_t now_ms, struct count_updates *r
     if (count->first_tick_ms == INT64_MIN)
         count->first_tick_ms = count->now_ms;
     count->tick_ms = count->now_ms;
-    if (before_ms != INT64_MIN)
+    if (before_ms == INT64_MIN)
+        count->tick_gap_ms = TICK_MAX_MS; /* one tick says nothing of the clock's speed, so nothing is judged silent by it */
+    else
         count->tick_gap_ms = count->now_ms - before_ms < TICK_MAX_MS ? count->now_ms - before_ms : TICK_MAX_MS;
     bool is_changed = judge_areas(count);
     if (!count->is_stale[0])

@@ -1,0 +1,600 @@
+/*
+ * The pure core on the ring of city_testing.h: speeds, flows and delays by hand; silence; the order of events; and laws that hold
+ * for any events, under a printed seed.
+ */
+#include "scene/count/core.h"
+
+#include "base/mem.h"
+#include "scene/count/city_testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define T0 1700000000000 /* some day, whole seconds */
+
+struct bench {
+    struct city city;
+    struct count *count;
+    uint32_t cameras[CITY_EDGES]; /* on e0 … */
+    struct count_updates updates; /* of the last tick */
+};
+
+static const struct count_settings defaults = COUNT_SETTINGS_DEFAULT;
+
+static void bench_make(struct bench *bench, const struct count_settings *settings)
+{
+    memset(bench, 0, sizeof(*bench));
+    city_make(&bench->city);
+    assert_ok(count_create(settings, &bench->city.map, &bench->count));
+    for (int i = 0; i < CITY_EDGES; i++)
+        bench->cameras[i] = COUNT_NONE;
+}
+
+static void bench_finish(struct bench *bench)
+{
+    count_destroy(bench->count);
+    city_finish(&bench->city);
+}
+
+/* A camera on edge e`edge` sees `vehicle` at `s` seconds; it arrives 200 ms later. */
+static void pass_late(struct bench *bench, int edge, uint64_t vehicle, double s, double delay_s)
+{
+    if (bench->cameras[edge] == COUNT_NONE)
+        assert_ok(count_camera_add(bench->count, bench->city.edges[edge], &bench->cameras[edge]));
+    int64_t time_ms = T0 + (int64_t)(s * 1000);
+    struct count_event event = {
+        .type = COUNT_PASSAGE, .passage = {vehicle, bench->cameras[edge], time_ms, time_ms + (int64_t)(delay_s * 1000)}};
+    struct count_updates updates;
+    count_step(bench->count, &event, &updates);
+    assert_null(updates.areas);
+}
+
+static void pass(struct bench *bench, int edge, uint64_t vehicle, double s)
+{
+    pass_late(bench, edge, vehicle, s, 0.2);
+}
+
+static const struct count_area_figures *tick(struct bench *bench, double s)
+{
+    struct count_event event = {.type = COUNT_TICK, .now_ms = T0 + (int64_t)(s * 1000)};
+    count_step(bench->count, &event, &bench->updates);
+    return bench->updates.areas;
+}
+
+static const struct count_edge_state *edge_told(const struct bench *bench, int edge)
+{
+    for (uint32_t i = 0; i < bench->updates.n_edges; i++)
+        if (bench->updates.edges[i].edge == bench->city.edges[edge])
+            return &bench->updates.edges[i];
+    return NULL;
+}
+
+static const struct count_road_state *road_told(const struct bench *bench, const char *name, uint16_t area)
+{
+    for (uint32_t i = 0; i < bench->updates.n_roads; i++)
+        if (bench->updates.roads[i].area == area &&
+            str_equal_c(str_map_key(bench->city.network->names, bench->updates.roads[i].name), name))
+            return &bench->updates.roads[i];
+    return NULL;
+}
+
+/* One vehicle: there from its first sighting, certain at first, known as long as it may come back, then forgotten. */
+static void one_vehicle_comes_and_goes(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    assert_true(isnan(tick(&bench, 0)[0].vehicles)); /* no camera yet: nothing can be said */
+    pass(&bench, 0, 77, 1);
+    const struct count_area_figures *areas = tick(&bench, 2);
+    assert_near(areas[0].vehicles - areas[0].unseen, 1, 0.02);
+    assert_int_equal(areas[0].n_vehicles, 1);
+    assert_near(areas[2].vehicles, areas[0].vehicles, 1e-12); /* e0's street */
+    assert_true(isnan(areas[3].vehicles));                    /* the other street has no camera */
+    assert_true(areas[3].is_told);
+    assert_int_equal(areas[0].stale_since_ms, COUNT_FRESH);
+    for (double s = 3; s < defaults.keep_s; s += 9) {
+        pass(&bench, 0, 1000000 + (uint64_t)s, s); /* others, so that the camera is not silent */
+        tick(&bench, s + 1);
+        const struct count_vehicles *known = count_known_vehicles(bench.count);
+        assert_int_not_equal(count_vehicles_find(known, 77), COUNT_NONE);
+    }
+    pass(&bench, 0, 5, (double)defaults.keep_s + 30);
+    areas = tick(&bench, (double)defaults.keep_s + 31);
+    assert_int_equal(count_vehicles_find(count_known_vehicles(bench.count), 77), COUNT_NONE);
+    assert_true(areas[0].vehicles > 1);
+    bench_finish(&bench);
+}
+
+/*
+ * Two vehicles from e0 to e2, 1,000 m of 100 s free flow, in 200 and in 100 s:
+ *     speed 2000 m / 300 s = 6.667 m/s, delay index 300 / 200 = 1.5, alike on e1 and e2.
+ * A third from e2 to e9 in 700 s, free flow 350 s: 3,500 m at 5 m/s, index 2.
+ */
+static void speeds_and_delays_are_the_hand_computed(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    pass(&bench, 0, 1, 0);
+    pass(&bench, 0, 2, 100);
+    pass(&bench, 2, 1, 200);
+    pass(&bench, 2, 2, 200);
+    const struct count_area_figures *areas = tick(&bench, 201);
+    for (int e = 1; e <= 2; e++) {
+        const struct count_edge_state *edge = edge_told(&bench, e);
+        assert_non_null(edge);
+        assert_near(edge->speed_mps, 2000.0 / 300, 1e-3);
+        assert_near(edge->delay_index, 1.5, 1e-4);
+        assert_int_equal(edge->n, 2);
+    }
+    assert_true(isnan(edge_told(&bench, 0)->speed_mps)); /* passed, but no way ends there */
+    assert_null(edge_told(&bench, 3));
+    assert_near(areas[0].speed_mps, 2000.0 / 300, 1e-3);
+    assert_near(areas[0].delay_index, 1.5, 1e-4);
+    assert_near(areas[2].delay_index, 1.5, 1e-4);
+    assert_true(isnan(areas[3].speed_mps));
+    const struct count_road_state *road = road_told(&bench, "环路", 0);
+    assert_near(road->speed_mps, 2000.0 / 300, 1e-3);
+    assert_near(road->delay_index, 1.5, 1e-4);
+    assert_near(road->length_m, 1500, 1e-9); /* e0, e1, e2 */
+    assert_null(road_told(&bench, "南路", 0));
+    assert_null(road_told(&bench, "环路", 3));
+    /* e3 to e9: the named road goes to e7, the other is e8 and e9; street 3 has e5 to e8. */
+    pass(&bench, 2, 3, 210);
+    for (double s = 220; s < 910; s += 10)
+        pass(&bench, 2, 100 + (uint64_t)s, s);
+    pass(&bench, 9, 3, 910);
+    areas = tick(&bench, 911);
+    assert_near(edge_told(&bench, 5)->speed_mps, 5, 1e-3);
+    assert_near(edge_told(&bench, 5)->delay_index, 2, 1e-4);
+    assert_near(areas[3].speed_mps, 5, 1e-3);
+    assert_near(road_told(&bench, "南路", 0)->speed_mps, 5, 1e-3);
+    assert_near(road_told(&bench, "南路", 1)->length_m, 1000, 1e-9);
+    assert_near(road_told(&bench, "南路", 3)->length_m, 500, 1e-9);
+    assert_near(road_told(&bench, "环路", 3)->length_m, 1500, 1e-9);
+    bench_finish(&bench);
+}
+
+/* A vehicle every 10 s is 360 an hour, from the first window on. */
+static void flows_are_vehicles_an_hour(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    for (int i = 0; i < 120; i++) {
+        pass(&bench, 4, (uint64_t)i + 1, i * 10.0);
+        if (i == 5 || i == 119) {
+            const struct count_area_figures *areas = tick(&bench, i * 10.0 + 5);
+            assert_near(edge_told(&bench, 4)->flow_vph, 360, i == 5 ? 45 : 15);
+            assert_near(areas[0].flow_vph, 360, i == 5 ? 45 : 15);
+            assert_near(areas[0].n_passages, i == 5 ? 6 : 12, 2);
+        }
+    }
+    bench_finish(&bench);
+}
+
+struct refusal {
+    double s, delay_s;
+    int edge;
+    uint64_t vehicle;
+    uint64_t n_passages, n_duplicates, n_out_of_order, n_late, n_future; /* counters after it */
+};
+
+static const struct refusal refusals[] = {
+    {1000, 0.2, 0, 1, 1, 0, 0, 0, 0}, {1000, 3, 0, 1, 1, 1, 0, 0, 0}, /* the same, sent again */
+    {1000.9, 3, 0, 1, 1, 2, 0, 0, 0},                                 /* a second picture of the same passing */
+    {1100, 0.2, 2, 1, 2, 2, 0, 0, 0},                                 /* on its way */
+    {1000, 120, 0, 1, 2, 3, 0, 0, 0},                                 /* the first once more, after the second */
+    {1050, 80, 1, 1, 3, 3, 1, 0, 0},                                  /* between the two, late: flow, but it moves nothing */
+    {500, 601, 0, 2, 3, 3, 1, 1, 0},                                  /* more than ten minutes late */
+    {1200, -61, 0, 3, 3, 3, 1, 1, 1},                                 /* from the future */
+    {1200, -59, 0, 3, 4, 3, 1, 1, 1},                                 /* a clock that is a little fast */
+    {1300, 0.2, 2, 1, 5, 3, 1, 1, 1},                                 /* the same camera again, once around */
+};
+
+static void duplicates_and_wrong_times_are_told_apart(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        const struct refusal *row = &refusals[i];
+        pass_late(&bench, row->edge, row->vehicle, row->s, row->delay_s);
+        const struct count_counters *counters = count_counters(bench.count);
+        if (counters->n_passages != row->n_passages || counters->n_duplicates != row->n_duplicates ||
+            counters->n_out_of_order != row->n_out_of_order || counters->n_late != row->n_late || counters->n_future != row->n_future)
+            fail_msg("row %zu: %llu passages, %llu duplicates, %llu out of order, %llu late, %llu from the future", i,
+                (unsigned long long)counters->n_passages, (unsigned long long)counters->n_duplicates,
+                (unsigned long long)counters->n_out_of_order, (unsigned long long)counters->n_late, (unsigned long long)counters->n_future);
+    }
+    bench_finish(&bench);
+}
+
+/* Too fast for any car, and so slow that it stopped on the way: no speed from either. */
+static void impossible_links_and_stops_move_no_speed(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    pass(&bench, 0, 1, 0);
+    pass(&bench, 4, 1, 90); /* 2,000 m, 200 s of free flow */
+    pass(&bench, 0, 2, 0);
+    pass(&bench, 2, 2, 1500); /* 100 s of free flow: 12 times that and 240 s are 1,440 */
+    tick(&bench, 1501);
+    assert_int_equal(count_counters(bench.count)->n_links, 2);
+    assert_int_equal(count_counters(bench.count)->n_impossible, 1);
+    assert_int_equal(count_counters(bench.count)->n_stops, 1);
+    assert_null(edge_told(&bench, 1));
+    bench_finish(&bench);
+}
+
+/* A vehicle a second on each of two cameras, then nothing: fresh at 8 s, stale after, with no number in any figure; then healed. */
+static void silence_is_stale_and_heals(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    for (int s = 0; s < 300; s++) {
+        pass(&bench, 0, (uint64_t)s + 1, s);
+        pass(&bench, 2, (uint64_t)s - 119, s); /* 120 s later */
+        tick(&bench, s + 0.5);
+        if (s > 130)
+            assert_int_equal(bench.updates.areas[0].stale_since_ms, COUNT_FRESH);
+    }
+    for (int i = 0; i < 8; i++)
+        tick(&bench, 300 + i);
+    const struct count_area_figures *areas = bench.updates.areas;
+    assert_false(isnan(areas[0].vehicles));
+    areas = tick(&bench, 308);
+    /* The last arrived at 299.2 s. */
+    for (int a = 0; a < 4; a++) {
+        assert_int_equal(areas[a].stale_since_ms, T0 + 299200);
+        assert_true(isnan(areas[a].vehicles) && isnan(areas[a].flow_vph) && isnan(areas[a].speed_mps) && isnan(areas[a].delay_index));
+        assert_int_equal(areas[a].n_vehicles, 0);
+    }
+    assert_non_null(edge_told(&bench, 1)); /* told at once, as not observed */
+    assert_true(isnan(edge_told(&bench, 1)->speed_mps) && isnan(edge_told(&bench, 1)->flow_vph));
+    assert_true(isnan(road_told(&bench, "环路", 0)->speed_mps));
+    tick(&bench, 309);
+    assert_null(road_told(&bench, "环路", 0)); /* told once */
+    pass(&bench, 0, 100000, 330);
+    areas = tick(&bench, 331);
+    assert_int_equal(areas[0].stale_since_ms, COUNT_FRESH);
+    assert_true(areas[0].vehicles > 50);
+    assert_false(isnan(areas[0].speed_mps));
+    bench_finish(&bench);
+}
+
+/* A quiet street: a vehicle a minute. Two minutes without one are no silence there; ten are. */
+static void quiet_is_not_silent(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    for (int i = 0; i < 30; i++)
+        pass(&bench, 0, (uint64_t)i + 1, i * 60.0);
+    for (int s = 0; s < 120; s++)
+        assert_int_equal(tick(&bench, 1740 + s)[0].stale_since_ms, COUNT_FRESH);
+    for (int s = 120; s < 600; s++)
+        tick(&bench, 1740 + s);
+    assert_int_equal(bench.updates.areas[0].stale_since_ms, T0 + 1740200);
+    bench_finish(&bench);
+}
+
+/* Nothing was ever heard: after stale_after the city says so. */
+static void never_heard_is_stale(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    assert_int_equal(tick(&bench, 0)[0].stale_since_ms, COUNT_FRESH);
+    for (int s = 1; s < 12; s++)
+        tick(&bench, s);
+    assert_int_equal(bench.updates.areas[0].stale_since_ms, T0);
+    assert_int_equal(bench.updates.areas[2].stale_since_ms, T0);
+    bench_finish(&bench);
+}
+
+/* A clock ten times as fast ticks every ten seconds: eight seconds without a passage are then no silence. */
+static void fast_clocks_are_not_silent(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    for (int i = 0; i < 30; i++) {
+        for (int k = 0; k < 10; k++)
+            pass(&bench, 0, (uint64_t)(i * 10 + k + 1), i * 10.0 + k * 0.1);
+        assert_int_equal(tick(&bench, i * 10.0 + 9.9)[0].stale_since_ms, COUNT_FRESH);
+    }
+    bench_finish(&bench);
+}
+
+/* One street's cameras fall silent while the other speaks: that street is stale, the city is not, and does not count it as empty. */
+static void one_silent_street(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    for (int s = 0; s < 400; s++) {
+        pass(&bench, 0, (uint64_t)s + 1, s);
+        if (s < 300)
+            pass(&bench, 6, (uint64_t)s - 299, s);
+        tick(&bench, s + 0.5);
+    }
+    const struct count_area_figures *areas = bench.updates.areas;
+    assert_int_equal(areas[0].stale_since_ms, COUNT_FRESH);
+    assert_int_equal(areas[2].stale_since_ms, COUNT_FRESH);
+    assert_int_equal(areas[3].stale_since_ms, T0 + 299200);
+    assert_true(isnan(areas[3].vehicles));
+    assert_false(isnan(areas[0].vehicles));
+    bench_finish(&bench);
+}
+
+/* The period's means, at its end, on the clock's own multiples of it; none where less than half was fresh. */
+static void periods_are_recorded(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    int64_t into_s = T0 / 1000 % 120, n_records = 0;
+    double sum = 0;
+    int n = 0;
+    for (int s = 0; s < 700; s++) {
+        if (s < 420)
+            pass(&bench, 0, (uint64_t)s + 1, s);
+        tick(&bench, s + 0.9);
+        bool is_end = (s + into_s) % 120 == 0 && s > 0;
+        assert_int_equal(bench.updates.record != NULL, is_end);
+        double vehicles = bench.updates.areas[0].vehicles;
+        if (!isnan(vehicles)) {
+            sum += vehicles;
+            n++;
+        }
+        if (!is_end)
+            continue;
+        const struct count_area_figures *record = &bench.updates.record[0];
+        if (n_records > 0 && n >= 61)
+            assert_near(record->vehicles, sum / n, 0.02 * sum / n);
+        else if (n_records > 0 && n < 59)
+            assert_true(isnan(record->vehicles));
+        if (n < 59 && n_records > 0)
+            assert_int_not_equal(record->stale_since_ms, COUNT_FRESH);
+        sum = 0;
+        n = 0;
+        n_records++;
+    }
+    assert_true(n_records >= 5);
+    bench_finish(&bench);
+}
+
+/* The clock goes back an hour: what was known is forgotten, and the count goes on. A leap of years ahead empties it. */
+static void clocks_may_jump(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    for (int s = 0; s < 60; s++)
+        pass(&bench, 0, (uint64_t)s + 1, s);
+    assert_true(tick(&bench, 60)[0].vehicles > 50);
+    tick(&bench, 60 - 3600);
+    assert_int_equal(count_counters(bench.count)->n_resets, 1);
+    assert_int_equal(count_known_vehicles(bench.count)->n_known, 0);
+    for (int s = 0; s < 60; s++)
+        pass(&bench, 0, (uint64_t)s + 1, s - 3600);
+    assert_true(tick(&bench, 60 - 3600)[0].vehicles > 50);
+    assert_int_equal(bench.updates.areas[0].stale_since_ms, COUNT_FRESH);
+    tick(&bench, 1e9);
+    tick(&bench, 1e9 + 1);
+    pass(&bench, 0, 9, 1e9 + 2);
+    assert_near(tick(&bench, 1e9 + 3)[0].n_vehicles, 1, 0);
+    bench_finish(&bench);
+}
+
+/* A replay after a start: passages of the last hour while the clock is at now. Old ones are gone, fresh ones count, rates are of now. */
+static void replayed_passages_are_of_their_time(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    tick(&bench, 3600);
+    for (int s = 0; s < 3600; s += 2)
+        pass(&bench, 0, (uint64_t)s + 1, s);
+    const struct count_area_figures *areas = tick(&bench, 3601);
+    assert_int_equal(areas[0].stale_since_ms, COUNT_FRESH);
+    assert_near(areas[0].flow_vph, 1800, 60);
+    assert_near(areas[0].n_passages, 60, 3);
+    assert_true(areas[0].n_vehicles > 50 && areas[0].n_vehicles < 900);
+    /* Nothing comes any more: the same silence as if it had been live. */
+    for (int s = 2; s < 14; s++)
+        assert_int_equal(tick(&bench, 3600 + s)[0].stale_since_ms, COUNT_FRESH); /* half a passage a second: 16 s are silence */
+    for (int s = 14; s < 20; s++)
+        tick(&bench, 3600 + s);
+    assert_int_equal(bench.updates.areas[0].stale_since_ms, T0 + 3598200);
+    bench_finish(&bench);
+}
+
+/* ---- laws ---- */
+
+static void random_events(
+    struct bench *bench, uint64_t seed, int n, void (*after_tick)(struct bench *bench, uint64_t seed, void *context), void *context)
+{
+    double s = 0;
+    uint64_t first_seed = seed;
+    for (int i = 0; i < n; i++) {
+        s += (double)(random_next(&seed) % 1000) / 1000;
+        if (random_next(&seed) % 2000 == 0)
+            s += (double)(random_next(&seed) % 3000);
+        double delay_s = random_next(&seed) % 50 == 0 ? (double)(random_next(&seed) % 900) - 100 : 0.3;
+        pass_late(bench, (int)(random_next(&seed) % CITY_EDGES), random_next(&seed) % 500, s, delay_s);
+        if (random_next(&seed) % 4 == 0) {
+            tick(bench, s + 1);
+            after_tick(bench, first_seed, context);
+        }
+    }
+}
+
+static double zero_if_nan(double x)
+{
+    return isnan(x) ? 0 : x;
+}
+
+static void check_sums(struct bench *bench, uint64_t seed, void *context)
+{
+    const struct count_area_figures *a = bench->updates.areas;
+    bool is_right = true;
+    for (int i = 0; i < 4; i++) {
+        is_right &= isnan(a[i].vehicles) || (a[i].vehicles >= 0 && a[i].unseen >= 0 && a[i].vehicles < 1e6);
+        is_right &= isnan(a[i].flow_vph) || a[i].flow_vph >= 0;
+        is_right &= isnan(a[i].speed_mps) || (a[i].speed_mps > 0 && a[i].speed_mps <= 10 / defaults.delay_min + 0.01);
+        is_right &= isnan(a[i].delay_index) || a[i].delay_index >= defaults.delay_min - 0.01;
+        is_right &= (a[i].stale_since_ms == COUNT_FRESH) || isnan(a[i].vehicles);
+    }
+    /* Streets together are not more than their district, the district not more than the city; equal in this city but for e9. */
+    double streets = zero_if_nan(a[2].vehicles) + zero_if_nan(a[3].vehicles);
+    is_right &= isnan(a[1].vehicles) || streets <= a[1].vehicles + 1e-6;
+    is_right &= isnan(a[0].vehicles) || zero_if_nan(a[1].vehicles) <= a[0].vehicles + 1e-6;
+    if (!is_right)
+        fail_msg("seed %llu: %g %g %g %g vehicles", (unsigned long long)seed, a[0].vehicles, a[1].vehicles, a[2].vehicles, a[3].vehicles);
+}
+
+static void any_events_keep_the_laws(void **state)
+{
+    uint64_t seed = (uint64_t)time(NULL) * 2654435761u + 1;
+    for (int i = 0; i < 5; i++) {
+        struct bench bench;
+        bench_make(&bench, &defaults);
+        random_events(&bench, seed + (uint64_t)i, 20000, check_sums, NULL);
+        bench_finish(&bench);
+    }
+    print_message("seed %llu\n", (unsigned long long)seed);
+}
+
+static void fold(struct bench *bench, uint64_t seed, void *context)
+{
+    uint64_t *hash = context;
+    struct str areas = {(const char *)bench->updates.areas, 4 * sizeof(struct count_area_figures)};
+    *hash = *hash * 31 + str_hash(areas);
+    for (uint32_t i = 0; i < bench->updates.n_edges; i++)
+        *hash = *hash * 31 + str_hash((struct str){(const char *)&bench->updates.edges[i].speed_mps, 3 * sizeof(double)});
+}
+
+/* The same events give the same bytes. */
+static void the_same_events_give_the_same_figures(void **state)
+{
+    uint64_t hashes[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        struct bench bench;
+        bench_make(&bench, &defaults);
+        random_events(&bench, 4711, 20000, fold, &hashes[i]);
+        bench_finish(&bench);
+    }
+    assert_true(hashes[0] != 0 && hashes[0] == hashes[1]);
+}
+
+/* Passages that arrive in the same moment may come in any order. */
+static void simultaneous_arrivals_may_be_in_any_order(void **state)
+{
+    uint64_t seed = (uint64_t)time(NULL) * 2654435761u + 1, first_seed = seed;
+    double vehicles[2] = {0}, speed[2] = {0};
+    uint32_t n_vehicles[2] = {0};
+    for (int run = 0; run < 2; run++) {
+        struct bench bench;
+        bench_make(&bench, &defaults);
+        for (int e = 0; e < CITY_EDGES; e++) /* cameras are numbered alike in both runs */
+            pass(&bench, e, 900000 + (uint64_t)e, 0);
+        uint64_t shuffle = seed;
+        for (int s = 1; s < 900; s++) {
+            int order[CITY_EDGES];
+            for (int k = 0; k < CITY_EDGES; k++)
+                order[k] = k;
+            for (int k = CITY_EDGES - 1; k > 0 && run == 1; k--) {
+                int with = (int)(random_next(&shuffle) % (uint64_t)(k + 1)), kept = order[k];
+                order[k] = order[with];
+                order[with] = kept;
+            }
+            for (int k = 0; k < CITY_EDGES; k++) {
+                /* Vehicle v enters at second v on e(v mod 10) and passes an edge each 70 s. */
+                int v = s - 70 * order[k];
+                if (v > 0)
+                    pass(&bench, (v + order[k]) % CITY_EDGES, (uint64_t)v, s);
+            }
+        }
+        const struct count_area_figures *areas = tick(&bench, 901);
+        vehicles[run] = areas[0].vehicles;
+        speed[run] = areas[0].speed_mps;
+        n_vehicles[run] = areas[0].n_vehicles;
+        bench_finish(&bench);
+    }
+    /* What one camera learned from another's vehicle in the same moment is all that may differ. */
+    assert_int_equal(n_vehicles[0], n_vehicles[1]);
+    if (fabs(vehicles[0] - vehicles[1]) > 1e-3 * vehicles[0] || fabs(speed[0] - speed[1]) > 1e-4 * speed[0])
+        fail_msg("seed %llu: %.9g and %.9g vehicles, %.9g and %.9g m/s", (unsigned long long)first_seed, vehicles[0], vehicles[1], speed[0],
+            speed[1]);
+    assert_near(speed[0], CITY_EDGE_M / 70, 0.01);
+    print_message("seed %llu\n", (unsigned long long)first_seed);
+}
+
+/* A million plates of an attacker in ten minutes: memory stays, the oldest go, and are counted. */
+static void memory_is_bounded(void **state)
+{
+    struct count_settings settings = COUNT_SETTINGS_DEFAULT;
+    settings.vehicles_max = 5000;
+    struct bench bench;
+    bench_make(&bench, &settings);
+    for (int i = 0; i < 20000; i++)
+        pass(&bench, i % CITY_EDGES, (uint64_t)i, i * 0.0006);
+    int64_t live = mem_n_live();
+    for (int i = 20000; i < 1000000; i++) {
+        pass(&bench, i % CITY_EDGES, (uint64_t)i, i * 0.0006);
+        if (i % 20000 == 0)
+            tick(&bench, i * 0.0006 + 1);
+    }
+    assert_int_equal(mem_n_live(), live);
+    assert_int_equal(count_known_vehicles(bench.count)->n_known, 5000);
+    assert_int_equal(count_known_vehicles(bench.count)->n_evicted, 995000);
+    /* Cameras have a limit of their own. */
+    settings.cameras_max = 1;
+    struct bench narrow;
+    bench_make(&narrow, &settings);
+    pass(&narrow, 0, 1, 1);
+    uint32_t camera;
+    assert_err(count_camera_add(narrow.count, narrow.city.edges[1], &camera), ERR_FULL);
+    bench_finish(&narrow);
+    bench_finish(&bench);
+}
+
+static void memory_may_fail_anywhere(void **state)
+{
+    struct city city;
+    city_make(&city);
+    int64_t before = mem_n_live();
+    uint64_t nth = 1;
+    for (;; nth++) {
+        struct count *count = NULL;
+        mem_fail_nth(nth);
+        enum err err = count_create(&defaults, &city.map, &count);
+        mem_fail_nth(0);
+        if (err == ERR_OK) {
+            count_destroy(count);
+            break;
+        }
+        assert_err(err, ERR_NO_MEMORY);
+        assert_int_equal(mem_n_live(), before);
+    }
+    assert_true(nth > 15);
+    city_finish(&city);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_vehicle_comes_and_goes),
+        cmocka_unit_test(speeds_and_delays_are_the_hand_computed),
+        cmocka_unit_test(flows_are_vehicles_an_hour),
+        cmocka_unit_test(duplicates_and_wrong_times_are_told_apart),
+        cmocka_unit_test(impossible_links_and_stops_move_no_speed),
+        cmocka_unit_test(silence_is_stale_and_heals),
+        cmocka_unit_test(quiet_is_not_silent),
+        cmocka_unit_test(never_heard_is_stale),
+        cmocka_unit_test(fast_clocks_are_not_silent),
+        cmocka_unit_test(one_silent_street),
+        cmocka_unit_test(periods_are_recorded),
+        cmocka_unit_test(clocks_may_jump),
+        cmocka_unit_test(replayed_passages_are_of_their_time),
+        cmocka_unit_test(any_events_keep_the_laws),
+        cmocka_unit_test(the_same_events_give_the_same_figures),
+        cmocka_unit_test(simultaneous_arrivals_may_be_in_any_order),
+        cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(memory_may_fail_anywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
