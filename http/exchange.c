@@ -57,6 +57,8 @@ static void exchange_give_back(struct http_exchange *x)
         json_decref(x->json);
     if (x->response)
         MHD_destroy_response(x->response);
+    if (server)
+        server->n_body_bytes -= x->n_body_bytes;
     if (!server || server->n_pooled >= POOLED_MAX) {
         exchange_free(x);
         return;
@@ -308,6 +310,12 @@ static enum MHD_Result on_body(struct http_exchange *x, const char *bytes, size_
 
     *size = 0;
     if (!x->response) {
+        x->n_body_bytes += n;
+        x->server->n_body_bytes += n;
+        if (x->server->n_body_bytes > x->server->limits.bodies_max) {
+            http_reply_refusal(x, 503, "too much is being sent just now");
+            return MHD_YES;
+        }
         buf_append(&x->body, bytes, n);
         if (x->body.err == ERR_TOO_LARGE)
             http_reply_refusal(x, 413, "the body is larger than this route takes");
@@ -361,6 +369,7 @@ void http_exchange_on_completed(void *cls, struct MHD_Connection *mhd, void **ex
     }
     x->connection = NULL;
     if (x->state == EXCHANGE_WAITING) { /* the server goes; the handler's reply will free it */
+        x->server->n_body_bytes -= x->n_body_bytes;
         x->server = NULL;
         x->mhd = NULL;
         return;

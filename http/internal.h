@@ -50,6 +50,7 @@ struct http_exchange {
     struct http_identity identity;
     struct mono_time started;
     size_t n_discarded;
+    size_t n_body_bytes; /* counted in the server's */
 
     /* headers that the server itself looks at; they borrow from the library's memory */
     struct str authorization, content_type, content_length, origin, sec_fetch_site, host, cookie;
@@ -95,6 +96,7 @@ struct http_server {
     struct http_connection *connections; /* list */
     struct http_stream *streams;         /* list */
     uint32_t n_connections, n_streams;
+    size_t n_body_bytes; /* of all exchanges */
     struct http_exchange *pool;
     uint32_t n_pooled;
     struct buf scratch; /* a problem's text, a status line; empty between uses */

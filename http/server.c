@@ -25,6 +25,7 @@
 #define IDLE_TIMEOUT_DEFAULT_S 75           /* past the minute in which a camera says that it is alive */
 #define HEADER_DEFAULT (8u << 10)           /* as nginx and Apache have it */
 #define EXCHANGE_MEMORY_DEFAULT (16u << 20) /* parsing a body of 8 MB */
+#define BODIES_DEFAULT (256u << 20)         /* thirty of the largest bodies at a time; a camera sends again */
 #define STREAMS_DEFAULT 1000                /* viewers of the brain itself; more come through `citybrain live` */
 #define STREAM_QUEUE_DEFAULT (1u << 20)     /* a city's whole picture, sent at the start, and some seconds of changes */
 #define SCRATCH_MAX (64u << 10)             /* one problem's text */
@@ -44,6 +45,8 @@ static struct http_limits limits_with_defaults(struct http_limits limits)
         limits.header_max = HEADER_DEFAULT;
     if (!limits.exchange_memory_max)
         limits.exchange_memory_max = EXCHANGE_MEMORY_DEFAULT;
+    if (!limits.bodies_max)
+        limits.bodies_max = BODIES_DEFAULT;
     if (!limits.n_streams)
         limits.n_streams = STREAMS_DEFAULT;
     if (!limits.stream_queue_max)

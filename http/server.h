@@ -66,8 +66,9 @@ struct http_auth {
 struct http_limits {            /* 0: the default in server.c, each with its reason */
     uint32_t n_connections;     /* past it new connections are refused */
     uint32_t idle_timeout_s;    /* a connection that says nothing is closed */
-    size_t header_max;          /* request line and headers */
+    size_t header_max;          /* request line and headers; a cookie counts twice, since the library copies it */
     size_t exchange_memory_max; /* the arena of one exchange */
+    size_t bodies_max;          /* bytes of all bodies that are coming in or being handled; past it 503 */
     uint32_t n_streams;         /* server-sent event connections */
     size_t stream_queue_max;    /* bytes waiting for one slow viewer; past it the viewer is closed and may come back */
 };

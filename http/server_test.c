@@ -277,6 +277,48 @@ static void slow_senders_are_cut_off(void **state)
     assert_int_equal(mem_n_live(), 0);
 }
 
+/* Bodies that wait for their end hold memory: all together they may hold so much. */
+static void limits_bodies_together(void **state)
+{
+    static struct test_server server;
+    static const char head[] = "POST /private/x HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer good-token\r\nContent-Length: 60000\r\n\r\n";
+    int fds[3];
+
+    memset(&server, 0, sizeof(server));
+    server.limits.bodies_max = 150000;
+    test_server_start(&server);
+    memset(answer, 'x', 60000);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = test_connect(server.port);
+        test_send(fds[i], head, sizeof(head) - 1);
+        test_send(fds[i], answer, 59999);
+        usleep(50000); /* it has come before the next begins */
+    }
+    for (int i = 2; i >= 0; i--) {
+        test_send_c(fds[i], "x");
+        assert_int_equal(test_read_answer(fds[i], answer, sizeof(answer), false), i == 2 ? 503 : 200);
+    }
+    memset(answer, 'x', 60000);
+    test_send(fds[2], head, sizeof(head) - 1); /* now there is room */
+    test_send(fds[2], answer, 60000);
+    assert_int_equal(test_read_answer(fds[2], answer, sizeof(answer), false), 200);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    test_server_stop(&server);
+    assert_int_equal(mem_n_live(), 0);
+}
+
+static void takes_heads_up_to_its_limit(void **state)
+{
+    struct test_server *t = *state;
+    static char request[8 << 10];
+    int n = snprintf(request, sizeof(request), "GET /hello HTTP/1.1\r\nHost: h\r\nX: ");
+
+    memset(request + n, 'a', 7500);
+    snprintf(request + n + 7500, sizeof(request) - (size_t)n - 7500, "\r\n\r\n");
+    assert_int_equal(test_ask(t->port, request, answer, sizeof(answer)), 200);
+}
+
 static void limits_connections(void **state)
 {
     static struct test_server server;
@@ -455,6 +497,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(serves_many_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(idle_ones_do_not_matter, setup, teardown),
         cmocka_unit_test(slow_senders_are_cut_off),
+        cmocka_unit_test_setup_teardown(takes_heads_up_to_its_limit, setup, teardown),
+        cmocka_unit_test(limits_bodies_together),
         cmocka_unit_test(limits_connections),
         cmocka_unit_test_setup_teardown(replies_when_the_handler_wants, setup, teardown),
         cmocka_unit_test(a_reply_may_come_after_the_server),

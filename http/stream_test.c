@@ -92,6 +92,22 @@ static void viewers_get_events(void **state)
     close(two);
 }
 
+/* The time-out of silent connections is not meant for viewers: nothing is silent about one that waits. */
+static void a_quiet_stream_stays(void **state)
+{
+    struct test_server *t = start((struct http_limits){.idle_timeout_s = 1});
+    int fd = test_connect(t->port);
+
+    test_send_c(fd, ASK);
+    assert_true(read_until(fd, "event: first"));
+    usleep(3200000);
+    test_server_call(t, send_second);
+    assert_true(read_until(fd, "event: indicators"));
+    assert_int_equal(atomic_load(&t->n_closed), 0);
+    close(fd);
+    stop(t);
+}
+
 static void send_after_leaving(void *context)
 {
     struct test_server *t = context;
@@ -202,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(viewers_get_events),
+        cmocka_unit_test(a_quiet_stream_stays),
         cmocka_unit_test(one_that_left_is_noticed),
         cmocka_unit_test(a_slow_viewer_is_cut_off),
         cmocka_unit_test(places_are_limited),
