@@ -138,7 +138,7 @@ static void refuses_bodies_that_grow(void **state)
 
 static void refuses_what_is_no_http(void **state)
 {
-    struct test_server *t = *state;
+    static struct test_server server, *t = &server;
     static char large[64 << 10];
     static const char *const requests[] = {"\r\n\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         "GET /hello HTTP/9.9\r\nHost: h\r\n\r\n", "GET /hello\r\nHost: h\r\n\r\n", "GET /hello HTTP/1.1\r\nHost\r\n\r\n",
@@ -146,6 +146,10 @@ static void refuses_what_is_no_http(void **state)
         "POST /json HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n"};
 
+    memset(&server, 0, sizeof(server));
+    /* An end that comes together with the bytes before it is sometimes seen only when the connection has been silent for its time. */
+    server.limits.idle_timeout_s = 2;
+    test_server_start(&server);
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
         int fd = test_connect(t->port), status;
         test_send_c(fd, requests[i]);
@@ -168,6 +172,8 @@ static void refuses_what_is_no_http(void **state)
         close(fd);
     }
     assert_int_equal(test_ask(t->port, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n", answer, sizeof(answer)), 200);
+    test_server_stop(&server);
+    assert_int_equal(mem_n_live(), 0);
 }
 
 static void answers_a_pipeline_in_order(void **state)
@@ -492,7 +498,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(answers, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_large, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_bodies_that_grow, setup, teardown),
-        cmocka_unit_test_setup_teardown(refuses_what_is_no_http, setup, teardown),
+        cmocka_unit_test(refuses_what_is_no_http),
         cmocka_unit_test_setup_teardown(answers_a_pipeline_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(serves_many_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(idle_ones_do_not_matter, setup, teardown),

@@ -41,6 +41,8 @@ static bool read_until(int fd, const char *wanted)
         text[len] = '\0';
         if (strstr(text, wanted))
             return true;
+        if (strstr(text, "HTTP/1.1 503")) /* refused; the connection stays open for another request */
+            return false;
     }
     return false;
 }
