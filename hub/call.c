@@ -123,6 +123,7 @@ static void follow_outcome(struct hub_running *running, enum err err, size_t n_r
         .now = clock_wall(hub->clock),
     };
     running->outcome.finished = outcome_written;
+    running->outcome.contract = NULL;
     enum err written = hub_leaf_outcome(hub, &outcome, &running->outcome.leaf);
     if (written)
         outcome_written(&running->outcome, written);

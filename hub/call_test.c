@@ -299,6 +299,18 @@ static int count_until(int rule)
     return -1;
 }
 
+static int make_day_quota(void **state)
+{
+    struct diag_list diags;
+    fake_city_make(&city);
+    city.ledger = fake_ledger();
+    fake_city_write(&city, "contracts/c-17.yaml",
+        "contract: h/c-17\nprovider: h/police\nconsumer: h/parking\nresource: h/police/vehicle\nuses: [call]\n"
+        "fields: [plate, colour]\npurpose: parking.settle\nlegal_basis: {zh: 依, en: law}\nper_day: 1000\n"
+        "from: 2026-01-01\nuntil: 2028-01-01\nkeep: 1h\nstate: agreed\n");
+    return fake_city_load(&city, &diags) != ERR_OK;
+}
+
 static void reload(void)
 {
     struct diag_list diags;
@@ -449,9 +461,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(ledger_gone, make, finish),
         cmocka_unit_test_setup_teardown(department_down, make, finish),
         cmocka_unit_test_setup_teardown(refused, make, finish),
-        cmocka_unit_test_setup_teardown(quota_of_the_day, make, finish),
-        cmocka_unit_test_setup_teardown(quota_after_a_stop, make, finish),
-        cmocka_unit_test_setup_teardown(quota_after_a_kill, make, finish),
+        cmocka_unit_test_setup_teardown(quota_of_the_day, make_day_quota, finish),
+        cmocka_unit_test_setup_teardown(quota_after_a_stop, make_day_quota, finish),
+        cmocka_unit_test_setup_teardown(quota_after_a_kill, make_day_quota, finish),
         cmocka_unit_test_setup_teardown(quota_of_the_second, make, finish),
         cmocka_unit_test_setup_teardown(freshness, make, finish),
         cmocka_unit_test_setup_teardown(objects, make, finish),

@@ -57,6 +57,10 @@ static void settle(struct ledger_append *append)
         the_ledger.leaves[the_ledger.n] = copy;
         the_ledger.lengths[the_ledger.n++] = append->leaf.len;
     }
+    if (!append->loop) { /* as the journal: on its own thread */
+        append->done(append);
+        return;
+    }
     append->journal.task.fn = done_task;
     loop_post(append->loop, &append->journal.task);
 }

@@ -208,7 +208,6 @@ static const char *const files[][2] = {
                             "fields: [plate, colour]\n"
                             "purpose: parking.settle\n"
                             "legal_basis: {zh: 依, en: law}\n"
-                            "per_day: 1000\n"
                             "from: 2026-01-01\n"
                             "until: 2028-01-01\n"
                             "keep: 1h\n"

@@ -218,8 +218,9 @@ static void follow_failed(struct loop_task *task)
 
 static void follow_submit(struct hub_follow *follow)
 {
-    follow->append =
-        (struct ledger_append){.leaf = {follow->leaf.bytes, follow->leaf.len}, .loop = follow->hub->loop, .done = follow_appended};
+    /* Without a contract to remember nothing is left to do but to free it: on the ledger's own thread, not another wake of a loop. */
+    follow->append = (struct ledger_append){
+        .leaf = {follow->leaf.bytes, follow->leaf.len}, .loop = follow->contract ? follow->hub->loop : NULL, .done = follow_appended};
     enum err err = ledger_append(follow->hub->ledger, &follow->append);
     if (!err)
         return;

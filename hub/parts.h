@@ -78,8 +78,8 @@ struct hub_outcome {
     struct wall_time now;
 };
 enum err hub_leaf_outcome(struct hub *hub, const struct hub_outcome *outcome, struct hub_leaf *leaf) MUST_CHECK;
-/* A leaf that nobody waits for: appended, and again while the ledger is full. `finished` runs once on the hub's loop, with the outcome;
- * it owns the memory from then on. Any thread. */
+/* A leaf that nobody waits for: appended, and again while the ledger is full. `finished` runs once, with the outcome, and owns the memory
+ * from then on: on the hub's loop when `contract` is set, else on the ledger's thread or the hub's loop. Any thread. */
 struct hub_follow {
     struct hub *hub;
     struct ledger_append append;

@@ -189,6 +189,7 @@ static void sqlite_fetch(void *plan, struct hub_fetch *fetch)
     pthread_mutex_lock(&system->lock);
     bool is_full = system->n >= QUEUE_MAX || system->is_stopping;
     bool is_asleep = system->is_asleep;
+    system->is_asleep = false; /* one wake is enough */
     if (!is_full) {
         *system->last = fetch;
         system->last = &fetch->next;
