@@ -21,6 +21,7 @@
 #define EXPOSE_MS 10000     /* how often the waiting is counted; a fraction of a gap */
 #define EXPOSE_MAX_MS 60000 /* a pause of the whole program is not waiting */
 #define LIVE_MS 30000       /* what arrived longer ago is a replay */
+#define RATE_LEAST_S 60     /* no rate of first sightings is told from less than a minute */
 #define DETOUR_MAX 4.0      /* silent cameras make an expectation at most this much longer */
 
 struct camera {
@@ -443,7 +444,7 @@ static void count_areas(struct count *count)
     for (size_t i = 0; i < count->map.n_areas; i++) {
         struct area *area = &count->areas[i];
         double lead_s = area->lead_s > 0 ? area->lead_s * exp(-(double)(count->now_ms - area->faded_ms) / 1000 / settings->window_s) : 0;
-        double age_s = fmax((double)(area->heard.last_ms - area->heard.first_ms) / 1000, 1);
+        double age_s = fmax((double)(area->heard.last_ms - area->heard.first_ms) / 1000, RATE_LEAST_S);
         told[i].vehicles = 0;
         told[i].n_vehicles = 0;
         told[i].unseen = lead_s / (settings->window_s * -expm1(-age_s / settings->window_s));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FADED_AWAY 0.05f /* of one vehicle: after three windows an edge is not observed any more */
+#define RATE_LEAST_S 30  /* no flow is told from less: one vehicle in the first second is not 3,600 an hour */
 #define REFRESH_MS 10000 /* flows fade without passages: all observed edges are told this often */
 
 /* ---- the roads of each area ---- */
@@ -269,7 +270,7 @@ void count_figures_tick(
     size_t n_areas = figures->map.n_areas;
     double age_s = figures->first_ms == INT64_MIN ? 0 : (double)(now_ms - figures->first_ms) / 1000;
     /* In the first window the sum has not had the time to fill. */
-    double flow_scale = 3600 / (figures->window_s * -expm1(-fmax(age_s, 1) / figures->window_s));
+    double flow_scale = 3600 / (figures->window_s * -expm1(-fmax(age_s, RATE_LEAST_S) / figures->window_s));
     bool is_refresh = tell_all || now_ms - figures->refreshed_ms >= REFRESH_MS || now_ms < figures->refreshed_ms;
     if (is_refresh)
         figures->refreshed_ms = now_ms;

@@ -1,0 +1,416 @@
+/*
+ * The scene around the core: rows in, rows out, its file, its start. The hub is a stand-in of this file that keeps what is
+ * published; the real one is held against the scene in tests/e2e.
+ */
+#include "scene/count/scene.h"
+
+#include "base/mem.h"
+#include "hub/indicator.h"
+#include "scene/count/city_testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define T0 1700000000000
+
+/* ---- the stand-in ---- */
+
+struct hub {
+    struct area_tree *tree;
+};
+
+static struct hub_field fields_of[4][HUB_FIELDS_MAX];
+static struct hub_resource resources[4] = {
+    {.name = STR_INIT("h/count/indicator"), .kind = HUB_STREAM},
+    {.name = STR_INIT("h/count/road_state"), .kind = HUB_STREAM},
+    {.name = STR_INIT("h/count/road_index"), .kind = HUB_STREAM},
+    {.name = STR_INIT("h/count/road"), .kind = HUB_OBJECT},
+};
+static struct rows *published[3][2000]; /* in the order of the resources */
+static size_t n_published[3];
+static bool is_refusing;
+static struct buf object;
+
+const struct hub_resource *hub_resource_find(const struct hub *hub, struct str name)
+{
+    for (size_t i = 0; i < 4; i++)
+        if (str_equal(resources[i].name, name))
+            return &resources[i];
+    return NULL;
+}
+
+const struct area_tree *hub_areas(const struct hub *hub)
+{
+    return hub->tree;
+}
+
+enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struct rows *rows)
+{
+    size_t at = (size_t)(resource - resources);
+    if (is_refusing)
+        return ERR_FULL;
+    assert_int_equal(rows_n_fields(rows), resource->n_fields);
+    published[at][n_published[at]++] = rows_hold(rows);
+    return ERR_OK;
+}
+
+enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, struct str media_type, struct str bytes)
+{
+    assert_ptr_equal(resource, &resources[3]);
+    assert_str(media_type, "application/geo+json");
+    buf_reset(&object);
+    buf_append_str(&object, bytes);
+    return ERR_OK;
+}
+
+static void forget_published(void)
+{
+    for (size_t r = 0; r < 3; r++)
+        while (n_published[r] > 0)
+            rows_release(published[r][--n_published[r]]);
+}
+
+/* ---- a city in a folder: one road of two edges eastward along 30.28 north, from 120.120 to 120.140; streets divided at 120.130 ---- */
+
+static const char areas_yaml[] =
+    "areas:\n"
+    "  - {name: h, title: {zh: 市, en: City}, level: city, outline: [[120.0, 30.2], [120.3, 30.2], [120.3, 30.4], [120.0, 30.4]]}\n"
+    "  - {name: h.x, title: {zh: 区, en: District}, level: district, outline: [[120.1, 30.2], [120.2, 30.2], [120.2, 30.4], [120.1, "
+    "30.4]]}\n"
+    "  - {name: h.x.west, title: {zh: 西, en: West}, level: street, outline: [[120.11, 30.2], [120.13, 30.2], [120.13, 30.4], [120.11, "
+    "30.4]]}\n"
+    "  - {name: h.x.east, title: {zh: 东, en: East}, level: street, outline: [[120.13, 30.2], [120.15, 30.2], [120.15, 30.4], [120.13, "
+    "30.4]]}\n";
+/* Mercator without an ellipsoid's fuss: x = R lon, y = R ln tan(45 + lat / 2); the file is in metres from (120.12, 30.28). */
+static const char net_xml[] =
+    "<net><location netOffset=\"-13371697.23,-3539592.25\" projParameter=\"+proj=merc +R=6378137 +units=m +no_defs\"/>"
+    "<edge id=\"west\" from=\"a\" to=\"b\" name=\"文一路\"><lane id=\"w_0\" index=\"0\" speed=\"10\" length=\"960\" shape=\"0,0 "
+    "1110,0\"/></edge>"
+    "<edge id=\"east\" from=\"b\" to=\"c\" name=\"文一路\"><lane id=\"e_0\" index=\"0\" speed=\"10\" length=\"960\" shape=\"1116,0 "
+    "2226,0\"/></edge>"
+    "<junction id=\"a\" type=\"priority\" x=\"0\" y=\"0\"/><junction id=\"b\" type=\"traffic_light\" x=\"1113\" y=\"0\"/>"
+    "<junction id=\"c\" type=\"priority\" x=\"2226\" y=\"0\"/>"
+    "<connection from=\"west\" to=\"east\" fromLane=\"0\" toLane=\"0\"/></net>";
+
+static char folder[] = "/tmp/citybrain_scene_XXXXXX"; /* mkdtemp() fills it in */
+static char areas_path[64], net_path[64];
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+static void declare(size_t resource, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        fields_of[resource][i].name = str_from_c(names[i]);
+    resources[resource].fields = fields_of[resource];
+    resources[resource].n_fields = n;
+}
+
+static int setup(void **state)
+{
+    assert_non_null(mkdtemp(folder));
+    snprintf(areas_path, sizeof(areas_path), "%s/areas.yaml", folder);
+    snprintf(net_path, sizeof(net_path), "%s/n.net.xml", folder);
+    write_text(areas_path, areas_yaml);
+    write_text(net_path, net_xml);
+    declare(0, hub_indicator_field_names, HUB_INDICATOR_N_FIELDS);
+    declare(1, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
+    declare(2, hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
+    buf_init(&object, 1u << 20);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    forget_published();
+    buf_finish(&object);
+    unlink(areas_path);
+    unlink(net_path);
+    return rmdir(folder);
+}
+
+struct bench {
+    struct hub hub;
+    struct clock_fake clock;
+    struct yaml *yaml;
+    void *scene;
+};
+
+#define CONFIG "scene: count\nparty: h/count\ntitle: {zh: 数数, en: Counting}\nneeds: {passage: h/police/passage}\n"
+
+/* Starts from a scene's file; what it says of errors is in *ret_diags. */
+static enum err bench_start(struct bench *bench, const char *config, struct diag_list *ret_diags)
+{
+    *bench = (struct bench){.scene = NULL};
+    ret_diags->n = 0;
+    clock_fake_init(&bench->clock, (struct wall_time){T0});
+    assert_ok(area_tree_load(areas_path, ret_diags, &bench->hub.tree));
+    assert_ok(yaml_load_str(str_from_c(config), "scenes/count.yaml", ret_diags, &bench->yaml));
+    struct scene_env env = {
+        .hub = &bench->hub, .clock = &bench->clock.clock, .city_dir = "/nowhere", .data_dir = folder, .party = STR("h/count")};
+    return scene_count_ops.start(&env, yaml_root(bench->yaml), ret_diags, &bench->scene);
+}
+
+static void bench_stop(struct bench *bench)
+{
+    scene_count_ops.stop(bench->scene);
+    yaml_destroy(bench->yaml);
+    area_tree_destroy(bench->hub.tree);
+    forget_published();
+    is_refusing = false;
+}
+
+/* A row of the need's fields: camera vehicle time arrived lon lat heading. */
+static void pass(struct bench *bench, const char *camera, const char *vehicle, int64_t ms, double lon, double heading)
+{
+    struct value values[] = {value_text(str_from_c(camera)), value_text(str_from_c(vehicle)), value_time(T0 + ms),
+        value_time(T0 + ms + 100), value_real(lon), value_real(30.28), value_real(heading)};
+    struct rows *rows = NULL;
+    assert_ok(rows_create(7, 4096, &rows));
+    assert_ok(rows_add(rows, values));
+    struct hub_window window = {.contract = STR("h/c-1"), .receipt = STR("h.log/512")};
+    scene_count_ops.on_event(bench->scene, 0, &window, rows);
+    rows_release(rows);
+}
+
+static void tick(struct bench *bench, int64_t ms)
+{
+    scene_count_ops.on_tick(bench->scene, (struct wall_time){T0 + ms});
+}
+
+/* The latest indicator of this name, area and period. */
+static const struct value *indicator(const char *name, const char *area, int64_t period_ms)
+{
+    for (size_t batch = n_published[0]; batch-- > 0;)
+        for (size_t i = 0; i < rows_n(published[0][batch]); i++) {
+            const struct value *row = rows_at(published[0][batch], i);
+            if (str_equal_c(row[HUB_INDICATOR_NAME].s, name) && str_equal_c(row[HUB_INDICATOR_AREA].s, area) &&
+                row[HUB_INDICATOR_PERIOD_MS].i == period_ms)
+                return row;
+        }
+    fail_msg("no %s of %s", name, area);
+    return NULL;
+}
+
+/* ---- the tests ---- */
+
+static void needs_are_what_the_contract_grants(void **state)
+{
+    assert_string_equal(scene_count_ops.name, "count");
+    assert_int_equal(scene_count_ops.n_needs, 1);
+    const char *granted[] = {
+        "camera", "vehicle", "time", "arrived", "lane", "speed_mps", "lon", "lat", "heading"}; /* c-1 of the demo city */
+    for (size_t i = 0; scene_count_ops.needs[0].fields[i] != NULL; i++) {
+        bool is_granted = false;
+        for (size_t k = 0; k < sizeof(granted) / sizeof(granted[0]); k++)
+            is_granted |= strcmp(granted[k], scene_count_ops.needs[0].fields[i]) == 0;
+        assert_true(is_granted);
+    }
+}
+
+static void passages_become_figures(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    if (bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\n", &diags) != ERR_OK)
+        fail_msg("%s", diags.diags[0].text);
+    /* The road is an object at once, each edge in its street. */
+    assert_non_null(memmem(object.ptr, object.len, "\"edge\":\"west\"", 13));
+    assert_non_null(memmem(object.ptr, object.len, "\"area\":\"h.x.east\"", 17));
+    tick(&bench, 0);
+    assert_int_equal(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_VALUE].type, VALUE_NULL);
+    /* 960 m of 96 s in 192 s: 5 m/s, index 2. The camera of "west" stands beside its end, seen eastward. */
+    pass(&bench, "C-W", "v1", 1000, 120.1299, 90);
+    pass(&bench, "C-E", "v1", 193000, 120.1400, 88);
+    tick(&bench, 194000);
+    const struct value *row = indicator("mean_speed", "h", 1000);
+    assert_near(row[HUB_INDICATOR_VALUE].r, 5, 1e-3);
+    assert_int_equal(row[HUB_INDICATOR_TIME].i, T0 + 194000);
+    assert_int_equal(row[HUB_INDICATOR_N].i, 1);
+    assert_int_equal(row[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
+    assert_str(row[HUB_INDICATOR_BASIS].s, "h.log/512");
+    assert_near(indicator("delay_index", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r, 2, 1e-3);
+    assert_int_equal(indicator("delay_index", "h.x.west", 1000)[HUB_INDICATOR_VALUE].type, VALUE_NULL);
+    assert_true(indicator("vehicles_in_transit", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r >= 0.9);
+    assert_int_equal(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_N].i, 1);
+    assert_true(indicator("flow", "h.x", 1000)[HUB_INDICATOR_VALUE].r > 0);
+    const struct rows *states = published[1][n_published[1] - 1], *roads = published[2][n_published[2] - 1];
+    assert_int_equal(rows_n(states), 2);
+    assert_int_equal(rows_n(roads), 3); /* 文一路 in the city, the district and the eastern street */
+    assert_str(rows_at(roads, 0)[HUB_ROAD_INDEX_ROAD].s, "文一路");
+    assert_near(rows_at(roads, 0)[HUB_ROAD_INDEX_DELAY_INDEX].r, 2, 1e-3);
+    bench_stop(&bench);
+}
+
+static void cameras_beside_every_road_move_nothing(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    assert_ok(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\n", &diags));
+    pass(&bench, "far", "v1", 1000, 120.2, 90);     /* no road within 40 m */
+    pass(&bench, "wrong", "v2", 1000, 120.1299, 270); /* no road westward */
+    pass(&bench, "far", "v3", 2000, 120.2, 90);
+    tick(&bench, 3000);
+    assert_int_equal(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_VALUE].type, VALUE_NULL);
+    pass(&bench, "C-W", "", 4000, 120.1299, 90); /* a plate that nobody could read */
+    tick(&bench, 5000);
+    assert_int_equal(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_N].i, 0);
+    bench_stop(&bench);
+}
+
+/* The demo's silence: many passages a second, then none. Stale rows carry no number, and say since when. */
+static void silence_is_published_as_stale(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    assert_ok(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\n", &diags));
+    char vehicle[16];
+    for (int s = 0; s < 60; s++) {
+        snprintf(vehicle, sizeof(vehicle), "v%d", s);
+        pass(&bench, "C-W", vehicle, s * 1000, 120.1299, 90);
+        tick(&bench, s * 1000 + 500);
+    }
+    assert_int_equal(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_VALUE].type, VALUE_REAL);
+    for (int s = 60; s < 69; s++)
+        tick(&bench, s * 1000);
+    const struct value *row = indicator("vehicles_in_transit", "h", 1000);
+    assert_int_equal(row[HUB_INDICATOR_TIME].i, T0 + 68000);
+    assert_int_equal(row[HUB_INDICATOR_VALUE].type, VALUE_NULL);
+    assert_int_equal(row[HUB_INDICATOR_STALE_SINCE].i, T0 + 59100);
+    pass(&bench, "C-W", "back", 90000, 120.1299, 90);
+    tick(&bench, 90500);
+    assert_int_equal(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_VALUE].type, VALUE_REAL);
+    bench_stop(&bench);
+}
+
+/* The record's batches wait for a subscriber that is behind, in order; the screen's do not. */
+static void the_record_waits_for_its_subscriber(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    assert_ok(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\nrecord_every: 10s\nstale_after: 30s\n", &diags));
+    for (int s = 0; s < 15; s++) {
+        pass(&bench, "C-W", "v", s * 1000, 120.1299, 90);
+        tick(&bench, s * 1000);
+    }
+    const struct value *row = indicator("vehicles_in_transit", "h", 10000);
+    assert_int_equal(row[HUB_INDICATOR_TIME].i, T0 + 10000);
+    forget_published();
+    is_refusing = true;
+    for (int s = 15; s < 45; s++)
+        tick(&bench, s * 1000);
+    is_refusing = false;
+    tick(&bench, 45000);
+    size_t n_records = 0;
+    int64_t times[8] = {0};
+    for (size_t i = 0; i < n_published[0]; i++)
+        if (rows_at(published[0][i], 0)[HUB_INDICATOR_PERIOD_MS].i == 10000)
+            times[n_records++] = rows_at(published[0][i], 0)[HUB_INDICATOR_TIME].i;
+    assert_int_equal(n_records, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(times[i], T0 + 20000 + i * 10000);
+    assert_int_equal(n_published[0], 4); /* and one second */
+    bench_stop(&bench);
+}
+
+struct refused {
+    const char *config;
+    enum err err;
+    const char *says;
+};
+
+static const struct refused refused[] = {
+    {CONFIG, ERR_NOT_FOUND, "network"},
+    {CONFIG "network: '{data}/missing.net.xml'\n", ERR_NOT_FOUND, "/missing.net.xml: cannot open the road network"},
+    {CONFIG "network: relative.net.xml\n", ERR_NOT_FOUND, "/nowhere/relative.net.xml: cannot open"},
+    {CONFIG "network: '{data}/areas.yaml'\n", ERR_SYNTAX, "/areas.yaml:1: not well-formed XML"},
+    {CONFIG "network: '{data}/n.net.xml'\nrecord_every: 1ms\n", ERR_RANGE, "scenes/count.yaml:6: record_every must be from 1s to 1h"},
+    {CONFIG "network: '{data}/n.net.xml'\nstale_after: 1s\n", ERR_RANGE, "scenes/count.yaml:6: stale_after must be from 2s to 1h"},
+    {CONFIG "network: '{data}/n.net.xml'\nvehicles_max: 1\n", ERR_SYNTAX, "vehicles_max"},
+    {CONFIG "network: '{data}/n.net.xml'\nrecord_evry: 120s\n", ERR_SYNTAX, "record_every"},
+};
+
+static void broken_files_are_refused_with_their_place(void **state)
+{
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        struct bench bench;
+        struct diag_list diags;
+        enum err err = bench_start(&bench, refused[i].config, &diags);
+        bool is_said = false;
+        for (size_t k = 0; k < diags.n; k++)
+            is_said |= strstr(diags.diags[k].text, refused[i].says) != NULL;
+        if (err == ERR_OK || !is_said)
+            fail_msg("case %zu: %s, \"%s\"", i, err_text(err), diags.n > 0 ? diags.diags[0].text : "");
+        bench_stop(&bench);
+    }
+    /* A resource with other fields than its name promises. */
+    struct bench bench;
+    struct diag_list diags;
+    fields_of[0][4].name = STR("number");
+    assert_int_not_equal(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\n", &diags), ERR_OK);
+    assert_non_null(strstr(diags.diags[0].text, "field 5 of the resource \"indicator\" is not \"value\""));
+    fields_of[0][4].name = STR("value");
+    bench_stop(&bench);
+}
+
+/* Every allocation of the start fails once; of a tick, too: the second is dropped, the scene goes on. */
+static void memory_may_fail_anywhere(void **state)
+{
+    uint64_t nth = 1;
+    for (;; nth++) {
+        struct bench bench;
+        struct diag_list diags;
+        int64_t before = mem_n_live();
+        clock_fake_init(&bench.clock, (struct wall_time){T0});
+        assert_ok(area_tree_load(areas_path, NULL, &bench.hub.tree));
+        assert_ok(yaml_load_str(STR(CONFIG "network: '{data}/n.net.xml'\n"), "count.yaml", NULL, &bench.yaml));
+        struct scene_env env = {
+            .hub = &bench.hub, .clock = &bench.clock.clock, .city_dir = "", .data_dir = folder, .party = STR("h/count")};
+        diags.n = diags.n_dropped = 0;
+        bench.scene = NULL;
+        mem_fail_nth(nth);
+        enum err err = scene_count_ops.start(&env, yaml_root(bench.yaml), &diags, &bench.scene);
+        mem_fail_nth(0);
+        if (err == ERR_OK) {
+            for (uint64_t k = 1; k < 20; k++) {
+                pass(&bench, "C-W", "v", (int64_t)k * 1000, 120.1299, 90);
+                mem_fail_nth(k);
+                tick(&bench, (int64_t)k * 1000);
+                mem_fail_nth(0);
+            }
+            forget_published();
+            tick(&bench, 20000);
+            assert_true(n_published[0] == 1);
+        } else {
+            assert_err(err, ERR_NO_MEMORY);
+            assert_null(bench.scene);
+        }
+        bench_stop(&bench);
+        if (err == ERR_OK)
+            break;
+        buf_finish(&object); /* the stand-in's own */
+        buf_init(&object, 1u << 20);
+        assert_true(mem_n_live() <= before && nth < 500);
+    }
+    assert_true(nth > 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(needs_are_what_the_contract_grants),
+        cmocka_unit_test(passages_become_figures),
+        cmocka_unit_test(cameras_beside_every_road_move_nothing),
+        cmocka_unit_test(silence_is_published_as_stale),
+        cmocka_unit_test(the_record_waits_for_its_subscriber),
+        cmocka_unit_test(broken_files_are_refused_with_their_place),
+        cmocka_unit_test(memory_may_fail_anywhere),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
