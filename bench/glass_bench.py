@@ -4,17 +4,15 @@
 One camera sends one new vehicle at a moment of no particular phase, over GA/T 1400 with Digest; a viewer of the city's live stream waits
 for the figure that rests on it (its `n` is one more). The time runs from before the request's first byte to the event's arrival, both in this process.
 """
-import glob
 import json
 import os
 import random
-import re
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
-from camera import Camera, passages  # noqa: E402
+from camera import Camera, devices, passages  # noqa: E402
 from city import City, wait_for  # noqa: E402
 
 SAMPLES = 120
@@ -48,8 +46,7 @@ class Viewer:
 
 
 def glass(city):
-    text = "".join(open(path, encoding="utf-8").read() for path in glob.glob(os.path.join(city.city, "systems", "*.yaml")))
-    device = re.findall(r'device: "?(\d{20})"?', text)[0]
+    device = devices(city.city)[0]
     with open(os.path.join(city.data, "secrets", "camera"), encoding="ascii") as secret:
         camera = Camera(city.port, device, secret.read().split()[0])
     viewer, chance, took = Viewer(city), random.Random(1), []

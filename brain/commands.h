@@ -35,6 +35,7 @@ int command_start(const struct command *command, int argc, char **argv);
 /* A number among the options: false, told on standard error, when it is none or outside of [min, max]. */
 bool command_number(const char *text, const char *name, double min, double max, double *ret_number);
 
-extern const struct command command_run, command_check, command_call, command_verify, command_decide, command_count, command_password;
+extern const struct command command_run, command_check, command_call, command_verify, command_decide, command_count, command_passages,
+    command_password;
 
 #endif

@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
     &command_verify,
     &command_decide,
     &command_count,
+    &command_passages,
     &command_password,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -1,4 +1,5 @@
 """A GA/T 1400 camera for the tests: registers with Digest, sends passages, reads each object's status. Standard library only."""
+import glob
 import hashlib
 import http.client
 import json
@@ -24,6 +25,15 @@ def passages(device, n, seed, at=None):
 
 def md5(text):
     return hashlib.md5(text.encode()).hexdigest()
+
+
+def devices(city_dir):
+    """The ids of the cameras that a city's files declare."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(city_dir, "systems", "*.yaml"))):
+        with open(path, encoding="utf-8") as text:
+            found += re.findall(r'device: "?(\d{20})"?', text.read())
+    return found
 
 
 class Camera:

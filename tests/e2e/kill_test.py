@@ -13,7 +13,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from camera import Camera, passages  # noqa: E402
+from camera import Camera, devices, passages  # noqa: E402
 from city import BRAIN, ROOT, City, wait_for  # noqa: E402
 
 KILLS = 10
@@ -30,11 +30,6 @@ def fast_city(folder):
         with open(path, "w", encoding="utf-8") as text:
             text.write(changed)
     return folder
-
-
-def devices(folder):
-    text = "".join(open(path, encoding="utf-8").read() for path in glob.glob(os.path.join(folder, "systems", "*.yaml")))
-    return re.findall(r'device: "?(\d{20})"?', text)
 
 
 class Load:
@@ -89,6 +84,8 @@ class Load:
             else:
                 time.sleep(0.05)
         self._until_stopped(work)
+        if connection[0]:
+            connection[0].close()
 
     def _viewer(self):
         try:
@@ -148,7 +145,8 @@ class Kill(unittest.TestCase):
     @staticmethod
     def granted_fields(city_dir):
         for path in glob.glob(os.path.join(city_dir, "contracts", "*.yaml")):
-            text = open(path, encoding="utf-8").read()
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
             if "purpose: parking.settle" in text and "police/vehicle" in text:
                 return [name.strip() for name in re.search(r"fields: \[([^\]]*)\]", text)[1].split(",")]
         raise AssertionError("no contract lets the parking scene call police/vehicle")
