@@ -291,16 +291,19 @@ static void go_down(struct brain *brain)
     for (size_t i = 0; i < brain->n_doors; i++)
         loop_thread_call(brain->doors[i].thread, close_door, &brain->doors[i]);
     scenes_stop(brain->scenes);
+    cockpit_stop(brain->cockpit);
     if (brain->hub)
         hub_stop(brain->hub);
     party_close(brain->people);
-    for (size_t i = 0; i < brain->n_doors; i++)
-        cockpit_face_destroy(brain->doors[i].face);
-    cockpit_destroy(brain->cockpit);
     ledger_close(brain->ledger);
     hub_destroy(brain->hub);
-    for (size_t i = 0; i < brain->n_doors; i++)
+    /* Every loop that made a use has lived until here: what the ledger and the hub told last has had somewhere to go. */
+    for (size_t i = 0; i < brain->n_doors; i++) {
         loop_thread_stop(brain->doors[i].thread);
+        cockpit_face_destroy(brain->doors[i].face);
+    }
+    scenes_destroy(brain->scenes);
+    cockpit_destroy(brain->cockpit);
     cockpit_config_destroy(brain->cockpit_config);
     bus_destroy(brain->bus);
     crypto_key_destroy(brain->ledger_key);

@@ -191,10 +191,7 @@ enum err scenes_start(struct hub *hub, const struct city *city, struct clock *cl
         return ERR_NO_MEMORY;
     *scenes = (struct scenes){.hub = hub, .city = city, .clock = clock, .diags = diags};
     enum err err = start_all(scenes);
-    if (err == ERR_OK)
-        *ret_scenes = scenes;
-    else
-        scenes_stop(scenes);
+    *ret_scenes = scenes; /* also what did not start whole is the caller's: its loops must outlive the ledger */
     return err;
 }
 
@@ -204,20 +201,26 @@ static void stop_on_loop(void *context)
     loop_timer_stop(&host->tick);
     for (size_t i = 0; i < host->n_inputs; i++)
         hub_unsubscribe(host->inputs[i].subscription);
+    host->n_inputs = 0;
     if (host->scene)
         host->ops->stop(host->scene);
+    host->scene = NULL;
 }
 
 void scenes_stop(struct scenes *scenes)
 {
+    for (size_t i = 0; scenes && i < scenes->n; i++)
+        if (scenes->hosts[i].thread)
+            loop_thread_call(scenes->hosts[i].thread, stop_on_loop, &scenes->hosts[i]);
+}
+
+void scenes_destroy(struct scenes *scenes)
+{
     if (!scenes)
         return;
     for (size_t i = 0; i < scenes->n; i++) {
-        struct scene_host *host = &scenes->hosts[i];
-        if (host->thread)
-            loop_thread_call(host->thread, stop_on_loop, host);
-        loop_thread_stop(host->thread);
-        yaml_destroy(host->yaml);
+        loop_thread_stop(scenes->hosts[i].thread);
+        yaml_destroy(scenes->hosts[i].yaml);
     }
     mem_free(scenes);
 }
@@ -229,6 +232,6 @@ enum err scenes_check(const struct city *city, struct diag_list *diags)
         return ERR_NO_MEMORY;
     *scenes = (struct scenes){.city = city, .diags = diags, .check_only = true};
     enum err err = start_all(scenes);
-    scenes_stop(scenes);
+    scenes_destroy(scenes);
     return err;
 }

@@ -15,10 +15,13 @@ struct scenes;
 /* The scenes that this program knows how to run; NULL-terminated. */
 extern const struct scene_ops *const scenes_known[];
 
-/* Starts every scene of the city. A file that names an unknown scene, or a need that is not met, is an error in `diags` with its place. */
+/* Starts every scene of the city. A file that names an unknown scene, or a need that is not met, is an error in `diags` with its place;
+ * *ret_scenes is set all the same, to be stopped and destroyed. */
 enum err scenes_start(
     struct hub *hub, const struct city *city, struct clock *clock, struct diag_list *diags, struct scenes **ret_scenes) MUST_CHECK;
-void scenes_stop(struct scenes *scenes); /* takes NULL */
+void scenes_stop(
+    struct scenes *scenes); /* ends subscriptions and scenes; their threads go on, for what is still on its way to them. Takes NULL */
+void scenes_destroy(struct scenes *scenes); /* after the ledger and the hub; takes NULL */
 /* `citybrain check`: the files only. */
 enum err scenes_check(const struct city *city, struct diag_list *diags);
 

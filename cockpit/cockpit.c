@@ -326,18 +326,29 @@ static void stop_on_loop(void *context)
     struct cockpit *cockpit = context;
     for (size_t i = 0; i < cockpit->n_streams; i++)
         hub_unsubscribe(cockpit->streams[i].subscription);
+    cockpit->n_streams = 0;
     loop_timer_stop(&cockpit->tick_timer);
     loop_timer_stop(&cockpit->snapshot_timer);
     loop_timer_stop(&cockpit->roads_timer);
 }
 
-void cockpit_destroy(struct cockpit *cockpit)
+void cockpit_stop(struct cockpit *cockpit)
 {
     if (!cockpit)
         return;
     if (cockpit->thread)
         loop_thread_call(cockpit->thread, stop_on_loop, cockpit);
     cockpit_store_close(cockpit->store);
+    cockpit->store = NULL;
+    if (cockpit->thread) /* what the store told last may have asked for one more snapshot */
+        loop_thread_call(cockpit->thread, stop_on_loop, cockpit);
+}
+
+void cockpit_destroy(struct cockpit *cockpit)
+{
+    if (!cockpit)
+        return;
+    cockpit_stop(cockpit);
     loop_thread_stop(cockpit->thread);
     cockpit_snapshot_release(cockpit->latest);
     cockpit_roads_release(cockpit->roads);

@@ -28,7 +28,9 @@ struct cockpit_options {
 enum err cockpit_create(const struct cockpit_options *options, struct diag *diag, struct cockpit **ret_cockpit) MUST_CHECK;
 /* Fetches what comes as an object (the roads); once the hub's loops run. */
 void cockpit_start(struct cockpit *cockpit);
-/* After every face. Recorded values that wait are committed. Takes NULL. */
+/* Ends the subscriptions; recorded values that wait are committed. The thread goes on, for what is still on its way to it. Takes NULL. */
+void cockpit_stop(struct cockpit *cockpit);
+/* After every face, the ledger and the hub. Takes NULL. */
 void cockpit_destroy(struct cockpit *cockpit);
 
 /* The cockpit's routes on one HTTP loop. */
