@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/test.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +53,16 @@ void party_fixture_set_up(struct party_fixture *f)
     mem_free(diags);
 }
 
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *at)
+{
+    return remove(path);
+}
+
 void party_fixture_tear_down(struct party_fixture *f)
 {
-    char command[160];
     loop_thread_stop(f->thread);
     area_tree_destroy(f->areas);
-    snprintf(command, sizeof(command), "rm -r '%s'", f->dir);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 struct party_people *party_fixture_open(struct party_fixture *f)

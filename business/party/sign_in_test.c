@@ -5,9 +5,9 @@
 #include "business/party/party_testing.h"
 #include "business/party/people.h"
 #include "http/client.h"
+#include "http/test_server.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,24 +77,31 @@ static int ask(struct door *door, const char *method, const char *body, const ch
     return response.status;
 }
 
-/* Signs in over a plain socket, to see the Set-Cookie header; the "Cookie: citybrain=…" line into `cookie`. */
-static void sign_in(struct door *door, const char *name, const char *password, char *cookie, size_t size)
+/* Over a plain socket, to see the header. */
+static int begin_sign_in(struct door *door, const char *name)
 {
-    char command[512], answer[2048] = "";
-    snprintf(command, sizeof(command),
-        "curl -s -i -H 'Content-Type: application/json' -d '{\"name\":\"%s\",\"password\":\"%s\"}' "
-        "http://127.0.0.1:%u/party/v1/session",
-        name, password, http_server_port(door->server));
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    size_t n = fread(answer, 1, sizeof(answer) - 1, pipe);
-    answer[n] = '\0';
-    pclose(pipe);
+    char request[512], body[128];
+    int fd = test_connect(http_server_port(door->server));
+    snprintf(body, sizeof(body), "{\"name\":\"%s\",\"password\":\"" PARTY_DEMO_PASSWORD "\"}", name);
+    snprintf(request, sizeof(request),
+        "POST /party/v1/session HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
+        body);
+    test_send_c(fd, request);
+    return fd;
+}
+
+/* The "Cookie: citybrain=…" line into `cookie`. */
+static void sign_in(struct door *door, const char *name, char *cookie, size_t size)
+{
+    char answer[2048] = "";
+    int fd = begin_sign_in(door, name);
+    assert_int_equal(test_read_answer(fd, answer, sizeof(answer), false), 200);
+    close(fd);
     const char *found = strstr(answer, "Set-Cookie: citybrain=");
-    if (!found)
-        fail_msg("no cookie in %s", answer);
-    assert_non_null(strstr(found, "; HttpOnly; SameSite=Strict; Path=/; Max-Age=604800\r\n"));
-    snprintf(cookie, size, "Cookie: citybrain=%.64s", found + 22);
+    assert_non_null(found);
+    assert_non_null(strstr(answer, "; HttpOnly; SameSite=Strict; Path=/; Max-Age=604800\r\n"));
+    if (found)
+        snprintf(cookie, size, "Cookie: citybrain=%.64s", found + 22);
 }
 
 static void signs_in_and_out(void **state)
@@ -103,7 +110,7 @@ static void signs_in_and_out(void **state)
     char body[2048], cookie[128];
 
     assert_int_equal(ask(door, "GET", NULL, NULL, NULL, body, sizeof(body)), 401);
-    sign_in(door, "mayor", PARTY_DEMO_PASSWORD, cookie, sizeof(cookie));
+    sign_in(door, "mayor", cookie, sizeof(cookie));
     assert_int_equal(ask(door, "GET", NULL, cookie, NULL, body, sizeof(body)), 200);
     assert_non_null(strstr(body, "\"person\":\"mayor\",\"party\":\"h/post.mayor\",\"area\":\"h\",\"level\":\"city\""));
     assert_non_null(strstr(body, "\"title\":{\"zh\":\"市长\",\"en\":\"Mayor\"}"));
@@ -159,22 +166,22 @@ static void guessing_waits(void **state)
     assert_int_equal(ask(door, "POST", "{\"name\":\"mayor\",\"password\":\"citybrain-demo\"}", NULL, NULL, body, sizeof(body)), 429);
     assert_non_null(strstr(body, "too many wrong passwords"));
     loop_thread_call(door->people->sign_in, half_a_minute_later, door);
-    sign_in(door, "mayor", PARTY_DEMO_PASSWORD, cookie, sizeof(cookie));
+    sign_in(door, "mayor", cookie, sizeof(cookie));
 }
 
 /* The server goes while passwords are being looked at: nothing is touched that is gone. */
 static void the_server_may_go_meanwhile(void **state)
 {
     struct door *door = *state;
-    char command[512];
+    int fds[6];
 
-    snprintf(command, sizeof(command),
-        "for i in 1 2 3 4 5 6; do curl -s -m 2 -o /dev/null -H 'Content-Type: application/json' -d "
-        "'{\"name\":\"mayor\",\"password\":\"citybrain-demo\"}' http://127.0.0.1:%u/party/v1/session & done; sleep 0.1",
-        http_server_port(door->server));
-    assert_int_equal(system(command), 0);
+    for (size_t i = 0; i < 6; i++)
+        fds[i] = begin_sign_in(door, "mayor");
+    usleep(50000); /* the first are being looked at, the last wait */
     loop_thread_call(door->thread, close_server, door);
     door->server = NULL;
+    for (size_t i = 0; i < 6; i++)
+        close(fds[i]);
 }
 
 int main(void)
