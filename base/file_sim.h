@@ -48,7 +48,7 @@ enum err file_sim_replay_crash(struct file_sim_replay *replay, enum file_sim_cra
 struct file_ops *file_sim_unsynced_ops(void);
 
 /* ---- folders for tests ---- */
-void file_sim_make_root(char out[FILE_PATH_MAX]); /* a new empty folder under TMPDIR or /tmp */
+void file_sim_make_root(char out[FILE_PATH_MAX]); /* a new empty folder under TMPDIR, /dev/shm or /tmp */
 void file_sim_remove_tree(const char *path);      /* with all that is in it */
 
 #endif

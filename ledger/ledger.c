@@ -69,7 +69,7 @@ static bool take_leaf(void *context, uint64_t index, struct str leaf)
     struct ledger *ledger = context;
     assert(index == ledger->builder.edge.size);
     ledger->take_err = builder_add(&ledger->builder, leaf);
-    atomic_store_explicit(&ledger->n_built, index + 1, memory_order_relaxed);
+    atomic_store_explicit(&ledger->n_built, index + 1, memory_order_release);
     return !ledger->take_err && (index + 1) % LEAVES_BETWEEN_LOOKS != 0;
 }
 
@@ -305,7 +305,9 @@ enum err ledger_append(struct ledger *ledger, struct ledger_append *append)
         return err;
     if (atomic_load_explicit(&ledger->is_closing, memory_order_relaxed))
         return ERR_STATE;
-    if (journal_n_durable(ledger->journal) - atomic_load_explicit(&ledger->n_built, memory_order_relaxed) > LEDGER_BEHIND_MAX)
+    /* in this order: what is built was durable before, so the difference cannot go below zero while both move on */
+    uint64_t n_built = atomic_load_explicit(&ledger->n_built, memory_order_acquire);
+    if (journal_n_durable(ledger->journal) - n_built > LEDGER_BEHIND_MAX)
         return ERR_FULL;
     append->journal = (struct journal_append){.records = &append->leaf, .n = 1, .loop = append->loop, .done = note_appended};
     return journal_append(ledger->journal, &append->journal);

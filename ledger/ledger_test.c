@@ -12,6 +12,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -396,6 +398,83 @@ static void failing_memory_leaks_nothing_and_loses_nothing(void **state)
     ledger_close(ledger);
 }
 
+/* Four threads append one by one while tiles are built behind them and a fifth asks for proofs: no append is refused, no proof fails. */
+struct busy {
+    struct ledger *ledger;
+    _Atomic bool must_end;
+    _Atomic uint64_t n_failed, n_proofs;
+};
+
+struct busy_append {
+    struct ledger_append append;
+    _Atomic bool is_done;
+};
+
+static void note_busy(struct ledger_append *append)
+{
+    container_of(append, struct busy_append, append)->is_done = true;
+}
+
+static void *append_busily(void *context)
+{
+    struct busy *busy = context;
+    for (int i = 0; i < 1500; i++) {
+        struct busy_append mine = {.append = {.leaf = STR("{\"type\":\"intent\"}"), .done = note_busy}};
+        enum err err = ledger_append(busy->ledger, &mine.append);
+        while (!err && !mine.is_done)
+            sched_yield();
+        busy->n_failed += err || mine.append.err;
+    }
+    return NULL;
+}
+
+static void *prove_busily(void *context)
+{
+    struct busy *busy = context;
+    char vkey[160];
+    testing_vkey(vkey);
+    for (uint64_t i = 0; !busy->must_end; i++) {
+        uint64_t n = ledger_n_published(busy->ledger), found;
+        struct buf proof;
+        if (n == 0)
+            continue;
+        buf_init(&proof, NOTE_MAX);
+        enum err err = ledger_proof(busy->ledger, i * 7919 % n, &proof);
+        if (!err)
+            err = ledger_verify(STR("{\"type\":\"intent\"}"), buf_str(&proof), str_from_c(vkey), &found, NULL);
+        busy->n_failed += err != ERR_OK;
+        busy->n_proofs++;
+        buf_finish(&proof);
+    }
+    return NULL;
+}
+
+static void many_threads_append_and_prove_at_once(void **state)
+{
+    struct ledger_options options = {.dir = root,
+        .origin = STR(TESTING_ORIGIN),
+        .key = testing_key(),
+        .clock = clock_system(),
+        .files = files,
+        .checkpoint_ms = 2,
+        .journal_max_bytes = 10000};
+    struct busy busy = {.must_end = false};
+    pthread_t threads[4], prover;
+    testing_key(); /* made on one thread */
+    assert_ok(ledger_open(&options, NULL, &busy.ledger));
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, append_busily, &busy), 0);
+    assert_int_equal(pthread_create(&prover, NULL, prove_busily, &busy), 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    busy.must_end = true;
+    pthread_join(prover, NULL);
+    assert_int_equal(busy.n_failed, 0);
+    assert_true(busy.n_proofs > 0);
+    assert_int_equal(ledger_n_durable(busy.ledger), 6000);
+    ledger_close(busy.ledger);
+}
+
 /* ---- receipts ---- */
 
 static void expect(struct str text, const char *vkey, enum verify_result result, const char *cause)
@@ -520,6 +599,7 @@ int main(void)
         TEST(only_one_process_has_it_open),
         TEST(leaves_have_up_to_65535_bytes),
         TEST(failing_memory_leaks_nothing_and_loses_nothing),
+        TEST(many_threads_append_and_prove_at_once),
         TEST(receipts_are_proven_refused_or_unreadable),
         TEST(every_changed_byte_of_a_receipt_is_noticed),
     };

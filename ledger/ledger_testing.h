@@ -22,8 +22,14 @@ enum err testing_open(const char *dir, struct file_ops *files, size_t journal_ma
 /* Appends leaves `from` to `to` - 1, each once the one before is durable or (at_once) all together; returns how many were acknowledged in
  * order, and the first error. `sim` (may be NULL) gets a mark for each. */
 uint64_t testing_append(struct ledger *ledger, uint64_t from, uint64_t to, bool at_once, struct file_sim *sim, enum err *ret_err);
-/* Fails the test unless every leaf under the checkpoint and behind it is testing_leaf(), and the checkpoint is signed, and its root that of
- * testing_root(). Returns the number of leaves. */
+/* One number for what the client had been told: leaves acknowledged, leaves under a checkpoint. Both only grow, so the largest is the
+ * newest. */
+static inline uint64_t testing_mark(uint64_t n_acknowledged, uint64_t n_published)
+{
+    return n_published << 32 | n_acknowledged;
+}
+/* Fails the test unless the checkpoint is signed and its root that of testing_root(), which vouches for every leaf under it, and every 17th
+ * leaf and the last read as testing_leaf(), under the checkpoint or behind it. Returns the number of leaves. */
 uint64_t testing_check(struct ledger *ledger);
 /* The size of the checkpoint file in `static_dir`, 0 when there is none; fails the test when it is not that of testing_leaf()'s log. */
 uint64_t testing_check_checkpoint_file(const char *static_dir);

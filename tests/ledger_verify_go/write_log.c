@@ -1,0 +1,129 @@
+/*
+ * Writes a log for a verifier that this project did not write: write_log DIR N.
+ *
+ *     DIR/ledger/log/…          the static files
+ *     DIR/vkey                  the verifier key
+ *     DIR/checkpoints/SIZE      the checkpoint as it stood at some sizes on the way
+ *     DIR/proofs/INDEX          a tlog-proof under the last checkpoint, for every 701st leaf
+ */
+#include "base/file.h"
+#include "base/log.h"
+#include "ledger/ledger.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define N_AT_ONCE 1000
+
+static void must(enum err err, const char *what)
+{
+    if (!err)
+        return;
+    fprintf(stderr, "write_log: %s: %s\n", what, err_text(err));
+    exit(1);
+}
+
+static void put_file(const char *dir, const char *name, struct str bytes)
+{
+    char path[FILE_PATH_MAX];
+    must(file_make_dirs(file_ops_system(), dir), dir);
+    must(file_join(path, dir, name), name);
+    must(file_replace(file_ops_system(), path, bytes), path);
+}
+
+static struct {
+    struct ledger_append append;
+    char text[400];
+} slots[N_AT_ONCE];
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static size_t n_waiting;
+
+static void note_done(struct ledger_append *append)
+{
+    must(append->err, "append");
+    pthread_mutex_lock(&mutex);
+    n_waiting--;
+    pthread_cond_signal(&wake);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void append_some(struct ledger *ledger, uint64_t from, size_t n)
+{
+    n_waiting = n;
+    for (size_t i = 0; i < n; i++) {
+        int len = snprintf(slots[i].text, sizeof slots[i].text,
+            "{\"consumer\":\"hangzhou/scene.count\",\"contract\":\"hangzhou/c-1\",\"n\":%" PRIu64
+            ",\"provider\":\"hangzhou/police\",\"purpose\":\"traffic.count\",\"resource\":\"hangzhou/police/passage\",\"type\":\"intent\"}",
+            from + i);
+        slots[i].append = (struct ledger_append){.leaf = {slots[i].text, (size_t)len}, .done = note_done};
+        must(ledger_append(ledger, &slots[i].append), "append");
+    }
+    pthread_mutex_lock(&mutex);
+    while (n_waiting > 0)
+        pthread_cond_wait(&wake, &mutex);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void keep_checkpoint(struct ledger *ledger, const char *dir)
+{
+    char folder[FILE_PATH_MAX], name[32];
+    struct buf note;
+    buf_init(&note, 1 << 16);
+    must(ledger_publish(ledger), "publish");
+    must(ledger_checkpoint(ledger, &note), "checkpoint");
+    must(file_join(folder, dir, "checkpoints"), dir);
+    snprintf(name, sizeof name, "%" PRIu64, ledger_n_published(ledger));
+    put_file(folder, name, buf_str(&note));
+    buf_finish(&note);
+}
+
+int main(int argc, char **argv)
+{
+    static const uint64_t sizes[] = {1, 2, 255, 256, 257, 1000, 35072, 65535, 65536, 65537};
+    static const uint8_t seed[32] = {20, 26, 11, 22};
+    uint64_t n_leaves, n = 0;
+    if (argc != 3 || str_to_u64(str_from_c(argv[2]), &n_leaves) != ERR_OK) {
+        fprintf(stderr, "usage: write_log DIR N\n");
+        return 2;
+    }
+    char folder[FILE_PATH_MAX], name[32];
+    uint8_t public_key[32];
+    struct crypto_key *key;
+    struct ledger *ledger;
+    struct buf text;
+    struct diag diag = {""};
+    buf_init(&text, 1 << 16);
+    must(crypto_key_from_seed(seed, &key), "key");
+    crypto_key_public(key, public_key);
+    must(file_join(folder, argv[1], "ledger"), argv[1]);
+    struct ledger_options options = {.dir = folder, .origin = STR("hangzhou.log"), .key = key, .clock = clock_system()};
+    must(ledger_open(&options, &diag, &ledger), diag.text);
+    must(ledger_vkey(options.origin, public_key, &text), "vkey");
+    put_file(argv[1], "vkey", buf_str(&text));
+    for (size_t at = 0; n < n_leaves;) {
+        uint64_t until = at < sizeof sizes / sizeof *sizes && sizes[at] < n_leaves ? sizes[at] : n_leaves;
+        while (n < until) {
+            size_t some = until - n < N_AT_ONCE ? (size_t)(until - n) : N_AT_ONCE;
+            append_some(ledger, n, some);
+            n += some;
+        }
+        at++;
+        keep_checkpoint(ledger, argv[1]);
+    }
+    must(file_join(folder, argv[1], "proofs"), argv[1]);
+    for (uint64_t i = 0; i < n; i += 701) {
+        buf_reset(&text);
+        must(ledger_proof(ledger, i, &text), "proof");
+        snprintf(name, sizeof name, "%" PRIu64, i);
+        put_file(folder, name, buf_str(&text));
+    }
+    buf_finish(&text);
+    ledger_close(ledger);
+    crypto_key_destroy(key);
+    return 0;
+}
