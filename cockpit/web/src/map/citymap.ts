@@ -5,7 +5,7 @@ import maplibre from './maplibre';
 import type { GeoJSONSource, Map as MapLibre, MapGeoJSONFeature, MapMouseEvent } from './maplibre';
 import type { Area, EdgeState, LonLat, Source } from '../api/types';
 import type { Theme } from '../scale/scale';
-import { AREA_LAYER, FONT, GREEN, PALETTES, ROAD_LAYER, WATER, makeStyle, roadColour } from './layers';
+import { AREA_LAYER, FONT, GREEN, PALETTES, ROAD_LAYER, WATER, makeStyle, roadColour, roadOpacity } from './layers';
 import type { Metric } from './layers';
 import { boundsOf, cameraMark, centreOf, collection, outside, point, polygon, roadLines } from './shapes';
 
@@ -129,9 +129,12 @@ export class CityMap {
     this.ground = ground;
     if (!ground) return;
     this.data('ground', ground);
-    const named = ground.features.filter((f) => f.geometry.type === 'Polygon' && [...WATER, ...GREEN].includes(f.properties?.kind as string));
-    this.data('water-name', collection(named.map((f) =>
-      point(centreOf((f.geometry as GeoJSON.Polygon).coordinates[0] as LonLat[]), { name: this.o.groundTitle(f.properties!), water: WATER.includes(f.properties!.kind as string) }))));
+    const named: GeoJSON.Feature[] = ground.features.filter((f) => [...WATER, ...GREEN].includes(f.properties?.kind as string)).map((f) => ({
+      type: 'Feature',
+      properties: { name: this.o.groundTitle(f.properties!), water: WATER.includes(f.properties!.kind as string) },
+      geometry: f.geometry.type === 'Polygon' ? { type: 'Point', coordinates: centreOf(f.geometry.coordinates[0] as LonLat[]) } : f.geometry,
+    }));
+    this.data('water-name', { type: 'FeatureCollection', features: named });
   }
 
   setAreas(areas: Area[], here: string): void {
@@ -184,7 +187,7 @@ export class CityMap {
   /** Roads of a city that says nothing new are drawn faint: what they show was, and is not. */
   dim(isDim: boolean): void {
     this.isDim = isDim;
-    if (this.map.getLayer(ROAD_LAYER)) this.map.setPaintProperty(ROAD_LAYER, 'line-opacity', isDim ? 0.4 : 1);
+    if (this.map.getLayer(ROAD_LAYER)) this.map.setPaintProperty(ROAD_LAYER, 'line-opacity', roadOpacity(isDim));
   }
 
   pick(road: string | null): void {

@@ -37,6 +37,8 @@ export const PALETTES: Record<Theme, Palette> = {
 };
 
 export const FONT = ['Noto Sans CJK SC', 'Noto Sans SC', 'PingFang SC', 'Microsoft YaHei', 'system-ui', 'sans-serif'];
+const AREAL: ExpressionSpecification = ['==', ['geometry-type'], 'Polygon'];
+const LINEAR: ExpressionSpecification = ['==', ['geometry-type'], 'LineString'];
 const EMPTY = { type: 'FeatureCollection' as const, features: [] };
 
 const state = (name: string): ExpressionSpecification => ['feature-state', name];
@@ -51,19 +53,29 @@ export function roadColour(theme: Theme, metric: Metric): ExpressionSpecificatio
   return ['case', seen, steps, NO_DATA[theme]];
 }
 
+/** Classes of road that are the city's texture rather than its traffic. */
+const MINOR = ['residential', 'service', 'living_street', 'unclassified', 'tertiary_link'];
+
 /** Pixels at zoom 13 by flow: a still road is a hairline, 2,400 vehicles an hour are a broad band. */
-const flowWidth: ExpressionSpecification = ['interpolate', ['linear'], ['number', state('flow'), 0], 0, 1.1, 300, 1.8, 900, 3.2, 2400, 5.5];
+const flowWidth: ExpressionSpecification = ['*', ['match', ['get', 'class'], MINOR, 0.5, 1],
+  ['interpolate', ['linear'], ['number', state('flow'), 0], 0, 1.1, 150, 1.9, 600, 3.2, 2000, 5.5]];
 const scaled = (factor: number, plus = 0): ExpressionSpecification => ['+', ['*', flowWidth, factor], plus];
 const byZoom = (plus: number): ExpressionSpecification =>
   ['interpolate', ['exponential', 1.5], ['zoom'], 10, scaled(0.45, plus * 0.5), 13, scaled(1, plus), 15, scaled(1.9, plus * 1.5), 18, scaled(5, plus * 2)];
-/** The two directions of a road lie beside each other, each on its right. */
-const offset: ExpressionSpecification = ['interpolate', ['exponential', 1.5], ['zoom'], 10, 0.7, 13, 2, 15, 4.2, 18, 12];
+/** The two directions lie beside each other, each on its right: on the ground they do, from afar they need a little help. */
+const offset: ExpressionSpecification = ['interpolate', ['exponential', 1.5], ['zoom'], 10, 0.6, 13, 1.3, 15, 1, 17, 0];
 
 /** Kinds of ground that a city's map may name. */
 export const WATER = ['water', 'lake', 'canal', 'river'];
 export const GREEN = ['green', 'wetland', 'park', 'hill'];
 
 export const ROAD_LAYER = 'road';
+/** Unseen back streets stay in the background; a city that says nothing new is drawn faint as a whole. */
+export function roadOpacity(isDim: boolean): ExpressionSpecification {
+  const seen: ExpressionSpecification = ['!=', state('delay'), null];
+  return ['case', seen, isDim ? 0.35 : 1, ['match', ['get', 'class'], MINOR, isDim ? 0.3 : 0.55, isDim ? 0.5 : 1]];
+}
+
 export const AREA_LAYER = 'area-fill';
 export const CAMERA_LAYER = 'camera';
 
@@ -73,11 +85,12 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
   const halo = { 'text-halo-color': p.halo, 'text-halo-width': 1.6, 'text-halo-blur': 0.4 } as const;
   const layers: LayerSpecification[] = [
     { id: 'ground', type: 'background', paint: { 'background-color': p.ground } },
-    { id: 'green', type: 'fill', source: 'ground', filter: ['in', ['get', 'kind'], ['literal', GREEN]], paint: { 'fill-color': p.green } },
-    { id: 'water', type: 'fill', source: 'ground', filter: ['in', ['get', 'kind'], ['literal', WATER]], paint: { 'fill-color': p.water } },
-    { id: 'causeway', type: 'fill', source: 'ground', filter: ['==', ['get', 'kind'], 'causeway'], paint: { 'fill-color': p.ground } },
-    { id: 'causeway-line', type: 'line', source: 'ground', filter: ['all', ['==', ['get', 'kind'], 'causeway'], ['==', ['geometry-type'], 'LineString']],
-      paint: { 'line-color': p.ground, 'line-width': 2 } },
+    { id: 'green', type: 'fill', source: 'ground', filter: ['all', ['in', ['get', 'kind'], ['literal', GREEN]], AREAL], paint: { 'fill-color': p.green } },
+    { id: 'water', type: 'fill', source: 'ground', filter: ['all', ['in', ['get', 'kind'], ['literal', WATER]], AREAL], paint: { 'fill-color': p.water } },
+    { id: 'canal', type: 'line', source: 'ground', filter: ['all', ['in', ['get', 'kind'], ['literal', WATER]], LINEAR], layout: { 'line-cap': 'round', 'line-join': 'round' },
+      paint: { 'line-color': p.water, 'line-width': ['interpolate', ['exponential', 2], ['zoom'], 11, 3, 13, 8, 17, 90] } },
+    { id: 'causeway', type: 'line', source: 'ground', filter: ['all', ['==', ['get', 'kind'], 'causeway'], LINEAR], layout: { 'line-join': 'round' },
+      paint: { 'line-color': p.ground, 'line-width': ['interpolate', ['exponential', 2], ['zoom'], 11, 1, 13, 2.5, 17, 24] } },
     { id: AREA_LAYER, type: 'fill', source: 'area', paint: { 'fill-color': p.accent, 'fill-opacity': ['case', ['boolean', state('hover'), false], 0.07, 0] } },
     { id: 'area-line', type: 'line', source: 'area', filter: ['!=', ['get', 'level'], 'city'], layout: { 'line-join': 'round' },
       paint: { 'line-color': p.line, 'line-width': ['match', ['get', 'level'], 'district', 1.4, 1], 'line-dasharray': [4, 3] } },
@@ -86,17 +99,21 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
     { id: 'road-picked', type: 'line', source: 'road', filter: ['==', ['get', 'road'], '\u0000'], layout: { 'line-cap': 'round', 'line-join': 'round' },
       paint: { 'line-color': p.accent, 'line-width': byZoom(5), 'line-offset': offset, 'line-opacity': 0.55 } },
     { id: ROAD_LAYER, type: 'line', source: 'road', layout: { 'line-cap': 'round', 'line-join': 'round' },
-      paint: { 'line-color': roadColour(theme, metric), 'line-width': byZoom(0), 'line-offset': offset } },
+      paint: { 'line-color': roadColour(theme, metric), 'line-width': byZoom(0), 'line-offset': offset, 'line-opacity': roadOpacity(false) } },
     { id: 'veil', type: 'fill', source: 'veil', paint: { 'fill-color': p.veil } },
     { id: 'here-line', type: 'line', source: 'here', layout: { 'line-join': 'round' }, paint: { 'line-color': p.lineHere, 'line-width': 1.4 } },
     { id: CAMERA_LAYER, type: 'symbol', source: 'camera', minzoom: 11, layout: {
       'icon-image': ['get', 'icon'], 'icon-allow-overlap': true, 'icon-ignore-placement': true,
-      'icon-size': ['interpolate', ['linear'], ['zoom'], 11, ['match', ['get', 'health'], 'fresh', 0.35, 0.8], 14, ['match', ['get', 'health'], 'fresh', 0.6, 1], 17, 1.1],
+      'icon-size': ['interpolate', ['linear'], ['zoom'], 11, ['match', ['get', 'health'], 'fresh', 0.45, 0.8], 14, ['match', ['get', 'health'], 'fresh', 0.75, 1], 17, 1.2],
       'symbol-sort-key': ['match', ['get', 'health'], 'fresh', 0, 'stale', 1, 2] } },
-    { id: 'water-name', type: 'symbol', source: 'water-name', layout: { ...label, 'text-field': ['get', 'name'], 'text-size': 13, 'text-letter-spacing': 0.25 },
+    { id: 'canal-name', type: 'symbol', source: 'water-name', filter: LINEAR, layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'name'], 'text-size': 12, 'symbol-spacing': 500 },
+      paint: { 'text-color': p.waterName, 'text-halo-color': p.ground, 'text-halo-width': 1 } },
+    { id: 'water-name', type: 'symbol', source: 'water-name', filter: ['==', ['geometry-type'], 'Point'], layout: { ...label, 'text-field': ['get', 'name'], 'text-size': 13, 'text-letter-spacing': 0.25 },
       paint: { 'text-color': ['case', ['get', 'water'], p.waterName, p.greenName], 'text-halo-color': ['case', ['get', 'water'], p.water, p.green], 'text-halo-width': 1 } },
-    { id: 'road-name', type: 'symbol', source: 'road-name', layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'road'],
-      'text-size': ['interpolate', ['linear'], ['zoom'], 11, 11, 13.5, 13, 16, 16], 'symbol-spacing': 420, 'text-max-angle': 40, 'text-padding': 6,
+    { id: 'road-name-minor', type: 'symbol', source: 'road-name', minzoom: 14.6, filter: ['>=', ['get', 'rank'], 5], layout: { ...label, 'symbol-placement': 'line',
+      'text-field': ['get', 'road'], 'text-size': 12, 'symbol-spacing': 500 }, paint: { 'text-color': p.name, ...halo } },
+    { id: 'road-name', type: 'symbol', source: 'road-name', filter: ['<', ['get', 'rank'], 5], layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'road'],
+      'text-size': ['interpolate', ['linear'], ['zoom'], 11, 11, 13.5, 13, 16, 16], 'text-offset': [0, -0.95], 'symbol-spacing': 420, 'text-max-angle': 40, 'text-padding': 6,
       'symbol-sort-key': ['get', 'rank'] },
       paint: { 'text-color': p.road, ...halo } },
     { id: 'area-name', type: 'symbol', source: 'area-name', layout: { ...label, 'text-field': ['get', 'title'], 'text-letter-spacing': 0.16,

@@ -21,15 +21,15 @@ describe('shapes', () => {
     expect(veil.geometry.coordinates[1]).toEqual(closed(square));
   });
 
-  it('join a road\'s edges into one line, one direction only', () => {
+  it('join a road\'s edges across junctions into one line, one direction only', () => {
     const edge = (road: string, a: number[], b: number[]) =>
       ({ type: 'Feature' as const, properties: { road, class: 'primary' }, geometry: { type: 'LineString' as const, coordinates: [a, b] } });
     const roads: FeatureCollection<LineString> = { type: 'FeatureCollection', features: [
-      edge('a', [1, 0], [2, 0]), edge('a', [0, 0], [1, 0]), edge('a', [1, 0], [0, 0]), edge('a', [5, 0], [6, 0]), edge('', [0, 0], [9, 0]), edge('b', [0, 0], [0, 1]),
+      edge('a', [1, 0], [2, 0]), edge('a', [0, 0], [0.9997, 0]), edge('a', [1, 0], [0, 0]), edge('a', [5, 0], [6, 0]), edge('', [0, 0], [9, 0]), edge('b', [0, 0], [0, 1]),
     ] };
     const lines = roadLines(roads, () => 1);
     expect(lines.map((l) => [l.properties!.road, l.geometry.coordinates])).toEqual([
-      ['a', [[0, 0], [1, 0], [2, 0]]], ['a', [[5, 0], [6, 0]]], ['b', [[0, 0], [0, 1]]],
+      ['a', [[0, 0], [0.9997, 0], [1, 0], [2, 0]]], ['a', [[5, 0], [6, 0]]], ['b', [[0, 0], [0, 1]]],
     ]);
   });
 });

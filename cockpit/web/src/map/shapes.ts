@@ -57,11 +57,45 @@ export function outside(area: Area): Feature<Polygon> {
   return { type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [WORLD, closed(area.outline ?? [])] } };
 }
 
-const key = ([lon, lat]: number[]): string => `${lon!.toFixed(5)},${lat!.toFixed(5)}`;
+const JOIN_M = 90; // a junction's width: the end of one edge and the beginning of the next lie this far apart at most
+const METRES_A_DEGREE = 111_320;
+
+function metresBetween(a: number[], b: number[]): number {
+  const east = (b[0]! - a[0]!) * Math.cos((a[1]! * Math.PI) / 180);
+  return Math.hypot(east, b[1]! - a[1]!) * METRES_A_DEGREE;
+}
+
+/** Joins lines end to end where a junction's width is between them; each line is used once. */
+export function joined(lines: number[][][]): number[][][] {
+  const rest = new Set(lines);
+  const nearest = (at: number[], of: (line: number[][]) => number[]): number[][] | null => {
+    let [best, least] = [null as number[][] | null, JOIN_M];
+    for (const line of rest) {
+      const far = metresBetween(at, of(line));
+      if (far < least) [best, least] = [line, far];
+    }
+    return best;
+  };
+  const out: number[][][] = [];
+  for (const line of lines) {
+    if (!rest.delete(line)) continue;
+    let whole = [...line];
+    for (let next = nearest(whole.at(-1)!, (l) => l[0]!); next; next = nearest(whole.at(-1)!, (l) => l[0]!)) {
+      rest.delete(next);
+      whole.push(...next);
+    }
+    for (let before = nearest(whole[0]!, (l) => l.at(-1)!); before; before = nearest(whole[0]!, (l) => l.at(-1)!)) {
+      rest.delete(before);
+      whole = [...before, ...whole];
+    }
+    out.push(whole);
+  }
+  return out;
+}
 
 /**
- * One line per road and carriageway from its edges joined end to end, so that a name has room along the whole road instead of
- * being squeezed into one edge. Only eastbound and northbound edges are taken: one name, not two side by side.
+ * One line per road from its edges, so that a name has room along the whole road instead of being squeezed into one edge. Only
+ * eastbound and northbound edges are taken: one name, not two side by side.
  */
 export function roadLines(roads: FeatureCollection<LineString>, rankOf: (roadClass: string) => number): Feature<LineString>[] {
   const byRoad = new Map<string, { rank: number; edges: number[][][] }>();
@@ -76,23 +110,8 @@ export function roadLines(roads: FeatureCollection<LineString>, rankOf: (roadCla
     road.edges.push(line);
     byRoad.set(name, road);
   }
-  const out: Feature<LineString>[] = [];
-  for (const [road, { rank, edges }] of byRoad) {
-    const starts = new Map(edges.map((e) => [key(e[0]!), e]));
-    const ends = new Set(edges.map((e) => key(e.at(-1)!)));
-    const used = new Set<number[][]>();
-    for (const first of [...edges.filter((e) => !ends.has(key(e[0]!))), ...edges]) {
-      if (used.has(first)) continue;
-      const line = [...first];
-      used.add(first);
-      for (let next = starts.get(key(line.at(-1)!)); next && !used.has(next); next = starts.get(key(line.at(-1)!))) {
-        used.add(next);
-        line.push(...next.slice(1));
-      }
-      out.push({ type: 'Feature', properties: { road, rank }, geometry: { type: 'LineString', coordinates: line } });
-    }
-  }
-  return out;
+  return [...byRoad].flatMap(([road, { rank, edges }]) => joined(edges).map((line) =>
+    ({ type: 'Feature' as const, properties: { road, rank }, geometry: { type: 'LineString' as const, coordinates: line } })));
 }
 
 /** A camera's mark by its health, each another shape: a dot, a ring, a cross. */
