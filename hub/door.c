@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "hub/parts.h"
+#include "ledger/verify.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #define CALL_BODY_MAX 65536
 #define LIST_MAX (32u << 20)
 #define PROOF_MAX 65536
+#define RECEIPT_MAX (1u << 20) /* a leaf of 64 KiB, all of it escaped, with its proof */
 #define TILE_PATH_MAX 200
 
 static struct str unknown_text(void)
@@ -508,6 +510,28 @@ static void handle_proof(struct http_exchange *x, void *context)
     buf_finish(&proof);
 }
 
+/* All that `citybrain verify` needs, in one file (ledger/verify.h). */
+static void handle_receipt(struct http_exchange *x, void *context)
+{
+    struct hub *hub = context;
+    uint64_t index;
+    uint8_t public_key[32];
+    struct buf receipt;
+    buf_init(&receipt, RECEIPT_MAX);
+    crypto_key_public(hub->ledger_key, public_key);
+    enum err err =
+        str_to_u64(http_param(x, "index"), &index) ? ERR_NOT_FOUND : verify_write_receipt(hub->ledger, index, public_key, &receipt);
+    if (err == ERR_BUSY) {
+        http_add_header(x, "Retry-After", STR("1"));
+        http_reply_problem(x, 409, STR("the leaf is durable, its checkpoint comes within a second"), -1);
+    } else if (err) {
+        http_reply_err(x, err, STR("there is no such leaf"));
+    } else {
+        http_reply_json(x, 200, buf_str(&receipt));
+    }
+    buf_finish(&receipt);
+}
+
 static void handle_vkey(struct http_exchange *x, void *context)
 {
     struct hub *hub = context;
@@ -534,6 +558,7 @@ const struct http_route hub_routes[] = {
     {HTTP_GET, "/log/v1/checkpoint", HTTP_PUBLIC, 0, handle_checkpoint, "The ledger's newest checkpoint (C2SP signed note)"},
     {HTTP_GET, "/log/v1/tile/{rest...}", HTTP_PUBLIC, 0, handle_tile, "The ledger's tiles (C2SP tlog-tiles)"},
     {HTTP_GET, "/log/v1/proof/{index}", HTTP_PUBLIC, 0, handle_proof, "A leaf's proof of inclusion (C2SP tlog-proof)"},
+    {HTTP_GET, "/log/v1/receipt/{index}", HTTP_PUBLIC, 0, handle_receipt, "A leaf with its proof and the key: what citybrain verify reads"},
     {HTTP_GET, "/log/v1/vkey", HTTP_PUBLIC, 0, handle_vkey, "The ledger's verifier key (C2SP vkey)"},
 };
 const size_t hub_n_routes = sizeof hub_routes / sizeof *hub_routes;

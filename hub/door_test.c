@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "hub/cli_call.h"
 #include "hub/fake_door.h"
+#include "ledger/verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,15 @@ static void a_call_and_its_receipt(void **state)
     char *in_leaf = strstr(leaf, "parking.settle");
     in_leaf[0] = 'b';
     assert_err(ledger_verify(str_from_c(leaf), str_from_c(out), str_from_c(vkey), &proven, &diag), ERR_CRYPTO);
+
+    /* The same in one file, as `citybrain verify` reads it. */
+    struct verify_report report;
+    snprintf(path, sizeof path, "/log/v1/receipt/%llu", (unsigned long long)index);
+    assert_int_equal(ask("GET", path, NULL, NULL), 200);
+    verify_receipt(str_from_c(out), "receipt", str_from_c(vkey), &report);
+    assert_int_equal(report.result, VERIFY_PROVEN);
+    assert_int_equal(report.index, index);
+    assert_int_equal(ask("GET", "/log/v1/receipt/99999999", NULL, NULL), 404);
 
     /* The outcome names its intent, and opens for the same parties. */
     snprintf(path, sizeof path, "/hub/v1/opening/%llu", (unsigned long long)index + 1);
