@@ -210,7 +210,11 @@ static void bad_bodies(void **state)
     assert_non_null(buf_reserve(&body, 9u << 20));
     memset(body.ptr, ' ', 9u << 20);
     buf_advance(&body, 9u << 20);
-    expect_part(FAKE_CAMERA_1, "POST", "/VIID/MotorVehicles", buf_str(&body), 413, "");
+    struct buf answer;
+    int status = test_door_send(&door, FAKE_CAMERA_1, "POST", "/VIID/MotorVehicles", buf_str(&body), &answer);
+    assert_true(status == 413 || status == 0); /* http's own limit; it may hang up before all of it has come */
+    if (status != 0)
+        buf_finish(&answer);
     buf_finish(&body);
     assert_int_equal(fake_hub_n(), 0);
     expect_part(FAKE_CAMERA_1, "GET", "/VIID/System/Time", STR_NONE, 200, NOW_TEXT); /* and the door still stands */

@@ -125,7 +125,10 @@ int test_door_send(struct test_door *door, const char *device, const char *metho
         .body = body,
         .timeout_ms = 30000,
     };
-    assert_ok(http_client_perform(&request, &response));
+    enum err err = http_client_perform(&request, &response);
+    if (err == ERR_UNAVAILABLE) /* the server may hang up on a body that it has refused, before the client has read why */
+        return 0;
+    assert_ok(err);
     *ret_body = response.body;
     return response.status;
 }

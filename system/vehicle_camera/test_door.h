@@ -29,7 +29,8 @@ struct test_door {
 void test_door_open(struct test_door *door);
 void test_door_close(struct test_door *door);
 
-/* One request by Digest as `device` (NULL: without), answered into `ret_response` (the caller's buf_finish()). */
+/* One request by Digest as `device` (NULL: without), answered into `ret_body` (the caller's buf_finish()). 0: the connection broke, and
+ * there is no body. */
 int test_door_send(struct test_door *door, const char *device, const char *method, const char *path, struct str body, struct buf *ret_body);
 
 #endif
