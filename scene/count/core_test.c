@@ -114,7 +114,9 @@ static void one_vehicle_comes_and_goes(void **state)
 static void speeds_and_delays_are_the_hand_computed(void **state)
 {
     struct bench bench;
-    bench_make(&bench, &defaults);
+    struct count_settings settings = COUNT_SETTINGS_DEFAULT;
+    settings.road_least = 0.5;
+    bench_make(&bench, &settings);
     pass(&bench, 0, 1, 0);
     pass(&bench, 0, 2, 100);
     pass(&bench, 2, 1, 200);
@@ -168,6 +170,21 @@ static void flows_are_vehicles_an_hour(void **state)
             assert_near(areas[0].flow_vph, 360, i == 5 ? 45 : 15);
             assert_near(areas[0].n_passages, i == 5 ? 6 : 12, 2);
         }
+    }
+    bench_finish(&bench);
+}
+
+/* One slow car ranks no road: it is told from two vehicles over its observed length on. */
+static void roads_are_told_from_enough_vehicles(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    for (uint64_t v = 1; v <= 3; v++) {
+        pass(&bench, 0, v, 0);
+        pass(&bench, 2, v, 200 + (double)v);
+        tick(&bench, 200.5 + (double)v);
+        assert_int_equal(road_told(&bench, "环路", 0) != NULL, v == 3); /* two and a little faded are not yet two */
+        assert_non_null(edge_told(&bench, 1));
     }
     bench_finish(&bench);
 }
@@ -579,6 +596,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_vehicle_comes_and_goes),
         cmocka_unit_test(speeds_and_delays_are_the_hand_computed),
+        cmocka_unit_test(roads_are_told_from_enough_vehicles),
         cmocka_unit_test(flows_are_vehicles_an_hour),
         cmocka_unit_test(duplicates_and_wrong_times_are_told_apart),
         cmocka_unit_test(impossible_links_and_stops_move_no_speed),

@@ -76,7 +76,8 @@ static enum err make_groups(struct count_figures *figures)
 enum err count_figures_init(struct count_figures *figures, const struct count_map *map, const struct count_settings *settings)
 {
     uint32_t n_edges = map->network->n_edges;
-    *figures = (struct count_figures){.map = *map, .window_s = settings->window_s, .first_ms = INT64_MIN};
+    *figures =
+        (struct count_figures){.map = *map, .window_s = settings->window_s, .road_least = settings->road_least, .first_ms = INT64_MIN};
     figures->edges = mem_alloc_zero(n_edges, sizeof(*figures->edges));
     figures->active = mem_alloc_zero(n_edges, sizeof(*figures->active));
     figures->edge_groups = mem_alloc_zero(n_edges, sizeof(*figures->edge_groups));
@@ -164,7 +165,7 @@ void count_figures_link(struct count_figures *figures, const struct count_pair *
         double share = road_edge_free_flow_s(road) / (double)pair->edges_s;
         edge->actual_s += weight * (float)(actual_s * share);
         edge->free_s += weight * (float)((double)pair->free_flow_s * share);
-        edge->driven_m += weight * (float)road->length_m;
+        edge->driven_m += weight * pair->detour * (float)road->length_m;
         edge->n += weight;
         /* The last edge's flow comes with the passage itself. */
         if (i + 1 < pair->n_edges)
@@ -183,6 +184,7 @@ static void add_sums(struct count_group_sums *to, const struct count_group_sums 
     to->delay_m += from->delay_m;
     to->flow_m += from->flow_m;
     to->length_m += from->length_m;
+    to->driven_length_m += from->driven_length_m;
 }
 
 static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vph, bool is_stale)
@@ -226,6 +228,7 @@ static bool tick_edge(struct count_figures *figures, uint32_t i, int64_t now_ms,
         sums.free_s = (double)edge->free_s;
         sums.driven_m = (double)edge->driven_m;
         sums.n = (double)edge->n;
+        sums.driven_length_m = length_m;
         sums.delay_m = sums.driven_m * sums.actual_s / sums.free_s;
     }
     add_sums(&figures->area_sums[area], &sums);
@@ -244,8 +247,9 @@ static void tell_roads(struct count_figures *figures)
     for (uint32_t i = 0; i < figures->n_groups; i++) {
         const struct count_group_sums *sums = &figures->group_sums[i];
         bool was_told = figures->groups[i].was_told;
-        figures->groups[i].was_told = sums->actual_s > 0;
-        if (sums->actual_s <= 0) {
+        bool is_told = sums->actual_s > 0 && sums->driven_m >= figures->road_least * sums->driven_length_m;
+        figures->groups[i].was_told = is_told;
+        if (!is_told) {
             if (was_told)
                 figures->roads[figures->n_roads++] = (struct count_road_state){.name = figures->groups[i].name,
                     .area = figures->groups[i].area,

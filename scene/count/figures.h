@@ -22,6 +22,7 @@ struct count_group_sums { /* of a road in an area, or an area */
     double actual_s, free_s, driven_m, n;
     double delay_m;          /* driven metres times delay index */
     double flow_m, length_m; /* flow times length, length: of observed edges */
+    double driven_length_m;  /* length of those with a speed */
 };
 
 struct count_road_group {
@@ -33,7 +34,7 @@ struct count_road_group {
 
 struct count_figures {
     struct count_map map; /* borrowed parts of the city */
-    double window_s;
+    double window_s, road_least;
     int64_t first_ms;              /* of the first passage: flows of the first window are not too low */
     struct count_edge_sums *edges; /* [n_edges] */
     uint32_t *active;              /* [n_edges] */

@@ -21,6 +21,7 @@ struct count_settings {
     double fade_s;         /* time constant of all that is learned about gaps */
     /* figures */
     double window_s;      /* time constant of flow, speed and delay */
+    double road_least;    /* vehicles over its observed length that a road is told from: one slow car ranks no road */
     int64_t record_ms;    /* period of the record */
     double delay_max;     /* a link slower than this many free-flow times ... */
     double delay_slack_s; /* ... and this much more is a stop on the way, not a delay */
@@ -47,6 +48,7 @@ struct count_settings {
         .lead_share = 1.25,                                                                                                                \
         .fade_s = 300,                                                                                                                     \
         .window_s = 120,                                                                                                                   \
+        .road_least = 2,                                                                                                                   \
         .record_ms = 120000,                                                                                                               \
         .delay_max = 12,                                                                                                                   \
         .delay_slack_s = 240,                                                                                                              \

@@ -39,10 +39,13 @@ static void search_pair(struct count_travel *travel, struct count_pair *pair, ui
     pair->free_flow_s = (float)route.time_s;
     if (route.n_edges > COUNT_PATH_MAX)
         return;
-    double edges_s = 0;
-    for (uint32_t i = 0; i < route.n_edges; i++)
+    double edges_s = 0, edges_m = 0;
+    for (uint32_t i = 0; i < route.n_edges; i++) {
         edges_s += road_edge_free_flow_s(&travel->network->edges[route.edges[i]]);
+        edges_m += travel->network->edges[route.edges[i]].length_m;
+    }
     pair->edges_s = (float)edges_s;
+    pair->detour = (float)(route.length_m / edges_m);
     pair->n_edges = route.n_edges;
     memcpy(pair->edges, route.edges, route.n_edges * sizeof(*pair->edges));
 }

@@ -21,6 +21,7 @@ struct count_pair {
     uint64_t used;                  /* when it was asked for last, by the table's own counting; 0: free */
     float free_flow_s;              /* 0: there is no way within the limits */
     float edges_s;                  /* free flow of the edges alone, without the junctions */
+    float detour;                   /* metres driven over metres of edges: 1 and what the junctions add */
     float searched_s;               /* a way was looked for this far */
     uint32_t n_edges;               /* 0 when the way is longer than COUNT_PATH_MAX */
     uint32_t edges[COUNT_PATH_MAX]; /* after the first camera's edge, with the second's */
