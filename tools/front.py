@@ -2,6 +2,7 @@
 
 Python 3.11's standard library only. Nothing here decides what is built or tested: see tools/test, tools/run.
 """
+import hashlib
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = os.path.join(ROOT, ".cache")
+WEB = "cockpit/web"
 CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 # One build folder a way of building; each is kept and reused. The clang ones need clang's C++ as well (simdjson).
@@ -114,3 +116,25 @@ def compile_in(folder, targets=()):
         print("\n".join(lines[first:first + 60]), flush=True)
         raise Failed(f"the build in {folder} failed; see above")
     return time.monotonic() - before
+
+
+def build_web():
+    """Builds the screens when a source of theirs has changed since the last time; says so."""
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(WEB):
+        folders[:] = sorted(f for f in folders if f not in ("node_modules", "dist", "e2e", "mock"))
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            digest.update(path.encode() + b"\0")
+            with open(path, "rb") as source:
+                digest.update(hashlib.sha256(source.read()).digest())
+    stamp = os.path.join(CACHE, "web")
+    if os.path.exists(f"{WEB}/dist/index.html") and os.path.exists(stamp) and read_log(stamp) == digest.hexdigest():
+        return
+    say("building the screens")
+    log = os.path.join(CACHE, "web-build.log")
+    if run_logged(["npm", "--silent", "run", "build"], log, cwd=WEB) != 0:
+        print(read_log(log)[-4000:], flush=True)
+        raise Failed(f"the screens do not build; see above (cd {WEB} && npm run build)")
+    with open(stamp, "w", encoding="ascii") as text:
+        text.write(digest.hexdigest())

@@ -177,6 +177,11 @@ class OfItself(unittest.TestCase):
                     with self.subTest(f"{path} → {target}"):
                         self.assertTrue(os.path.exists(os.path.join(ROOT, os.path.dirname(path), target)))
 
+    def test_every_whole_program_test_is_listed(self):
+        with open(os.path.join(ROOT, "tests", "meson.build"), encoding="utf-8") as source:
+            listed = set(re.findall(r"'(e2e/\w+_test\.py)'", source.read()))
+        self.assertEqual(listed, {os.path.relpath(path, os.path.join(ROOT, "tests")) for path in glob.glob(os.path.join(ROOT, "tests/e2e/*_test.py"))})
+
     def test_shell_keeps_variables_and_tells_failures(self):
         shell = Shell("/", dict(os.environ))
         try:

@@ -54,7 +54,7 @@ class FrontDoor(unittest.TestCase):
 
     def refused(self, *options, port=None):
         process = self.start(*options, port=port)
-        text = process.communicate(timeout=60)[0]
+        text = process.communicate(timeout=240)[0]
         self.assertEqual(process.returncode, 1, text)
         return text.rstrip("\n").splitlines()[-1]
 
@@ -67,7 +67,7 @@ class FrontDoor(unittest.TestCase):
                 self.assertRegex(seen, r"sign in as +mayor +citybrain-demo")
                 self.assertGreaterEqual(len(processes_of(self.data)), 3, "the tool, the brain, the world")
                 os.killpg(process.pid, number)
-                rest = process.communicate(timeout=60)[0]
+                rest = process.communicate(timeout=240)[0]
                 self.assertEqual(process.returncode, 0, rest)
                 self.assertIn("stopped", rest)
                 self.assertEqual(processes_of(self.data), [])
@@ -91,7 +91,7 @@ class FrontDoor(unittest.TestCase):
         line = self.refused(port=free_port())
         self.assertRegex(line, rf"in use by process {process.pid}; mend: ")
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
 
     def test_broken_city(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +100,7 @@ class FrontDoor(unittest.TestCase):
             with open(os.path.join(city, "areas.yaml"), "a", encoding="utf-8") as out:
                 out.write("nonsense: 1\n")
             process = self.start("--city", city)
-            text = process.communicate(timeout=60)[0]
+            text = process.communicate(timeout=240)[0]
         self.assertEqual(process.returncode, 1, text)
         self.assertRegex(text, r"areas\.yaml:\d+: .*nonsense")
 
