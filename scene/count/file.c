@@ -13,6 +13,7 @@
 #define LINE_MAX_BYTES 4096
 #define FIELDS_MAX 16
 #define SEED 0x636f756e74u
+#define GAP_MAX_MS ((int64_t)7 * 86400 * 1000) /* a longer gap is a broken clock, and would ask for rows without end */
 #define TIME_MAX_MS ((int64_t)1 << 43)
 
 struct run {
@@ -162,6 +163,8 @@ static const char *on_passage(struct run *run, const struct str *fields, size_t 
         return "a time is not a whole number of milliseconds";
     if (passage->time_ms < 0 || passage->arrived_ms < 0 || passage->time_ms > TIME_MAX_MS || passage->arrived_ms > TIME_MAX_MS)
         return "a time is outside of 0 to 2^43 milliseconds";
+    if (run->next_s != INT64_MIN && passage->arrived_ms - run->latest_ms > GAP_MAX_MS)
+        return "it arrives more than a week after the one before";
     int64_t camera = str_map_find(&run->cameras, fields[2]);
     if (camera < 0 || run->camera_numbers[camera] == COUNT_NONE)
         return "an unknown camera";

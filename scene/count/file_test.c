@@ -140,6 +140,7 @@ static void broken_lines_are_named_and_left_out(void **state)
                                "2000,99999999999999999999,A,1,P3,97\n"
                                "2000,2000,A,1,,97\n"
                                "2000,2000,A,1\n"
+                               "700000000,700000000,A,1,P9,97\n"
                                "\n");
     for (int i = 0; i < 5000; i++)
         buf_append_c(&text, "y");
@@ -154,8 +155,9 @@ static void broken_lines_are_named_and_left_out(void **state)
                                 "passages.csv:6: a time is not a whole number of milliseconds\n"
                                 "passages.csv:7: a passage without a plate\n"
                                 "passages.csv:8: a passage has six fields\n"
-                                "passages.csv:10: the line is too long\n");
-    assert_int_equal(files.n_broken, 7);
+                                "passages.csv:9: it arrives more than a week after the one before\n"
+                                "passages.csv:11: the line is too long\n");
+    assert_int_equal(files.n_broken, 8);
     assert_int_equal(files.counters.n_passages, 3);
     assert_int_equal(files.n_rows, 1);
 }
