@@ -1,74 +1,18 @@
-/* The pure core of the count; see core.h. */
-#include "scene/count/core.h"
-
+/* The pure core of the count: its making, and what a passage does; see core.h. What a second does is in tick.c. */
 #include "base/mem.h"
-#include "scene/count/expect.h"
-#include "scene/count/figures.h"
-#include "scene/count/silence.h"
-#include "scene/count/travel.h"
+#include "scene/count/state.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
-#define TIME_MAX_MS ((int64_t)1 << 43) /* the year 2248 */
-#define SILENCE_SCAN_MS 5000           /* how often each camera's silence is looked at */
-#define NEXT_KEPT_MS 10000             /* a changed set of cameras is looked at again not more often than this, a camera */
-#define TICK_MAX_MS 600000             /* a longer gap between ticks says nothing of the clock's speed */
-#define SILENCE_TICKS 4                /* a fast clock ticks far apart: shorter than this many ticks is no silence */
-#define TRIP_SHARE 0.35                /* mean trip over the diagonal: two random places of a square are 0.37 of it apart */
+#define NEXT_KEPT_MS 10000 /* a changed set of cameras is looked at again not more often than this, a camera */
+#define TRIP_SHARE 0.35    /* mean trip over the diagonal: two random places of a square are 0.52 of its side, 0.37 of its diagonal apart */
 #define METRES_A_DEGREE 111320.0
 #define EXPOSE_MS 10000     /* how often the waiting is counted; a fraction of a gap */
 #define EXPOSE_MAX_MS 60000 /* a pause of the whole program is not waiting */
 #define LIVE_MS 30000       /* what arrived longer ago is a replay */
-#define RATE_LEAST_S 60     /* no rate of first sightings is told from less than a minute */
 #define DETOUR_MAX 4.0      /* silent cameras make an expectation at most this much longer */
-
-struct camera {
-    uint32_t edge;
-    struct count_silence heard;
-    bool is_silent;
-    struct count_camera_gaps gaps;
-    double base_s, base_now_s; /* free flow to the next cameras: all of them, and those that speak */
-    uint64_t looked_at;        /* version of the set of cameras */
-    int64_t looked_ms;
-};
-
-struct area {
-    struct count_silence heard; /* with all below it */
-    bool has_camera, has_edge;  /* with all below it */
-    double lead_s;              /* sum over first sightings of the seconds before them, faded */
-    int64_t faded_ms, stale_since_ms;
-};
-
-/* Of the period that is running. */
-struct record_sums {
-    double vehicles, unseen, flow, speed, delay; /* times milliseconds */
-    double vehicles_ms, flow_ms, speed_ms, delay_ms, total_ms;
-    uint64_t n_vehicles, n_passages, n_links, n_ticks;
-};
-
-struct count {
-    struct count_settings settings;
-    struct count_map map;
-    struct count_vehicles vehicles;
-    struct count_travel travel;
-    struct count_expect expect;
-    struct count_figures figures;
-    struct count_counters counters;
-    struct camera *cameras;
-    uint32_t n_cameras, cap_cameras;
-    uint8_t *has_camera, *speaks; /* [n_edges] cameras there, and those that speak, at most 255 */
-    uint64_t version;             /* of the set of speaking cameras */
-    struct area *areas;
-    bool *is_stale;
-    struct count_area_figures *told, *record;
-    struct record_sums *sums;
-    int64_t now_ms, tick_ms, first_tick_ms, scanned_ms;
-    int64_t tick_gap_ms;
-    int64_t exposed_ms; /* up to here the vehicles' ages were told to expect */
-    double trip_s;      /* free flow of a trip, by the network's size */
-};
 
 /* ---- making ---- */
 
@@ -151,13 +95,13 @@ enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_came
         return ERR_FULL;
     if (count->n_cameras == count->cap_cameras) {
         uint32_t cap = count->cap_cameras == 0 ? 64 : count->cap_cameras * 2;
-        struct camera *grown = mem_resize(count->cameras, cap * sizeof(*grown));
+        struct count_camera *grown = mem_resize(count->cameras, cap * sizeof(*grown));
         if (grown == NULL)
             return ERR_NO_MEMORY;
         count->cameras = grown;
         count->cap_cameras = cap;
     }
-    count->cameras[count->n_cameras] = (struct camera){.edge = edge, .looked_ms = INT64_MIN};
+    count->cameras[count->n_cameras] = (struct count_camera){.edge = edge, .looked_ms = INT64_MIN};
     if (count->has_camera[edge] < UINT8_MAX)
         count->has_camera[edge]++;
     if (count->speaks[edge] < UINT8_MAX)
@@ -200,7 +144,7 @@ static void expose(struct count *count)
     count_expect_solve(&count->expect);
 }
 
-static void advance(struct count *count, int64_t now_ms)
+void count_advance(struct count *count, int64_t now_ms)
 {
     if (now_ms <= count->now_ms)
         return;
@@ -211,7 +155,7 @@ static void advance(struct count *count, int64_t now_ms)
 /* ---- a passage ---- */
 
 /* How far the next cameras are, looked up again when the set of cameras changed, not too often. */
-static void look_ahead(struct count *count, struct camera *camera)
+static void look_ahead(struct count *count, struct count_camera *camera)
 {
     bool is_kept =
         camera->looked_at == count->version ||
@@ -229,14 +173,14 @@ static void look_ahead(struct count *count, struct camera *camera)
 }
 
 /* Seconds to the next sighting after this camera, as things stand. */
-static double expected_gap_s(struct count *count, struct camera *camera)
+static double expected_gap_s(struct count *count, struct count_camera *camera)
 {
     look_ahead(count, camera);
     double detour = fmin(fmax(camera->base_now_s / camera->base_s, 1), DETOUR_MAX);
     return count_expect_gap_s(&count->expect, &camera->gaps, camera->base_s) * detour;
 }
 
-static void hear(struct count *count, struct camera *camera, int64_t heard_ms)
+static void hear(struct count *count, struct count_camera *camera, int64_t heard_ms)
 {
     count_silence_hear(&camera->heard, heard_ms, count->settings.window_s);
     if (camera->is_silent) {
@@ -270,9 +214,9 @@ static void observe_link(struct count *count, uint32_t from, uint32_t to, double
         count_figures_link(&count->figures, pair, gap_s, at_ms);
 }
 
-static void first_sighting(struct count *count, const struct camera *camera, int64_t at_ms)
+static void first_sighting(struct count *count, const struct count_camera *camera, int64_t at_ms)
 {
-    struct area *area = &count->areas[count->map.edge_areas[camera->edge]];
+    struct count_area *area = &count->areas[count->map.edge_areas[camera->edge]];
     double expected_s = count_expect_gap_s(&count->expect, &camera->gaps, camera->base_s);
     double weight = 1;
     if (at_ms > area->faded_ms) {
@@ -294,7 +238,7 @@ static bool is_duplicate(const struct count *count, const struct count_vehicle *
 /* Moves the vehicle to this sighting. */
 static void place(struct count *count, uint32_t at, const struct count_passage *passage, int64_t seen_ms)
 {
-    struct camera *camera = &count->cameras[passage->camera];
+    struct count_camera *camera = &count->cameras[passage->camera];
     struct count_vehicle *vehicle = &count->vehicles.slab[at];
     vehicle->before_ms = vehicle->last_ms;
     vehicle->before_camera = vehicle->camera;
@@ -312,7 +256,7 @@ static void sight_again(struct count *count, uint32_t at, const struct count_pas
         count->counters.n_out_of_order++;
         return;
     }
-    struct camera *from = &count->cameras[vehicle->camera];
+    struct count_camera *from = &count->cameras[vehicle->camera];
     double gap_s = (double)(seen_ms - vehicle->last_ms) / 1000;
     bool is_live = count->now_ms - passage->arrived_ms < LIVE_MS;
     look_ahead(count, from);
@@ -331,7 +275,7 @@ static void sight_again(struct count *count, uint32_t at, const struct count_pas
 /* Refuses what its own times speak against; false then. */
 static bool is_timely(struct count *count, const struct count_passage *passage)
 {
-    if (passage->arrived_ms < 0 || passage->arrived_ms > TIME_MAX_MS ||
+    if (passage->arrived_ms < 0 || passage->arrived_ms > COUNT_TIME_MAX_MS ||
         passage->time_ms > passage->arrived_ms + count->settings.future_max_ms) {
         count->counters.n_future++;
         return false;
@@ -348,8 +292,8 @@ static void on_passage(struct count *count, const struct count_passage *passage)
     assert(passage->camera < count->n_cameras);
     if (!is_timely(count, passage))
         return;
-    advance(count, passage->arrived_ms);
-    struct camera *camera = &count->cameras[passage->camera];
+    count_advance(count, passage->arrived_ms);
+    struct count_camera *camera = &count->cameras[passage->camera];
     hear(count, camera, passage->arrived_ms);
     int64_t seen_ms = passage->time_ms < passage->arrived_ms ? passage->time_ms : passage->arrived_ms;
     uint32_t at = count_vehicles_find(&count->vehicles, passage->vehicle);
@@ -372,213 +316,11 @@ static void on_passage(struct count *count, const struct count_passage *passage)
     place(count, at, passage, seen_ms);
 }
 
-/* ---- a tick ---- */
-
-static void scan_cameras(struct count *count)
-{
-    if (count->scanned_ms != INT64_MIN && count->now_ms - count->scanned_ms < SILENCE_SCAN_MS)
-        return;
-    count->scanned_ms = count->now_ms;
-    const struct count_settings *settings = &count->settings;
-    int64_t least_ms =
-        settings->camera_silent_ms > SILENCE_TICKS * count->tick_gap_ms ? settings->camera_silent_ms : SILENCE_TICKS * count->tick_gap_ms;
-    for (uint32_t i = 0; i < count->n_cameras; i++) {
-        struct camera *camera = &count->cameras[i];
-        if (camera->is_silent ||
-            !count_silence_is_silent(&camera->heard, count->now_ms, settings->window_s, least_ms, settings->silence_gaps))
-            continue;
-        camera->is_silent = true;
-        count->speaks[camera->edge]--;
-        count->version++;
-    }
-}
-
-/* Which areas are stale; true when one changed. */
-static bool judge_areas(struct count *count)
-{
-    const struct count_settings *settings = &count->settings;
-    int64_t least_ms =
-        settings->stale_after_ms > SILENCE_TICKS * count->tick_gap_ms ? settings->stale_after_ms : SILENCE_TICKS * count->tick_gap_ms;
-    bool is_changed = false;
-    for (size_t i = 0; i < count->map.n_areas; i++) {
-        struct area *area = &count->areas[i];
-        bool was_stale = count->is_stale[i];
-        /* An area is stale with the one above it: parents stand before their children. */
-        int32_t above = count->map.area_parents[i];
-        bool is_root_unheard = above < 0 && !count_silence_was_heard(&area->heard);
-        int64_t since_ms = is_root_unheard ? count->first_tick_ms : area->heard.last_ms;
-        bool is_stale = is_root_unheard
-                            ? count->now_ms - since_ms > least_ms
-                            : count_silence_is_silent(&area->heard, count->now_ms, settings->window_s, least_ms, settings->silence_gaps);
-        if (!is_stale && above >= 0 && count->is_stale[above]) {
-            is_stale = true;
-            since_ms = count->areas[above].stale_since_ms;
-        }
-        count->is_stale[i] = is_stale;
-        area->stale_since_ms =
-            is_stale ? (was_stale && area->stale_since_ms != COUNT_FRESH ? area->stale_since_ms : since_ms) : COUNT_FRESH;
-        is_changed |= was_stale != is_stale;
-    }
-    return is_changed;
-}
-
-/* Each vehicle by its chance to be still on its way. */
-static void count_vehicles(const struct count *count, struct count_area_figures *told)
-{
-    for (uint32_t i = 0; i < count->vehicles.n_slab; i++) {
-        const struct count_vehicle *vehicle = &count->vehicles.slab[i];
-        if (vehicle->n_sightings == 0)
-            continue;
-        double age_s = fmax((double)(count->now_ms - vehicle->last_ms) / 1000, 0);
-        double alive = count_expect_alive(&count->expect, vehicle->n_sightings == 1, age_s, (double)vehicle->expected_s);
-        told[vehicle->area].vehicles += alive;
-        told[vehicle->area].n_vehicles += alive >= 0.5;
-    }
-}
-
-/* Vehicles seen, and those that entered and were not seen yet, rolled up. */
-static void count_areas(struct count *count)
-{
-    struct count_area_figures *told = count->told;
-    const struct count_settings *settings = &count->settings;
-    for (size_t i = 0; i < count->map.n_areas; i++) {
-        struct area *area = &count->areas[i];
-        double lead_s = area->lead_s > 0 ? area->lead_s * exp(-(double)(count->now_ms - area->faded_ms) / 1000 / settings->window_s) : 0;
-        double age_s = fmax((double)(area->heard.last_ms - area->heard.first_ms) / 1000, RATE_LEAST_S);
-        told[i].vehicles = 0;
-        told[i].n_vehicles = 0;
-        told[i].unseen = lead_s / (settings->window_s * -expm1(-age_s / settings->window_s));
-        told[i].n_passages =
-            (uint32_t)lround(count_silence_was_heard(&area->heard)
-                                 ? area->heard.n * exp(-(double)(count->now_ms - area->heard.last_ms) / 1000 / settings->window_s)
-                                 : 0);
-        told[i].is_told = area->has_camera || area->has_edge;
-        told[i].stale_since_ms = area->stale_since_ms;
-    }
-    count_vehicles(count, told);
-    for (size_t i = count->map.n_areas; i-- > 0;) {
-        int32_t above = count->map.area_parents[i];
-        if (above >= 0) {
-            told[above].vehicles += told[i].vehicles;
-            told[above].n_vehicles += told[i].n_vehicles;
-            told[above].unseen += told[i].unseen;
-        }
-        bool is_known = count->areas[i].has_camera && !count->is_stale[i];
-        told[i].vehicles = is_known ? told[i].vehicles + told[i].unseen : NAN;
-        if (!is_known) {
-            told[i].unseen = NAN;
-            told[i].n_vehicles = 0;
-            told[i].n_passages = 0;
-        }
-    }
-}
-
-static void sum_up(double value, double ms, double *sum, double *sum_ms)
-{
-    if (!isnan(value)) {
-        *sum += value * ms;
-        *sum_ms += ms;
-    }
-}
-
-/* A mean of a period needs half of it. */
-static double mean_of(double sum, double sum_ms, double period_ms)
-{
-    return sum_ms * 2 >= period_ms ? sum / sum_ms : NAN;
-}
-
-/* Adds this tick to the running period; at its end, gives the period's means. */
-static const struct count_area_figures *keep_record(struct count *count, int64_t before_ms)
-{
-    const int64_t period_ms = count->settings.record_ms;
-    bool is_end = before_ms != INT64_MIN && count->now_ms / period_ms > before_ms / period_ms;
-    double ms = before_ms == INT64_MIN ? 0 : fmin((double)(count->now_ms - before_ms), (double)TICK_MAX_MS);
-    for (size_t i = 0; i < count->map.n_areas; i++) {
-        const struct count_area_figures *told = &count->told[i];
-        struct record_sums *sums = &count->sums[i];
-        double unused_ms = 0;
-        sum_up(told->vehicles, ms, &sums->vehicles, &sums->vehicles_ms);
-        sum_up(told->unseen, ms, &sums->unseen, &unused_ms);
-        sum_up(told->flow_vph, ms, &sums->flow, &sums->flow_ms);
-        sum_up(told->speed_mps, ms, &sums->speed, &sums->speed_ms);
-        sum_up(told->delay_index, ms, &sums->delay, &sums->delay_ms);
-        sums->n_vehicles += told->n_vehicles;
-        sums->n_passages += told->n_passages;
-        sums->n_links += told->n_links;
-        sums->n_ticks++;
-        if (!is_end)
-            continue;
-        count->record[i] = (struct count_area_figures){.is_told = told->is_told,
-            .stale_since_ms = told->stale_since_ms,
-            .vehicles = mean_of(sums->vehicles, sums->vehicles_ms, (double)period_ms),
-            .unseen = mean_of(sums->unseen, sums->vehicles_ms, (double)period_ms),
-            .flow_vph = mean_of(sums->flow, sums->flow_ms, (double)period_ms),
-            .speed_mps = mean_of(sums->speed, sums->speed_ms, (double)period_ms),
-            .delay_index = mean_of(sums->delay, sums->delay_ms, (double)period_ms),
-            .n_vehicles = (uint32_t)(sums->n_vehicles / sums->n_ticks),
-            .n_passages = (uint32_t)(sums->n_passages / sums->n_ticks),
-            .n_links = (uint32_t)(sums->n_links / sums->n_ticks)};
-        *sums = (struct record_sums){0};
-    }
-    return is_end ? count->record : NULL;
-}
-
-/* The clock was set back by more than passages may be late: what was known is from a time that has not come. */
-static void reset(struct count *count)
-{
-    count_vehicles_clear(&count->vehicles);
-    count_figures_clear(&count->figures);
-    count_expect_init(&count->expect, &count->settings, count->trip_s);
-    for (uint32_t i = 0; i < count->n_cameras; i++) {
-        struct camera *camera = &count->cameras[i];
-        if (camera->is_silent)
-            count->speaks[camera->edge]++;
-        *camera = (struct camera){.edge = camera->edge, .looked_ms = INT64_MIN};
-    }
-    for (size_t i = 0; i < count->map.n_areas; i++) {
-        struct area *area = &count->areas[i];
-        *area = (struct area){.has_camera = area->has_camera, .has_edge = area->has_edge, .stale_since_ms = COUNT_FRESH};
-        count->sums[i] = (struct record_sums){0};
-        count->is_stale[i] = false;
-    }
-    count->version++;
-    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = count->exposed_ms = INT64_MIN;
-    count->counters.n_resets++;
-}
-
-static void on_tick(struct count *count, int64_t now_ms, struct count_updates *ret_updates)
-{
-    assert(now_ms >= 0 && now_ms <= TIME_MAX_MS);
-    if (count->now_ms != INT64_MIN && now_ms < count->now_ms - count->settings.late_max_ms)
-        reset(count);
-    int64_t before_ms = count->tick_ms;
-    advance(count, now_ms);
-    if (count->first_tick_ms == INT64_MIN)
-        count->first_tick_ms = count->now_ms;
-    count->tick_ms = count->now_ms;
-    if (before_ms == INT64_MIN)
-        count->tick_gap_ms = TICK_MAX_MS; /* one tick says nothing of the clock's speed, so nothing is judged silent by it */
-    else
-        count->tick_gap_ms = count->now_ms - before_ms < TICK_MAX_MS ? count->now_ms - before_ms : TICK_MAX_MS;
-    bool is_changed = judge_areas(count);
-    if (!count->is_stale[0])
-        scan_cameras(count);
-    count_areas(count);
-    count_figures_tick(&count->figures, count->now_ms, count->is_stale, is_changed, count->told);
-    *ret_updates = (struct count_updates){.time_ms = count->now_ms,
-        .areas = count->told,
-        .edges = count->figures.states,
-        .n_edges = count->figures.n_states,
-        .roads = count->figures.roads,
-        .n_roads = count->figures.n_roads,
-        .record = keep_record(count, before_ms)};
-}
-
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates)
 {
     *ret_updates = (struct count_updates){.time_ms = count->now_ms};
     if (event->type == COUNT_PASSAGE)
         on_passage(count, &event->passage);
     else
-        on_tick(count, event->now_ms, ret_updates);
+        count_tick(count, event->now_ms, ret_updates);
 }

@@ -1,0 +1,68 @@
+/*
+ * The core's state, for core.c (what a passage does) and tick.c (what a second does). Nobody else includes it.
+ */
+#ifndef SCENE_COUNT_STATE_H
+#define SCENE_COUNT_STATE_H
+
+#include "scene/count/core.h"
+#include "scene/count/expect.h"
+#include "scene/count/figures.h"
+#include "scene/count/silence.h"
+#include "scene/count/travel.h"
+
+#define COUNT_TIME_MAX_MS ((int64_t)1 << 43) /* the year 2248 */
+
+/* A camera, at the end of its edge. */
+struct count_camera {
+    uint32_t edge;
+    struct count_silence heard;
+    bool is_silent;
+    struct count_camera_gaps gaps;
+    double base_s, base_now_s; /* free flow to the next cameras: all of them, and those that speak */
+    uint64_t looked_at;        /* version of the set of cameras */
+    int64_t looked_ms;
+};
+
+/* An area's sources. */
+struct count_area {
+    struct count_silence heard; /* with all below it */
+    bool has_camera, has_edge;  /* with all below it */
+    double lead_s;              /* sum over first sightings of the seconds before them, faded */
+    int64_t faded_ms, stale_since_ms;
+};
+
+/* Of the period that is running. */
+struct count_record_sums {
+    double vehicles, unseen, flow, speed, delay; /* times milliseconds */
+    double vehicles_ms, flow_ms, speed_ms, delay_ms;
+    uint64_t n_vehicles, n_passages, n_links, n_ticks;
+};
+
+struct count {
+    struct count_settings settings;
+    struct count_map map;
+    struct count_vehicles vehicles;
+    struct count_travel travel;
+    struct count_expect expect;
+    struct count_figures figures;
+    struct count_counters counters;
+    struct count_camera *cameras;
+    uint32_t n_cameras, cap_cameras;
+    uint8_t *has_camera, *speaks; /* [n_edges] cameras there, and those that speak, at most 255 */
+    uint64_t version;             /* of the set of speaking cameras */
+    struct count_area *areas;
+    bool *is_stale;
+    struct count_area_figures *told, *record;
+    struct count_record_sums *sums;
+    int64_t now_ms, tick_ms, first_tick_ms, scanned_ms;
+    int64_t tick_gap_ms;
+    int64_t exposed_ms; /* up to here the vehicles' ages were told to expect */
+    double trip_s;      /* free flow of a trip, by the network's size */
+};
+
+/* Time goes on to `now_ms`, never backward: the waiting of all vehicles is counted, those not seen for long are forgotten. */
+void count_advance(struct count *count, int64_t now_ms);
+/* The whole of a tick. */
+void count_tick(struct count *count, int64_t now_ms, struct count_updates *ret_updates);
+
+#endif
