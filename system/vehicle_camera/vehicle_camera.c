@@ -162,13 +162,16 @@ static enum err vehicle_camera_open(const struct hub_system_env *env, struct yam
         if (err == ERR_OK)
             err = open_door(system, diags);
     }
+    if (err == ERR_OK && !env->check_only) {
+        err = loop_timer_start(env->loop, &system->sweep, 0);
+        if (err == ERR_OK)
+            err = loop_timer_start(env->loop, &system->drop, 0);
+        if (err != ERR_OK)
+            err = diag_add(diags, err, NULL, 0, "the camera door cannot watch its cameras: %s", err_text(err));
+    }
     if (err != ERR_OK) {
         vehicle_camera_close(system);
         return err;
-    }
-    if (!env->check_only) {
-        start_timer(system, &system->sweep, 0);
-        start_timer(system, &system->drop, 0);
     }
     *ret_system = system;
     return ERR_OK;
