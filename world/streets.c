@@ -33,6 +33,7 @@ struct streets {
     uint8_t *at;           /* [plates] enum at */
     struct waiting *waits; /* ring of those at the kerb, oldest first */
     uint32_t wait_from, n_waits, wait_cap;
+    uint32_t n_at_kerb;
     uint64_t n_routes, n_teleported, n_stayed;
     uint32_t n_running;
     struct str_map edges; /* every edge of SUMO, inside junctions too */
@@ -107,6 +108,7 @@ static enum err add_trip(struct streets *streets, const struct demand_trip *trip
         return err;
     }
     streets->at[plate] = AT_KERB;
+    streets->n_at_kerb++;
     streets->waits[(streets->wait_from + streets->n_waits++) % streets->wait_cap] = (struct waiting){plate, streets->time_s};
     return ERR_OK;
 }
@@ -124,7 +126,7 @@ static double departures_per_s(struct streets *streets)
         streets->mean_trip_s = demand_mean_time_s(streets->demand, streets_day_s(streets));
         streets->mean_due_s = streets->time_s + ROUTES_AGAIN_S;
     }
-    double want = fmax(wanted(streets), 1), missing = (want - streets->n_running - streets->n_waits) / want;
+    double want = fmax(wanted(streets), 1), missing = (want - streets->n_running - streets->n_at_kerb) / want;
     return want / streets->mean_trip_s * fmin(RATE_MAX, fmax(0, 1 + REMARK_GAIN * missing));
 }
 
@@ -160,6 +162,7 @@ static void look_at_kerb(struct streets *streets)
             if (streets->time_s - oldest->since_s < STREETS_DEPART_S)
                 return;
             streets->n_stayed++;
+            streets->n_at_kerb--;
             go_home(streets, oldest->plate);
         }
         streets->wait_from = (streets->wait_from + 1) % streets->wait_cap;
@@ -213,6 +216,7 @@ static enum err take_ids(struct streets *streets, const struct traci_variable *v
             continue;
         if (variable->variable == DEPARTED_IDS && streets->at[plate] == AT_KERB) {
             streets->at[plate] = AT_ROAD;
+            streets->n_at_kerb--;
             streets->n_running++;
         } else if (variable->variable == TRACI_ARRIVED_IDS && streets->at[plate] == AT_ROAD) {
             streets->n_running--;

@@ -11,7 +11,7 @@
 #include "world/demand.h"
 #include "world/plates.h"
 
-#define STREETS_FILL_S 12   /* seconds over which vehicles that are on their way already are put on the roads */
+#define STREETS_FILL_S 6    /* seconds over which vehicles that are on their way already are put on the roads */
 #define STREETS_DEPART_S 90 /* who could not depart by then stays at home; SUMO gives up after 60 */
 
 struct streets_options {
