@@ -119,6 +119,20 @@ static void take_statuses(struct camera *camera, uint32_t n_sent, struct str bod
     forget(camera, n_sent);
 }
 
+/* To Register and Keepalive: a brain that says no does not know the camera (any more). An empty answer is none. */
+static void take_status(struct camera *camera, enum request request, struct str body)
+{
+    uint32_t n_ok, n_refused = 0;
+    char why[128] = "";
+    if (body.len > 0 && viid_read_statuses(body, &n_ok, &n_refused, why, sizeof why) == ERR_OK && n_refused > 0) {
+        camera->state = STATE_NEW;
+        fail(camera, why[0] ? why : "the brain does not know the camera");
+        return;
+    }
+    if (request == REQUEST_REGISTER)
+        camera->state = STATE_CLOCK;
+}
+
 static void take_time(struct camera *camera, struct str body)
 {
     struct wall_time told;
@@ -159,8 +173,8 @@ static void on_answer(void *context, enum err err, const struct http_response *r
     }
     camera->pause_ms = 0;
     camera->said = now_of(camera->all);
-    if (request == REQUEST_REGISTER)
-        camera->state = STATE_CLOCK;
+    if (request == REQUEST_REGISTER || request == REQUEST_KEEPALIVE)
+        take_status(camera, request, buf_str(&response->body));
     else if (request == REQUEST_TIME)
         take_time(camera, buf_str(&response->body));
     else if (request == REQUEST_PASSAGES)

@@ -47,7 +47,7 @@ class Door(http.server.ThreadingHTTPServer):
         self.password, self.token = password, token
         self.lock = threading.Lock()
         self.registered, self.passages, self.truth, self.bad = set(), {}, [], []
-        self.n_busy, self.n_repeats, self.connections = 0, 0, []
+        self.n_busy, self.n_repeats, self.n_strangers, self.connections = 0, 0, 0, []
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,))
         self.thread.start()
 
@@ -112,6 +112,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not device:
             return self.answer(401, None, [("WWW-Authenticate", 'Digest realm="citybrain",qop="auth",algorithm="MD5",nonce="n1"')])
         with server.lock:
+            if self.path == "/VIID/MotorVehicles" and device not in server.registered:
+                server.n_strangers += 1
+                return self.answer(403)
             if self.path == "/VIID/MotorVehicles" and server.n_busy > 0:
                 server.n_busy -= 1
                 return self.answer(503)
@@ -126,13 +129,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/VIID/MotorVehicles":
             statuses = []
             for one in body["MotorVehicleListObject"]["MotorVehicleObject"]:
-                if one["DeviceID"] != device or device not in server.registered or self.headers.get("User-Identify") != device:
+                if one["DeviceID"] != device or self.headers.get("User-Identify") != device:
                     server.bad.append(one)
                 server.n_repeats += one["MotorVehicleID"] in server.passages
                 server.passages[one["MotorVehicleID"]] = one
                 statuses.append({"Id": one["MotorVehicleID"], "StatusCode": "0"})
             return {"ResponseStatusListObject": {"ResponseStatusObject": statuses}}
-        return {"ResponseStatusObject": {"Id": device, "StatusCode": "0"}}
+        is_known = device in server.registered   # who is not, registers when its keepalive is refused
+        return {"ResponseStatusObject": {"Id": device, "StatusCode": "0" if is_known else "4", "StatusString": "OK" if is_known else "not registered"}}
 
 
 def check(is_true, words):

@@ -20,7 +20,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define SETTLE_S 20 /* seconds until the vehicles that were put on the roads have found their gaps; queues build up afterwards */
+#define SETTLE_S 20        /* seconds until the vehicles that were put on the roads have found their gaps; queues build up afterwards */
 #define BEHIND_MAX_MS 2000 /* later than this, lost time is not caught up: the machine is too slow for the speed asked */
 #define TICK_MS 250        /* how often the cameras look what is due, at least */
 #define TELL_MS 60000      /* between two lines of progress */
