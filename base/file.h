@@ -19,7 +19,8 @@
 struct file_ops {
     int (*open)(struct file_ops *ops, const char *path); /* for writing, made when absent (0644), never truncated; a descriptor */
     ssize_t (*write)(struct file_ops *ops, int fd, const void *ptr, size_t len, uint64_t at); /* may write less than asked */
-    int (*sync)(struct file_ops *ops, int fd);                                                /* fdatasync */
+    /* makes `n` files of one file system durable, their data and lengths; cheaper at once than one by one */
+    int (*sync)(struct file_ops *ops, const int *fds, size_t n);
     int (*truncate)(struct file_ops *ops, int fd, uint64_t len);
     int (*rename)(struct file_ops *ops, const char *from, const char *to);
     int (*remove)(struct file_ops *ops, const char *path); /* a file, or an empty folder */

@@ -164,14 +164,15 @@ static ssize_t sim_write(struct file_ops *ops, int fd, const void *ptr, size_t l
     return n;
 }
 
-static int sim_sync(struct file_ops *ops, int fd)
+static int sim_sync(struct file_ops *ops, const int *fds, size_t n)
 {
     struct file_sim *sim = sim_of(ops);
     pthread_mutex_lock(&sim->mutex);
     int status = -1;
     if (!is_faulty(sim, true)) {
         status = 0;
-        add_fd_op(sim, FILE_SIM_SYNC, fd, NULL, 0, 0);
+        for (size_t i = 0; i < n; i++)
+            add_fd_op(sim, FILE_SIM_SYNC, fds[i], NULL, 0, 0);
     }
     pthread_mutex_unlock(&sim->mutex);
     return status;
@@ -345,7 +346,7 @@ void file_sim_mark(struct file_sim *sim, uint64_t mark)
     pthread_mutex_unlock(&sim->mutex);
 }
 
-static int no_sync(struct file_ops *ops, int fd)
+static int no_sync(struct file_ops *ops, const int *fds, size_t n)
 {
     return 0;
 }

@@ -108,7 +108,7 @@ static enum err write_batch(struct journal *journal, size_t n_records)
     };
     batch_head_write(&head, journal->salt, bytes); /* the salt is the segment's */
     enum err err = file_write_all(journal->files, journal->fd, journal->batch.ptr, journal->batch.len, journal->at);
-    if (!err && journal->files->sync(journal->files, journal->fd) != 0)
+    if (!err && journal->files->sync(journal->files, &journal->fd, 1) != 0)
         err = err_from_errno(errno);
     if (!err)
         journal->at += journal->batch.len;

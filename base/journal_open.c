@@ -116,7 +116,7 @@ enum err journal_start_segment(struct journal *journal, uint64_t first_index)
     if (fd < 0)
         return err_from_errno(errno);
     enum err err = file_write_all(journal->files, fd, bytes, sizeof bytes, 0);
-    if (!err && journal->files->sync(journal->files, fd) != 0)
+    if (!err && journal->files->sync(journal->files, &fd, 1) != 0)
         err = err_from_errno(errno);
     if (!err && journal->files->sync_dir(journal->files, journal->dir) != 0)
         err = err_from_errno(errno);
@@ -163,7 +163,7 @@ static enum err resume_segment(struct journal *journal, struct diag *diag)
     journal->next_index = scan.next_index;
     journal->is_closed = scan.is_closed;
     if ((scan.is_torn && journal->files->truncate(journal->files, journal->fd, scan.end) != 0) ||
-        journal->files->sync(journal->files, journal->fd) != 0 || journal->files->sync_dir(journal->files, journal->dir) != 0)
+        journal->files->sync(journal->files, &journal->fd, 1) != 0 || journal->files->sync_dir(journal->files, journal->dir) != 0)
         return diag_set(diag, err_from_errno(errno), path, 0, "the segment cannot be made durable (%s)", strerror(errno));
     return ERR_OK;
 }

@@ -15,16 +15,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- files, synced a few dozen at a time ---- */
+/* ---- files, synced some hundred at a time ---- */
 
 static enum err sync_written(struct builder *builder)
 {
     enum err err = ERR_OK;
-    for (size_t i = 0; i < builder->n_fds; i++) {
-        if (!err && builder->files->sync(builder->files, builder->fds[i]) != 0)
-            err = err_from_errno(errno);
+    if (builder->n_fds > 0 && builder->files->sync(builder->files, builder->fds, builder->n_fds) != 0)
+        err = err_from_errno(errno);
+    for (size_t i = 0; i < builder->n_fds; i++)
         close(builder->fds[i]);
-    }
     builder->n_fds = 0;
     for (size_t i = 0; i < builder->n_dirs; i++) {
         if (!err && builder->files->sync_dir(builder->files, builder->dirs[i]) != 0)

@@ -15,8 +15,8 @@
 #include "ledger/merkle.h"
 #include "ledger/note.h"
 
-#define BUILDER_FILES_MAX 64 /* written and not yet synced, each an open descriptor */
-#define BUILDER_DIRS_MAX 64  /* folders whose new names are not yet synced */
+#define BUILDER_FILES_MAX 512 /* written and not yet synced, each an open descriptor */
+#define BUILDER_DIRS_MAX 64   /* folders whose new names are not yet synced */
 
 struct builder {
     struct file_ops *files;       /* kept */
