@@ -404,6 +404,26 @@ static void freshness(void **state)
     assert_int_equal(asked.call.refusal.err, ERR_OK);
 }
 
+/* A call with the Nth allocation failing: always one end, an answer or a refusal. */
+static void each_allocation_fails_once(void **state)
+{
+    bool is_answered = false;
+    uint64_t n = 0;
+    while (!is_answered && ++n < 1000) {
+        struct asked asked;
+        ask(&asked);
+        mem_fail_nth(n);
+        hub_call_start(city.hub, &asked.call);
+        fake_city_spin(&city);
+        mem_fail_nth(0);
+        fake_city_spin(&city);
+        assert_int_equal(asked.n_done, 1);
+        is_answered = asked.call.refusal.err == ERR_OK;
+    }
+    assert_true(is_answered);
+    assert_true(n > 3);
+}
+
 /* ---- objects ---- */
 
 struct got {
@@ -466,6 +486,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quota_after_a_kill, make_day_quota, finish),
         cmocka_unit_test_setup_teardown(quota_of_the_second, make, finish),
         cmocka_unit_test_setup_teardown(freshness, make, finish),
+        cmocka_unit_test_setup_teardown(each_allocation_fails_once, make, finish),
         cmocka_unit_test_setup_teardown(objects, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

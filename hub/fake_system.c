@@ -3,8 +3,6 @@
  */
 #include "hub/fake.h"
 
-#include "base/mem.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +30,7 @@ static enum err fake_open(const struct hub_system_env *env, struct yaml_node sys
     static const char *const keys[] = {"party", "connector", "resources", NULL};
     enum err err = yaml_check_keys(system, keys, diags);
     if (!err)
-        *ret_system = mem_alloc_zero(1, sizeof(struct fake_one));
+        *ret_system = calloc(1, sizeof(struct fake_one));
     return err;
 }
 
@@ -46,7 +44,7 @@ static enum err fake_compile(void *system, const struct hub_grant *grant, struct
     struct fake_one *one = system;
     if (str_equal(grant->rows_predicate, STR("bad")))
         return yaml_error(grant->place, diags, ERR_SYNTAX, "the predicate is bad");
-    struct fake_plan *plan = mem_alloc_zero(1, sizeof *plan);
+    struct fake_plan *plan = calloc(1, sizeof *plan);
     plan->resource = grant->resource;
     plan->next = one->plans;
     one->plans = plan;
@@ -65,15 +63,18 @@ static void fake_answer(struct hub_fetch *fetch)
     const struct fake_plan *plan = fetch->system_state;
     struct value values[HUB_FIELDS_MAX];
     fetch->err = fake_system.fetch_err;
-    if (!fetch->err) {
-        must(rows_create(fetch->n_fields, 1 << 20, &fetch->rows));
-        for (size_t i = 0; i < fake_system.n_rows; i++) {
-            for (size_t j = 0; j < fetch->n_fields; j++) {
-                const struct hub_field *field = &plan->resource->fields[fetch->fields[j]];
-                values[j] = field->type == VALUE_TEXT ? value_text(field->is_key ? fetch->key_values[0].s : field->name) : value_integer(7);
-            }
-            must(rows_add(fetch->rows, values));
+    if (!fetch->err)
+        fetch->err = rows_create(fetch->n_fields, 1 << 20, &fetch->rows);
+    for (size_t i = 0; !fetch->err && i < fake_system.n_rows; i++) {
+        for (size_t j = 0; j < fetch->n_fields; j++) {
+            const struct hub_field *field = &plan->resource->fields[fetch->fields[j]];
+            values[j] = field->type == VALUE_TEXT ? value_text(field->is_key ? fetch->key_values[0].s : field->name) : value_integer(7);
         }
+        fetch->err = rows_add(fetch->rows, values);
+    }
+    if (fetch->err) {
+        rows_release(fetch->rows);
+        fetch->rows = NULL;
     }
     fetch->task.fn = fetch_task;
     loop_post(fetch->loop, &fetch->task);
@@ -123,9 +124,9 @@ static void fake_close(void *system)
     struct fake_one *one = system;
     for (struct fake_plan *plan = one->plans, *next; plan; plan = next) {
         next = plan->next;
-        mem_free(plan);
+        free(plan);
     }
-    mem_free(one);
+    free(one);
 }
 
 const struct hub_system_ops fake_system_ops = {
@@ -249,8 +250,14 @@ enum err fake_city_load(struct fake_city *city, struct diag_list *diags)
 {
     static const struct hub_system_ops *const connectors[] = {&fake_system_ops, NULL};
     *diags = (struct diag_list){0};
-    must(loop_create(city->real_clock ? city->real_clock : &city->clock.clock, &city->loop));
-    must(bus_create(&city->bus));
+    city->loop = NULL;
+    city->bus = NULL;
+    city->hub = NULL;
+    enum err err = loop_create(city->real_clock ? city->real_clock : &city->clock.clock, &city->loop);
+    if (!err)
+        err = bus_create(&city->bus);
+    if (err)
+        return err;
     const struct hub_options options = {
         .city_dir = city->dir,
         .data_dir = city->data,
@@ -263,10 +270,9 @@ enum err fake_city_load(struct fake_city *city, struct diag_list *diags)
         .ledger_key = city->ledger_key,
         .connectors = city->connectors ? city->connectors : connectors,
     };
-    city->hub = NULL;
-    enum err err = hub_create(&options, diags, &city->hub);
+    err = hub_create(&options, diags, &city->hub);
     if (!err)
-        must(hub_start(city->hub));
+        err = hub_start(city->hub);
     if (!err)
         fake_city_spin(city);
     return err;
@@ -288,6 +294,8 @@ void fake_city_unload(struct fake_city *city)
     city->hub = NULL;
     bus_destroy(city->bus);
     loop_destroy(city->loop);
+    city->bus = NULL;
+    city->loop = NULL;
 }
 
 void fake_city_remove(struct fake_city *city)

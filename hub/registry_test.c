@@ -1,6 +1,7 @@
 /*
  * A city's files: what is loaded from right ones, and what is said about each wrong one.
  */
+#include "base/mem.h"
 #include "base/test.h"
 #include "hub/fake.h"
 
@@ -225,6 +226,29 @@ static void check_touches_nothing(void **state)
     assert_int_not_equal(diags.n, 0);
 }
 
+/* Loading a city with the Nth allocation failing, for every N: an error that is told, nothing leaked, no crash. */
+static void each_allocation_fails_once(void **state)
+{
+    uint64_t n = 0;
+    enum err err = ERR_NO_MEMORY;
+    while (err && ++n < 100000) {
+        struct diag_list diags;
+        mem_fail_nth(n);
+        err = fake_city_load(&city, &diags);
+        mem_fail_nth(0);
+        if (err && city.hub) {
+            hub_stop(city.hub);
+            fake_city_spin(&city);
+        }
+        fake_city_unload(&city);
+        fake_ledger_reset();
+        if (mem_n_live() != 0)
+            fail_msg("allocation %llu: %lld left", (unsigned long long)n, (long long)mem_n_live());
+    }
+    assert_true(n > 50);
+    assert_ok(err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +258,7 @@ int main(void)
         cmocka_unit_test(wrong_files),
         cmocka_unit_test_setup_teardown(every_error_is_told, make, finish),
         cmocka_unit_test_setup_teardown(check_touches_nothing, make, finish),
+        cmocka_unit_test_setup_teardown(each_allocation_fails_once, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

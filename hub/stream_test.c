@@ -377,6 +377,41 @@ static void unsubscribes_while_replaying(void **state)
     assert_int_equal(taker.n_rows, 0);
 }
 
+/* Subscribing, one batch and unsubscribing with the Nth allocation failing: refused, ended or served, and nothing leaks. */
+static void each_allocation_fails_once(void **state)
+{
+    bool is_served = false;
+    uint64_t n = 0;
+    while (!is_served && ++n < 1000) {
+        struct taker taker = {0};
+        struct hub_subscription *subscription = NULL;
+        struct hub_subscribe_options options = options_for(&taker);
+        mem_fail_nth(n);
+        enum err err = hub_subscribe(city.hub, &options, NULL, &subscription);
+        mem_fail_nth(0);
+        struct rows *rows = NULL;
+        const struct value values[] = {value_text(STR("c")), value_text(STR("p")), value_time(1)};
+        assert_ok(rows_create(3, 1 << 20, &rows));
+        assert_ok(rows_add(rows, values));
+        fake_city_spin(&city);
+        mem_fail_nth(n);
+        enum err published = hub_publish(city.hub, hub_resource_find(city.hub, STR("h/police/passage")), rows);
+        fake_city_spin(&city);
+        mem_fail_nth(0);
+        clock_fake_advance_ms(&city.clock, 2000); /* a retry without memory comes later */
+        fake_city_spin(&city);
+        rows_release(rows);
+        if (err)
+            assert_null(subscription);
+        else if (!published)
+            assert_true(taker.n_rows == 1 || taker.ended != ERR_OK);
+        is_served = !err && !published && taker.n_rows == 1 && n > 20;
+        hub_unsubscribe(subscription);
+        fake_city_spin(&city);
+    }
+    assert_true(is_served);
+}
+
 static void health_of_sources(void **state)
 {
     struct taker taker = {0};
@@ -433,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unsubscribes_inside, make, finish),
         cmocka_unit_test_setup_teardown(replays, make, finish),
         cmocka_unit_test_setup_teardown(unsubscribes_while_replaying, make, finish),
+        cmocka_unit_test_setup_teardown(each_allocation_fails_once, make, finish),
         cmocka_unit_test_setup_teardown(health_of_sources, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
