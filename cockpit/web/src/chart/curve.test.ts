@@ -10,7 +10,10 @@ describe('the day curve', () => {
     expect(rangeFor(now - 5 * 3600e3, now)).toBe('day');
   });
   it('shows the whole day, or ends now', () => {
-    expect(windowOf('day', 1000, 5000)).toMatchObject({ from: 1000, to: 1000 + RANGE_MS.day });
+    const day = windowOf('day', 1000, 5000);
+    expect(day).toMatchObject({ from: 1000, to: 1000 + RANGE_MS.day });
+    expect(day.ticks.map((t) => (t - 1000) / 3600e3)).toEqual([0, 6, 12, 18, 24]);
+    expect(windowOf('hour', 0, 100 * 60e3).ticks.map((t) => t / 60e3)).toEqual([45, 60, 75, 90]);
     expect(windowOf('minutes', 0, RANGE_MS.minutes + 7)).toMatchObject({ from: 7, to: RANGE_MS.minutes + 7 });
   });
   it('bridges no hole', () => {

@@ -16,13 +16,15 @@ export function rangeFor(first: number | null, now: number): Range {
 export interface Window {
   from: number;
   to: number;
-  step: number; // between labels
+  ticks: number[]; // where the axis is labelled: whole quarters of an hour, even minutes
 }
 
 export function windowOf(range: Range, dayBegan: number, now: number): Window {
-  if (range === 'day') return { from: dayBegan, to: dayBegan + RANGE_MS.day, step: 6 * 60 * MINUTE };
-  const step = range === 'hour' ? 15 * MINUTE : 2 * MINUTE;
-  return { from: now - RANGE_MS[range], to: now, step };
+  const [from, to] = range === 'day' ? [dayBegan, dayBegan + RANGE_MS.day] : [now - RANGE_MS[range], now];
+  const step = { day: 6 * 60 * MINUTE, hour: 15 * MINUTE, minutes: 2 * MINUTE }[range];
+  const ticks: number[] = [];
+  for (let at = dayBegan + Math.ceil((from - dayBegan) / step) * step; at <= to; at += step) ticks.push(at);
+  return { from, to, ticks };
 }
 
 /** Breaks the line where values are missing: a hole longer than `hole` ms is shown as a hole, never bridged. */

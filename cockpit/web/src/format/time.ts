@@ -63,5 +63,6 @@ export function span(ms: number): string {
   if (ms < 2 * MINUTE && ms % MINUTE !== 0) return t('span.seconds', { n: Math.round(ms / SECOND) });
   if (ms < 2 * HOUR && ms % HOUR !== 0) return t('span.minutes', { n: Math.round(ms / MINUTE) });
   if (ms < 2 * DAY && ms % DAY !== 0) return t('span.hours', { n: Math.round(ms / HOUR) });
+  if (ms >= 365 * DAY && ms % (365 * DAY) === 0) return t('span.years', { n: ms / (365 * DAY) });
   return t('span.days', { n: Math.round(ms / DAY) });
 }

@@ -5,7 +5,7 @@ import maplibre from './maplibre';
 import type { GeoJSONSource, Map as MapLibre, MapGeoJSONFeature, MapMouseEvent } from './maplibre';
 import type { Area, EdgeState, LonLat, Source } from '../api/types';
 import type { Theme } from '../scale/scale';
-import { AREA_LAYER, FONT, GREEN, PALETTES, ROAD_LAYER, WATER, makeStyle, roadColour, roadOpacity } from './layers';
+import { AREA_LAYER, FONT, GREEN, MINOR, PALETTES, ROAD_LAYER, WATER, makeStyle, roadColour, roadOpacity } from './layers';
 import type { Metric } from './layers';
 import { boundsOf, cameraMark, centreOf, collection, outside, point, polygon, roadLines } from './shapes';
 
@@ -34,6 +34,7 @@ export interface MapOptions {
 }
 
 const RANKS = ['motorway', 'trunk', 'primary', 'secondary', 'tertiary'];
+const MINOR_FROM_ZOOM = 14.5;
 const rankOf = (roadClass: string): number => {
   const at = RANKS.findIndex((r) => roadClass.includes(r));
   return at < 0 ? RANKS.length : at;
@@ -147,7 +148,7 @@ export class CityMap {
       .map((a) => polygon(a.outline!, { name: a.name, level: a.level }))));
     this.data('here', collection(current ? [polygon(current.outline!, {})] : []));
     this.data('veil', collection(current ? [outside(current)] : []));
-    this.data('area-name', collection(children.map((a) => point(centreOf(a.outline!), { title: this.o.title(a) }))));
+    this.data('area-name', collection(children.map((a) => point(centreOf(a.outline!), { name: a.name, title: this.o.title(a) }))));
   }
 
   /** Areas, and the names in the language of the moment. */
@@ -222,8 +223,17 @@ export class CityMap {
 
   private click(e: MapMouseEvent): void {
     const { x, y } = e.point;
-    const near: [[number, number], [number, number]] = [[x - 5, y - 5], [x + 5, y + 5]];
-    const road = this.map.queryRenderedFeatures(near, { layers: [ROAD_LAYER] })[0];
+    const named = this.map.queryRenderedFeatures(e.point, { layers: ['area-name'] })[0];
+    if (named) {
+      this.o.onArea(String(named.properties.name));
+      return;
+    }
+    // From afar the back streets are texture: a click between them means the area.
+    const reach = this.o.cooperative ? 10 : 4; // a finger is broader than a pointer
+    const near: [[number, number], [number, number]] = [[x - reach, y - reach], [x + reach, y + reach]];
+    const isNear = this.map.getZoom() >= MINOR_FROM_ZOOM;
+    const road = this.map.queryRenderedFeatures(near, { layers: [ROAD_LAYER] })
+      .find((f) => isNear || !MINOR.includes(String(f.properties.class)));
     if (road) {
       this.o.onRoad(road.properties as RoadProperties);
       return;

@@ -54,7 +54,7 @@ export function roadColour(theme: Theme, metric: Metric): ExpressionSpecificatio
 }
 
 /** Classes of road that are the city's texture rather than its traffic. */
-const MINOR = ['residential', 'service', 'living_street', 'unclassified', 'tertiary_link'];
+export const MINOR = ['residential', 'service', 'living_street', 'unclassified', 'tertiary_link'];
 
 /** Pixels at zoom 13 by flow: a still road is a hairline, 2,400 vehicles an hour are a broad band. */
 const flowWidth: ExpressionSpecification = ['*', ['match', ['get', 'class'], MINOR, 0.5, 1],

@@ -136,7 +136,7 @@ function checkInclusion(proof: Proof, checkpoint: Checkpoint, leaf: Uint8Array, 
 function checkContent(leaf: unknown, claim: Claim, facts: Step['facts']): void {
   if (typeof leaf !== 'object' || leaf === null) throw new Refused('unreadable');
   const said = leaf as Record<string, unknown>;
-  for (const name of ['type', 'contract', 'resource', 'purpose'] as const) if (said[name] !== undefined) facts[name] = String(said[name]);
+  for (const name of ['type', 'contract', 'resource', 'purpose'] as const) facts[name] = String(said[name] ?? '\u2014');
   if (claim.contract && said.contract !== claim.contract) throw new Refused('other_contract');
   if (claim.resource && said.resource !== undefined && said.resource !== claim.resource) throw new Refused('other_resource');
 }
