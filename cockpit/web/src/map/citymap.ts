@@ -56,9 +56,12 @@ export class CityMap {
   private picked: string | null = null;
   private padding = { top: 0, right: 0, bottom: 0, left: 0 };
   private isDim = false;
+  private drawn: Theme;
+  private isStyled = false; // while a style loads, what comes is kept and given afterwards
   private isGone = false;
 
   constructor(private readonly o: MapOptions) {
+    this.drawn = o.theme;
     this.map = new maplibre.Map({
       container: o.container,
       style: makeStyle(o.theme, o.metric),
@@ -79,7 +82,10 @@ export class CityMap {
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
     this.ready = new Promise((done) => {
-      void this.map.once('load', () => done());
+      void this.map.once('load', () => {
+        this.isStyled = true;
+        done();
+      });
     });
     this.map.on('styleimagemissing', () => this.addMarks());
     this.map.on('click', (e) => this.click(e));
@@ -93,7 +99,7 @@ export class CityMap {
   }
 
   private data(id: string, data: GeoJSON.GeoJSON): void {
-    (this.map.getSource(id) as GeoJSONSource | undefined)?.setData(data);
+    if (this.isStyled) (this.map.getSource(id) as GeoJSONSource | undefined)?.setData(data);
   }
 
   private addMarks(): void {
@@ -106,16 +112,19 @@ export class CityMap {
 
   /** A new style keeps no data and no feature states: both are given again. */
   async restyle(theme: Theme, metric: Metric): Promise<void> {
-    const isTheme = theme !== this.o.theme;
     this.o.theme = theme;
     this.o.metric = metric;
-    if (!isTheme) {
+    if (!this.isStyled) return; // the one under way asks again when it is there
+    if (theme === this.drawn) {
       this.map.setPaintProperty(ROAD_LAYER, 'line-color', roadColour(theme, metric));
       return;
     }
+    this.isStyled = false;
+    this.drawn = theme;
     this.map.setStyle(makeStyle(theme, metric), { diff: false });
     await new Promise<void>((done) => void this.map.once('style.load', () => done()));
     if (this.isGone) return;
+    this.isStyled = true;
     this.addMarks();
     this.setGround(this.ground);
     this.setAreas(this.areas, this.here);
@@ -124,6 +133,7 @@ export class CityMap {
     this.setEdges(this.states);
     this.pick(this.picked);
     this.dim(this.isDim);
+    await this.restyle(this.o.theme, this.o.metric); // as it was last wished
   }
 
   setGround(ground: FeatureCollection | null): void {
@@ -171,13 +181,14 @@ export class CityMap {
   }
 
   setEdges(edges: Iterable<EdgeState>): void {
+    if (!this.isStyled) return;
     for (const [edge, speed, delay, flow] of edges) {
       this.map.setFeatureState({ source: 'road', id: keyOf(edge) }, { speed: speed === null ? null : speed * 3.6, delay, flow: flow ?? 0 });
     }
   }
 
   forgetEdges(): void {
-    if (this.map.getSource('road')) this.map.removeFeatureState({ source: 'road' });
+    if (this.isStyled) this.map.removeFeatureState({ source: 'road' });
   }
 
   /** All states known, given again after a change of style. */
@@ -188,12 +199,12 @@ export class CityMap {
   /** Roads of a city that says nothing new are drawn faint: what they show was, and is not. */
   dim(isDim: boolean): void {
     this.isDim = isDim;
-    if (this.map.getLayer(ROAD_LAYER)) this.map.setPaintProperty(ROAD_LAYER, 'line-opacity', roadOpacity(isDim));
+    if (this.isStyled) this.map.setPaintProperty(ROAD_LAYER, 'line-opacity', roadOpacity(isDim));
   }
 
   pick(road: string | null): void {
     this.picked = road;
-    if (this.map.getLayer('road-picked')) this.map.setFilter('road-picked', ['==', ['get', 'road'], road ?? '\u0000']);
+    if (this.isStyled) this.map.setFilter('road-picked', ['==', ['get', 'road'], road ?? '\u0000']);
   }
 
   fit(padding = this.padding): void {
