@@ -93,7 +93,7 @@ static void one_vehicle_comes_and_goes(void **state)
     assert_true(isnan(areas[3].vehicles));                    /* the other street has no camera */
     assert_true(areas[3].is_told);
     assert_int_equal(areas[0].stale_since_ms, COUNT_FRESH);
-    for (double s = 3; s < defaults.keep_s; s += 9) {
+    for (int s = 3; s < defaults.keep_s; s += 9) {
         pass(&bench, 0, 1000000 + (uint64_t)s, s); /* others, so that the camera is not silent */
         tick(&bench, s + 1);
         const struct count_vehicles *known = count_known_vehicles(bench.count);
@@ -143,7 +143,7 @@ static void speeds_and_delays_are_the_hand_computed(void **state)
     assert_null(road_told(&bench, "环路", 3));
     /* e3 to e9: the named road goes to e7, the other is e8 and e9; street 3 has e5 to e8. */
     pass(&bench, 2, 3, 210);
-    for (double s = 220; s < 910; s += 10)
+    for (int s = 220; s < 910; s += 10)
         pass(&bench, 2, 100 + (uint64_t)s, s);
     pass(&bench, 9, 3, 910);
     areas = tick(&bench, 911);

@@ -15,7 +15,7 @@ static void begins_with_the_network(void **state)
     for (int is_first = 0; is_first < 2; is_first++) {
         double before = 1;
         assert_near(count_expect_alive(&expect, is_first, 0, 100), 1, 1e-9);
-        for (double age_s = 1; age_s < 20000; age_s *= 1.1) {
+        for (int age_s = 1; age_s < 20000; age_s += 1 + age_s / 10) {
             double alive = count_expect_alive(&expect, is_first, age_s, 100);
             assert_true(alive <= before + 1e-12 && alive >= 0);
             before = alive;
@@ -99,7 +99,7 @@ static void misread_plates_count_less(void **state)
             for (int i = 0; i < 2000; i++) {
                 bool comes = i % 10 != 0 && !(with && t == COUNT_FIRST && i % 5 == 1);
                 double gap_s = comes ? -log(((i * 7919) % 2000 + 0.5) / 2000) * 100 : 1500;
-                for (double age_s = 0; age_s < gap_s; age_s += 10)
+                for (int age_s = 0; age_s < gap_s; age_s += 10)
                     count_expect_expose(expect, t == COUNT_FIRST, fmin(age_s + 10, gap_s), 100, fmin(10, gap_s - age_s));
                 if (comes)
                     count_expect_observe(expect, &gaps, 0, t == COUNT_FIRST, true, gap_s, 100, 60);
