@@ -113,7 +113,7 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
     { id: 'road-name-minor', type: 'symbol', source: 'road-name', minzoom: 14.6, filter: ['>=', ['get', 'rank'], 5], layout: { ...label, 'symbol-placement': 'line',
       'text-field': ['get', 'road'], 'text-size': 12, 'symbol-spacing': 500 }, paint: { 'text-color': p.name, ...halo } },
     { id: 'road-name', type: 'symbol', source: 'road-name', filter: ['<', ['get', 'rank'], 5], layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'road'],
-      'text-size': ['interpolate', ['linear'], ['zoom'], 11, 11, 13.5, 13, 16, 16], 'text-offset': [0, -0.95], 'symbol-spacing': 420, 'text-max-angle': 40, 'text-padding': 6,
+      'text-size': ['interpolate', ['linear'], ['zoom'], 11, 11, 13.5, 13, 16, 16], 'text-offset': [0, -0.95], 'symbol-spacing': 420, 'text-max-angle': 50, 'text-padding': 6,
       'symbol-sort-key': ['get', 'rank'] },
       paint: { 'text-color': p.road, ...halo } },
     { id: 'area-name', type: 'symbol', source: 'area-name', layout: { ...label, 'text-field': ['get', 'title'], 'text-letter-spacing': 0.16,

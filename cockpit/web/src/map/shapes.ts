@@ -93,6 +93,15 @@ export function joined(lines: number[][][]): number[][][] {
   return out;
 }
 
+/** Leaves out points closer than a junction's width to the one before: a name follows the road, not its turning lanes. */
+export function smoothed(line: number[][]): number[][] {
+  const out = [line[0]!];
+  for (const p of line.slice(1, -1)) if (metresBetween(out.at(-1)!, p) >= JOIN_M) out.push(p);
+  const last = line.at(-1)!;
+  if (out.length > 1 && metresBetween(out.at(-1)!, last) < JOIN_M) out.pop();
+  return [...out, last];
+}
+
 /**
  * One line per road from its edges, so that a name has room along the whole road instead of being squeezed into one edge. Only
  * eastbound and northbound edges are taken: one name, not two side by side.
@@ -111,7 +120,7 @@ export function roadLines(roads: FeatureCollection<LineString>, rankOf: (roadCla
     byRoad.set(name, road);
   }
   return [...byRoad].flatMap(([road, { rank, edges }]) => joined(edges).map((line) =>
-    ({ type: 'Feature' as const, properties: { road, rank }, geometry: { type: 'LineString' as const, coordinates: line } })));
+    ({ type: 'Feature' as const, properties: { road, rank }, geometry: { type: 'LineString' as const, coordinates: smoothed(line) } })));
 }
 
 /** A camera's mark by its health, each another shape: a dot, a ring, a cross. */
