@@ -217,7 +217,13 @@ int main(int argc, char **argv)
     double elapsed_s = (double)(now_ns() - load.start_ns) * 1e-9;
     size_t n = load.n < LATENCIES_MAX ? load.n : LATENCIES_MAX;
     qsort(load.latencies_us, n, sizeof *load.latencies_us, by_value);
-    printf("%zu %.0f %.3f %.3f %zu\n", load.n, (double)load.n / elapsed_s, load.latencies_us[n / 2] / 1000.0,
-        load.latencies_us[n * 99 / 100] / 1000.0, load.n_errors + load.n_empty);
-    return load.n_errors + load.n_empty ? 1 : 0;
+    size_t half = n / 2, p99 = n * 99 / 100, n_bad = load.n_errors + load.n_empty;
+    printf("%zu %.0f %.3f %.3f %zu\n", load.n, (double)load.n / elapsed_s, load.latencies_us[half] / 1000.0,
+        load.latencies_us[p99] / 1000.0, n_bad);
+    for (size_t i = 0; i < load.n_keys; i++)
+        free(load.keys[i]);
+    free((void *)load.keys);
+    free(load.connections);
+    free(load.latencies_us);
+    return n_bad ? 1 : 0;
 }

@@ -4,6 +4,7 @@
 #include "hub/fake.h"
 
 #include <assert.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -298,9 +299,12 @@ void fake_city_unload(struct fake_city *city)
     city->loop = NULL;
 }
 
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    return remove(path);
+}
+
 void fake_city_remove(struct fake_city *city)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", city->dir);
-    assert(system(command) == 0);
+    assert(nftw(city->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
 }

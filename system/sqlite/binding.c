@@ -69,7 +69,6 @@ static enum err make_source(struct sqlite_system *system, const struct hub_resou
     struct diag_list *diags, struct str *ret_source)
 {
     static const char *const keys[] = {"table", "view", "select", NULL};
-    struct str text = STR_NONE;
     if (yaml_is_none(binding) || yaml_kind(binding) != YAML_MAP || yaml_n_items(binding) != 1)
         return yaml_error(yaml_is_none(binding) ? field_node(system, resource, STR_NONE) : binding, diags, ERR_SYNTAX,
             "resource \"" STR_FORMAT "\" needs one binding; write bind: {table: …}, {view: …} or {select: \"SELECT …\"}",
@@ -77,7 +76,7 @@ static enum err make_source(struct sqlite_system *system, const struct hub_resou
     enum err err = yaml_check_keys(binding, keys, diags);
     if (err)
         return err;
-    text = yaml_text(yaml_map_value(binding, 0));
+    struct str text = yaml_text(yaml_map_value(binding, 0));
     bool is_select = str_equal(yaml_text(yaml_map_key(binding, 0)), STR("select"));
     if (str_is_empty(str_trim(text)) || (!is_select && memchr(text.ptr, '"', text.len)))
         return yaml_error(binding, diags, ERR_SYNTAX, "the binding names nothing; write the table, the view or the SELECT");
