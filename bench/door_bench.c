@@ -431,7 +431,7 @@ static void measure_core(void)
                             .needs_standard = true},
         .now = clock_wall(clock_system())};
     const struct viid_visitor visitor = {.context = &core, .vehicle = core_vehicle};
-    double start = now_s(), end = start;
+    double start = now_s(), end;
     uint64_t n_sent = 0;
     while ((end = now_s()) - start < CORE_S) {
         check(viid_read_vehicles(parser, buf_str(&body.buf), &visitor, NULL), "reading");

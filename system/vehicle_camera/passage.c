@@ -306,6 +306,7 @@ enum viid_status passage_read(const struct viid_vehicle *vehicle, const struct p
         check_names, read_id, read_camera, read_time, read_numbers, read_plate_class, read_plate};
     struct reading r = {.vehicle = vehicle, .rules = rules, .speaker = speaker, .now = now, .passage = ret_passage, .text = text};
     enum viid_status status = VIID_STATUS_OK;
+    text[0] = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == VIID_STATUS_OK; i++)
         status = steps[i](&r);
     if (status != VIID_STATUS_OK)
