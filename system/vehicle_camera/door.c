@@ -13,10 +13,12 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define SMALL_BODY_MAX (16u << 10) /* Register and its like */
 #define SHELF_MAX 16               /* benches kept: more loops than any machine of ours has */
 #define PASSAGES_FIRST 512
+#define ANSWERS_WAIT_S 5         /* at the end: a loop needs microseconds for each */
 #define DIAGNOSE_MAX (64u << 10) /* a broken body up to this size is read again by the slow reader, which knows the place */
 
 /* What one loop needs to read a body. */
@@ -31,8 +33,7 @@ struct waiting {
     struct store_take take;
     struct door *door;
     struct http_exchange *x;
-    struct buf body;            /* the answer, as it will be */
-    struct waiting *next, **at; /* among the door's */
+    struct buf body; /* the answer, as it will be */
 };
 
 struct door {
@@ -40,7 +41,8 @@ struct door {
     pthread_mutex_t lock; /* guards what follows */
     struct bench *shelf[SHELF_MAX];
     size_t n_shelf;
-    struct waiting *waiting;
+    size_t n_waiting; /* bulks that on_taken() will still be called for */
+    pthread_cond_t none_waits;
 };
 
 /* ---- benches ---- */
@@ -269,16 +271,20 @@ static enum err visit_notification(void *context, struct str id, size_t n_vehicl
     return answer_list_err(&bulk->list);
 }
 
-/* On the exchange's loop: durable, or never. */
+static void count_waiting(struct door *door, int change)
+{
+    pthread_mutex_lock(&door->lock);
+    door->n_waiting += (size_t)change;
+    if (door->n_waiting == 0)
+        pthread_cond_signal(&door->none_waits);
+    pthread_mutex_unlock(&door->lock);
+}
+
+/* On the exchange's loop: durable, or never. The server may be gone by then; the exchange is there until it is answered. */
 static void on_taken(struct store_take *take)
 {
     struct waiting *waiting = container_of(take, struct waiting, take);
     struct door *door = waiting->door;
-    pthread_mutex_lock(&door->lock);
-    *waiting->at = waiting->next;
-    if (waiting->next != NULL)
-        waiting->next->at = waiting->at;
-    pthread_mutex_unlock(&door->lock);
     if (take->err == ERR_OK)
         http_reply(waiting->x, 200, ANSWER_MEDIA_TYPE, buf_str(&waiting->body));
     else
@@ -286,6 +292,7 @@ static void on_taken(struct store_take *take)
     store_take_finish(take);
     buf_finish(&waiting->body);
     mem_free(waiting);
+    count_waiting(door, -1); /* the last word: the door may be gone after it */
 }
 
 /* The cameras whose passages were good have been heard. Several passages of one camera mostly stand together. */
@@ -308,20 +315,10 @@ static enum err take_bulk(struct bulk *bulk, struct http_exchange *x, struct wai
     waiting->take.done = on_taken;
     waiting->door = door;
     waiting->x = x;
-    pthread_mutex_lock(&door->lock);
-    waiting->next = door->waiting;
-    waiting->at = &door->waiting;
-    if (door->waiting != NULL)
-        door->waiting->at = &waiting->next;
-    door->waiting = waiting;
-    pthread_mutex_unlock(&door->lock);
+    count_waiting(door, 1);
     enum err err = store_take(door->options.store, bulk->bench->passages, bulk->bench->n, &waiting->take);
     if (err != ERR_OK) {
-        pthread_mutex_lock(&door->lock);
-        *waiting->at = waiting->next;
-        if (waiting->next != NULL)
-            waiting->next->at = waiting->at;
-        pthread_mutex_unlock(&door->lock);
+        count_waiting(door, -1);
         return err;
     }
     hear_cameras(door, bulk->bench);
@@ -403,23 +400,37 @@ enum err door_create(const struct door_options *options, struct door **ret_door)
         return ERR_NO_MEMORY;
     door->options = *options;
     pthread_mutex_init(&door->lock, NULL);
+    pthread_cond_init(&door->none_waits, NULL);
     *ret_door = door;
     return ERR_OK;
+}
+
+/* True when every bulk has been answered. The store has ended, so all of them are on their way to their loops, which still run. */
+static bool wait_for_answers(struct door *door)
+{
+    struct timespec until;
+    int code = 0;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ANSWERS_WAIT_S;
+    pthread_mutex_lock(&door->lock);
+    while (door->n_waiting > 0 && code == 0)
+        code = pthread_cond_timedwait(&door->none_waits, &door->lock, &until);
+    bool is_done = door->n_waiting == 0;
+    pthread_mutex_unlock(&door->lock);
+    return is_done;
 }
 
 void door_destroy(struct door *door)
 {
     if (door == NULL)
         return;
+    if (!wait_for_answers(door)) {
+        log_write(LOG_WARNING, "camera", "a loop of the door did not take its last answers; what they need is left to it", LOG_END);
+        return;
+    }
     for (size_t i = 0; i < door->n_shelf; i++)
         bench_destroy(door->shelf[i]);
-    while (door->waiting != NULL) { /* their connections are gone, their loops too */
-        struct waiting *waiting = door->waiting;
-        door->waiting = waiting->next;
-        store_take_finish(&waiting->take);
-        buf_finish(&waiting->body);
-        mem_free(waiting);
-    }
+    pthread_cond_destroy(&door->none_waits);
     pthread_mutex_destroy(&door->lock);
     mem_free(door);
 }

@@ -19,7 +19,9 @@ struct door_options {
 };
 
 enum err door_create(const struct door_options *options, struct door **ret_door) MUST_CHECK;
-void door_destroy(struct door *door); /* after the HTTP servers and the store ended; takes NULL */
+/* After the HTTP servers and the store ended, while the servers' loops still run on threads of their own: their last answers are waited
+ * for. Takes NULL. */
+void door_destroy(struct door *door);
 void door_mount(struct door *door, struct http_mount *ret_mount);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/test.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 static struct test_door door;
-static struct clock_fake clock;
+static struct clock_fake city_clock;
 
 /* 2026-11-22 12:00:00 in China; the wall stands still, waits do not depend on it. */
 #define NOW_MS 1795320000000LL
@@ -25,9 +26,9 @@ static struct clock_fake clock;
 static int set_up(void **state)
 {
     memset(&door, 0, sizeof door);
-    clock_fake_init(&clock, (struct wall_time){NOW_MS});
+    clock_fake_init(&city_clock, (struct wall_time){NOW_MS});
     file_sim_make_root(door.data);
-    door.clock = &clock.clock;
+    door.clock = &city_clock.clock;
     fake_hub_reset();
     test_door_open(&door);
     return 0;
@@ -309,7 +310,7 @@ static void a_camera_that_falls_silent(void **state)
     assert_int_equal(report.health, HUB_FRESH);
     assert_true(report.last_heard_ms == NOW_MS);
     assert_string_equal(report.detail, "");
-    clock_fake_advance_ms(&clock, 61000);
+    clock_fake_advance_ms(&city_clock, 61000);
     for (int i = 0; i < 5000 && report.health != HUB_STALE; i++) {
         usleep(1000);
         assert_true(fake_hub_report("camera/" FAKE_CAMERA_1, &report));
@@ -378,6 +379,76 @@ static void no_memory_is_busy_not_lost(void **state)
     assert_int_equal(status, 200); /* the last ones had no fault left to hit */
 }
 
+/* ---- the end, in the midst of work ---- */
+
+#define N_SENDERS 4
+
+struct sender {
+    pthread_t thread;
+    int number;
+    uint16_t port;
+    size_t n_acknowledged;
+};
+
+static void *send_until_refused(void *context)
+{
+    struct sender *sender = context;
+    char url[64], id[32];
+    enum err err = ERR_OK;
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/VIID/MotorVehicles", sender->port);
+    for (size_t i = 0; err == ERR_OK; i++) {
+        struct http_response response;
+        struct buf body;
+        buf_init(&body, 65536);
+        buf_append_c(&body, "{\"MotorVehicleListObject\":{\"MotorVehicleObject\":[");
+        snprintf(id, sizeof id, "S%dN%zu", sender->number, i);
+        fake_vehicle(&body, id, FAKE_CAMERA_1, id, NOW_TEXT);
+        buf_append_c(&body, "]}}");
+        const struct http_request request = {
+            .method = "POST", .url = url, .digest_user = FAKE_CAMERA_1, .digest_password = door.password, .body = buf_str(&body)};
+        err = http_client_perform(&request, &response);
+        if (err == ERR_OK) {
+            sender->n_acknowledged += response.status == 200;
+            buf_finish(&response.body);
+        }
+        buf_finish(&body);
+    }
+    return NULL;
+}
+
+static enum err count_rows(void *context, struct rows *rows)
+{
+    *(size_t *)context += rows_n(rows);
+    return ERR_OK;
+}
+
+/* Requests are under way when the doors close: their answers have nowhere to go, and nothing acknowledged is missing afterwards. */
+static void ends_in_the_midst_of_work(void **state)
+{
+    static struct sender senders[N_SENDERS];
+    for (int round = 0; round < 5; round++) {
+        size_t n_acknowledged = 0, n_kept = 0;
+        for (int i = 0; i < N_SENDERS; i++) {
+            senders[i] = (struct sender){.number = round * N_SENDERS + i, .port = http_server_port(door.server)};
+            assert_int_equal(pthread_create(&senders[i].thread, NULL, send_until_refused, &senders[i]), 0);
+        }
+        usleep((useconds_t)(30000 + round * 1700));
+        test_door_close(&door);
+        for (int i = 0; i < N_SENDERS; i++) {
+            pthread_join(senders[i].thread, NULL);
+            n_acknowledged += senders[i].n_acknowledged;
+        }
+        fake_hub_reset();
+        test_door_open(&door);
+        assert_ok(system_vehicle_camera_ops.replay(door.system, &fake_passage, (struct wall_time){0}, count_rows, &n_kept));
+        assert_true(n_kept >= n_acknowledged);
+        test_door_close(&door);
+        file_sim_remove_tree(door.data);
+        file_sim_make_root(door.data);
+        test_door_open(&door);
+    }
+}
+
 int main(void)
 {
 #define ROW(test_) cmocka_unit_test_setup_teardown(test_, set_up, tear_down)
@@ -392,6 +463,7 @@ int main(void)
         ROW(a_camera_that_falls_silent),
         ROW(a_hub_that_is_behind),
         ROW(no_memory_is_busy_not_lost),
+        ROW(ends_in_the_midst_of_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

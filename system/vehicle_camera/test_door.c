@@ -102,9 +102,9 @@ void test_door_close(struct test_door *door)
 {
     if (door->http_loop != NULL)
         loop_thread_call(door->http_loop, close_server, door);
-    loop_thread_stop(door->http_loop);
     if (door->hub_loop != NULL)
         loop_thread_call(door->hub_loop, close_system, door);
+    loop_thread_stop(door->http_loop); /* in this order, as the brain does */
     loop_thread_stop(door->hub_loop);
     yaml_destroy(door->yaml);
     door->http_loop = door->hub_loop = NULL;
