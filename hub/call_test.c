@@ -5,6 +5,7 @@
 #include "base/test.h"
 #include "hub/fake.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,6 +427,72 @@ static void freshness(void **state)
     assert_int_equal(asked.call.refusal.err, ERR_OK);
 }
 
+/* ---- several threads at once ---- */
+
+#define N_THREADS 3
+#define N_EACH 300 /* all of them fit among those that wait for the first reservation */
+
+struct caller {
+    struct loop_thread *thread;
+    struct asked *asked; /* [N_EACH] */
+    _Atomic int n_done, n_permitted;
+};
+static struct caller callers[N_THREADS];
+
+static void counted(struct hub_call *call)
+{
+    struct caller *caller = call->context;
+    atomic_fetch_add(&caller->n_permitted, call->refusal.err == ERR_OK);
+    assert_true(call->refusal.err == ERR_OK || call->refusal.rule == 12);
+    atomic_fetch_add(&caller->n_done, 1);
+}
+
+static void call_many(void *context)
+{
+    struct caller *caller = context;
+    for (int i = 0; i < N_EACH; i++) {
+        struct asked *asked = &caller->asked[i];
+        ask(asked);
+        asked->call.loop = loop_thread_loop(caller->thread);
+        asked->call.done = counted;
+        asked->call.context = caller;
+        hub_call_start(city.hub, &asked->call);
+    }
+}
+
+/* Calls from three threads share one quota: exactly as many are permitted as it says. */
+static void quota_among_threads(void **state)
+{
+    int n_done = 0, n_permitted = 0;
+    fake_city_write(&city, "contracts/c-17.yaml",
+        "contract: h/c-17\nprovider: h/police\nconsumer: h/parking\nresource: h/police/vehicle\nuses: [call]\n"
+        "fields: [plate, colour]\npurpose: parking.settle\nlegal_basis: {zh: 依, en: law}\nper_month: 500\n"
+        "from: 2026-01-01\nuntil: 2028-01-01\nkeep: 1h\nstate: agreed\n");
+    reload();
+    for (int i = 0; i < N_THREADS; i++) {
+        callers[i].n_done = callers[i].n_permitted = 0;
+        callers[i].asked = calloc(N_EACH, sizeof(struct asked));
+        assert_ok(loop_thread_start(clock_system(), "caller", &callers[i].thread));
+    }
+    for (int i = 0; i < N_THREADS; i++)
+        loop_thread_call(callers[i].thread, call_many, &callers[i]);
+    for (int i = 0; i < 3000 && n_done < N_THREADS * N_EACH; i++) { /* the hub's loop: reservations */
+        assert_ok(loop_run_once(city.loop, 10));
+        clock_fake_advance_ms(&city.clock, 10);
+        n_done = n_permitted = 0;
+        for (int j = 0; j < N_THREADS; j++) {
+            n_done += callers[j].n_done;
+            n_permitted += callers[j].n_permitted;
+        }
+    }
+    assert_int_equal(n_done, N_THREADS * N_EACH);
+    assert_int_equal(n_permitted, 500);
+    for (int i = 0; i < N_THREADS; i++) {
+        loop_thread_stop(callers[i].thread);
+        free(callers[i].asked);
+    }
+}
+
 /* A call with the Nth allocation failing: always one end, an answer or a refusal. */
 static void each_allocation_fails_once(void **state)
 {
@@ -508,6 +575,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quota_after_a_kill, make_day_quota, finish),
         cmocka_unit_test_setup_teardown(quota_of_the_second, make, finish),
         cmocka_unit_test_setup_teardown(freshness, make, finish),
+        cmocka_unit_test_setup_teardown(quota_among_threads, make, finish),
         cmocka_unit_test_setup_teardown(each_allocation_fails_once, make, finish),
         cmocka_unit_test_setup_teardown(objects, make, finish),
     };

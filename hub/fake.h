@@ -22,8 +22,9 @@ extern const struct hub_system_ops fake_system_ops;
 struct fake_system {
     bool is_holding; /* fetches wait for fake_system_release() */
     enum err fetch_err;
-    size_t n_fetched, n_rows; /* n_rows: of each answer */
-    size_t n_replay;          /* rows to replay, one a batch */
+    _Atomic size_t n_fetched;
+    size_t n_rows;   /* of each answer */
+    size_t n_replay; /* rows to replay, one a batch */
     struct hub_fetch *held;
 };
 extern struct fake_system fake_system;
