@@ -286,6 +286,21 @@ static void close_door(void *context)
     door->server = NULL;
 }
 
+static void nothing(void *context) {}
+
+/* What systems and the ledger have told their askers' loops so far has been heard there. Twice: hearing may lead to one more telling. */
+static void settle(struct brain *brain)
+{
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < brain->n_doors; i++)
+            loop_thread_call(brain->doors[i].thread, nothing, NULL);
+        scenes_settle(brain->scenes);
+        cockpit_settle(brain->cockpit);
+        if (brain->loop && loop_run_once(brain->loop, 0) != ERR_OK)
+            log_write(LOG_WARNING, "brain", "the main loop did not run", LOG_END);
+    }
+}
+
 static void go_down(struct brain *brain)
 {
     for (size_t i = 0; i < brain->n_doors; i++)
@@ -295,7 +310,9 @@ static void go_down(struct brain *brain)
     if (brain->hub)
         hub_stop(brain->hub);
     party_close(brain->people);
+    settle(brain); /* outcome leaves of the last answers are with the ledger */
     ledger_close(brain->ledger);
+    settle(brain);
     hub_destroy(brain->hub);
     /* Every loop that made a use has lived until here: what the ledger and the hub told last has had somewhere to go. */
     for (size_t i = 0; i < brain->n_doors; i++) {

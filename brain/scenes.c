@@ -214,6 +214,15 @@ void scenes_stop(struct scenes *scenes)
             loop_thread_call(scenes->hosts[i].thread, stop_on_loop, &scenes->hosts[i]);
 }
 
+static void nothing(void *context) {}
+
+void scenes_settle(struct scenes *scenes)
+{
+    for (size_t i = 0; scenes && i < scenes->n; i++)
+        if (scenes->hosts[i].thread)
+            loop_thread_call(scenes->hosts[i].thread, nothing, NULL);
+}
+
 void scenes_destroy(struct scenes *scenes)
 {
     if (!scenes)

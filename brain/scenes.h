@@ -21,6 +21,7 @@ enum err scenes_start(
     struct hub *hub, const struct city *city, struct clock *clock, struct diag_list *diags, struct scenes **ret_scenes) MUST_CHECK;
 void scenes_stop(
     struct scenes *scenes); /* ends subscriptions and scenes; their threads go on, for what is still on its way to them. Takes NULL */
+void scenes_settle(struct scenes *scenes);  /* what was posted to their threads so far has run; takes NULL */
 void scenes_destroy(struct scenes *scenes); /* after the ledger and the hub; takes NULL */
 /* `citybrain check`: the files only. */
 enum err scenes_check(const struct city *city, struct diag_list *diags);

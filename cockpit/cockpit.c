@@ -324,12 +324,21 @@ void cockpit_start(struct cockpit *cockpit)
 static void stop_on_loop(void *context)
 {
     struct cockpit *cockpit = context;
+    cockpit->is_stopping = true;
     for (size_t i = 0; i < cockpit->n_streams; i++)
         hub_unsubscribe(cockpit->streams[i].subscription);
     cockpit->n_streams = 0;
     loop_timer_stop(&cockpit->tick_timer);
     loop_timer_stop(&cockpit->snapshot_timer);
     loop_timer_stop(&cockpit->roads_timer);
+}
+
+static void nothing(void *context) {}
+
+void cockpit_settle(struct cockpit *cockpit)
+{
+    if (cockpit && cockpit->thread)
+        loop_thread_call(cockpit->thread, nothing, NULL);
 }
 
 void cockpit_stop(struct cockpit *cockpit)

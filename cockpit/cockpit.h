@@ -30,6 +30,7 @@ enum err cockpit_create(const struct cockpit_options *options, struct diag *diag
 void cockpit_start(struct cockpit *cockpit);
 /* Ends the subscriptions; recorded values that wait are committed. The thread goes on, for what is still on its way to it. Takes NULL. */
 void cockpit_stop(struct cockpit *cockpit);
+void cockpit_settle(struct cockpit *cockpit); /* what was posted to its thread so far has run; takes NULL */
 /* After every face, the ledger and the hub. Takes NULL. */
 void cockpit_destroy(struct cockpit *cockpit);
 

@@ -42,7 +42,7 @@ struct cockpit {
     size_t n_streams;
     struct hub_object_get roads_get;
     struct loop_timer roads_timer;
-    bool roads_pending;
+    bool roads_pending, is_stopping;
     pthread_mutex_t mutex; /* guards what faces take when they begin: faces, latest, roads */
     struct cockpit_face *faces[COCKPIT_FACES_MAX];
     size_t n_faces;

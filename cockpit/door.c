@@ -7,8 +7,19 @@
 #define RANKING_LIMIT_MAX 1000
 #define DAY_MS 86400000
 
+/* The cockpit is for people at their posts; a program uses the hub, under a contract of its own. Answers 404 by itself. */
+static bool is_person(struct http_exchange *x)
+{
+    if (!str_is_empty(http_identity(x)->person))
+        return true;
+    http_reply_err(x, ERR_NOT_FOUND, STR_NONE);
+    return false;
+}
+
 int cockpit_area_asked(struct cockpit_face *face, struct http_exchange *x)
 {
+    if (!is_person(x))
+        return -1;
     const struct http_identity *identity = http_identity(x);
     struct str asked = http_query(x, "area");
     if (str_is_empty(asked))
@@ -127,6 +138,8 @@ static void handle_areas(struct http_exchange *x, void *context)
     struct str own = http_identity(x)->area;
     struct buf out;
     struct json_writer w;
+    if (!is_person(x))
+        return;
     buf_init(&out, ANSWER_MAX);
     json_writer_init(&w, &out);
     json_begin_array(&w);
@@ -216,6 +229,8 @@ static void handle_history(struct http_exchange *x, void *context)
 static void handle_roads(struct http_exchange *x, void *context)
 {
     struct cockpit_face *face = context;
+    if (!is_person(x))
+        return;
     struct cockpit_roads *roads = cockpit_roads_take(face->cockpit);
     if (!roads) {
         http_reply_err(x, ERR_UNAVAILABLE, STR("the roads are not there yet; try again in a moment"));
@@ -229,6 +244,8 @@ static void handle_roads(struct http_exchange *x, void *context)
 static void handle_ground(struct http_exchange *x, void *context)
 {
     struct cockpit_face *face = context;
+    if (!is_person(x))
+        return;
     if (face->cockpit->options.ground_path)
         http_reply_file(x, face->cockpit->options.ground_path, "private, max-age=3600");
     else

@@ -127,7 +127,7 @@ static enum err check_password(struct attempt *attempt, struct party_person *per
         return ERR_OK;
     }
     party_limit_failed(attempt->people->limit, attempt->name, attempt->address, now);
-    log_write(LOG_NOTICE, "party", "a sign-in failed", LOG_STR("person", person ? person->name : STR("unknown")), LOG_END);
+    log_write(LOG_NOTICE, "party", "a sign-in failed", LOG_STR("post", person ? person->post : STR("unknown")), LOG_END);
     return ERR_UNAUTHENTICATED;
 }
 
@@ -246,7 +246,7 @@ static void make_on_thread(struct loop_task *task)
             continue;
         enum err err = set_password(people, person, STR(PARTY_DEMO_PASSWORD), true);
         if (err != ERR_OK)
-            log_write(LOG_ERROR, "party", "a demo password could not be set", LOG_STR("person", person->name), LOG_ERR(err), LOG_END);
+            log_write(LOG_ERROR, "party", "a demo password could not be set", LOG_STR("post", person->post), LOG_ERR(err), LOG_END);
     }
     mem_free(demo);
 }

@@ -182,7 +182,8 @@ static void handle_publish(struct http_exchange *x, void *context)
             diag_set(&diag, err, NULL, 0, "a subscriber is behind; send it again in a second");
     }
     if (!err) {
-        atomic_store(&system->last_heard_ms, clock_wall(system->clock).ms);
+        if (rows_n(rows) > 0)
+            atomic_store(&system->last_heard_ms, clock_wall(system->clock).ms);
         err = arena_printf(http_arena(x), &answer, "{\"accepted\":%zu}", rows_n(rows));
     }
     rows_release(rows);

@@ -58,6 +58,13 @@ class Access(unittest.TestCase):
         names = {area["name"] for area in street.get("/cockpit/v1/areas") if area["own"]}
         self.assertEqual(names, {"hangzhou.xihu.gudang"})
 
+    def test_a_program_finds_no_cockpit(self):
+        program = City(data=self.city.data, port=self.city.port)
+        token = {"Authorization": "Bearer " + self.city.token("hangzhou/scene.parking")}
+        for path in ("areas", "indicators", "ranking", "road_states", "roads", "ground", "sources", "live", "why", "history"):
+            status, _, body = program.request("GET", f"/cockpit/v1/{path}?indicator=vehicles_in_transit", headers=token)
+            self.assertEqual(status, 404, f"{path}: {body[:200]!r}")
+
     def test_signing_out_ends_it(self):
         person = City(data=self.city.data, port=self.city.port)
         person.sign_in("xihu")

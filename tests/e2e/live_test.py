@@ -94,7 +94,9 @@ class Live(unittest.TestCase):
         wait_for(lambda: self.events.indicator("vehicles_in_transit")["stale"], 10, "the stale mark")
         print(f"stale after {time.monotonic() - died:.1f} s", file=sys.stderr)
         self.assertGreater(self.events.indicator("vehicles_in_transit")["stale_since"], 0)
-        wait_for(lambda: self.events.indicator("vehicles_true")["stale"], 12, "the truth's stale mark")
+        for name in ("vehicles_true", "delay_index", "mean_speed", "flow"):
+            left = max(0.1, died + 10 - time.monotonic())
+            wait_for(lambda n=name: (self.events.indicator(n) or {"stale": True})["stale"], left, f"the stale mark of {name}")
         self.city.stop_world()
         self.city.start_world()
         wait_for(lambda: not self.events.indicator("vehicles_in_transit")["stale"], 60, "healing")
