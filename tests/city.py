@@ -8,6 +8,7 @@ The road network and the departments' databases are made once for a build folder
 process is ended by its id at the end, also when the test fails. The build folder is CITYBRAIN_BUILD, else build/.
 Standard library only.
 """
+import ctypes
 import http.cookiejar
 import json
 import os
@@ -100,7 +101,8 @@ class City:
 
     def _spawn(self, name, command):
         with open(self.log_path(name), "ab") as out:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT)
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT,
+                                    preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0))  # ends when a test is killed (PR_SET_PDEATHSIG)
 
     def spawn_brain(self):
         """Starts the brain and waits for nothing."""
