@@ -10,6 +10,7 @@ const FLAGS = [
 export const NAME = process.env.COCKPIT_NAME ?? 'mayor';
 export const PASSWORD = process.env.COCKPIT_PASSWORD ?? 'citybrain-demo';
 
+const SLOW_MS = 90_000; // a page with a map in software GL, on two cores that also simulate a city
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
 
 /** A page in a language and theme; { page, errors, foreign } where foreign lists requests to any other host. */
@@ -18,6 +19,7 @@ export async function openPage(browser, base, { width = 1920, height = 1080, the
     viewport: { width, height }, colorScheme: theme, locale: lang === 'zh' ? 'zh-CN' : 'en-GB', timezoneId: 'Europe/Lisbon',
     hasTouch: phone, isMobile: phone, deviceScaleFactor: phone ? 2 : 1, reducedMotion: reduced ? 'reduce' : 'no-preference',
   });
+  context.setDefaultTimeout(SLOW_MS);
   const page = await context.newPage();
   const errors = [];
   const foreign = [];
@@ -31,14 +33,14 @@ export async function openPage(browser, base, { width = 1920, height = 1080, the
 }
 
 export async function signIn(page, base, path = '/', name = NAME, password = PASSWORD) {
-  await page.goto(base + path);
-  await page.fill('#name', name);
+  await page.goto(base + path, { timeout: SLOW_MS });
+  await page.fill('#name', name, { timeout: SLOW_MS });
   await page.fill('#password', password);
   await page.click('button[type=submit]');
-  await page.waitForSelector('[data-testid=hero-value]', { timeout: 20_000 });
+  await page.waitForSelector('[data-testid=hero-value]', { timeout: SLOW_MS });
 }
 
-export const mapDrawn = (page) => page.waitForSelector('[data-testid=map][data-ready=true]', { timeout: 30_000 });
+export const mapDrawn = (page) => page.waitForSelector('[data-testid=map][data-ready=true]', { timeout: SLOW_MS });
 
 /** The figure as a number, or null when it says that there is none. */
 export async function heroNumber(page) {
