@@ -4,6 +4,7 @@
  *     ledger_leaves_per_s      leaves of 180 to 400 bytes, at most IN_FLIGHT waiting, from the first append until the last is under a
  *                              published checkpoint: journal fsynced, hashed, tiles and bundles fsynced, checkpoint signed
  *     ledger_durable_per_s     the same leaves, until the last is acknowledged
+ *     ledger_cpu_us_per_leaf   CPU of the whole process for them, the sender's part included; a busy machine changes it least
  *     ledger_append_p50_us     one append at a time: until it is durable (about one fdatasync)
  *     ledger_append_p99_us     open loop, 20,000 a second at even times, from the time it was due until it is durable
  *     ledger_proofs_per_s      inclusion proofs of random leaves, signed checkpoint included, one thread
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define N_LEAVES 1000000
@@ -100,8 +102,16 @@ static double percentile_us(int64_t *took_ns, size_t n, double part)
     return (double)took_ns[(size_t)((double)(n - 1) * part)] / 1000;
 }
 
+static double cpu_us(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
 static void measure_rate(struct ledger *ledger)
 {
+    double start_cpu_us = cpu_us();
     int64_t start_ns = now_ns();
     for (uint64_t i = 0; i < N_LEAVES; i++)
         send(ledger, i, 0, NULL);
@@ -112,6 +122,7 @@ static void measure_rate(struct ledger *ledger)
     if (n_failed > 0 || ledger_n_published(ledger) != N_LEAVES)
         must(ERR_STATE, "some leaves were not taken");
     printf("ledger_leaves_per_s %.0f leaves/s\n", N_LEAVES * 1e9 / (double)published_ns);
+    printf("ledger_cpu_us_per_leaf %.2f us\n", (cpu_us() - start_cpu_us) / N_LEAVES);
     printf("ledger_durable_per_s %.0f leaves/s\n", N_LEAVES * 1e9 / (double)durable_ns);
 }
 

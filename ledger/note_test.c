@@ -1,6 +1,7 @@
 /*
  * Tests of signed notes, checkpoints and proofs as text: the specifications' examples, and each way in which text can be wrong.
  */
+#include "base/mem.h"
 #include "base/test.h"
 #include "ledger/ledger_testing.h"
 #include "ledger/proof.h"
@@ -255,6 +256,50 @@ static void a_key_of_another_log_does_not_vouch(void **state)
     buf_finish(&vkey);
 }
 
+/* Each allocation of a verification fails once: the answer is never "proven", nor "refused", and nothing leaks. */
+static void failing_memory_is_no_verdict(void **state)
+{
+    uint8_t public_key[32];
+    struct buf text, proof, vkey;
+    buf_init(&text, 1000);
+    buf_init(&proof, 2000);
+    buf_init(&vkey, 200);
+    crypto_key_public(testing_key(), public_key);
+    assert_ok(ledger_vkey(STR(TESTING_ORIGIN), public_key, &vkey));
+    struct sha256 leaf = merkle_leaf_hash(STR("leaf")), other = merkle_leaf_hash(STR("other"));
+    struct checkpoint checkpoint = {.origin = STR(TESTING_ORIGIN), .size = 2, .root = merkle_node_hash(&leaf, &other)};
+    struct proof first = {.index = 0, .inclusion = {.n = 1, .hashes = {other}}};
+    checkpoint_write(&checkpoint, &text);
+    proof_write(&first, &proof);
+    assert_ok(note_sign(buf_str(&text), STR(TESTING_ORIGIN), testing_key(), &proof));
+    uint64_t n_failed = 0;
+    for (uint64_t nth = 1;; nth++) {
+        uint64_t index = 7;
+        int64_t n_live = mem_n_live();
+        mem_fail_nth(nth);
+        enum err err = ledger_verify(STR("leaf"), buf_str(&proof), buf_str(&vkey), &index, NULL);
+        mem_fail_nth(0);
+        assert_int_equal(mem_n_live(), n_live);
+        assert_int_equal(index, err ? 7 : 0);
+        if (!err)
+            break;
+        assert_err(err, ERR_NO_MEMORY);
+        n_failed++;
+    }
+    assert_true(n_failed >= 5);
+    struct buf note;
+    buf_init(&note, 2000);
+    mem_fail_nth(1);
+    assert_err(note_sign(buf_str(&text), STR(TESTING_ORIGIN), testing_key(), &note), ERR_NO_MEMORY);
+    mem_fail_nth(1);
+    assert_err(note_vkey_write(STR(TESTING_ORIGIN), public_key, &note), ERR_NO_MEMORY);
+    mem_fail_nth(0);
+    buf_finish(&note);
+    buf_finish(&text);
+    buf_finish(&proof);
+    buf_finish(&vkey);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +311,7 @@ int main(void)
         cmocka_unit_test(checkpoints_are_read_strictly),
         cmocka_unit_test(proofs_are_read_strictly),
         cmocka_unit_test(a_key_of_another_log_does_not_vouch),
+        cmocka_unit_test(failing_memory_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
