@@ -63,8 +63,8 @@ struct hub_system_ops {
     enum err (*compile)(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan);
     /* Tables: runs a plan. Any thread; never blocks; `done` always runs, later, on fetch->loop. */
     void (*fetch)(void *plan, struct hub_fetch *fetch);
-    /* Streams: hands over what is kept since `from`, in order, in batches with the resource's declared fields. On the publisher's thread;
-     * may be NULL. */
+    /* Streams: hands over what is kept since `from`, in order, in batches with the resource's declared fields. On a thread of the hub's
+     * own; may be NULL. */
     enum err (*replay)(void *system, const struct hub_resource *resource, struct wall_time from,
         enum err (*emit)(void *context, struct rows *rows), void *context);
     /* Doors of its own (vehicle_camera); may be NULL. */

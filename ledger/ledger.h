@@ -33,7 +33,7 @@ struct ledger_options {
 /* One leaf on its way. Embedded in its owner, which keeps it and the leaf's bytes until `done`. */
 struct ledger_append {
     struct str leaf;
-    struct loop *loop;                          /* where `done` runs */
+    struct loop *loop;                          /* where `done` runs; NULL: on the journal's thread */
     void (*done)(struct ledger_append *append); /* `err` ERR_OK: durable, and `index` is its place for ever */
     enum err err;
     uint64_t index;
