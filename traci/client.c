@@ -121,6 +121,15 @@ static enum err expect(struct traci_client *client, struct bytes_reader *body, u
     return ERR_DENIED;
 }
 
+/* A subscription's status is followed by its first results, even when it was refused; they come with the step again. */
+static void skip_first_results(struct bytes_reader *body)
+{
+    struct bytes_reader ahead = *body, content;
+    uint8_t command;
+    if (traci_read_command(&ahead, &command, &content) == ERR_OK && command >= TRACI_RESULTS + TRACI_LOOP)
+        *body = ahead;
+}
+
 /* The queued commands' statuses come first, in order. */
 static enum err read_queued(struct traci_client *client, struct bytes_reader *body)
 {
@@ -133,6 +142,8 @@ static enum err read_queued(struct traci_client *client, struct bytes_reader *bo
             client->n_refused++;
             note_refusal(client, &status);
         }
+        if (status.command >= TRACI_SUBSCRIBE + TRACI_LOOP && status.command < TRACI_RESULTS + TRACI_LOOP)
+            skip_first_results(body);
     }
     return ERR_OK;
 }
@@ -282,23 +293,27 @@ enum err traci_get_i32(struct traci_client *client, uint8_t domain, uint8_t vari
     return err;
 }
 
-enum err traci_subscribe(struct traci_client *client, uint8_t domain, struct str object, const uint8_t *variables, size_t n)
+static void write_subscription(struct bytes_writer *writer, uint8_t domain, struct str object, const uint8_t *variables, size_t n)
 {
     assert(n <= UINT8_MAX);
+    size_t at = traci_write_open(writer, (uint8_t)(domain + TRACI_SUBSCRIBE));
+    bytes_write_f64be(writer, 0);
+    bytes_write_f64be(writer, 1e9); /* more seconds than any run has */
+    traci_write_string(writer, object);
+    bytes_write_u8(writer, (uint8_t)n);
+    bytes_write(writer, variables, n);
+    traci_write_close(writer, at);
+}
+
+enum err traci_subscribe(struct traci_client *client, uint8_t domain, struct str object, const uint8_t *variables, size_t n)
+{
     uint8_t memory[1024];
     struct bytes_writer question;
+    struct bytes_reader body;
     bytes_writer_init(&question, memory, sizeof memory);
     traci_write_message_begin(&question);
-    size_t at = traci_write_open(&question, (uint8_t)(domain + TRACI_SUBSCRIBE));
-    bytes_write_f64be(&question, 0);
-    bytes_write_f64be(&question, 1e9); /* more seconds than any run has */
-    traci_write_string(&question, object);
-    bytes_write_u8(&question, (uint8_t)n);
-    bytes_write(&question, variables, n);
-    traci_write_close(&question, at);
-    struct bytes_reader body;
-    enum err err = ask(client, &question, (uint8_t)(domain + TRACI_SUBSCRIBE), &body);
-    return err;
+    write_subscription(&question, domain, object, variables, n);
+    return ask(client, &question, (uint8_t)(domain + TRACI_SUBSCRIBE), &body);
 }
 
 /* ---- queued ---- */
@@ -320,6 +335,15 @@ static void close_set(struct traci_client *client, size_t at)
 {
     traci_write_close(&client->queue, at);
     client->n_queued++;
+}
+
+enum err traci_subscribe_later(struct traci_client *client, uint8_t domain, struct str object, const uint8_t *variables, size_t n)
+{
+    if (!has_room(client, object.len + n + 64))
+        return ERR_FULL;
+    write_subscription(&client->queue, domain, object, variables, n);
+    client->n_queued++;
+    return ERR_OK;
 }
 
 enum err traci_add_route(struct traci_client *client, struct str route, const struct str *edges, size_t n)

@@ -16,6 +16,7 @@
 #define TRIP_EDGES_MAX 4096u
 #define REMARK_GAIN 3.0 /* how strongly the rate of departures answers to too many or too few on the road */
 #define RATE_MAX 1.6
+#define SPEED_MAX_MPS 45.0 /* a loop that says more has seen only a part of the vehicle */
 
 enum at { AT_HOME, AT_KERB, AT_ROAD }; /* at the kerb: added, and not yet departed */
 
@@ -192,11 +193,11 @@ static enum err take_crossings(struct streets *streets, const struct traci_varia
         if (err || crossing.left_s < 0 || !streets->fn || !streets_parse_loop(variable->object, &camera, &lane) ||
             !plate_of(streets, crossing.vehicle, &plate))
             continue;
-        double over_s = fmax(crossing.left_s - crossing.entered_s, 0.05);
+        double over_s = crossing.left_s - crossing.entered_s;
         const struct streets_passage passage = {.camera = camera,
             .plate = plate,
             .lane = lane,
-            .speed_mps = crossing.length_m / over_s,
+            .speed_mps = over_s * SPEED_MAX_MPS > crossing.length_m ? crossing.length_m / over_s : -1, /* who changes lanes over it */
             .age_s = fmax(0, streets->time_s + 1 - crossing.left_s)};
         streets->fn(streets->context, &passage);
     }
@@ -315,7 +316,7 @@ static enum err subscribe_edges(struct streets *streets)
     enum err err = traci_get(streets->sumo.client, TRACI_EDGE, TRACI_IDS, STR(""), take_edges, streets);
     err = err ? err : streets->err;
     for (uint32_t i = 0; i < streets->edges.n && !err; i++)
-        err = traci_subscribe(streets->sumo.client, TRACI_EDGE, str_map_key(&streets->edges, i), n_vehicles, 1);
+        err = traci_subscribe_later(streets->sumo.client, TRACI_EDGE, str_map_key(&streets->edges, i), n_vehicles, 1);
     return err;
 }
 
@@ -333,7 +334,7 @@ static enum err subscribe_loops(struct streets *streets)
     for (uint32_t c = 0; c < city->n_cameras && !err; c++)
         for (uint32_t lane = 0; sights.edges[c] != ROAD_NONE && lane < network->edges[sights.edges[c]].n_lanes && !err; lane++)
             if (streets_loop_name(network, sights.edges[c], c, lane, loop, sizeof loop))
-                err = traci_subscribe(streets->sumo.client, TRACI_LOOP, str_from_c(loop), crossings, 1);
+                err = traci_subscribe_later(streets->sumo.client, TRACI_LOOP, str_from_c(loop), crossings, 1);
     streets_sights_finish(&sights);
     return err;
 }

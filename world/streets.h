@@ -27,9 +27,9 @@ struct streets_options {
 /* A vehicle has left a camera's stop line behind. */
 struct streets_passage {
     uint32_t camera, plate;
-    uint32_t lane; /* from the middle of the road outwards, from 1 */
-    double speed_mps;
-    double age_s; /* how long before the end of the step */
+    uint32_t lane;    /* from the middle of the road outwards, from 1 */
+    double speed_mps; /* -1: not measured */
+    double age_s;     /* how long before the end of the step */
 };
 typedef void (*streets_passage_fn)(void *context, const struct streets_passage *passage);
 

@@ -38,8 +38,10 @@ static void write_passage(struct json_writer *w, const char *device, struct time
     json_field_c(w, "PlateColor", plate_color(passage->plate_class));
     json_field_c(w, "PlateNo", passage->plate);
     json_field_c(w, "PlateReliability", plate_sureness);
-    json_key(w, "Speed");
-    json_put_fixed(w, passage->speed_mps * SPEED_KMH, 1);
+    if (passage->speed_mps >= 0) {
+        json_key(w, "Speed");
+        json_put_fixed(w, passage->speed_mps * SPEED_KMH, 1);
+    }
     json_field_c(w, "VehicleClass", passage->vehicle_type);
     json_field_c(w, "VehicleColor", "A");
     json_field_c(w, "PassTime", time);

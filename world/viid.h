@@ -17,7 +17,7 @@ struct viid_passage {
     char plate_class[3], vehicle_type[4];
     uint8_t lane; /* from the middle of the road, from 1 */
     uint8_t confidence;
-    float speed_mps;
+    float speed_mps; /* under 0: not measured, not sent */
     uint32_t number; /* of the camera's passages; with device and time the passage's name */
 };
 
