@@ -170,6 +170,11 @@ static void handle_publish(struct http_exchange *x, void *context)
     if (http_body_json(x, &body))
         return;
     enum err err = read_events(resource, body, &diag, &rows);
+    if (!err && rows_n(rows) > (size_t)system->per_second) {
+        http_reply_problem(x, 413, STR("more events in one posting than the resource allows in a second; split it"), -1);
+        rows_release(rows);
+        return;
+    }
     if (!err && !take_tokens(system, rows_n(rows))) {
         http_add_header(x, "Retry-After", STR("1"));
         http_reply_problem(x, 429, STR("more events a second than the resource allows"), -1);
