@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""make run as a reader meets it: it starts the city and tells where it is, stops on Ctrl-C without leaving a process, and says in one line what is wrong."""
+"""make run as a reader meets it: it starts the city and tells where it is, the city comes alive, it stops on Ctrl-C without leaving a process, and says in
+one line what is wrong."""
 import os
 import re
 import shutil
@@ -8,10 +9,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from city import ROOT, free_port, made_data, wait_for  # noqa: E402
+from city import ROOT, City, free_port, made_data, wait_for  # noqa: E402
 
 
 def processes_of(data):
@@ -25,6 +27,9 @@ def processes_of(data):
         except OSError:
             pass
     return found
+
+
+LIVE_WITHIN_S = 60  # from the start of the brain, all being built, to the first count of the demo city under its demand of the morning peak
 
 
 class FrontDoor(unittest.TestCase):
@@ -71,6 +76,26 @@ class FrontDoor(unittest.TestCase):
                 self.assertEqual(process.returncode, 0, rest)
                 self.assertIn("stopped", rest)
                 self.assertEqual(processes_of(self.data), [])
+
+    def test_the_city_comes_alive(self):
+        process = self.start()
+        self.until(process, "starting the brain")
+        started = time.monotonic()
+        self.until(process, "Ctrl-C")
+        city = City(data=self.data, port=self.port)  # a visitor: starts nothing
+        city.sign_in("mayor")
+
+        def counted():
+            for one in city.get("/cockpit/v1/indicators?area=hangzhou")["indicators"]:
+                if one["name"] == "vehicles_in_transit":
+                    return one["value"] is not None and one["value"] > 0 and not one["stale"] and one
+            return None
+
+        found = wait_for(counted, max(1, started + LIVE_WITHIN_S - time.monotonic()), "the first count")
+        print(f"live after {time.monotonic() - started:.1f} s: {found['value']:.0f} vehicles in transit", file=sys.stderr)
+        os.killpg(process.pid, signal.SIGINT)
+        self.assertEqual(process.communicate(timeout=240)[0].count("stopped"), 1)
+        self.assertEqual(process.returncode, 0)
 
     def test_leaves_nothing_behind_when_killed(self):
         process = self.start()
