@@ -29,10 +29,8 @@ static enum err keep_identity(struct http_exchange *x, const struct http_identit
     return err;
 }
 
-struct str http_cookie(const struct http_exchange *x, const char *name)
+struct str http_cookie_find(struct str cookies, const char *name)
 {
-    struct str cookies = x->mhd ? x->cookie : STR_NONE; /* it borrows from the connection */
-
     while (cookies.len > 0) {
         struct str item = cookies, rest = STR_NONE, key, value;
         if (!str_cut(cookies, ';', &item, &rest)) {
@@ -45,6 +43,11 @@ struct str http_cookie(const struct http_exchange *x, const char *name)
         cookies = rest;
     }
     return STR_NONE;
+}
+
+struct str http_cookie(const struct http_exchange *x, const char *name)
+{
+    return http_cookie_find(x->mhd ? x->cookie : STR_NONE, name); /* it borrows from the connection */
 }
 
 /* Does the page that sent this come from the host it was sent to? Browsers say so in Sec-Fetch-Site, older ones in Origin only. */

@@ -100,6 +100,7 @@ struct str http_query(const struct http_exchange *x, const char *name);  /* empt
 struct str http_header(const struct http_exchange *x, const char *name); /* empty when absent */
 struct str http_body(const struct http_exchange *x);
 struct str http_cookie(const struct http_exchange *x, const char *name); /* empty when absent */
+struct str http_cookie_find(struct str cookies, const char *name);       /* the same in a header's text; the first of a name counts */
 /* Who is connected, "192.0.2.7" or "2001:db8::7"; behind a proxy that is the proxy. Empty when it has gone. */
 struct str http_remote_address(struct http_exchange *x);
 const struct http_identity *http_identity(const struct http_exchange *x);
