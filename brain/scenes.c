@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "brain/files.h"
+#include "hub/keep.h"
 #include "scene/count/scene.h"
 
 #include <stddef.h>
@@ -19,7 +20,7 @@ struct scene_input { /* one need, subscribed */
     struct scene_host *host;
     size_t need;
     struct str resource;
-    struct hub_subscription *subscription;
+    struct hub_keep *keep;
 };
 
 struct scene_host {
@@ -60,13 +61,6 @@ static void on_rows(void *context, const struct hub_window *window, struct rows 
     input->host->ops->on_event(input->host->scene, input->need, window, rows);
 }
 
-static void on_end(void *context, const struct hub_refusal *why)
-{
-    struct scene_input *input = context;
-    log_write(LOG_WARNING, "scene", "a stream ended: its contract is no longer in force", LOG_TEXT("scene", input->host->ops->name),
-        LOG_STR("resource", input->resource), LOG_INT("rule", why->rule), LOG_END);
-}
-
 static void on_tick(struct loop_timer *timer)
 {
     struct scene_host *host = container_of(timer, struct scene_host, tick);
@@ -98,11 +92,10 @@ static enum err subscribe(struct scene_host *host, size_t need_at)
         .loop = host->env.loop,
         .when_full = BUS_REFUSE,
         .on_rows = on_rows,
-        .on_end = on_end,
         .context = input};
     if (need->replay_ms > 0)
         options.from_ms = clock_wall(host->env.clock).ms - need->replay_ms;
-    err = hub_subscribe(host->env.hub, &options, &refusal, &input->subscription);
+    err = hub_keep_start(host->env.hub, &options, &refusal, &input->keep);
     if (err == ERR_OK)
         host->n_inputs++;
     else
@@ -200,7 +193,7 @@ static void stop_on_loop(void *context)
     struct scene_host *host = context;
     loop_timer_stop(&host->tick);
     for (size_t i = 0; i < host->n_inputs; i++)
-        hub_unsubscribe(host->inputs[i].subscription);
+        hub_keep_stop(host->inputs[i].keep);
     host->n_inputs = 0;
     if (host->scene)
         host->ops->stop(host->scene);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "cockpit/cockpit_internal.h"
 #include "hub/indicator.h"
+#include "hub/keep.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -126,13 +127,6 @@ static void on_rows(void *context, const struct hub_window *window, struct rows 
     want_snapshot(cockpit);
 }
 
-static void on_end(void *context, const struct hub_refusal *why)
-{
-    struct cockpit_stream *stream = context;
-    log_write(LOG_WARNING, "cockpit", "a stream ended; its figures go stale", LOG_STR("resource", stream->resource),
-        LOG_INT("rule", why->rule), LOG_END);
-}
-
 static enum err add_stream(
     struct cockpit *cockpit, enum cockpit_stream_kind kind, struct str resource, const char *const *fields, size_t n_fields)
 {
@@ -157,10 +151,9 @@ static enum err add_stream(
         .loop = loop_thread_loop(cockpit->thread),
         .when_full = kind == COCKPIT_STREAM_INDICATOR ? BUS_REFUSE : BUS_DROP_OLDEST,
         .on_rows = on_rows,
-        .on_end = on_end,
         .context = stream};
     struct hub_refusal refusal = {0};
-    enum err err = hub_subscribe(cockpit->options.hub, &options, &refusal, &stream->subscription);
+    enum err err = hub_keep_start(cockpit->options.hub, &options, &refusal, &stream->keep);
     if (err == ERR_NO_MEMORY)
         return err;
     if (err != ERR_OK)
@@ -326,7 +319,7 @@ static void stop_on_loop(void *context)
     struct cockpit *cockpit = context;
     cockpit->is_stopping = true;
     for (size_t i = 0; i < cockpit->n_streams; i++)
-        hub_unsubscribe(cockpit->streams[i].subscription);
+        hub_keep_stop(cockpit->streams[i].keep);
     cockpit->n_streams = 0;
     loop_timer_stop(&cockpit->tick_timer);
     loop_timer_stop(&cockpit->snapshot_timer);

@@ -22,7 +22,7 @@ struct cockpit_stream {
     struct cockpit *cockpit;
     enum cockpit_stream_kind kind;
     struct str resource;
-    struct hub_subscription *subscription; /* NULL: refused */
+    struct hub_keep *keep; /* NULL: refused for good */
 };
 
 struct cockpit_roads { /* the roads' GeoJSON, as it came; immutable, replaced whole */

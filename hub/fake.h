@@ -25,6 +25,7 @@ struct fake_system {
     _Atomic size_t n_fetched;
     size_t n_rows;   /* of each answer */
     size_t n_replay; /* rows to replay, one a batch */
+    _Atomic int64_t replay_from_ms;
     struct hub_fetch *held;
 };
 extern struct fake_system fake_system;

@@ -107,6 +107,7 @@ static enum err fake_replay(void *system, const struct hub_resource *resource, s
     enum err (*emit)(void *context, struct rows *rows), void *context)
 {
     enum err err = ERR_OK;
+    fake_system.replay_from_ms = from.ms;
     for (size_t i = 0; i < fake_system.n_replay && !err; i++) {
         struct rows *rows;
         char plate[32];

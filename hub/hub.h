@@ -104,7 +104,7 @@ struct hub_subscribe_options {
 };
 struct hub_subscription;
 /* On `options->loop`'s thread or before loops run. Everything in options is copied. ERR_DENIED with the rule in *ret_refusal (may be NULL).
- */
+ * One that is wanted for good is better begun by hub_keep_start() (hub/keep.h), which begins again what ended. */
 enum err hub_subscribe(struct hub *hub, const struct hub_subscribe_options *options, struct hub_refusal *ret_refusal,
     struct hub_subscription **ret_subscription) MUST_CHECK;
 void hub_unsubscribe(struct hub_subscription *subscription); /* closes the window with its outcome leaf; takes NULL */

@@ -48,7 +48,8 @@ struct hub_subscription {
     struct hub_window_state *current, *next_window;
     struct loop_timer roll, retry;
     int n_refs; /* the owner, and each call-back under way */
-    bool is_ended, is_closed, is_pumping;
+    bool is_starting, is_ended, is_closed, is_pumping;
+    struct hub_refusal refusal; /* why it ended while it was starting */
     uint64_t n_dropped;
     _Atomic size_t n_held;         /* batches published and not yet handed over; BUS_REFUSE only */
     struct hub_subscription *next; /* of the resource; under entry->lock */
@@ -144,7 +145,9 @@ static void end(struct hub_subscription *subscription, const struct hub_refusal 
     subscription->is_ended = true;
     subscription->n_refs++;
     detach(subscription);
-    if (subscription->options.on_end)
+    if (subscription->is_starting) /* hub_subscribe() returns it */
+        subscription->refusal = *why;
+    else if (subscription->options.on_end)
         subscription->options.on_end(subscription->options.context, why);
     subscription_unref(subscription);
 }
@@ -453,7 +456,15 @@ enum err hub_subscribe(struct hub *hub, const struct hub_subscribe_options *opti
         goto done;
     if (subscription->entry == hub->source_entry)
         hub_sources_tell_all(hub);
+    subscription->is_starting = true;
     subscription->current = open_window(subscription); /* so that the first row need not wait for the disk */
+    subscription->is_starting = false;
+    if (subscription->is_ended) {
+        if (ret_refusal)
+            *ret_refusal = subscription->refusal;
+        err = subscription->refusal.err;
+        goto done;
+    }
     *ret_subscription = subscription;
 done:
     if (err) {
