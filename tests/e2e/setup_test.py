@@ -52,7 +52,7 @@ class Setup(unittest.TestCase):
         calls = f"{self.root}/calls"
         if os.path.exists(calls):
             os.remove(calls)
-        result = subprocess.run([f"{self.root}/tools/setup", mode], env={"PATH": f"{self.root}/bin", "CALLS": calls, "HOME": self.root}, stdin=subprocess.DEVNULL,
+        result = subprocess.run([f"{self.root}/tools/setup", mode], env={"PATH": f"{self.root}/bin", "CALLS": calls, "HOME": self.root, "SETUP_ETC": f"{self.root}/etc"}, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         called = ""
         if os.path.exists(calls):
@@ -69,6 +69,15 @@ class Setup(unittest.TestCase):
         self.assertEqual(code, 0, said)
         self.assertIn("installing 2 Debian packages: meson sumo", said)
         self.assertRegex(called, r"install -y --no-install-recommends meson sumo\n")
+
+    def test_no_database_server_is_left_running(self):
+        self.program("dpkg-query", NONE_THERE)
+        self.program("apt-get", 'case $* in *install*) cat "$SETUP_ETC/postgresql-common/createcluster.d/citybrain.conf" >>"$CALLS" 2>&1 ;; esac')
+        _, said, called = self.start("test")
+        self.assertEqual(called, "create_main_cluster = false\n", said)  # it was there before the packages came
+        os.remove(f"{self.root}/etc/postgresql-common/createcluster.d/citybrain.conf")
+        self.start("run")
+        self.assertFalse(os.path.exists(f"{self.root}/etc/postgresql-common/createcluster.d/citybrain.conf"))
 
     def test_tests_tools_are_not_installed_for_run(self):
         self.program("dpkg-query", NONE_THERE)

@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Real servers for the tests, from Debian's packages: each in a temporary folder, on loopback, with a port of its own.
+
+    with start_postgres() as postgres:            # or start_mariadb()
+        postgres.sql("CREATE TABLE t (a int)")    # as the administrator, over its Unix socket
+        postgres.port, postgres.socket_dir
+        postgres.kill(); postgres.start()         # kill -9, and again on the same data and port
+
+    tests/servers.py postgres mariadb -- PROGRAM [ARGUMENT…]
+
+runs a program with the servers it names, for the C tests: where they are is in its environment (CITYBRAIN_POSTGRES_PORT,
+CITYBRAIN_POSTGRES_SOCKET_DIR, CITYBRAIN_MARIADB_PORT, …), and its exit code is ours. Each server runs as an unprivileged user when
+we are root, is ended by its id, and also ends when the test is killed. A server that is not installed fails the test.
+Standard library only.
+"""
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+POSTGRES_BIN = "/usr/lib/postgresql/15/bin"
+DATABASE = "department"
+_dead_signal = ctypes.CDLL(None).prctl
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def unprivileged():
+    """Who runs a server when we are root: initdb refuses root, and a server under test needs no rights."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+class Server:
+    """One server process on a folder of its own. The children say how it is made, started and asked."""
+    name, program, package, stop_signal = "", "", "", signal.SIGTERM
+
+    def __init__(self):
+        if not os.access(self.program, os.X_OK):
+            raise AssertionError(f"{self.program} is not there; mend: tools/setup test installs {self.package}")
+        self.process, self.port, self.user = None, free_port(), unprivileged()
+        self.folder = tempfile.mkdtemp(prefix=f"citybrain-{self.name}-")
+        if self.user:
+            os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        self.data, self.socket_dir = os.path.join(self.folder, "data"), self.folder
+        try:
+            self.make()
+            self.start()
+            self.prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def become(self):
+        """In the child, before the program: the user, and a signal when the test dies (PR_SET_PDEATHSIG)."""
+        if self.user:
+            os.setgroups([])
+            os.setgid(self.user.pw_gid)
+            os.setuid(self.user.pw_uid)
+        _dead_signal(1, self.stop_signal, 0, 0, 0)
+
+    def run(self, *command, **more):
+        """A tool of the server's, as the server's user."""
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=self.become,
+                                cwd=self.folder, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": self.folder}, check=False, **more)
+        if result.returncode != 0:
+            raise AssertionError(f"{command[0]}: {result.stdout.decode(errors='replace')[-2000:]}")
+
+    def log(self):
+        with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as text:
+            return text.read()
+
+    def start(self, within_s=60):
+        with open(os.path.join(self.folder, "log"), "ab") as out:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=self.folder,
+                                            preexec_fn=self.become, start_new_session=True, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
+        until = time.monotonic() + within_s
+        while True:
+            if self.process.poll() is not None:
+                raise AssertionError(f"{self.name} ended at its start:\n{self.log()[-3000:]}")
+            try:
+                self.sql("SELECT 1", database="")
+                return
+            except AssertionError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
+    def _end(self, number, within_s=30):
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(within_s)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)  # its own session: what it left behind
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self.process = None
+
+    def stop(self):
+        self._end(self.stop_signal)
+
+    def kill(self):
+        """kill -9 of the server and all its processes."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self._end(signal.SIGKILL)
+
+    def close(self):
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
+    def environment(self):
+        head = f"CITYBRAIN_{self.name.upper()}_"
+        return {head + "PORT": str(self.port), head + "SOCKET_DIR": self.socket_dir, head + "PID": str(self.process.pid)}
+
+    def client(self, command, text):
+        result = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, text=True)
+        if result.returncode != 0:
+            raise AssertionError(f"{self.name}: {result.stderr.strip()[-2000:]}")
+        return result.stdout
+
+    def make(self):
+        raise NotImplementedError
+
+    def prepare(self):
+        raise NotImplementedError
+
+    def command(self):
+        raise NotImplementedError
+
+    def sql(self, text, database=DATABASE):
+        raise NotImplementedError
+
+
+class Postgres(Server):
+    """PostgreSQL 15. Administrator "postgres" over the socket without a password; roles over TCP by SCRAM, with TLS on offer."""
+    name, program, package, stop_signal = "postgres", POSTGRES_BIN + "/postgres", "postgresql-15", signal.SIGQUIT
+
+    def make(self):
+        self.run(POSTGRES_BIN + "/initdb", "--pgdata", self.data, "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust",
+                 "--no-sync", "--no-instructions")
+        self.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                 "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.folder + "/server.key", "-out", self.folder + "/server.crt")
+        os.chmod(self.folder + "/server.key", 0o600)
+        with open(self.data + "/pg_hba.conf", "w", encoding="ascii") as rules:
+            rules.write("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+
+    def command(self):
+        settings = {
+            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.socket_dir, "fsync": "off", "max_connections": 60,
+            "shared_buffers": "64MB", "ssl": "on", "ssl_cert_file": self.folder + "/server.crt", "ssl_key_file": self.folder + "/server.key",
+        }
+        return [self.program, "-D", self.data] + [f"--{key}={value}" for key, value in settings.items()]
+
+    def prepare(self):
+        self.sql(f"CREATE DATABASE {DATABASE}", database="")
+
+    def sql(self, text, database=DATABASE):
+        """What the statements print, one row a line, fields divided by |."""
+        return self.client(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.socket_dir, "-p", str(self.port), "-U", "postgres",
+                            "-d", database or "postgres", "-f", "-"], text)
+
+
+class Mariadb(Server):
+    """MariaDB 10.11. Administrator "root" over the socket without a password."""
+    name, program, package = "mariadb", "/usr/sbin/mariadbd", "mariadb-server-core"
+
+    def make(self):
+        os.mkdir(self.folder + "/tmp")
+        if self.user:
+            os.chown(self.folder + "/tmp", self.user.pw_uid, self.user.pw_gid)
+        self.run("/usr/bin/mariadb-install-db", "--no-defaults", "--datadir=" + self.data, "--tmpdir=" + self.folder + "/tmp",
+                 "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M", "--innodb-flush-method=nosync")
+
+    def command(self):
+        settings = {
+            "datadir": self.data, "tmpdir": self.folder + "/tmp", "socket": self.socket_dir + "/socket", "port": self.port, "bind-address": "127.0.0.1",
+            "pid-file": self.folder + "/pid", "innodb-flush-method": "nosync", "innodb-flush-log-at-trx-commit": 0, "innodb-buffer-pool-size": "64M",
+            "character-set-server": "utf8mb4", "collation-server": "utf8mb4_general_ci", "userstat": 1, "performance-schema": 0, "skip-name-resolve": 1,
+        }
+        return [self.program, "--no-defaults"] + [f"--{key}={value}" for key, value in settings.items()]
+
+    def prepare(self):
+        self.sql(f"CREATE DATABASE {DATABASE}", database="")
+
+    def sql(self, text, database=DATABASE):
+        """What the statements print, one row a line, fields divided by tabs."""
+        return self.client(["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4",
+                            "--socket=" + self.socket_dir + "/socket", "--user=root", *([database] if database else [])], text)
+
+
+def start_postgres():
+    return Postgres()
+
+
+def start_mariadb():
+    return Mariadb()
+
+
+STARTERS = {"postgres": start_postgres, "mariadb": start_mariadb}
+
+
+def main(arguments):
+    if "--" not in arguments or not arguments.index("--") or not set(arguments[:arguments.index("--")]) <= set(STARTERS):
+        print(f"usage: tests/servers.py {'|'.join(STARTERS)}… -- PROGRAM [ARGUMENT…]", file=sys.stderr)
+        return 2
+    at = arguments.index("--")
+    servers, environment = [], dict(os.environ)
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))  # a time-out of the test runner: the servers end first
+    try:
+        for name in arguments[:at]:
+            servers.append(STARTERS[name]())
+            environment.update(servers[-1].environment())
+        process = subprocess.Popen(arguments[at + 1:], env=environment, preexec_fn=lambda: _dead_signal(1, signal.SIGKILL, 0, 0, 0))
+        code = process.wait()
+        if code != 0:
+            for server in servers:
+                print(f"---- the end of {server.name}'s log ----\n{server.log()[-3000:]}", file=sys.stderr)
+        return code if code >= 0 else 1
+    finally:
+        for server in servers:
+            server.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
