@@ -48,7 +48,7 @@ static void read_http(struct yaml_node root, struct diag_list *diags, struct cit
 
 static void read_all(struct yaml_node root, struct diag_list *diags, struct city *city)
 {
-    static const char *const keys[] = {"city", "title", "time_zone", "log", "http", "passages_kept", "demo", "map", NULL};
+    static const char *const keys[] = {"city", "title", "time_zone", "log", "http", "passages_kept", "demo", NULL};
     static const char *const title_keys[] = {"zh", "en", NULL};
     yaml_check_keys(root, keys, diags);
     yaml_get_str(root, "city", true, diags, &city->name);

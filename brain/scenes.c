@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "brain/files.h"
 #include "hub/keep.h"
+#include "hub/need.h"
 #include "scene/count/scene.h"
 
 #include <stddef.h>
@@ -43,6 +44,7 @@ struct scenes {
     struct clock *clock;
     struct diag_list *diags;
     bool check_only;
+    enum err check_err; /* the first; a check goes on */
     size_t n;
     struct scene_host hosts[SCENES_MAX];
 };
@@ -116,6 +118,21 @@ static void start_on_loop(void *context)
         host->err = loop_timer_start(host->env.loop, &host->tick, TICK_MS);
 }
 
+/* A key under `needs:` that the scene does not know would be a contract that nobody uses. */
+static enum err check_needs(const struct scene_ops *ops, struct yaml_node needs, struct diag_list *diags)
+{
+    const char *names[SCENE_NEEDS_MAX + 1] = {NULL};
+    struct str resource;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < ops->n_needs; i++) {
+        names[i] = ops->needs[i].name;
+        enum err one = yaml_get_str(needs, names[i], true, diags, &resource);
+        err = err != ERR_OK ? err : one;
+    }
+    enum err one = yaml_is_none(needs) ? ERR_OK : yaml_check_keys(needs, names, diags);
+    return err != ERR_OK ? err : one;
+}
+
 static enum err read_file(struct scene_host *host, const char *path, struct diag_list *diags)
 {
     struct str name;
@@ -132,12 +149,43 @@ static enum err read_file(struct scene_host *host, const char *path, struct diag
             "no scene is called \"" STR_FORMAT "\" here; see scene/ for those there are", STR_ARG(name));
     if (host->ops->n_needs > SCENE_NEEDS_MAX)
         return yaml_error(root, diags, ERR_FULL, "a scene has at most %d needs", SCENE_NEEDS_MAX);
-    for (size_t i = 0; i < host->ops->n_needs; i++) {
-        struct str resource;
-        if ((err = yaml_get_str(yaml_get(root, "needs"), host->ops->needs[i].name, true, diags, &resource)) != ERR_OK)
-            return err;
+    struct yaml_node needs = yaml_get(root, "needs");
+    if (host->ops->n_needs > 0 && yaml_is_none(needs))
+        return yaml_error(root, diags, ERR_NOT_FOUND, "the scene names nothing that it needs; add needs: {%s: AREA/PARTY/NAME}",
+            host->ops->needs[0].name);
+    return check_needs(host->ops, needs, diags);
+}
+
+static struct scene_env env_of(const struct scenes *scenes, struct str party)
+{
+    return (struct scene_env){.hub = scenes->hub,
+        .clock = scenes->clock,
+        .zone = scenes->city->zone,
+        .city_dir = scenes->city->dir,
+        .data_dir = scenes->city->data_dir,
+        .party = party,
+        .check_only = scenes->check_only};
+}
+
+/* What start_on_loop() would say of the file. */
+static enum err check_one(struct scenes *scenes, struct scene_host *host)
+{
+    struct yaml_node root = yaml_root(host->yaml), needs = yaml_get(root, "needs");
+    host->env = env_of(scenes, host->env.party);
+    enum err err = host->ops->start(&host->env, root, scenes->diags, &host->scene);
+    for (size_t i = 0; i < host->ops->n_needs && scenes->hub; i++) {
+        const struct scene_need *need = &host->ops->needs[i];
+        struct hub_need wanted = {.party = host->env.party,
+            .resource = yaml_text(yaml_get(needs, need->name)),
+            .purpose = str_from_c(need->purpose),
+            .kind = HUB_STREAM,
+            .fields = need->fields};
+        while (need->fields[wanted.n_fields])
+            wanted.n_fields++;
+        enum err one = hub_need_check(scenes->hub, &wanted, yaml_get(needs, need->name), scenes->diags);
+        err = err != ERR_OK ? err : one;
     }
-    return ERR_OK;
+    return err;
 }
 
 static enum err start_one(struct scenes *scenes, const char *path)
@@ -147,27 +195,29 @@ static enum err start_one(struct scenes *scenes, const char *path)
     struct scene_host *host = &scenes->hosts[scenes->n++];
     *host = (struct scene_host){.scenes = scenes, .diags = scenes->diags, .tick = {.fn = on_tick}};
     enum err err = read_file(host, path, scenes->diags);
-    if (err != ERR_OK || scenes->check_only)
+    if (err != ERR_OK)
         return err;
+    if (scenes->check_only)
+        return check_one(scenes, host);
     char name[16];
     snprintf(name, sizeof(name), "%.15s", host->ops->name);
     err = loop_thread_start(scenes->clock, name, &host->thread);
     if (err != ERR_OK)
         return err;
-    host->env = (struct scene_env){.hub = scenes->hub,
-        .loop = loop_thread_loop(host->thread),
-        .clock = scenes->clock,
-        .zone = scenes->city->zone,
-        .city_dir = scenes->city->dir,
-        .data_dir = scenes->city->data_dir,
-        .party = host->env.party};
+    host->env = env_of(scenes, host->env.party);
+    host->env.loop = loop_thread_loop(host->thread);
     loop_thread_call(host->thread, start_on_loop, host);
     return host->err;
 }
 
 static enum err visit(void *context, const char *path)
 {
-    return start_one(context, path);
+    struct scenes *scenes = context;
+    enum err err = start_one(scenes, path);
+    if (!scenes->check_only)
+        return err;
+    scenes->check_err = scenes->check_err != ERR_OK ? scenes->check_err : err;
+    return ERR_OK; /* the next file has its mistakes, too */
 }
 
 static enum err start_all(struct scenes *scenes)
@@ -227,13 +277,14 @@ void scenes_destroy(struct scenes *scenes)
     mem_free(scenes);
 }
 
-enum err scenes_check(const struct city *city, struct diag_list *diags)
+enum err scenes_check(struct hub *hub, const struct city *city, struct diag_list *diags)
 {
     struct scenes *scenes = mem_alloc_zero(1, sizeof(*scenes));
     if (!scenes)
         return ERR_NO_MEMORY;
-    *scenes = (struct scenes){.city = city, .diags = diags, .check_only = true};
+    *scenes = (struct scenes){.hub = hub, .city = city, .clock = clock_system(), .diags = diags, .check_only = true};
     enum err err = start_all(scenes);
+    err = err != ERR_OK ? err : scenes->check_err;
     scenes_destroy(scenes);
     return err;
 }

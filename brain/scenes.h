@@ -23,7 +23,8 @@ void scenes_stop(
     struct scenes *scenes); /* ends subscriptions and scenes; their threads go on, for what is still on its way to them. Takes NULL */
 void scenes_settle(struct scenes *scenes);  /* what was posted to their threads so far has run; takes NULL */
 void scenes_destroy(struct scenes *scenes); /* after the ledger and the hub; takes NULL */
-/* `citybrain check`: the files only. */
-enum err scenes_check(const struct city *city, struct diag_list *diags);
+/* `citybrain check`: the files only, with all that a start would say of them. `hub`: one of check_only; NULL when its own files have
+ * errors, then what a scene needs of it is not looked at. */
+enum err scenes_check(struct hub *hub, const struct city *city, struct diag_list *diags) MUST_CHECK;
 
 #endif

@@ -3,6 +3,10 @@
 
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "cockpit/board.h"
+#include "hub/indicator.h"
+#include "hub/need.h"
+#include "hub/registry.h"
 
 struct cockpit_config {
     struct yaml *yaml; /* the strings below borrow from it */
@@ -176,4 +180,53 @@ int cockpit_config_find(const struct cockpit_config *config, struct str name)
 const struct cockpit_needs *cockpit_config_needs(const struct cockpit_config *config)
 {
     return &config->needs;
+}
+
+/* ---- held against the hub ---- */
+
+static enum err check_need(const struct cockpit_config *config, const struct hub *hub, struct yaml_node node, enum hub_kind kind,
+    const char *const *fields, size_t n_fields, struct diag_list *diags)
+{
+    if (yaml_is_none(node))
+        return ERR_OK;
+    const struct hub_need need = {config->needs.party, yaml_text(node), config->needs.purpose, kind, fields, n_fields};
+    return hub_need_check(hub, &need, node, diags);
+}
+
+static enum err check_party(const struct hub *hub, struct yaml_node node, struct diag_list *diags)
+{
+    if (hub_party_find(hub, yaml_text(node)))
+        return ERR_OK;
+    return yaml_error(node, diags, ERR_NOT_FOUND, "there is no party \"" STR_FORMAT "\"; declare it in parties.yaml, or mend the name",
+        STR_ARG(yaml_text(node)));
+}
+
+static enum err keep_first(enum err err, enum err one)
+{
+    return err != ERR_OK ? err : one;
+}
+
+enum err cockpit_config_check(const struct cockpit_config *config, const struct hub *hub, struct diag_list *diags)
+{
+    static const char *const road_fields[] = {"bytes"};
+    struct yaml_node root = yaml_root(config->yaml), reads = yaml_get(root, "reads"), list = yaml_get(root, "indicators");
+    enum err err = check_party(hub, yaml_get(root, "party"), diags);
+    if (err != ERR_OK)
+        return err; /* no contract can name it */
+    if (!yaml_is_none(reads)) {
+        err = check_need(config, hub, yaml_get(reads, "road"), HUB_OBJECT, road_fields, 1, diags);
+        err = keep_first(err,
+            check_need(config, hub, yaml_get(reads, "road_state"), HUB_STREAM, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS, diags));
+        err = keep_first(err,
+            check_need(config, hub, yaml_get(reads, "road_index"), HUB_STREAM, hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS, diags));
+        err = keep_first(
+            err, check_need(config, hub, yaml_get(reads, "source"), HUB_STREAM, cockpit_source_fields, COCKPIT_N_SOURCE_FIELDS, diags));
+    }
+    for (size_t i = 0; i < yaml_n_items(list); i++) {
+        struct yaml_node item = yaml_item(list, i);
+        err = keep_first(err, check_party(hub, yaml_get(item, "owner"), diags));
+        err = keep_first(
+            err, check_need(config, hub, yaml_get(item, "source"), HUB_STREAM, hub_indicator_field_names, HUB_INDICATOR_N_FIELDS, diags));
+    }
+    return err;
 }

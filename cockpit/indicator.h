@@ -41,6 +41,7 @@ struct cockpit_indicator {
     double amber, red;
 };
 
+struct hub;
 struct cockpit_config; /* immutable once loaded; owns all its text */
 
 /* `path`: indicators.yaml. Errors in `diags`. */
@@ -55,5 +56,9 @@ struct cockpit_needs {
     struct str road_state, road_index, road, source;
 };
 const struct cockpit_needs *cockpit_config_needs(const struct cockpit_config *config);
+
+/* `citybrain check`: does the hub have what the file names: every source and every `reads:` a resource of the right kind and fields with a
+ * contract for the cockpit (hub/need.h), every owner a party? A running cockpit shows such a figure as stale instead. */
+enum err cockpit_config_check(const struct cockpit_config *config, const struct hub *hub, struct diag_list *diags) MUST_CHECK;
 
 #endif

@@ -474,27 +474,6 @@ void hub_destroy(struct hub *hub)
     mem_free(hub);
 }
 
-enum err hub_check(const char *city_dir, const char *data_dir, struct str area, struct time_zone zone,
-    const struct hub_system_ops *const *connectors, struct diag_list *diags)
-{
-    const struct hub_options options = {
-        .city_dir = city_dir,
-        .data_dir = data_dir,
-        .area = area,
-        .zone = zone,
-        .clock = clock_system(),
-        .connectors = connectors,
-        .check_only = true,
-    };
-    struct hub *hub;
-    enum err err = hub_create(&options, diags, &hub);
-    if (err)
-        return err;
-    hub_stop(hub);
-    hub_destroy(hub);
-    return ERR_OK;
-}
-
 /* ---- asking it ---- */
 
 enum err hub_digest_ha1(const struct hub *hub, struct str user, char ret_ha1[33], struct http_identity *ret_identity)

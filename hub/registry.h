@@ -62,10 +62,6 @@ void hub_stop(struct hub *hub);
 /* After hub_stop() and ledger_close(), while the loops that made uses still exist. Takes NULL. */
 void hub_destroy(struct hub *hub);
 
-/* `citybrain check`: the hub's part of a city's files. */
-enum err hub_check(const char *city_dir, const char *data_dir, struct str area, struct time_zone zone,
-    const struct hub_system_ops *const *connectors, struct diag_list *diags) MUST_CHECK;
-
 /* The doors of the hub and of its connectors; at most `max`, returns how many. They live as long as the hub. */
 size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max);
 

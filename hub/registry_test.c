@@ -217,12 +217,24 @@ static void check_touches_nothing(void **state)
 {
     static const struct hub_system_ops *const connectors[] = {&fake_system_ops, NULL};
     struct diag_list diags = {0};
-    assert_ok(hub_check(city.dir, city.data, STR("h"), TIME_ZONE_SHANGHAI, connectors, &diags));
+    struct hub_options options = {.city_dir = city.dir,
+        .data_dir = city.data,
+        .area = STR("h"),
+        .zone = TIME_ZONE_SHANGHAI,
+        .clock = clock_system(),
+        .connectors = connectors,
+        .check_only = true};
+    struct hub *hub;
+    assert_ok(hub_create(&options, &diags, &hub));
+    assert_non_null(hub_resource_find(hub, STR("h/police/vehicle")));
+    hub_stop(hub);
+    hub_destroy(hub);
     assert_int_equal(diags.n, 0);
     assert_int_equal(fake_ledger_n(), 0);
     FILE *data = fopen(city.data, "r");
     assert_null(data);
-    assert_int_not_equal(hub_check("/nonexistent", city.data, STR("h"), TIME_ZONE_SHANGHAI, connectors, &diags), ERR_OK);
+    options.city_dir = "/nonexistent";
+    assert_int_not_equal(hub_create(&options, &diags, &hub), ERR_OK);
     assert_int_not_equal(diags.n, 0);
 }
 

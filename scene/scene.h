@@ -15,6 +15,9 @@ struct scene_env {
     struct time_zone zone;
     const char *city_dir, *data_dir;
     struct str party; /* "hangzhou/scene.count" */
+    /* `citybrain check`: start() reads and checks the file's keys, tells every error, and starts nothing: no loop, no scene. `hub` has only
+     * read the city's files then, or is NULL because those have errors; what lies in the data folder is not looked at. */
+    bool check_only;
 };
 
 struct scene_need {
@@ -28,7 +31,7 @@ struct scene_ops {
     const char *name; /* "count": the `scene:` of scenes/count.yaml */
     const struct scene_need *needs;
     size_t n_needs;
-    /* `config`: the scene's file. Reads what it needs of the disk here, not later. */
+    /* `config`: the scene's file. Reads what it needs of the disk here, not later. With env->check_only *ret_scene stays untouched. */
     enum err (*start)(const struct scene_env *env, struct yaml_node config, struct diag_list *diags, void **ret_scene);
     /* Rows of the need number `need`; borrows. Must not block. */
     void (*on_event)(void *scene, size_t need, const struct hub_window *window, struct rows *rows);

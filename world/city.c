@@ -197,7 +197,7 @@ static enum err load_system(const char *path, const char *data_dir, struct diag_
         err = yaml_error(connection, diags, ERR_SYNTAX, "zone \"" STR_FORMAT "\" is unknown; write it as \"+08:00\"", STR_ARG(zone));
         goto done;
     }
-    err = read_password(city, data_dir, connection, diags);
+    err = data_dir ? read_password(city, data_dir, connection, diags) : ERR_OK;
     err = err ? err : read_cameras(city, cameras, diags);
 done:
     yaml_destroy(yaml);

@@ -40,7 +40,8 @@ struct world_city {
     uint32_t n_areas;
 };
 
-/* `city_dir`, `data_dir` as for the brain. Errors name file, line, cause and mend. */
+/* `city_dir`, `data_dir` as for the brain; `data_dir` NULL: the city's own files only, without the cameras' password. Errors name file,
+ * line, cause and mend. */
 enum err world_city_load(const char *city_dir, const char *data_dir, struct diag_list *diags, struct world_city *ret_city) MUST_CHECK;
 void world_city_finish(struct world_city *city);
 /* The deepest area whose outline holds the point; the root when none does. Of neighbours on one border, the first of the file. */

@@ -20,9 +20,12 @@ static enum err read_clock(struct yaml_node point, struct diag_list *diags, int3
     return ERR_OK;
 }
 
-static enum err read_curve(struct yaml_node curve, struct diag_list *diags, struct demand_plan *plan)
+static enum err read_curve(struct yaml_node root, struct diag_list *diags, struct demand_plan *plan)
 {
     static const char *const keys[] = {"at", "share", NULL};
+    struct yaml_node curve = yaml_get(root, "curve");
+    if (yaml_is_none(curve))
+        return yaml_error(root, diags, ERR_NOT_FOUND, "\"curve\" is missing; give the day's shares as [{at: \"07:45\", share: 0.97}, …]");
     plan->n_points = yaml_n_items(curve);
     if (plan->n_points < 2 || plan->n_points > DEMAND_POINTS_MAX)
         return yaml_error(curve, diags, ERR_RANGE, "a curve has 2 to %d points; this one has %zu", DEMAND_POINTS_MAX, plan->n_points);
@@ -81,6 +84,14 @@ static enum err read_split(struct yaml_node root, const char *key, struct diag_l
     return err;
 }
 
+static enum err read_peak(struct yaml_node root, struct diag_list *diags, struct demand_plan *plan)
+{
+    enum err err = yaml_get_real(root, "peak", true, diags, &plan->peak);
+    if (!err && (plan->peak < 1 || plan->peak > 1e6))
+        err = yaml_error(root, diags, ERR_RANGE, "peak %g; give 1 to 1000000 vehicles", plan->peak);
+    return err;
+}
+
 enum err demand_plan_load(const char *path, struct diag_list *diags, struct demand_plan *ret_plan)
 {
     static const char *const keys[] = {"peak", "curve", "centres", "morning", "evening", NULL};
@@ -90,14 +101,11 @@ enum err demand_plan_load(const char *path, struct diag_list *diags, struct dema
         return err;
     struct yaml_node root = yaml_root(yaml);
     struct demand_plan plan = {0};
-    err = yaml_check_keys(root, keys, diags);
-    err = err ? err : yaml_get_real(root, "peak", true, diags, &plan.peak);
-    if (!err && (plan.peak < 1 || plan.peak > 1e6))
-        err = yaml_error(root, diags, ERR_RANGE, "peak %g; give 1 to 1000000 vehicles", plan.peak);
-    err = err ? err : read_curve(yaml_get(root, "curve"), diags, &plan);
-    err = err ? err : read_centres(yaml_get(root, "centres"), diags, &plan);
-    err = err ? err : read_split(root, "morning", diags, plan.morning);
-    err = err ? err : read_split(root, "evening", diags, plan.evening);
+    const enum err parts[] = {yaml_check_keys(root, keys, diags), read_peak(root, diags, &plan), read_curve(root, diags, &plan),
+        read_centres(yaml_get(root, "centres"), diags, &plan), read_split(root, "morning", diags, plan.morning),
+        read_split(root, "evening", diags, plan.evening)};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && !err; i++)
+        err = parts[i]; /* every part has told its own mistake */
     yaml_destroy(yaml);
     if (!err)
         *ret_plan = plan;

@@ -316,6 +316,24 @@ static enum err world_rehearse(struct world *world)
     return err;
 }
 
+/* The city's files alone: nothing that was made of them, no SUMO, no brain. */
+static int world_check(struct world *world, struct diag_list *diags)
+{
+    enum err city_err = world_city_load(world->options.city_dir, NULL, diags, &world->city);
+    (void)snprintf(world->path, sizeof world->path, "%s/world/demand.yaml", world->options.city_dir);
+    enum err plan_err = demand_plan_load(world->path, diags, &world->plan);
+    for (size_t i = 0; i < diags->n; i++)
+        (void)fprintf(stderr, "%s\n", diags->diags[i].text);
+    if (city_err == ERR_OK)
+        world_city_finish(&world->city);
+    if (city_err == ERR_OK && plan_err == ERR_OK) {
+        (void)printf("%s: no errors\n", world->options.city_dir);
+        return 0;
+    }
+    (void)fprintf(stderr, "%zu %s\n", diags->n, diags->n == 1 ? "error" : "errors");
+    return 1;
+}
+
 /* Signals that the loop handles are blocked everywhere from the start, so that none ends the world between two lines. */
 static void hold_signals(void)
 {
@@ -332,6 +350,8 @@ int main(int argc, char **argv)
     static struct world world;
     static struct diag_list diags;
     world_options_parse(argc, argv, &world.options);
+    if (world.options.is_check)
+        return world_check(&world, &diags);
     if (world.options.rehearse_s == 0)
         hold_signals();
     world_name(&world);

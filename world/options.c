@@ -20,7 +20,8 @@ enum key {
     KEY_MISREAD,
     KEY_DUPLICATES,
     KEY_DEAD,
-    KEY_REHEARSE
+    KEY_REHEARSE,
+    KEY_CHECK
 };
 
 static const struct argp_option table[] = {
@@ -36,6 +37,7 @@ static const struct argp_option table[] = {
     {"duplicates", KEY_DUPLICATES, "P", 0, "Share of passages sent twice (default 0.01)", 1},
     {"dead-camera", KEY_DEAD, "N", 0, "Cameras that say nothing at all (default 0)", 1},
     {"rehearse", KEY_REHEARSE, "SECONDS", 0, "Run so long without a brain, tell each minute how traffic does, and end", 2},
+    {"check", KEY_CHECK, NULL, 0, "Read the city's files as at a start, tell every mistake with its place and mend, and end", 2},
     {0},
 };
 
@@ -110,6 +112,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_REHEARSE:
         want_whole(state, "--rehearse", arg, 1000000, &whole);
         options->rehearse_s = (uint32_t)whole;
+        break;
+    case KEY_CHECK:
+        options->is_check = true;
         break;
     case ARGP_KEY_ARG:
         if (options->city_dir)

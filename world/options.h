@@ -15,6 +15,7 @@ struct world_options {
     uint64_t seed;
     double peak; /* vehicles; 0: as the city's file says */
     struct faults faults;
+    bool is_check;       /* read the city's files, tell every mistake, end */
     uint32_t rehearse_s; /* over 0: no brain; run so many seconds, tell how traffic does, end */
 };
 

@@ -27,6 +27,7 @@
 #define CAMERA_HEADING_DEG 45.0    /* between the camera's heading and its road's */
 #define ROWS_BYTES_MAX (32u << 20) /* one batch: 100,000 edges a second are 20 MB */
 #define GEOJSON_BYTES_MAX (512u << 20)
+#define NETWORK_PATH_MAX 4096
 #define RECORDS_KEPT 30 /* batches for the record that wait for a slow subscriber: an hour of two minutes */
 #define REPLAY_MS 3600000
 
@@ -321,23 +322,35 @@ static enum err put_road(struct scene_count *scene)
     return err;
 }
 
-static enum err load_network(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
+/* The network's path from the scene's file; `{data}` is the data folder, what is not absolute lies in the city's folder. */
+static enum err network_path(
+    const struct scene_env *env, struct yaml_node config, struct diag_list *diags, char path[NETWORK_PATH_MAX], bool *ret_is_data)
 {
     struct str text, data = STR("{data}/");
     enum err err = yaml_get_str(config, "network", true, diags, &text);
     if (err != ERR_OK)
         return err;
-    char path[4096];
     bool is_data = str_starts_with(text, data);
     struct str rest = is_data ? str_slice(text, data.len, text.len) : text;
     bool is_absolute = str_starts_with(text, STR("/"));
-    int len = snprintf(path, sizeof(path), "%s%s" STR_FORMAT,
+    int len = snprintf(path, NETWORK_PATH_MAX, "%s%s" STR_FORMAT,
         is_absolute ? ""
         : is_data   ? env->data_dir
                     : env->city_dir,
         is_absolute ? "" : "/", STR_ARG(rest));
-    if (len < 0 || (size_t)len >= sizeof(path))
+    if (len < 0 || len >= NETWORK_PATH_MAX)
         return yaml_error(yaml_get(config, "network"), diags, ERR_TOO_LARGE, "the path is too long; shorten it");
+    *ret_is_data = is_data;
+    return ERR_OK;
+}
+
+static enum err load_network(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
+{
+    char path[NETWORK_PATH_MAX];
+    bool is_data = false;
+    enum err err = network_path(env, config, diags, path, &is_data);
+    if (err != ERR_OK || (env->check_only && is_data)) /* what is made of a city's files is no file of the city */
+        return err;
     struct diag diag = {""};
     err = road_network_load(path, &diag, &scene->network);
     if (err != ERR_OK)
@@ -348,26 +361,27 @@ static enum err load_network(struct scene_count *scene, const struct scene_env *
     return road_nearest_create(scene->network, &scene->nearest);
 }
 
+/* An optional key that was left out is none's fault. */
+static enum err first_of(enum err err, enum err one)
+{
+    return err != ERR_OK ? err : one == ERR_NOT_FOUND ? ERR_OK : one;
+}
+
+/* Every mistake is told, the first is returned. */
 static enum err read_settings(struct scene_count *scene, struct yaml_node config, struct diag_list *diags, struct count_settings *settings)
 {
-    enum err err = yaml_check_keys(config, config_keys, diags);
-    if (err != ERR_OK)
-        return err;
     int64_t vehicles_max = settings->vehicles_max;
-    err = yaml_get_duration_ms(config, "record_every", false, diags, &settings->record_ms);
-    if (err == ERR_OK || err == ERR_NOT_FOUND)
-        err = yaml_get_duration_ms(config, "stale_after", false, diags, &settings->stale_after_ms);
-    if (err == ERR_OK || err == ERR_NOT_FOUND)
-        err = yaml_get_i64(config, "vehicles_max", false, diags, 1000, 1 << 24, &vehicles_max);
-    if (err != ERR_OK && err != ERR_NOT_FOUND)
-        return err;
+    enum err err = first_of(ERR_OK, yaml_check_keys(config, config_keys, diags));
+    err = first_of(err, yaml_get_duration_ms(config, "record_every", false, diags, &settings->record_ms));
+    err = first_of(err, yaml_get_duration_ms(config, "stale_after", false, diags, &settings->stale_after_ms));
+    err = first_of(err, yaml_get_i64(config, "vehicles_max", false, diags, 1000, 1 << 24, &vehicles_max));
     if (settings->record_ms < 1000 || settings->record_ms > 3600000)
-        return yaml_error(yaml_get(config, "record_every"), diags, ERR_RANGE, "record_every must be from 1s to 1h");
+        err = first_of(err, yaml_error(yaml_get(config, "record_every"), diags, ERR_RANGE, "record_every must be from 1s to 1h"));
     if (settings->stale_after_ms < 2000 || settings->stale_after_ms > 3600000)
-        return yaml_error(yaml_get(config, "stale_after"), diags, ERR_RANGE, "stale_after must be from 2s to 1h");
+        err = first_of(err, yaml_error(yaml_get(config, "stale_after"), diags, ERR_RANGE, "stale_after must be from 2s to 1h"));
     settings->vehicles_max = (uint32_t)vehicles_max;
     scene->record_ms = settings->record_ms;
-    return ERR_OK;
+    return err;
 }
 
 static void stop(void *self)
@@ -387,8 +401,24 @@ static void stop(void *self)
     mem_free(scene);
 }
 
+/* `citybrain check`: all that start() would say of the file, at once. */
+static enum err check(const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
+{
+    struct scene_count scene = {.hub = NULL};
+    struct count_settings settings = COUNT_SETTINGS_DEFAULT;
+    enum err err = read_settings(&scene, config, diags, &settings);
+    enum err one = env->hub != NULL ? find_resources(&scene, env, config, diags) : ERR_OK;
+    err = err != ERR_OK ? err : one;
+    one = load_network(&scene, env, config, diags);
+    road_nearest_destroy(scene.nearest);
+    road_network_destroy(scene.network);
+    return err != ERR_OK ? err : one;
+}
+
 static enum err start(const struct scene_env *env, struct yaml_node config, struct diag_list *diags, void **ret_scene)
 {
+    if (env->check_only)
+        return check(env, config, diags);
     struct scene_count *scene = mem_alloc_zero(1, sizeof(*scene));
     if (scene == NULL)
         return ERR_NO_MEMORY;

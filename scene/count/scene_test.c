@@ -362,6 +362,48 @@ static void broken_files_are_refused_with_their_place(void **state)
     bench_stop(&bench);
 }
 
+/* `citybrain check`: the keys and every mistake in them at once; nothing is made, and the data folder is not looked at. */
+static void a_check_starts_nothing(void **state)
+{
+    static const struct {
+        const char *config;
+        bool has_hub;
+        size_t n;
+        const char *says[3];
+    } rows[] = {
+        {CONFIG "network: '{data}/not/made/yet.net.xml'\n", true, 0, {NULL}},
+        {CONFIG, true, 1, {"count.yaml:1: "}},
+        {CONFIG "network: mine.net.xml\n", true, 1, {"/nowhere/mine.net.xml: cannot open"}},
+        {CONFIG "network: '{data}/n.net.xml'\nrecord_evry: 1s\nstale_after: 1s\nvehicles_max: 1\n", true, 3,
+            {"count.yaml:6: ", "count.yaml:8: ", "count.yaml:7: stale_after must be from 2s to 1h"}},
+        {CONFIG "network: '{data}/n.net.xml'\nrecord_every: 1ms\n", false, 1, {"count.yaml:6: record_every must be"}},
+    };
+    int64_t before = mem_n_live();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct diag_list diags = {.n = 0};
+        struct yaml *yaml;
+        struct hub hub = {NULL};
+        void *scene = &hub; /* anything but what a start would leave */
+        assert_ok(yaml_load_str(str_from_c(rows[i].config), "count.yaml", NULL, &yaml));
+        struct scene_env env = {.hub = rows[i].has_hub ? &hub : NULL,
+            .clock = clock_system(),
+            .city_dir = "/nowhere",
+            .data_dir = "/nothing/made",
+            .party = STR("h/count"),
+            .check_only = true};
+        enum err err = scene_count_ops.start(&env, yaml_root(yaml), &diags, &scene);
+        assert_int_equal(err == ERR_OK, rows[i].n == 0);
+        assert_ptr_equal(scene, &hub);
+        if (diags.n != rows[i].n)
+            fail_msg("row %zu: %zu errors, first \"%s\"", i, diags.n, diags.n > 0 ? diags.diags[0].text : "");
+        for (size_t k = 0; k < diags.n; k++)
+            if (strstr(diags.diags[k].text, rows[i].says[k]) == NULL)
+                fail_msg("row %zu: \"%s\" does not say \"%s\"", i, diags.diags[k].text, rows[i].says[k]);
+        yaml_destroy(yaml);
+    }
+    assert_int_equal(mem_n_live(), before);
+}
+
 /* Every allocation of the start fails once; of a tick, too: the second is dropped, the scene goes on. */
 static void memory_may_fail_anywhere(void **state)
 {
@@ -413,6 +455,7 @@ int main(void)
         cmocka_unit_test(silence_is_published_as_stale),
         cmocka_unit_test(the_record_waits_for_its_subscriber),
         cmocka_unit_test(broken_files_are_refused_with_their_place),
+        cmocka_unit_test(a_check_starts_nothing),
         cmocka_unit_test(memory_may_fail_anywhere),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
