@@ -27,11 +27,20 @@ enum http_access {
     HTTP_DIGEST,    /* RFC 2617 Digest, MD5, qop=auth: cameras (GA/T 1400) */
 };
 
+/* What a person may do beside looking; GB/T 39477 keeps the three apart, so nobody has two. Bits. */
+enum http_role {
+    HTTP_MANAGE = 1,  /* contracts of the party they act for */
+    HTTP_AUDIT = 2,   /* sees all uses and every history, signs nothing */
+    HTTP_OPERATE = 4, /* health and systems, no contracts */
+};
+
 struct http_identity {
-    struct str party;  /* "hangzhou/scene.parking", "hangzhou/post.mayor"; empty when public */
-    struct str area;   /* the area whose subtree it may see: "hangzhou.xihu" */
-    struct str person; /* sign-in name of a person; empty for programs */
-    struct str device; /* Digest user: a camera's id; else empty */
+    struct str party;    /* "hangzhou/scene.parking", "hangzhou/post.mayor"; empty when public */
+    struct str area;     /* the area whose subtree it may see: "hangzhou.xihu" */
+    struct str person;   /* sign-in name of a person; empty for programs */
+    struct str device;   /* Digest user: a camera's id; else empty */
+    struct str acts_for; /* the party whose contracts a person manages: "hangzhou/police"; a program's and a post's own */
+    unsigned roles;      /* bits of enum http_role; programs have none */
 };
 
 struct http_route {

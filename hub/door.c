@@ -240,36 +240,14 @@ static void handle_object(struct http_exchange *x, void *context)
 
 /* ---- GET /hub/v1/resources, /hub/v1/contracts: what the asker offers or has a contract for ---- */
 
-static void put_title(struct json_writer *w, struct str zh, struct str en)
-{
-    json_key(w, "title");
-    json_begin_object(w);
-    json_field_str(w, "zh", zh);
-    json_field_str(w, "en", en);
-    json_end_object(w);
-}
-
 static void put_resource(struct json_writer *w, const struct hub_resource *resource)
 {
     json_begin_object(w);
     json_field_str(w, "resource", resource->name);
     json_field_str(w, "party", resource->party);
-    put_title(w, resource->title_zh, resource->title_en);
+    hub_put_title(w, "title", resource->title_zh, resource->title_en);
     json_field_c(w, "kind", hub_kind_names[resource->kind]);
-    json_key(w, "fields");
-    json_begin_array(w);
-    for (size_t i = 0; i < resource->n_fields; i++) {
-        const struct hub_field *field = &resource->fields[i];
-        json_begin_object(w);
-        json_field_str(w, "name", field->name);
-        json_field_c(w, "type", value_type_name(field->type));
-        json_field_c(w, "class", hub_class_names[field->class]);
-        json_field_bool(w, "key", field->is_key);
-        json_field_str(w, "meaning", field->meaning);
-        json_field_str(w, "unit", field->unit);
-        json_end_object(w);
-    }
-    json_end_array(w);
+    hub_put_fields(w, resource);
     json_end_object(w);
 }
 
@@ -568,6 +546,8 @@ size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max)
     size_t n = 0;
     if (n < max)
         mounts[n++] = (struct http_mount){.routes = hub_routes, .n_routes = hub_n_routes, .context = hub};
+    if (n < max)
+        mounts[n++] = (struct http_mount){.routes = hub_catalog_routes, .n_routes = hub_n_catalog_routes, .context = hub};
     for (struct hub_system *system = hub->systems; system && n < max; system = system->next)
         if (system->mount.n_routes)
             mounts[n++] = system->mount;

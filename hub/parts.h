@@ -44,6 +44,8 @@ enum err hub_quota_open(struct hub *hub, struct diag_list *diags) MUST_CHECK; /*
 void hub_quota_close(struct hub *hub);                                        /* writes the exact counts */
 void hub_quota_take(struct hub_contract *contract, struct wall_time now, struct decide_counters *ret_before);
 void hub_quota_give_back(struct hub_contract *contract, struct wall_time now);
+/* Uses of the running day and month. Any thread. */
+void hub_quota_used(const struct hub_contract *contract, struct wall_time now, int64_t *ret_day, int64_t *ret_month);
 /* Is what was taken counted on disk? When not, the writing is on its way. */
 bool hub_quota_is_reserved(struct hub_contract *contract);
 /* Remembers state and hash of a contract: what hub_contract_set_state() said outlives a restart. */
@@ -120,6 +122,14 @@ void hub_calls_resume(struct hub *hub); /* those that waited for a reservation *
 enum err hub_sources_create(struct hub *hub) MUST_CHECK;
 void hub_sources_destroy(struct hub *hub);
 void hub_sources_tell_all(struct hub *hub); /* a new subscriber came; any thread */
+
+/* ---- hub/catalog.c ---- */
+struct json_writer;
+void hub_put_title(struct json_writer *w, const char *key, struct str zh, struct str en);
+void hub_put_party(struct json_writer *w, const struct hub *hub, const char *key, struct str name); /* {"party":…,"title":…} */
+void hub_put_fields(struct json_writer *w, const struct hub_resource *resource);
+extern const struct http_route hub_catalog_routes[];
+extern const size_t hub_n_catalog_routes;
 
 /* ---- hub/door.c ---- */
 extern const struct http_route hub_routes[];

@@ -63,9 +63,8 @@ void hub_quota_take(struct hub_contract *contract, struct wall_time now, struct 
     int64_t before[QUOTA_N] = {0};
     if (contract->terms.per_second != DECIDE_NONE)
         ret_before->second = take(&contract->second, SECOND_BITS, second_of(now));
-    for (int i = 0; i < QUOTA_N; i++)
-        if (contract->quotas[i].limit != DECIDE_NONE)
-            before[i] = take(&contract->quotas[i].used, COUNT_BITS, period_of(contract, i, now));
+    for (int i = 0; i < QUOTA_N; i++) /* also where there is no limit: the catalog shows how much */
+        before[i] = take(&contract->quotas[i].used, COUNT_BITS, period_of(contract, i, now));
     ret_before->day = before[QUOTA_DAY];
     ret_before->month = before[QUOTA_MONTH];
 }
@@ -75,16 +74,27 @@ void hub_quota_give_back(struct hub_contract *contract, struct wall_time now)
     if (contract->terms.per_second != DECIDE_NONE)
         give_back(&contract->second, SECOND_BITS, second_of(now));
     for (int i = 0; i < QUOTA_N; i++)
-        if (contract->quotas[i].limit != DECIDE_NONE)
-            give_back(&contract->quotas[i].used, COUNT_BITS, period_of(contract, i, now));
+        give_back(&contract->quotas[i].used, COUNT_BITS, period_of(contract, i, now));
 }
-
-/* ---- the reservation on disk ---- */
 
 static uint64_t count_of(uint64_t word)
 {
     return word & ((UINT64_C(1) << COUNT_BITS) - 1);
 }
+
+static int64_t used_in(const struct hub_contract *contract, int quota, struct wall_time now)
+{
+    uint64_t used = atomic_load_explicit(&contract->quotas[quota].used, memory_order_relaxed);
+    return used >> COUNT_BITS == period_of(contract, quota, now) ? (int64_t)count_of(used) : 0;
+}
+
+void hub_quota_used(const struct hub_contract *contract, struct wall_time now, int64_t *ret_day, int64_t *ret_month)
+{
+    *ret_day = used_in(contract, QUOTA_DAY, now);
+    *ret_month = used_in(contract, QUOTA_MONTH, now);
+}
+
+/* ---- the reservation on disk ---- */
 
 static enum err store(struct db *db, struct hub_contract *contract, int quota, uint64_t packed)
 {
@@ -258,7 +268,7 @@ static enum err store_exact(struct hub *hub, struct db *db)
     for (size_t i = 0; !err && i < hub->n_contracts; i++)
         for (int j = 0; !err && j < QUOTA_N; j++) {
             uint64_t used = atomic_load(&hub->contracts[i]->quotas[j].used);
-            if (hub->contracts[i]->quotas[j].limit != DECIDE_NONE && used)
+            if (used)
                 err = store(db, hub->contracts[i], j, used);
         }
     if (!err)

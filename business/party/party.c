@@ -17,6 +17,8 @@
 
 #define TOKEN_HEX 64
 
+const char *const party_role_names[] = {"manage", "audit", "operate", NULL}; /* in the order of enum http_role's bits */
+
 static int by_name(const void *a, const void *b)
 {
     return str_compare(((const struct party_person *)a)->name, ((const struct party_person *)b)->name);
@@ -35,10 +37,35 @@ struct party_person *party_person_find(struct party_people *people, struct str n
 
 /* ---- parties.yaml ---- */
 
+/* One role a person: who manages contracts does not audit them, and who operates the systems does neither (GB/T 39477). */
+static void read_roles(const struct str_map *parties, struct yaml_node map, struct diag_list *diags, struct party_person *ret)
+{
+    struct yaml_node list = yaml_get(map, "roles");
+    ret->acts_for = ret->post;
+    if (!yaml_is_none(yaml_get(map, "for")) && yaml_get_str(map, "for", true, diags, &ret->acts_for) == ERR_OK &&
+        str_map_find(parties, ret->acts_for) < 0)
+        yaml_error(
+            yaml_get(map, "for"), diags, ERR_NOT_FOUND, "there is no party \"" STR_FORMAT "\"; declare it above", STR_ARG(ret->acts_for));
+    if (yaml_is_none(list))
+        return;
+    for (size_t i = 0; i < yaml_n_items(list); i++) {
+        unsigned role = 0;
+        for (size_t at = 0; party_role_names[at]; at++)
+            if (str_equal_c(yaml_text(yaml_item(list, i)), party_role_names[at]))
+                role = 1u << at;
+        if (!role)
+            yaml_error(yaml_item(list, i), diags, ERR_RANGE, "\"" STR_FORMAT "\" is no role; the roles are manage, audit and operate",
+                STR_ARG(yaml_text(yaml_item(list, i))));
+        ret->roles |= role;
+    }
+    if (ret->roles & (ret->roles - 1))
+        yaml_error(list, diags, ERR_DENIED, "manage, audit and operate are kept apart; give one of them to another person");
+}
+
 static void read_person(const struct party_options *options, const struct str_map *parties, struct yaml_node map, struct diag_list *diags,
     struct party_person *ret)
 {
-    static const char *const keys[] = {"name", "title", "post", "area", "password", NULL};
+    static const char *const keys[] = {"name", "title", "post", "for", "roles", "area", "password", NULL};
     struct str password = STR_NONE;
     *ret = (struct party_person){.has_demo_password = false};
     yaml_check_keys(map, keys, diags);
@@ -48,6 +75,7 @@ static void read_person(const struct party_options *options, const struct str_ma
     if (yaml_get_str(map, "post", true, diags, &ret->post) == ERR_OK && str_map_find(parties, ret->post) < 0)
         yaml_error(yaml_get(map, "post"), diags, ERR_NOT_FOUND, "there is no party \"" STR_FORMAT "\"; declare it above, kind: post",
             STR_ARG(ret->post));
+    read_roles(parties, map, diags, ret);
     struct yaml_node title = yaml_get(map, "title");
     yaml_get_str(title, "zh", true, diags, &ret->title_zh);
     yaml_get_str(title, "en", true, diags, &ret->title_en);
@@ -196,7 +224,7 @@ enum err party_token(void *context, struct str token, struct http_identity *ret_
                                             : NULL;
     if (!found)
         return ERR_UNAUTHENTICATED;
-    *ret_identity = (struct http_identity){.party = found->name, .area = found->area};
+    *ret_identity = (struct http_identity){.party = found->name, .area = found->area, .acts_for = found->name};
     return ERR_OK;
 }
 

@@ -89,6 +89,8 @@ static void a_session_lasts_over_a_restart_but_not_for_ever(void **state)
     assert_ok(party_session(people, (struct str){token, 64}, &identity));
     assert_str(identity.party, "h/post.mayor");
     assert_str(identity.person, "mayor");
+    assert_str(identity.acts_for, "h/world");
+    assert_int_equal(identity.roles, HTTP_MANAGE);
     assert_ok(party_session_begin(people, mayor, loop_thread_loop(f.thread), on_stored, &stored, second));
     wait_for(&stored);
     party_close(people);
@@ -202,6 +204,9 @@ static void a_mistake_in_the_file_is_told_with_its_mend(void **state)
             "there twice", true},
         {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, pasword: demo}\n", "password", true},
         {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/b, area: h}\n", "no party \"h/b\"", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, roles: [king]}\n", "\"king\" is no role", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, roles: [manage, audit]}\n", "are kept apart", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, for: h/b, roles: [audit]}\n", "no party \"h/b\"", true},
         {POST "people:\n  - {name: A b, title: {zh: 一, en: a}, post: h/a, area: h}\n", "is no name", true},
     };
     struct party_fixture f;

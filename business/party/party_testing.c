@@ -13,12 +13,13 @@
 static const char areas_yaml[] =
     "areas:\n  - {name: h, title: {zh: 市, en: city}, level: city, outline: [[120.0, 30.0], [120.4, 30.0], [120.4, 30.4]]}\n"
     "  - {name: h.x, title: {zh: 区, en: district}, level: district, outline: [[120.0, 30.0], [120.2, 30.0], [120.2, 30.2]]}\n";
-static const char parties_yaml[] = "parties:\n  - {name: h/world, title: {zh: 世界, en: World}, kind: program, token: demo}\n"
-                                   "  - {name: h.x/sensor, title: {zh: 感, en: Sensor}, kind: program, token: demo}\n"
-                                   "  - {name: h/post.mayor, title: {zh: 岗, en: Post}, kind: post}\n"
-                                   "  - {name: h.x/post.clerk, title: {zh: 岗, en: Post}, kind: post}\n"
-                                   "people:\n  - {name: mayor, title: {zh: 市长, en: Mayor}, post: h/post.mayor, area: h, password: demo}\n"
-                                   "  - {name: clerk, title: {zh: 员, en: Clerk}, post: h.x/post.clerk, area: h.x}\n";
+static const char parties_yaml[] =
+    "parties:\n  - {name: h/world, title: {zh: 世界, en: World}, kind: program, token: demo}\n"
+    "  - {name: h.x/sensor, title: {zh: 感, en: Sensor}, kind: program, token: demo}\n"
+    "  - {name: h/post.mayor, title: {zh: 岗, en: Post}, kind: post}\n"
+    "  - {name: h.x/post.clerk, title: {zh: 岗, en: Post}, kind: post}\n"
+    "people:\n  - {name: mayor, title: {zh: 市长, en: Mayor}, post: h/post.mayor, for: h/world, roles: [manage], area: h, password: demo}\n"
+    "  - {name: clerk, title: {zh: 员, en: Clerk}, post: h.x/post.clerk, area: h.x}\n";
 
 void party_fixture_write(const char *path, const char *text)
 {

@@ -14,6 +14,8 @@
 
 struct party_person {
     struct str name, post, area, title_zh, title_en;
+    struct str acts_for; /* the post itself, unless `for:` says another party */
+    unsigned roles;      /* bits of enum http_role */
     bool has_demo_password;
     char encoded[PARTY_ENCODED_MAX]; /* "": no password, nobody signs in. The sign-in thread's after the start */
 };
@@ -46,6 +48,7 @@ struct party_people {
     size_t n_sessions;
 };
 
+extern const char *const party_role_names[]; /* by bit of enum http_role; ends with NULL */
 struct party_person *party_person_find(struct party_people *people, struct str name);
 
 /* session.c: the table and its copy on disk. */

@@ -42,6 +42,13 @@ static void reply_person(struct http_exchange *x, struct party_people *people, c
     json_begin_object(&w);
     json_field_str(&w, "person", person->name);
     json_field_str(&w, "party", person->post);
+    json_field_str(&w, "for", person->acts_for);
+    json_key(&w, "roles");
+    json_begin_array(&w);
+    for (size_t i = 0; party_role_names[i]; i++)
+        if (person->roles & 1u << i)
+            json_put_str(&w, str_from_c(party_role_names[i]));
+    json_end_array(&w);
     json_field_str(&w, "area", person->area);
     json_field_str(&w, "level", area >= 0 ? area_at(options->areas, (size_t)area)->level : STR_NONE);
     put_text(&w, "title", person->title_zh, person->title_en);

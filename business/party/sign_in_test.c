@@ -112,7 +112,8 @@ static void signs_in_and_out(void **state)
     assert_int_equal(ask(door, "GET", NULL, NULL, NULL, body, sizeof(body)), 401);
     sign_in(door, "mayor", cookie, sizeof(cookie));
     assert_int_equal(ask(door, "GET", NULL, cookie, NULL, body, sizeof(body)), 200);
-    assert_non_null(strstr(body, "\"person\":\"mayor\",\"party\":\"h/post.mayor\",\"area\":\"h\",\"level\":\"city\""));
+    assert_non_null(strstr(body,
+        "\"person\":\"mayor\",\"party\":\"h/post.mayor\",\"for\":\"h/world\",\"roles\":[\"manage\"],\"area\":\"h\",\"level\":\"city\""));
     assert_non_null(strstr(body, "\"title\":{\"zh\":\"市长\",\"en\":\"Mayor\"}"));
     assert_non_null(strstr(body, "\"city\":{\"name\":\"h\""));
     assert_non_null(strstr(body, "\"time_zone\":\"UTC\""));

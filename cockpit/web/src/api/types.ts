@@ -8,9 +8,14 @@ export interface Text {
 export type LonLat = [number, number];
 export type State = 'calm' | 'amber' | 'red' | 'stale';
 
+/** Kept apart (GB/T 39477): nobody has two. */
+export type Role = 'manage' | 'audit' | 'operate';
+
 export interface Session {
   person: string;
   party: string;
+  for: string; // the party whose contracts they keep
+  roles: Role[];
   area: string;
   level: string;
   title: Text;

@@ -42,6 +42,9 @@ export const en: Record<Key, string> = {
   'top.skip': 'Skip to the main figure',
   'top.menu': 'Menu',
 
+  'top.pages': 'Pages',
+  'page.catalog': 'Catalog',
+
   'link.live': 'Live',
   'link.connecting': 'Connecting',
   'link.lost': 'Connection lost',

@@ -12,11 +12,28 @@ function* sources(dir: string): Generator<string> {
   for (const name of readdirSync(dir)) {
     const path = join(dir, name);
     if (statSync(path).isDirectory()) yield* sources(path);
-    else if (/\.(vue|ts)$/.test(name) && !/\.test\.ts$/.test(name) && !/i18n\/(zh|en)/.test(path)) yield path;
+    else if (/\.(vue|ts)$/.test(name) && !/\.test\.ts$/.test(name) && !/i18n\//.test(path)) yield path;
   }
 }
 
 const placeholders = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]!).sort();
+
+const WORDS = import.meta.glob<{ zh?: Record<string, string>; en?: Record<string, string> }>('./*.ts', { eager: true });
+const pageWords = Object.entries(WORDS).filter(([path, m]) => m.zh && m.en && !/\/(zh|en)\.ts$/.test(path));
+
+describe('the words of the pages', () => {
+  it.each(pageWords)('%s: the same keys and placeholders in both languages, Chinese in Chinese, all used', (path, { zh: chinese, en: english }) => {
+    expect(Object.keys(english!).sort()).toEqual(Object.keys(chinese!).sort());
+    const code = [...sources(src)].map((file) => readFileSync(file, 'utf8')).join('\n');
+    for (const [key, text] of Object.entries(chinese!)) {
+      expect(text.trim() && english![key]!.trim(), key).not.toBe('');
+      expect(/\p{Script=Han}/u.test(text), `${path} ${key}`).toBe(true);
+      expect(placeholders(english![key]!), key).toEqual(placeholders(text));
+      const stem = key.slice(0, key.lastIndexOf('_') + 1);
+      expect(code.includes(`'${key}'`) || (stem !== '' && code.includes(`\`${stem}\${`)), `${path}: '${key}' is used by nobody`).toBe(true);
+    }
+  });
+});
 
 describe('the words', () => {
   it('are the same keys in both languages, none empty', () => {
@@ -34,7 +51,7 @@ describe('the words', () => {
   });
 
   it('are all used, and no template carries words of its own', () => {
-    const all = [...sources(src)].map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+    const all = [...sources(src), join(src, 'i18n/index.ts')].map((path) => ({ path, text: readFileSync(path, 'utf8') }));
     const code = all.map((f) => f.text).join('\n');
     const unused = Object.keys(zh).filter((key) => {
       const family = key.slice(0, key.lastIndexOf('.') + 1);

@@ -21,10 +21,13 @@ export function setLanguage(next: Language): void {
   localStorage.setItem(STORED, next);
 }
 
+/** Title of the page shown. */
+export const titleKey = ref<Key>('app.cockpit');
+
 if (typeof document !== 'undefined') {
   watchEffect(() => {
     document.documentElement.lang = language.value === 'zh' ? 'zh-CN' : 'en';
-    document.title = `${t('app.name')} · ${t('app.cockpit')}`;
+    document.title = `${t('app.name')} · ${t(titleKey.value)}`;
   });
 }
 
@@ -34,6 +37,11 @@ export function fill(text: string, values: Record<string, string | number>): str
 
 export function t(key: Key, values: Record<string, string | number> = {}): string {
   return fill((language.value === 'zh' ? zh : en)[key], values);
+}
+
+/** The words of one page, which load with it: `const w = words(zh, en)`, then `w('key')`. The type demands the same keys. */
+export function words<K extends string>(inChinese: Record<K, string>, inEnglish: Record<K, string>): (key: K, values?: Record<string, string | number>) => string {
+  return (key, values = {}) => fill((language.value === 'zh' ? inChinese : inEnglish)[key], values);
 }
 
 /** A title as a city's files give it; the other language stands in where one is missing. */

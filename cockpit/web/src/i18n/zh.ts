@@ -41,6 +41,9 @@ export const zh = {
   'top.skip': '跳到主要数字',
   'top.menu': '菜单',
 
+  'top.pages': '页面',
+  'page.catalog': '数据目录',
+
   'link.live': '实时',
   'link.connecting': '正在连接',
   'link.lost': '连接中断',
