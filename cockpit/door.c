@@ -167,6 +167,7 @@ struct history_request {
 static void history_read(struct cockpit_history *history)
 {
     struct history_request *request = container_of(history, struct history_request, history);
+    enum err err = history->err;
     struct buf out;
     struct json_writer w;
     buf_init(&out, ANSWER_MAX);
@@ -178,11 +179,12 @@ static void history_read(struct cockpit_history *history)
     json_key(&w, "points");
     json_put_raw(&w, buf_str(&history->points));
     json_end_object(&w);
-    if (history->err == ERR_OK && out.err == ERR_OK)
+    err = err != ERR_OK ? err : out.err;
+    buf_finish(&history->points); /* now: the request lies in the exchange's arena, and may be gone with the reply */
+    if (err == ERR_OK)
         http_reply_json(request->x, 200, buf_str(&out));
     else
-        http_reply_err(request->x, history->err != ERR_OK ? history->err : out.err, STR("the history could not be read"));
-    buf_finish(&history->points);
+        http_reply_err(request->x, err, STR("the history could not be read"));
     buf_finish(&out);
 }
 

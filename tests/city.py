@@ -76,8 +76,8 @@ class City:
         if self.own_data:
             shutil.copytree(made_data(), self.data, dirs_exist_ok=True)
         self.brain = self.world = None
-        jar = http.cookiejar.CookieJar()
-        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar))
+        self.cookies = http.cookiejar.CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies))
 
     def __enter__(self):
         try:
