@@ -26,7 +26,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define MOUNTS_MAX 32
+#define OWN_MOUNTS 4 /* beside the hub's: cockpit, people, screens, description */
 #define EXIT_BAD_INPUT 2
 #define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
 
@@ -34,7 +34,7 @@ struct door { /* one HTTP loop with its server */
     struct loop_thread *thread;
     struct http_server *server;
     struct cockpit_face *face;
-    struct http_mount mounts[MOUNTS_MAX];
+    struct http_mount *mounts; /* owned; as many as the city has, systems of a connector with a door one each */
     size_t n_mounts;
     struct brain *brain;
     enum err err;
@@ -192,6 +192,21 @@ static enum err open_cockpit(struct brain *brain, struct diag_list *diags)
     return err == ERR_OK ? ERR_OK : diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
 }
 
+static enum err collect_mounts(struct door *door)
+{
+    struct brain *brain = door->brain;
+    size_t n = hub_mounts(brain->hub, NULL, 0);
+    door->mounts = mem_alloc_zero(n + OWN_MOUNTS, sizeof(*door->mounts));
+    if (!door->mounts)
+        return ERR_NO_MEMORY;
+    door->n_mounts = hub_mounts(brain->hub, door->mounts, n);
+    door->mounts[door->n_mounts++] = cockpit_face_mount(door->face);
+    door->mounts[door->n_mounts++] = party_mount(brain->people);
+    door->mounts[door->n_mounts++] = (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web};
+    door->mounts[door->n_mounts++] = (struct http_mount){.routes = http_openapi_routes, .n_routes = 1, .context = &brain->openapi};
+    return ERR_OK;
+}
+
 /* On the door's own loop. */
 static void open_door(void *context)
 {
@@ -199,13 +214,10 @@ static void open_door(void *context)
     struct brain *brain = door->brain;
     struct diag diag = {""};
     door->err = cockpit_face_create(brain->cockpit, loop_thread_loop(door->thread), &door->face);
+    if (door->err == ERR_OK)
+        door->err = collect_mounts(door);
     if (door->err != ERR_OK)
         return;
-    door->n_mounts = hub_mounts(brain->hub, door->mounts, MOUNTS_MAX - 4);
-    door->mounts[door->n_mounts++] = cockpit_face_mount(door->face);
-    door->mounts[door->n_mounts++] = party_mount(brain->people);
-    door->mounts[door->n_mounts++] = (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web};
-    door->mounts[door->n_mounts++] = (struct http_mount){.routes = http_openapi_routes, .n_routes = 1, .context = &brain->openapi};
     if (!brain->openapi.mounts) /* the same for every door but for the contexts */
         brain->openapi =
             (struct http_openapi){.title = "citybrain", .version = CITYBRAIN_VERSION, .mounts = door->mounts, .n_mounts = door->n_mounts};
@@ -318,6 +330,7 @@ static void go_down(struct brain *brain)
     for (size_t i = 0; i < brain->n_doors; i++) {
         loop_thread_stop(brain->doors[i].thread);
         cockpit_face_destroy(brain->doors[i].face);
+        mem_free(brain->doors[i].mounts);
     }
     scenes_destroy(brain->scenes);
     cockpit_destroy(brain->cockpit);

@@ -543,13 +543,16 @@ const size_t hub_n_routes = sizeof hub_routes / sizeof *hub_routes;
 
 size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max)
 {
+    const struct http_mount own[] = {
+        {.routes = hub_routes, .n_routes = hub_n_routes, .context = hub},
+        {.routes = hub_catalog_routes, .n_routes = hub_n_catalog_routes, .context = hub},
+    };
     size_t n = 0;
-    if (n < max)
-        mounts[n++] = (struct http_mount){.routes = hub_routes, .n_routes = hub_n_routes, .context = hub};
-    if (n < max)
-        mounts[n++] = (struct http_mount){.routes = hub_catalog_routes, .n_routes = hub_n_catalog_routes, .context = hub};
-    for (struct hub_system *system = hub->systems; system && n < max; system = system->next)
-        if (system->mount.n_routes)
-            mounts[n++] = system->mount;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (n++ < max)
+            mounts[n - 1] = own[i];
+    for (const struct hub_system *system = hub->systems; system; system = system->next)
+        if (system->mount.n_routes && n++ < max)
+            mounts[n - 1] = system->mount;
     return n;
 }

@@ -307,6 +307,61 @@ static void from_the_shell(void **state)
     free(words);
 }
 
+#define N_DOORS 40
+
+static char door_paths[N_DOORS + 1][16];
+static struct http_route door_routes[N_DOORS + 1];
+static size_t n_doors;
+
+static void handle_door(struct http_exchange *x, void *context)
+{
+    http_reply_json(x, 200, STR("{}"));
+}
+
+static void mount_one(void *system, struct http_mount *ret_mount)
+{
+    snprintf(door_paths[n_doors], sizeof door_paths[n_doors], "/door/%zu", n_doors);
+    door_routes[n_doors] = (struct http_route){.pattern = door_paths[n_doors], .access = HTTP_PUBLIC, .handle = handle_door};
+    *ret_mount = (struct http_mount){.routes = &door_routes[n_doors++], .n_routes = 1, .context = system};
+}
+
+static int make_many_doors(void **state)
+{
+    static struct hub_system_ops with_door;
+    static const struct hub_system_ops *const connectors[] = {&with_door, NULL};
+    with_door = fake_system_ops;
+    with_door.mount = mount_one;
+    fake_city_make(&door.city);
+    door.city.connectors = connectors;
+    for (int i = 0; i < N_DOORS; i++) {
+        char file[32], text[256];
+        snprintf(file, sizeof file, "systems/d%d.yaml", i);
+        snprintf(text, sizeof text,
+            "party: h/police\nconnector: fake\nresources:\n"
+            "  - {name: d%d, title: {zh: 物, en: D}, kind: stream, fields: [{name: a, type: text, class: open}]}\n",
+            i);
+        fake_city_write(&door.city, file, text);
+    }
+    fake_door_start(&door);
+    return 0;
+}
+
+/* However many systems of a city have a door of their own, none is left out without a word. */
+static void every_systems_door_is_there(void **state)
+{
+    struct http_mount mounts[6] = {{NULL}};
+    assert_int_equal(n_doors, N_DOORS + 1); /* and systems/police.yaml */
+    size_t n = hub_mounts(door.city.hub, NULL, 0);
+    assert_true(n > n_doors);
+    assert_int_equal(hub_mounts(door.city.hub, mounts, 5), n);
+    assert_non_null(mounts[4].routes);
+    assert_null(mounts[5].routes);
+    for (size_t i = 0; i < n_doors; i++)
+        assert_int_equal(ask("GET", door_paths[i], NULL, NULL), 200);
+    assert_int_equal(ask("GET", "/hub/v1/resources", "police", NULL), 200);
+    door.city.connectors = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(objects_and_lists, make, finish),
         cmocka_unit_test_setup_teardown(the_ledgers_files, make, finish),
         cmocka_unit_test_setup_teardown(from_the_shell, make, finish),
+        cmocka_unit_test_setup_teardown(every_systems_door_is_there, make_many_doors, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,9 +50,10 @@ static void start_server(void *context)
     const struct http_server_options options = {
         .address = "127.0.0.1",
         .mounts = door->mounts,
-        .n_mounts = hub_mounts(door->city.hub, door->mounts, 8),
+        .n_mounts = hub_mounts(door->city.hub, door->mounts, FAKE_DOOR_MOUNTS_MAX),
         .auth = {.token = by_token},
     };
+    assert(options.n_mounts <= FAKE_DOOR_MOUNTS_MAX);
     door->err = http_server_create(loop_thread_loop(door->http_thread), &options, &diag, &door->server);
     if (!door->err)
         door->port = http_server_port(door->server);

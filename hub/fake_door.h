@@ -7,11 +7,13 @@
 
 #include "hub/fake.h"
 
+#define FAKE_DOOR_MOUNTS_MAX 64
+
 struct fake_door {
     struct fake_city city;
     struct loop_thread *hub_thread, *http_thread;
     struct http_server *server;
-    struct http_mount mounts[8];
+    struct http_mount mounts[FAKE_DOOR_MOUNTS_MAX];
     struct crypto_key *key;
     uint16_t port;
     char url[64];

@@ -62,7 +62,8 @@ void hub_stop(struct hub *hub);
 /* After hub_stop() and ledger_close(), while the loops that made uses still exist. Takes NULL. */
 void hub_destroy(struct hub *hub);
 
-/* The doors of the hub and of its connectors; at most `max`, returns how many. They live as long as the hub. */
+/* The doors of the hub and of its connectors: the first `max` of them; returns how many there are, also when more than `max`. They live as
+ * long as the hub. */
 size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max);
 
 /* http_auth.digest_ha1 for the systems' doors; `hub` must be cast to its context. ERR_UNAUTHENTICATED: no system knows the user. */
