@@ -213,11 +213,11 @@ enum err builder_publish(struct builder *builder)
 
 static enum err read_checkpoint(struct builder *builder, const char *path, struct checkpoint *ret_checkpoint, struct diag *diag)
 {
-    struct note_verifier verifier = {.name = builder->origin};
+    struct note_verifier verifier = {.name = builder->origin, .type = NOTE_LOG};
     struct str text;
     struct diag cause = {""};
     crypto_key_public(builder->key, verifier.key);
-    enum err err = note_key_id(builder->origin, verifier.key, &verifier.id);
+    enum err err = note_key_id(builder->origin, NOTE_LOG, verifier.key, &verifier.id);
     if (!err)
         err = note_open(buf_str(&builder->note), &verifier, &text, &cause);
     if (!err)

@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define KEY_TYPE_ED25519 1
-#define DASH "\xe2\x80\x94 " /* em dash, space */
+#define DASH "\xe2\x80\x94 "        /* em dash, space */
+#define COSIGNATURE_LENGTH (8 + 64) /* POSIX seconds, big-endian; Ed25519 */
 
 /* ---- small readers ---- */
 
@@ -70,13 +70,13 @@ bool note_is_key_name(struct str name)
 
 /* ---- keys ---- */
 
-enum err note_key_id(struct str name, const uint8_t public_key[32], uint32_t *ret_id)
+enum err note_key_id(struct str name, enum note_type type, const uint8_t public_key[32], uint32_t *ret_id)
 {
     struct buf bytes;
     buf_init(&bytes, NOTE_MAX);
     buf_append_str(&bytes, name);
     buf_append_byte(&bytes, '\n');
-    buf_append_byte(&bytes, KEY_TYPE_ED25519);
+    buf_append_byte(&bytes, (char)type);
     buf_append(&bytes, public_key, 32);
     enum err err = bytes.err;
     if (!err) {
@@ -87,13 +87,13 @@ enum err note_key_id(struct str name, const uint8_t public_key[32], uint32_t *re
     return err;
 }
 
-enum err note_vkey_write(struct str name, const uint8_t public_key[32], struct buf *out)
+static enum err write_vkey(struct str name, enum note_type type, const uint8_t public_key[32], struct buf *out)
 {
     uint32_t id;
-    uint8_t key[33] = {KEY_TYPE_ED25519};
+    uint8_t key[33] = {(uint8_t)type};
     if (!note_is_key_name(name))
         return ERR_RANGE;
-    enum err err = note_key_id(name, public_key, &id);
+    enum err err = note_key_id(name, type, public_key, &id);
     if (err)
         return err;
     memcpy(key + 1, public_key, 32);
@@ -103,16 +103,27 @@ enum err note_vkey_write(struct str name, const uint8_t public_key[32], struct b
     return out->err;
 }
 
+enum err note_vkey_write(struct str name, const uint8_t public_key[32], struct buf *out)
+{
+    return write_vkey(name, NOTE_LOG, public_key, out);
+}
+
+enum err note_witness_vkey_write(struct str name, const uint8_t public_key[32], struct buf *out)
+{
+    return write_vkey(name, NOTE_WITNESS, public_key, out);
+}
+
 /* The Base64 part of a vkey: the type's byte, then the key. */
-static enum err parse_key_bytes(struct str base64, uint8_t ret_key[32], struct diag *diag)
+static enum err parse_key_bytes(struct str base64, enum note_type type, uint8_t ret_key[32], struct diag *diag)
 {
     struct buf bytes;
     buf_init(&bytes, 4096); /* keys of other types may be longer */
     enum err err = base64.len <= 4096 ? crypto_unbase64(base64, &bytes) : ERR_SYNTAX;
     if (err)
         diag_set(diag, err, NULL, 0, "the verifier key's last part is not Base64");
-    else if (bytes.len == 0 || bytes.ptr[0] != KEY_TYPE_ED25519)
-        err = diag_set(diag, ERR_UNSUPPORTED, NULL, 0, "the verifier key is not of type 1 (Ed25519), the only one known here");
+    else if (bytes.len == 0 || bytes.ptr[0] != (char)type)
+        err = diag_set(diag, ERR_UNSUPPORTED, NULL, 0, "the verifier key is not of type %d, %s", (int)type,
+            type == NOTE_LOG ? "a log's (Ed25519), the only one known here" : "a witness's (Ed25519 cosignatures)");
     else if (bytes.len != 33)
         err = diag_set(diag, ERR_SYNTAX, NULL, 0, "an Ed25519 key has 32 bytes; this one has %zu", bytes.len - 1);
     else
@@ -121,10 +132,10 @@ static enum err parse_key_bytes(struct str base64, uint8_t ret_key[32], struct d
     return err;
 }
 
-enum err note_verifier_parse(struct str vkey, struct note_verifier *ret_verifier, struct diag *diag)
+static enum err parse_vkey(struct str vkey, enum note_type type, struct note_verifier *ret_verifier, struct diag *diag)
 {
     struct str rest, id_text, key_text;
-    struct note_verifier verifier;
+    struct note_verifier verifier = {.type = type};
     uint8_t id_bytes[4];
     if (!str_cut(vkey, '+', &verifier.name, &rest) || !str_cut(rest, '+', &id_text, &key_text))
         return diag_set(diag, ERR_SYNTAX, NULL, 0, "the verifier key is not of the form NAME+ID+KEY");
@@ -132,9 +143,9 @@ enum err note_verifier_parse(struct str vkey, struct note_verifier *ret_verifier
         return diag_set(diag, ERR_SYNTAX, NULL, 0, "the verifier key's name is empty or holds a space");
     if (id_text.len != 8 || crypto_unhex(id_text, id_bytes, sizeof id_bytes))
         return diag_set(diag, ERR_SYNTAX, NULL, 0, "the verifier key's id is not 8 hexadecimal digits");
-    enum err err = parse_key_bytes(key_text, verifier.key, diag);
+    enum err err = parse_key_bytes(key_text, type, verifier.key, diag);
     if (!err)
-        err = note_key_id(verifier.name, verifier.key, &verifier.id);
+        err = note_key_id(verifier.name, type, verifier.key, &verifier.id);
     if (err)
         return err;
     uint32_t id = (uint32_t)id_bytes[0] << 24 | (uint32_t)id_bytes[1] << 16 | (uint32_t)id_bytes[2] << 8 | id_bytes[3];
@@ -145,7 +156,32 @@ enum err note_verifier_parse(struct str vkey, struct note_verifier *ret_verifier
     return ERR_OK;
 }
 
-/* ---- notes ---- */
+enum err note_verifier_parse(struct str vkey, struct note_verifier *ret_verifier, struct diag *diag)
+{
+    return parse_vkey(vkey, NOTE_LOG, ret_verifier, diag);
+}
+
+enum err note_witness_parse(struct str vkey, struct note_verifier *ret_verifier, struct diag *diag)
+{
+    return parse_vkey(vkey, NOTE_WITNESS, ret_verifier, diag);
+}
+
+/* ---- signing ---- */
+
+static void put_u32(uint32_t number, uint8_t out[4])
+{
+    for (size_t i = 0; i < 4; i++)
+        out[i] = (uint8_t)(number >> (24 - 8 * i));
+}
+
+static void put_line(struct str name, const uint8_t *bytes, size_t len, struct buf *out)
+{
+    buf_append_c(out, DASH);
+    buf_append_str(out, name);
+    buf_append_byte(out, ' ');
+    crypto_base64((struct str){(const char *)bytes, len}, out);
+    buf_append_byte(out, '\n');
+}
 
 enum err note_sign(struct str text, struct str name, const struct crypto_key *key, struct buf *out)
 {
@@ -154,21 +190,51 @@ enum err note_sign(struct str text, struct str name, const struct crypto_key *ke
     if (!note_is_key_name(name) || !str_ends_with(text, STR("\n")))
         return ERR_RANGE;
     crypto_key_public(key, public_key);
-    enum err err = note_key_id(name, public_key, &id);
+    enum err err = note_key_id(name, NOTE_LOG, public_key, &id);
     if (!err)
         err = crypto_sign(key, text, bytes + 4);
     if (err)
         return err;
-    for (size_t i = 0; i < 4; i++)
-        bytes[i] = (uint8_t)(id >> (24 - 8 * i));
+    put_u32(id, bytes);
     buf_append_str(out, text);
-    buf_append_c(out, "\n" DASH);
-    buf_append_str(out, name);
-    buf_append_byte(out, ' ');
-    crypto_base64((struct str){(const char *)bytes, sizeof bytes}, out);
     buf_append_byte(out, '\n');
+    put_line(name, bytes, sizeof bytes, out);
     return out->err;
 }
+
+/* What a witness signs: when, and the whole text. */
+static void put_cosigned(struct str text, int64_t time_s, struct buf *out)
+{
+    buf_printf(out, "cosignature/v1\ntime %" PRId64 "\n", time_s);
+    buf_append_str(out, text);
+}
+
+enum err note_cosign(struct str text, struct str name, const struct crypto_key *key, int64_t time_s, struct buf *out)
+{
+    uint8_t public_key[32], bytes[4 + COSIGNATURE_LENGTH];
+    uint32_t id;
+    struct buf message;
+    if (!note_is_key_name(name) || !str_ends_with(text, STR("\n")) || time_s < 0)
+        return ERR_RANGE;
+    crypto_key_public(key, public_key);
+    buf_init(&message, NOTE_MAX + 64);
+    put_cosigned(text, time_s, &message);
+    enum err err = message.err;
+    if (!err)
+        err = note_key_id(name, NOTE_WITNESS, public_key, &id);
+    if (!err)
+        err = crypto_sign(key, buf_str(&message), bytes + 4 + 8);
+    buf_finish(&message);
+    if (err)
+        return err;
+    put_u32(id, bytes);
+    put_u32((uint32_t)((uint64_t)time_s >> 32), bytes + 4);
+    put_u32((uint32_t)time_s, bytes + 8);
+    put_line(name, bytes, sizeof bytes, out);
+    return out->err;
+}
+
+/* ---- opening ---- */
 
 /* Splits at the last empty line; the text keeps its newline. */
 static bool split(struct str note, struct str *ret_text, struct str *ret_signatures)
@@ -191,8 +257,33 @@ static bool has_control_bytes(struct str note)
     return false;
 }
 
+static uint32_t get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* The signature proper, without its key id. ERR_CRYPTO. */
+static enum err check_signature(
+    const struct note_verifier *verifier, struct str text, const uint8_t *signature, size_t len, int64_t *ret_time_s)
+{
+    if (verifier->type == NOTE_LOG) {
+        *ret_time_s = 0;
+        return len == 64 ? crypto_verify(verifier->key, text, signature) : ERR_CRYPTO;
+    }
+    if (len != COSIGNATURE_LENGTH || signature[0] > 0x7f) /* the time has 63 bits */
+        return ERR_CRYPTO;
+    struct buf message;
+    *ret_time_s = (int64_t)((uint64_t)get_u32(signature) << 32 | get_u32(signature + 4));
+    buf_init(&message, NOTE_MAX + 64);
+    put_cosigned(text, *ret_time_s, &message);
+    enum err err = message.err ? message.err : crypto_verify(verifier->key, buf_str(&message), signature + 8);
+    buf_finish(&message);
+    return err;
+}
+
 /* One signature line. *ret_is_valid: it is of this key, and right. ERR_CRYPTO: of this key, and wrong. */
-static enum err check_line(struct str line, struct str text, const struct note_verifier *verifier, struct buf *bytes, bool *ret_is_valid)
+static enum err check_line(
+    struct str line, struct str text, const struct note_verifier *verifier, struct buf *bytes, bool *ret_is_valid, int64_t *ret_time_s)
 {
     struct str name, base64;
     *ret_is_valid = false;
@@ -206,44 +297,80 @@ static enum err check_line(struct str line, struct str text, const struct note_v
     if (err)
         return err;
     const uint8_t *p = (const uint8_t *)bytes->ptr;
-    uint32_t id = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-    if (id != verifier->id || !str_equal(name, verifier->name))
+    if (get_u32(p) != verifier->id || !str_equal(name, verifier->name))
         return ERR_OK;
-    if (bytes->len != 4 + 64)
-        return ERR_CRYPTO;
-    err = crypto_verify(verifier->key, text, p + 4);
+    err = check_signature(verifier, text, p + 4, bytes->len - 4, ret_time_s);
     *ret_is_valid = !err;
     return err;
 }
 
-enum err note_open(struct str note, const struct note_verifier *verifier, struct str *ret_text, struct diag *diag)
+static enum err open_note(struct str note, struct str *ret_text, struct str *ret_signatures, struct diag *diag)
 {
-    struct str text, signatures, line;
-    if (note.len > NOTE_MAX || has_control_bytes(note) || !str_is_utf8(note) || !split(note, &text, &signatures))
+    if (note.len > NOTE_MAX || has_control_bytes(note) || !str_is_utf8(note) || !split(note, ret_text, ret_signatures))
         return diag_set(diag, ERR_SYNTAX, NULL, 0, "this is no signed note: a text, an empty line, then signature lines");
-    struct buf bytes;
-    buf_init(&bytes, NOTE_MAX);
-    enum err err = ERR_OK;
-    bool is_signed = false;
-    int n = 0;
-    while (!err && note_next_line(&signatures, &line)) {
-        bool is_valid;
-        err = ++n > NOTE_SIGNATURES_MAX ? ERR_SYNTAX : check_line(line, text, verifier, &bytes, &is_valid);
-        is_signed |= !err && is_valid;
-    }
-    buf_finish(&bytes);
+    return ERR_OK;
+}
+
+enum err note_text(struct str note, struct str *ret_text, struct diag *diag)
+{
+    struct str text, signatures;
+    enum err err = open_note(note, &text, &signatures, diag);
+    if (!err)
+        *ret_text = text;
+    return err;
+}
+
+/* Tells which signature failed, and how. */
+static enum err tell_signature(enum err err, int n, const struct note_verifier *verifier, struct diag *diag)
+{
     if (err == ERR_SYNTAX)
         return diag_set(diag, err, NULL, 0, "signature line %d of the note is malformed", n);
     if (err == ERR_CRYPTO)
         return diag_set(diag, err, NULL, 0, "the signature of \"" STR_FORMAT "\" is wrong: the note was changed, or another key signed it",
             STR_ARG(verifier->name));
+    return err;
+}
+
+enum err note_open_line(struct str note, const struct note_verifier *verifier, struct str *ret_text, struct buf *line_out,
+    int64_t *ret_time_s, struct diag *diag)
+{
+    struct str text, signatures, line, first = STR_NONE;
+    enum err err = open_note(note, &text, &signatures, diag);
     if (err)
         return err;
-    if (!is_signed)
-        return diag_set(diag, ERR_CRYPTO, NULL, 0, "no signature is of the key \"" STR_FORMAT "\" (%08" PRIx32 ")", STR_ARG(verifier->name),
-            verifier->id);
+    struct buf bytes;
+    buf_init(&bytes, NOTE_MAX);
+    int64_t time_s = 0;
+    int n = 0;
+    while (!err && note_next_line(&signatures, &line)) {
+        bool is_valid;
+        int64_t line_time_s;
+        err = ++n > NOTE_SIGNATURES_MAX ? ERR_SYNTAX : check_line(line, text, verifier, &bytes, &is_valid, &line_time_s);
+        if (err || !is_valid || first.len > 0)
+            continue;
+        first = (struct str){line.ptr, line.len + 1}; /* with its newline */
+        time_s = line_time_s;
+    }
+    buf_finish(&bytes);
+    if (err)
+        return tell_signature(err, n, verifier, diag);
+    if (first.len == 0)
+        return diag_set(diag, ERR_NOT_FOUND, NULL, 0, "no signature is of the key \"" STR_FORMAT "\" (%08" PRIx32 ")",
+            STR_ARG(verifier->name), verifier->id);
+    if (line_out)
+        buf_append_str(line_out, first);
+    if (line_out && line_out->err)
+        return line_out->err;
     *ret_text = text;
+    *ret_time_s = time_s;
     return ERR_OK;
+}
+
+enum err note_open(struct str note, const struct note_verifier *verifier, struct str *ret_text, struct diag *diag)
+{
+    int64_t time_s;
+    enum err err = note_open_line(note, verifier, ret_text, NULL, &time_s, diag);
+    return err == ERR_NOT_FOUND ? ERR_CRYPTO : err;
 }
 
 /* ---- checkpoints ---- */
