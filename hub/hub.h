@@ -99,11 +99,13 @@ struct hub_subscribe_options {
     enum bus_when_full when_full;
     int64_t from_ms; /* replay what the provider keeps since this wall time first; 0: only what comes */
     void (*on_rows)(void *context, const struct hub_window *window, struct rows *rows); /* borrows */
-    void (*on_end)(void *context, const struct hub_refusal *why); /* the contract ended or was suspended; may be NULL */
+    void (*on_end)(void *context,
+        const struct hub_refusal *why); /* the contract ended, or was suspended, or its day's or month's uses are used up; may be NULL */
     void *context;
 };
 struct hub_subscription;
-/* On `options->loop`'s thread or before loops run. Everything in options is copied. ERR_DENIED with the rule in *ret_refusal (may be NULL).
+/* On `options->loop`'s thread or before loops run. Everything in options is copied. ERR_DENIED, or ERR_BUSY (the uses of the
+ * day or month are used up), with the rule in *ret_refusal (may be NULL).
  * One that is wanted for good is better begun by hub_keep_start() (hub/keep.h), which begins again what ended. */
 enum err hub_subscribe(struct hub *hub, const struct hub_subscribe_options *options, struct hub_refusal *ret_refusal,
     struct hub_subscription **ret_subscription) MUST_CHECK;

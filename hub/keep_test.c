@@ -93,11 +93,12 @@ static void set_state(enum hub_contract_state to)
     fake_city_spin(&city);
 }
 
-/* Time passes second by second, as timers that start timers want it. */
+/* Time passes in steps, as timers that start timers want it: of a second, or of the longest pause between two tries. */
 static void pass(int n_seconds)
 {
-    for (int i = 0; i < n_seconds; i++) {
-        clock_fake_advance_ms(&city.clock, 1000);
+    for (int step; n_seconds > 0; n_seconds -= step) {
+        step = n_seconds > HUB_KEEP_RETRY_MS / 1000 ? HUB_KEEP_RETRY_MS / 1000 : 1;
+        clock_fake_advance_ms(&city.clock, 1000 * step);
         fake_city_spin(&city);
     }
 }
@@ -181,6 +182,37 @@ static void ledger_gone_for_a_while(void **state)
     hub_keep_stop(keep);
 }
 
+/* The day's windows are used up: the provider goes on, and with the next day so do the rows. */
+static void the_next_day(void **state)
+{
+    struct taker taker = {0};
+    struct diag_list diags;
+    struct hub_keep *keep;
+    fake_city_unload(&city);
+    fake_city_write(&city, "contracts/c-1.yaml",
+        "contract: h/c-1\nprovider: h/police\nconsumer: h/count\nresource: h/police/passage\nuses: [subscribe]\n"
+        "fields: [camera, time]\npurpose: traffic.count\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\n"
+        "until: 2028-01-01\nkeep: 24h\nstate: agreed\nper_day: 2\n");
+    assert_ok(fake_city_load(&city, &diags));
+    struct hub_subscribe_options options = options_for(&taker);
+    options.limit = 4;
+    assert_ok(hub_keep_start(city.hub, &options, NULL, &keep));
+    fake_city_spin(&city);
+    for (int i = 0; i < 10; i++) { /* more than its queue holds */
+        publish("c1");
+        pass(2);
+        pass(10);
+    }
+    assert_int_equal(taker.n_rows, 2);
+    clock_fake_advance_ms(&city.clock, 86400000);
+    pass(HUB_KEEP_RETRY_MS / 1000);
+    publish("c2");
+    pass(1);
+    assert_int_equal(taker.n_rows, 3);
+    assert_string_equal(taker.last, "c2");
+    hub_keep_stop(keep);
+}
+
 /* A beginning again asks for what was kept since the ending, never for what was had before. */
 static void replays_only_since_the_ending(void **state)
 {
@@ -212,7 +244,7 @@ static void replays_only_since_the_ending(void **state)
     pass(HUB_KEEP_RETRY_MS / 1000);
     for (int i = 0; i < 1000 && taker.n_rows < 3; i++)
         assert_ok(loop_run_once(city.loop, 10));
-    assert_in_range(clock_wall(&city.clock.clock).ms - fake_system.replay_from_ms, 600000, 600000 + HUB_KEEP_RETRY_MS);
+    assert_in_range(clock_wall(&city.clock.clock).ms - fake_system.replay_from_ms, 600000, 600000 + 2 * HUB_KEEP_RETRY_MS);
     hub_keep_stop(keep);
 }
 
@@ -247,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(begun_while_suspended, make, finish),
         cmocka_unit_test_setup_teardown(what_no_time_mends_is_refused, make, finish),
         cmocka_unit_test_setup_teardown(ledger_gone_for_a_while, make, finish),
+        cmocka_unit_test_setup_teardown(the_next_day, make, finish),
         cmocka_unit_test_setup_teardown(replays_only_since_the_ending, make, finish),
         cmocka_unit_test_setup_teardown(each_allocation_fails_once, make, finish),
     };

@@ -4,7 +4,8 @@
  * One batch's way: hub_publish() (any thread) → bus → the subscription on its loop: granted fields only → waits until the
  * window's intent leaf is durable → decided again → the consumer → after 10 s or 10,000 rows the window closes with an outcome
  * leaf (rows, digest). The next window's intent is opened ahead, so that the flow never waits for the disk. A revocation takes effect at
- * the next batch, at the latest.
+ * the next batch, at the latest. The uses of a second used up hold rows back for a moment; those of a day or a month end the subscription,
+ * since a provider must not stand still for so long.
  *
  * A subscriber that must not lose (BUS_REFUSE) holds at most `limit` batches; past it hub_publish() tells ERR_FULL to the sender.
  */
@@ -19,7 +20,7 @@
 
 #define WINDOW_ROWS_AHEAD (HUB_WINDOW_ROWS / 10) /* at 50,000 rows a second the disk has 180 ms for the next intent */
 #define WINDOW_AHEAD_MS (HUB_WINDOW_MS - 2000)
-#define RETRY_MS 1000 /* a second's quota is used up, or the ledger is full */
+#define RETRY_MS 1000 /* a second's uses are used up, or the ledger is full */
 #define LIMIT_DEFAULT 256
 #define OPTIONS_ARENA_MAX 65536
 
@@ -168,15 +169,18 @@ static void on_window(void *context, struct hub_window_state *window, enum err e
     pump(subscription);
 }
 
-/* A window under a fresh decision that counts; NULL with a retry under way, or after the end. */
-static struct hub_window_state *open_window(struct hub_subscription *subscription)
+/* A window under a fresh decision that counts; NULL with a retry under way, or after the end. `is_ahead`: while another one runs. */
+static struct hub_window_state *open_window(struct hub_subscription *subscription, bool is_ahead)
 {
     struct hub *hub = subscription->hub;
     struct wall_time now = clock_wall(hub->clock);
     struct hub_window_state *window = NULL;
     int rule = 0;
     enum err err = hub_contract_decide(subscription->contract, &subscription->request, now, true, &rule);
-    if (!err && rule && (rule < DECIDE_PER_SECOND || rule > DECIDE_PER_MONTH)) {
+    if (!err && is_ahead && (rule == DECIDE_PER_DAY || rule == DECIDE_PER_MONTH))
+        return NULL; /* the running window has its permit yet, and is the last */
+    /* A use of the next second may be permitted; one of the next day or month not soon enough for rows, or a provider, to wait. */
+    if (!err && rule != DECIDE_PERMIT && rule != DECIDE_PER_SECOND) {
         struct hub_refusal why = hub_refusal_of(subscription->contract, rule);
         end(subscription, &why);
         return NULL;
@@ -199,7 +203,7 @@ static struct hub_window_state *open_window(struct hub_subscription *subscriptio
         on_window(subscription, NULL, err);
         return NULL;
     }
-    /* Over a quota, or the ledger or the reservation is behind: rows wait in their bounded queue. */
+    /* Over the second's uses, or the ledger or the reservation is behind: rows wait in their bounded queue. */
     if (loop_timer_start(subscription->options.loop, &subscription->retry, err == ERR_STATE ? 10 : RETRY_MS))
         on_window(subscription, NULL, ERR_NO_MEMORY);
     return NULL;
@@ -239,7 +243,7 @@ static bool hand_over(struct hub_subscription *subscription)
     if (subscription->current && is_over(subscription->current, rows, now))
         close_current(subscription);
     if (!subscription->current && !subscription->retry.heap_at)
-        subscription->current = open_window(subscription);
+        subscription->current = open_window(subscription, false);
     if (!subscription->current || !hub_window_is_ready(subscription->current))
         return false;
     /* The counters were asked when the window opened; state, dates and freshness are asked for every batch. */
@@ -271,7 +275,7 @@ static void open_ahead(struct hub_subscription *subscription)
         return;
     if (hub_window_n_rows(current) >= WINDOW_ROWS_AHEAD ||
         (hub_window_n_rows(current) > 0 && hub_window_age_ms(current, clock_mono(subscription->hub->clock)) >= WINDOW_AHEAD_MS))
-        subscription->next_window = open_window(subscription);
+        subscription->next_window = open_window(subscription, true);
 }
 
 static void pump(struct hub_subscription *subscription)
@@ -457,7 +461,7 @@ enum err hub_subscribe(struct hub *hub, const struct hub_subscribe_options *opti
     if (subscription->entry == hub->source_entry)
         hub_sources_tell_all(hub);
     subscription->is_starting = true;
-    subscription->current = open_window(subscription); /* so that the first row need not wait for the disk */
+    subscription->current = open_window(subscription, false); /* so that the first row need not wait for the disk */
     subscription->is_starting = false;
     if (subscription->is_ended) {
         if (ret_refusal)

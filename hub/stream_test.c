@@ -193,6 +193,112 @@ static void revoked(void **state)
     hub_unsubscribe(subscription);
 }
 
+static void load_with_quota(const char *quota)
+{
+    char text[512];
+    struct diag_list diags;
+    fake_city_unload(&city);
+    snprintf(text, sizeof text,
+        "contract: h/c-1\nprovider: h/police\nconsumer: h/count\nresource: h/police/passage\nuses: [subscribe]\n"
+        "fields: [camera, time]\npurpose: traffic.count\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\n"
+        "until: 2028-01-01\nkeep: 24h\nstate: agreed\n%s",
+        quota);
+    fake_city_write(&city, "contracts/c-1.yaml", text);
+    assert_ok(fake_city_load(&city, &diags));
+}
+
+/* One batch a window, until nothing more is handed over; with what the disk's reservation takes. */
+static void use_windows(struct taker *taker, int n)
+{
+    for (int i = 0; i < n && !taker->ended; i++) {
+        assert_ok(publish("c1", 1)); /* the provider never waits for the next day */
+        for (int j = 0; j < 20; j++) {
+            fake_city_spin(&city);
+            clock_fake_advance_ms(&city.clock, 10);
+        }
+        clock_fake_advance_ms(&city.clock, 10000);
+        fake_city_spin(&city);
+    }
+}
+
+static void a_day_used_up_ends_it(void **state)
+{
+    static const struct {
+        const char *quota;
+        int rule;
+    } rows[] = {{"per_day: 3\n", 11}, {"per_month: 3\n", 12}};
+    for (size_t i = 0; i < 2; i++) {
+        struct taker taker = {0};
+        struct hub_subscription *subscription = NULL;
+        struct hub_refusal refusal = {0};
+        load_with_quota(rows[i].quota);
+        struct hub_subscribe_options options = options_for(&taker);
+        options.when_full = BUS_REFUSE;
+        options.limit = 2;
+        assert_ok(hub_subscribe(city.hub, &options, &refusal, &subscription));
+        use_windows(&taker, 12);
+        assert_int_equal(taker.ended, ERR_BUSY);
+        assert_int_equal(taker.ended_rule, rows[i].rule);
+        assert_int_equal(taker.n_rows, 3);
+        hub_unsubscribe(subscription);
+        subscription = NULL;
+        assert_err(hub_subscribe(city.hub, &options, &refusal, &subscription), ERR_BUSY);
+        assert_int_equal(refusal.rule, rows[i].rule);
+        assert_null(subscription);
+        clock_fake_advance_ms(&city.clock, (i == 0 ? 1 : 31) * INT64_C(86400000));
+        taker.ended = ERR_OK;
+        assert_ok(hub_subscribe(city.hub, &options, &refusal, &subscription));
+        use_windows(&taker, 1);
+        assert_int_equal(taker.n_rows, 4);
+        hub_unsubscribe(subscription);
+        fake_city_spin(&city);
+        clock_fake_advance_ms(&city.clock, 31 * INT64_C(86400000)); /* another month: the next row's uses begin at none */
+    }
+}
+
+/* The last window of the day is used to its end, though the next one, asked for ahead, is refused. */
+static void the_last_window_is_whole(void **state)
+{
+    struct taker taker = {0};
+    struct hub_subscription *subscription;
+    load_with_quota("per_day: 1\n");
+    struct hub_subscribe_options options = options_for(&taker);
+    assert_ok(hub_subscribe(city.hub, &options, NULL, &subscription));
+    for (int i = 0; i < 10; i++) {
+        assert_ok(publish("c1", 1000));
+        fake_city_spin(&city);
+        clock_fake_advance_ms(&city.clock, 10);
+    }
+    fake_city_spin(&city);
+    assert_int_equal(taker.n_rows, 10000);
+    assert_int_equal(taker.ended, ERR_OK);
+    assert_ok(publish("c1", 1000));
+    fake_city_spin(&city);
+    assert_int_equal(taker.n_rows, 10000);
+    assert_int_equal(taker.ended_rule, 11);
+    hub_unsubscribe(subscription);
+}
+
+/* Over the uses of a second it waits for the next one. */
+static void a_second_used_up_waits(void **state)
+{
+    struct taker taker = {0};
+    struct hub_subscription *subscription;
+    load_with_quota("per_second: 1\n");
+    struct hub_subscribe_options options = options_for(&taker);
+    assert_ok(hub_subscribe(city.hub, &options, NULL, &subscription));
+    for (int i = 0; i < 12; i++) { /* the second window of the same second */
+        assert_ok(publish("c1", 1000));
+        fake_city_spin(&city);
+    }
+    assert_int_equal(taker.n_rows, 10000);
+    clock_fake_advance_ms(&city.clock, 1000);
+    fake_city_spin(&city);
+    assert_int_equal(taker.n_rows, 12000);
+    assert_int_equal(taker.ended, ERR_OK);
+    hub_unsubscribe(subscription);
+}
+
 static void denied(void **state)
 {
     static const struct str plate[] = {STR_INIT("plate")};
@@ -460,6 +566,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(windows_by_rows, make, finish),
         cmocka_unit_test_setup_teardown(windows_by_time, make, finish),
         cmocka_unit_test_setup_teardown(revoked, make, finish),
+        cmocka_unit_test_setup_teardown(a_day_used_up_ends_it, make, finish),
+        cmocka_unit_test_setup_teardown(the_last_window_is_whole, make, finish),
+        cmocka_unit_test_setup_teardown(a_second_used_up_waits, make, finish),
         cmocka_unit_test_setup_teardown(denied, make, finish),
         cmocka_unit_test_setup_teardown(refuses_when_full, make, finish),
         cmocka_unit_test_setup_teardown(drops_the_oldest, make, finish),
