@@ -166,6 +166,8 @@ void cockpit_store_close(struct cockpit_store *store)
 {
     if (!store)
         return;
+    if (store->reader_thread) /* readings that were asked for are answered, not dropped with their thread */
+        loop_thread_call(store->reader_thread, nothing, NULL);
     loop_thread_stop(store->reader_thread);
     db_close(store->reader);
     if (store->writer) {

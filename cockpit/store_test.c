@@ -62,6 +62,16 @@ static struct cockpit_record record_at(const struct cockpit_indicator *indicator
             .receipt = "h.log/1"}};
 }
 
+static void remove_store(char *path)
+{
+    char side[128];
+    snprintf(side, sizeof(side), "%s-wal", path);
+    unlink(side);
+    snprintf(side, sizeof(side), "%s-shm", path);
+    unlink(side);
+    test_remove(path);
+}
+
 static void what_is_told_is_there_after_a_restart(void **state)
 {
     struct cockpit_config *config = test_config();
@@ -94,12 +104,7 @@ static void what_is_told_is_there_after_a_restart(void **state)
     cockpit_store_close(store);
     loop_thread_stop(thread);
     cockpit_config_destroy(config);
-    char side[128];
-    snprintf(side, sizeof(side), "%s-wal", path);
-    unlink(side);
-    snprintf(side, sizeof(side), "%s-shm", path);
-    unlink(side);
-    test_remove(path);
+    remove_store(path);
 }
 
 static void closing_commits_what_waits(void **state)
@@ -137,11 +142,68 @@ static void a_path_that_cannot_be_is_an_error(void **state)
     assert_int_equal(mem_n_live(), n_live);
 }
 
+#define N_READINGS 64
+#define N_POINTS 10000 /* the first reading takes its time, so that the others wait behind it */
+
+static _Atomic int n_answered;
+
+static void count_answer(struct cockpit_history *history)
+{
+    assert_ok(history->err);
+    assert_true(str_starts_with(buf_str(&history->points), STR("[[1795276800000,36]")));
+    n_answered++;
+}
+
+static void nothing(void *context) {}
+
+/* A viewer who asks for history while the brain goes down has an exchange that waits for its answer. */
+static void closing_answers_every_reading(void **state)
+{
+    static struct cockpit_history readings[N_READINGS];
+    struct cockpit_config *config = test_config();
+    const struct cockpit_indicator *speed = cockpit_config_at(config, 2);
+    char *path = test_file("");
+    struct diag diag = {""};
+    struct told told = {0};
+    struct loop_thread *thread, *viewers;
+    struct cockpit_store *store;
+    unlink(path);
+    assert_ok(loop_thread_start(clock_system(), "test", &thread));
+    assert_ok(loop_thread_start(clock_system(), "viewers", &viewers));
+    assert_ok(cockpit_store_open(path, thread, clock_system(), on_recorded, &told, &diag, &store));
+    for (int i = 0; i < N_POINTS; i++) {
+        struct cockpit_record record = record_at(speed, T0 + i, 10, true);
+        assert_ok(cockpit_store_put(store, &record));
+    }
+    wait_for(&told, N_POINTS);
+    for (int i = 0; i < N_READINGS; i++) {
+        readings[i] = (struct cockpit_history){.indicator = speed,
+            .area = STR("h"),
+            .from_ms = T0,
+            .to_ms = i == 0 ? T0 + N_POINTS : T0 + 1,
+            .loop = loop_thread_loop(viewers),
+            .done = count_answer};
+        cockpit_store_read(store, &readings[i]);
+        if (i == 0)
+            usleep(1000); /* it has begun */
+    }
+    cockpit_store_close(store);
+    loop_thread_call(viewers, nothing, NULL);
+    assert_int_equal(n_answered, N_READINGS);
+    for (int i = 0; i < N_READINGS; i++)
+        buf_finish(&readings[i].points);
+    loop_thread_stop(viewers);
+    loop_thread_stop(thread);
+    cockpit_config_destroy(config);
+    remove_store(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_told_is_there_after_a_restart),
         cmocka_unit_test(closing_commits_what_waits),
+        cmocka_unit_test(closing_answers_every_reading),
         cmocka_unit_test(a_path_that_cannot_be_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

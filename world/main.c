@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "world/beat.h"
 #include "world/cameras.h"
 #include "world/options.h"
 #include "world/streets.h"
@@ -22,6 +23,7 @@
 
 #define SETTLE_S 20        /* seconds until the vehicles that were put on the roads have found their gaps; queues build up afterwards */
 #define BEHIND_MAX_MS 2000 /* later than this, lost time is not caught up: the machine is too slow for the speed asked */
+#define ABSENT_MS 100      /* how often a standing city looks whether the brain has come */
 #define TICK_MS 250        /* how often the cameras look what is due, at least */
 #define TELL_MS 60000      /* between two lines of progress */
 #define TELL_EARLY_MS 3000 /* the first line comes soon: somebody is watching */
@@ -196,7 +198,7 @@ static void on_step(struct loop_timer *timer)
     struct world *world = container_of(timer, struct world, step_timer);
     if (!world->clock.is_set) { /* the brain is not there yet: the city stands still, as nobody would see it */
         world->step_due = now_of(world);
-        world->err = loop_timer_start(world->loop, timer, 100);
+        beat_again(world->loop, timer, ABSENT_MS, &world->err);
         return;
     }
     enum err err = streets_step(world->streets, on_passage, world);
@@ -214,15 +216,14 @@ static void on_step(struct loop_timer *timer)
         world->step_due = now_of(world);
         world->n_skipped++;
     }
-    world->err = loop_timer_start(world->loop, timer, wait_ms > 0 ? wait_ms : 0);
+    beat_again(world->loop, timer, wait_ms, &world->err);
 }
 
 static void on_tick(struct loop_timer *timer)
 {
     struct world *world = container_of(timer, struct world, tick_timer);
     cameras_tick(world->cameras);
-    if (loop_timer_start(world->loop, timer, TICK_MS))
-        loop_stop(world->loop);
+    beat_again(world->loop, timer, TICK_MS, &world->err);
 }
 
 static void on_tell(struct loop_timer *timer)
@@ -249,8 +250,7 @@ static void on_tell(struct loop_timer *timer)
     if (refused)
         (void)fprintf(stderr, "; SUMO refused %llu: %s", (unsigned long long)refused, why);
     (void)fprintf(stderr, "\n");
-    if (loop_timer_start(world->loop, timer, TELL_MS))
-        loop_stop(world->loop);
+    beat_again(world->loop, timer, TELL_MS, &world->err);
 }
 
 /* ---- life ---- */
