@@ -39,6 +39,12 @@ static size_t nesting(struct str text)
     return deepest;
 }
 
+/* jansson swallows a zero byte that stands right after a number or a word: it takes it for the end of its own buffer. */
+bool json_has_nul(struct str text)
+{
+    return text.len > 0 && memchr(text.ptr, 0, text.len) != NULL;
+}
+
 static enum err err_from_jansson(const json_error_t *error)
 {
     switch (json_error_code(error)) {
@@ -60,6 +66,8 @@ enum err json_read(struct str text, struct diag *diag, json_t **ret_json)
 
     if (nesting(text) > JSON_DEPTH_MAX)
         return diag_set(diag, ERR_TOO_LARGE, NULL, 0, "JSON is nested deeper than %d levels", JSON_DEPTH_MAX);
+    if (json_has_nul(text))
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "JSON with a zero byte");
     json = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!json)
         return diag_set(diag, err_from_jansson(&error), NULL, 0, "JSON, line %d, column %d: %s", error.line, error.column, error.text);

@@ -19,6 +19,8 @@
 /* The whole of `text` as one JSON value. ERR_SYNTAX with place and cause in `diag` (may be NULL), ERR_TOO_LARGE (depth), ERR_EXISTS (a key
  * twice). The caller drops *ret_json with json_decref(). */
 enum err json_read(struct str text, struct diag *diag, json_t **ret_json) MUST_CHECK;
+/* Whether a zero byte stands in the text; then it is no JSON, whatever jansson says. For those who call jansson themselves. */
+bool json_has_nul(struct str text);
 /* A member of an object: ERR_NOT_FOUND when absent or null, ERR_SYNTAX when of another type. Strings borrow from `object`. */
 enum err json_get_str(const json_t *object, const char *key, struct str *ret_s) MUST_CHECK;
 enum err json_get_i64(const json_t *object, const char *key, int64_t *ret_i) MUST_CHECK;

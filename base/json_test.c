@@ -52,6 +52,21 @@ static struct str nested(char *out, size_t n)
     return (struct str){out, 2 * n};
 }
 
+/* jansson swallows a zero byte after a number or a word (found by tests/decide_ts). */
+static void refuses_zero_bytes(void **state)
+{
+    (void)state;
+    static const struct str texts[] = {STR_INIT("1\0"), STR_INIT("[null\0]"), STR_INIT("{\"a\":1\0}"),
+        STR_INIT("\0"
+                 "1"),
+        STR_INIT("[1,\0 2]"), STR_INIT("\"a\0\"")};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_t *json = NULL;
+        assert_err(json_read(texts[i], NULL, &json), ERR_SYNTAX);
+        assert_null(json);
+    }
+}
+
 static void bounds_nesting(void **state)
 {
     static char text[400000];
@@ -482,6 +497,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses),
+        cmocka_unit_test(refuses_zero_bytes),
         cmocka_unit_test(bounds_nesting),
         cmocka_unit_test(gets_members),
         cmocka_unit_test(becomes_a_value),

@@ -172,10 +172,14 @@ void decide_line(struct str line, struct buf *answer)
 
     arena_init(&arena, 4 * DECIDE_NAMES_MAX * sizeof(struct str));
     /* Not json_read(): a name may hold any character here, U+0000 too, and compares byte for byte. */
-    json_t *root = json_loadb(line.ptr ? line.ptr : "", line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *root = NULL;
+    if (!json_has_nul(line))
+        root = json_loadb(line.ptr ? line.ptr : "", line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    else
+        fail(&form, "the line", "has a zero byte");
     if (root)
         rule = decide_json(&form, &arena, root);
-    else
+    else if (!form.cause)
         fail(&form, "the line", json_error_code(&error) == json_error_duplicate_key ? "has a key twice" : "is not JSON");
 
     json_writer_init(&w, answer);

@@ -200,17 +200,22 @@ static char *replaced(const char *text, const char *from, const char *to)
     return out;
 }
 
-static void expect_line(const char *line, const char *expected)
+static void expect_bytes(struct str line, const char *expected)
 {
     struct buf answer;
     buf_init(&answer, 4096);
-    decide_line(str_from_c(line), &answer);
+    decide_line(line, &answer);
     assert_ok(answer.err);
     if (expected[0] == '{')
         assert_str(buf_str(&answer), expected);
     else if (!str_starts_with(buf_str(&answer), STR("{\"error\":\"")))
-        fail_msg("%s: accepted as %.*s", line, (int)answer.len, answer.ptr);
+        fail_msg("%.*s: accepted as %.*s", (int)line.len, line.ptr, (int)answer.len, answer.ptr);
     buf_finish(&answer);
+}
+
+static void expect_line(const char *line, const char *expected)
+{
+    expect_bytes(str_from_c(line), expected);
 }
 
 static void lines(void **state)
@@ -262,6 +267,12 @@ static void lines(void **state)
     }
     expect_line("", "error");
     expect_line("[]", "error");
+    expect_bytes(STR(LINE "\0"), "error");
+    char *zero = replaced(LINE, "\"min_subjects\":null", "\"min_subjects\":null@");
+    size_t length = strlen(zero);
+    *strchr(zero, '@') = 0; /* jansson alone would swallow it */
+    expect_bytes((struct str){zero, length}, "error");
+    free(zero);
     expect_line("{}", "error");
     expect_line(LINE " x", "error");
     expect_line(LINE "\r", "{\"permit\":true,\"rule\":0}");
