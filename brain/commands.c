@@ -110,7 +110,7 @@ static const struct command_option run_options_table[] = {
     {NULL, NULL, NULL},
 };
 
-static bool set_log_level(const char *text)
+bool command_set_log_level(const char *text)
 {
     static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -129,7 +129,7 @@ static int run_run(const struct command_line *line)
         (line->values[RUN_HTTP_LOOPS] &&
             !command_number(line->values[RUN_HTTP_LOOPS], "http-loops", 1, RUN_HTTP_LOOPS_MAX, &n_http_loops)) ||
         (line->values[RUN_SPEED] && !command_number(line->values[RUN_SPEED], "speed", 0.01, 100, &speed)) ||
-        (line->values[RUN_LOG] && !set_log_level(line->values[RUN_LOG])))
+        (line->values[RUN_LOG] && !command_set_log_level(line->values[RUN_LOG])))
         return 2;
     struct run_options options = {.city_dir = line->words[0],
         .data_dir = line->values[RUN_DATA],

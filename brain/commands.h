@@ -35,7 +35,10 @@ int command_start(const struct command *command, int argc, char **argv);
 /* A number among the options: false, told on standard error, when it is none or outside of [min, max]. */
 bool command_number(const char *text, const char *name, double min, double max, double *ret_number);
 
+/* The level of --log: false, told on standard error, when there is none of that name. */
+bool command_set_log_level(const char *text);
+
 extern const struct command command_run, command_check, command_call, command_verify, command_decide, command_count, command_passages,
-    command_password;
+    command_password, command_witness;
 
 #endif

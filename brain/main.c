@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
     &command_check,
 
     &command_verify,
+    &command_witness,
     &command_decide,
     &command_count,
     &command_passages,

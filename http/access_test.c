@@ -69,6 +69,8 @@ static void knows_who_asks(void **state)
         {"DELETE /private/x HTTP/1.1\r\nHost: brain:8080\r\n" SESSION "Origin: http://evil.example\r\n\r\n", 403, "another site"},
         {"POST /json HTTP/1.1\r\nHost: brain:8080\r\nContent-Length: 2\r\n" JSON "Origin: http://evil.example\r\n\r\n{}", 403,
             "another site"},
+        {"POST /signed/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n" SESSION "\r\n{}", 200, "\"party\":\"\""},
+        {"POST /signed/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}", 200, "\"body\":2"},
         {"POST /camera/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}", 401,
             "Digest realm=\"citybrain\", qop=\"auth\", algorithm=\"MD5\""},
         {"POST /camera/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nAuthorization: Bearer good-token\r\n\r\n{}", 401, "Digest realm"},

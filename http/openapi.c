@@ -85,6 +85,7 @@ static void put_security(struct json_writer *w, enum http_access access)
     json_key(w, "security");
     switch (access) {
     case HTTP_PUBLIC:
+    case HTTP_SIGNED_BODY:
         json_put_raw(w, STR("[]"));
         break;
     case HTTP_SIGNED_IN:

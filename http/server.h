@@ -23,8 +23,10 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_HEAD };
 /* Who may ask. Nothing is HTTP_PUBLIC but the health check, the ledger's tiles, the sign-in and the screens' own static files. */
 enum http_access {
     HTTP_PUBLIC,
-    HTTP_SIGNED_IN, /* a bearer token of a program or a session of a person */
-    HTTP_DIGEST,    /* RFC 2617 Digest, MD5, qop=auth: cameras (GA/T 1400) */
+    HTTP_SIGNED_IN,   /* a bearer token of a program or a session of a person */
+    HTTP_DIGEST,      /* RFC 2617 Digest, MD5, qop=auth: cameras (GA/T 1400) */
+    HTTP_SIGNED_BODY, /* the body bears its own signature, and the handler checks it: a witness's requests. No cookie counts, any type goes
+                       */
 };
 
 /* What a person may do beside looking; GB/T 39477 keeps the three apart, so nobody has two. Bits. */

@@ -152,6 +152,7 @@ static const struct http_route routes[] = {
     {HTTP_DELETE, "/private/{name}", HTTP_SIGNED_IN, 0, on_echo, "Echo for those signed in"},
     {HTTP_POST, "/camera/{name}", HTTP_DIGEST, 100000, on_echo, "Echo for cameras"},
     {HTTP_POST, "/json", HTTP_PUBLIC, 1000, on_json, "Reads JSON"},
+    {HTTP_POST, "/signed/{name}", HTTP_SIGNED_BODY, 1000, on_echo, "Echo for bodies that sign themselves"},
     {HTTP_GET, "/large", HTTP_PUBLIC, 0, on_large, "A large answer"},
     {HTTP_GET, "/err/{err}", HTTP_PUBLIC, 0, on_err, "An error"},
     {HTTP_GET, "/files/{rest...}", HTTP_PUBLIC, 0, on_file, "Files"},
