@@ -109,7 +109,7 @@ struct child_door {
 static enum err digest_ha1(void *context, struct str user, char ret_ha1[33], struct http_identity *ret_identity)
 {
     struct child_door *door = context;
-    return system_vehicle_camera_ops.digest_ha1(door->system, user, ret_ha1, ret_identity);
+    return system_vehicle_camera_ops.door->digest_ha1(door->system, user, ret_ha1, ret_identity);
 }
 
 static void open_door(struct child_door *door, struct diag_list *diags)
@@ -132,7 +132,7 @@ static void open_door(struct child_door *door, struct diag_list *diags)
         err = system_vehicle_camera_ops.bind(door->system, &door->passage, yaml_root(yaml), diags);
     if (err != ERR_OK)
         die(diags->diags[0].text);
-    system_vehicle_camera_ops.mount(door->system, &door->mount);
+    system_vehicle_camera_ops.door->mount(door->system, &door->mount);
 }
 
 static void run_door(const char *data, int port_fd)

@@ -25,7 +25,8 @@ struct hub_running {
     struct ledger_append intent;
     struct hub_fetch fetch;
     bool is_intent_done, is_fetch_done;
-    uint16_t fields[HUB_FIELDS_MAX], keys[HUB_FIELDS_MAX];
+    struct sql_output outputs[HUB_FIELDS_MAX];
+    struct sql_constraint keys[HUB_FIELDS_MAX];
     struct buf json; /* the request while the intent is written, then the answer */
     struct loop_task task;
     struct hub_running *next; /* among those that wait */
@@ -138,6 +139,8 @@ static const char *fetch_text(enum err err)
         return "the department's system did not answer in time";
     case ERR_TOO_LARGE:
         return "the answer is larger than a call may carry; ask for fewer fields";
+    case ERR_RANGE:
+        return "the department's database cannot hold such a key";
     case ERR_FULL:
     case ERR_BUSY:
         return "the department's system has too much to do; try again";
@@ -234,7 +237,7 @@ static enum err resolve(struct hub_running *running, struct diag *diag)
     const struct hub_call *call = running->call;
     const struct hub_resource *resource = &running->entry->resource;
     for (size_t i = 0; i < call->n_fields; i++)
-        running->fields[i] = (uint16_t)hub_field_find(resource, call->fields[i]); /* granted, so declared */
+        running->outputs[i] = (struct sql_output){.column = (uint16_t)hub_field_find(resource, call->fields[i])}; /* granted, so declared */
     if (call->n_keys == 0 || call->n_keys > HUB_FIELDS_MAX)
         return diag_set(diag, ERR_RANGE, NULL, 0, "a call needs a key; name at least one key field of the resource with its value");
     for (size_t i = 0; i < call->n_keys; i++) {
@@ -242,12 +245,12 @@ static enum err resolve(struct hub_running *running, struct diag *diag)
         if (at < 0 || !resource->fields[at].is_key)
             return diag_set(diag, ERR_RANGE, NULL, 0, "\"" STR_FORMAT "\" is not a key field of the resource", STR_ARG(call->key_names[i]));
         for (size_t j = 0; j < i; j++)
-            if (running->keys[j] == at)
+            if (running->keys[j].column == at)
                 return diag_set(diag, ERR_RANGE, NULL, 0, "key \"" STR_FORMAT "\" is given twice", STR_ARG(call->key_names[i]));
         if (call->key_values[i].type != resource->fields[at].type)
             return diag_set(diag, ERR_RANGE, NULL, 0, "key \"" STR_FORMAT "\" has to be of type %s", STR_ARG(call->key_names[i]),
                 value_type_name(resource->fields[at].type));
-        running->keys[i] = (uint16_t)at;
+        running->keys[i] = (struct sql_constraint){.column = (uint16_t)at, .op = SQL_EQ, .n_values = 1, .values = &call->key_values[i]};
     }
     return ERR_OK;
 }
@@ -283,12 +286,12 @@ static void fetch(struct hub_running *running)
 {
     struct hub_call *call = running->call;
     running->fetch = (struct hub_fetch){
-        .key_fields = running->keys,
-        .key_values = call->key_values,
-        .n_keys = call->n_keys,
-        .fields = running->fields,
-        .n_fields = call->n_fields,
+        .outputs = running->outputs,
+        .n_outputs = call->n_fields,
+        .where = running->keys,
+        .n_where = call->n_keys,
         .n_rows_max = HUB_ROWS_MAX,
+        .n_bytes_max = HUB_ANSWER_BYTES,
         .loop = call->loop,
         .done = fetched,
     };

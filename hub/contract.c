@@ -202,6 +202,18 @@ static enum err read_times(struct hub_contract *contract, struct yaml_node root,
     return err;
 }
 
+/* Typed here, whatever the department's database: told by `citybrain check` also when the department is down. */
+static enum err read_condition(struct hub_contract *contract, struct yaml_node node, struct diag_list *diags)
+{
+    const struct hub_resource *resource = &contract->entry->resource;
+    struct diag why = {""};
+    enum err err =
+        sql_condition_parse(&contract->hub->arena, contract->rows, resource->columns, resource->n_fields, &why, &contract->condition);
+    return err ? yaml_error(node, diags, err, "rows: is not a condition over the fields of \"" STR_FORMAT "\": %s", STR_ARG(resource->name),
+                     why.text[0] ? why.text : err_text(err))
+               : ERR_OK;
+}
+
 static enum err read_rest(struct hub_contract *contract, struct yaml_node root, struct diag_list *diags)
 {
     size_t state;
@@ -217,6 +229,8 @@ static enum err read_rest(struct hub_contract *contract, struct yaml_node root, 
     if (!err && !str_is_empty(contract->rows) && contract->entry->resource.kind != HUB_TABLE)
         err = yaml_error(yaml_get(root, "rows"), diags, ERR_UNSUPPORTED, "rows: is for tables only; a %s has none",
             hub_kind_names[contract->entry->resource.kind]);
+    if (!err && !str_is_empty(contract->rows))
+        err = read_condition(contract, yaml_get(root, "rows"), diags);
     if (!err)
         err = yaml_get_choice(root, "state", true, diags, hub_state_names, &state);
     if (!err)
@@ -307,7 +321,7 @@ static enum err compile(struct hub_contract *contract, struct diag_list *diags)
         .binding = entry->binding,
         .fields = contract->field_ats,
         .n_fields = contract->terms.n_fields,
-        .rows_predicate = contract->rows,
+        .rows = contract->condition,
         .place = str_is_empty(contract->rows) ? contract->node : yaml_get(contract->node, "rows"),
     };
     size_t n_before = diags ? diags->n : 0;

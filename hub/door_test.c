@@ -327,10 +327,11 @@ static void mount_one(void *system, struct http_mount *ret_mount)
 
 static int make_many_doors(void **state)
 {
+    static const struct hub_system_door one_door = {.mount = mount_one};
     static struct hub_system_ops with_door;
     static const struct hub_system_ops *const connectors[] = {&with_door, NULL};
     with_door = fake_system_ops;
-    with_door.mount = mount_one;
+    with_door.door = &one_door;
     fake_city_make(&door.city);
     door.city.connectors = connectors;
     for (int i = 0; i < N_DOORS; i++) {

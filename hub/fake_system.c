@@ -43,8 +43,6 @@ static enum err fake_bind(void *system, const struct hub_resource *resource, str
 static enum err fake_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
 {
     struct fake_one *one = system;
-    if (str_equal(grant->rows_predicate, STR("bad")))
-        return yaml_error(grant->place, diags, ERR_SYNTAX, "the predicate is bad");
     struct fake_plan *plan = calloc(1, sizeof *plan);
     plan->resource = grant->resource;
     plan->next = one->plans;
@@ -65,11 +63,12 @@ static void fake_answer(struct hub_fetch *fetch)
     struct value values[HUB_FIELDS_MAX];
     fetch->err = fake_system.fetch_err;
     if (!fetch->err)
-        fetch->err = rows_create(fetch->n_fields, 1 << 20, &fetch->rows);
+        fetch->err = rows_create(fetch->n_outputs, fetch->n_bytes_max, &fetch->rows);
     for (size_t i = 0; !fetch->err && i < fake_system.n_rows; i++) {
-        for (size_t j = 0; j < fetch->n_fields; j++) {
-            const struct hub_field *field = &plan->resource->fields[fetch->fields[j]];
-            values[j] = field->type == VALUE_TEXT ? value_text(field->is_key ? fetch->key_values[0].s : field->name) : value_integer(7);
+        for (size_t j = 0; j < fetch->n_outputs; j++) {
+            const struct hub_field *field = &plan->resource->fields[fetch->outputs[j].column];
+            values[j] =
+                field->type == VALUE_TEXT ? value_text(field->is_key ? fetch->where[0].values[0].s : field->name) : value_integer(7);
         }
         fetch->err = rows_add(fetch->rows, values);
     }

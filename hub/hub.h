@@ -13,13 +13,15 @@
 #include "base/clock.h"
 #include "base/rows.h"
 #include "bus/bus.h"
+#include "db/sql.h"
 #include "http/server.h"
 #include "hub/area.h"
 #include "ledger/ledger.h"
 
 #define HUB_FIELDS_MAX                                                                                                                     \
     64 /* of one resource: the widest table of the demo has 14; GA/T 1400's passage about 70 names, of which we keep 12 */
-#define HUB_ROWS_MAX 1000 /* of one call's answer; more is "truncated" */
+#define HUB_ROWS_MAX 1000           /* of one call's answer; more is "truncated" */
+#define HUB_ANSWER_BYTES (1u << 20) /* of one call's rows as values */
 #define HUB_RECEIPT_MAX 128
 
 enum hub_kind { HUB_TABLE, HUB_STREAM, HUB_COMMAND, HUB_OBJECT };
@@ -40,6 +42,7 @@ struct hub_resource {
     struct str title_zh, title_en;
     enum hub_kind kind;
     const struct hub_field *fields;
+    const struct sql_column *columns; /* of a table: the same fields as db/sql.h takes them */
     size_t n_fields;
 };
 

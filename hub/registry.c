@@ -352,8 +352,8 @@ static enum err load_city(struct hub *hub, struct diag_list *diags)
 static void mount_systems(struct hub *hub)
 {
     for (struct hub_system *system = hub->systems; system; system = system->next)
-        if (system->system && system->ops->mount)
-            system->ops->mount(system->system, &system->mount);
+        if (system->system && system->ops->door)
+            system->ops->door->mount(system->system, &system->mount);
 }
 
 enum err hub_create(const struct hub_options *options, struct diag_list *diags, struct hub **ret_hub)
@@ -479,8 +479,8 @@ void hub_destroy(struct hub *hub)
 enum err hub_digest_ha1(const struct hub *hub, struct str user, char ret_ha1[33], struct http_identity *ret_identity)
 {
     for (const struct hub_system *system = hub->systems; system; system = system->next)
-        if (system->system && system->ops->digest_ha1) {
-            enum err err = system->ops->digest_ha1(system->system, user, ret_ha1, ret_identity);
+        if (system->system && system->ops->door && system->ops->door->digest_ha1) {
+            enum err err = system->ops->door->digest_ha1(system->system, user, ret_ha1, ret_identity);
             if (err != ERR_UNAUTHENTICATED)
                 return err;
         }

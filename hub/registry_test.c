@@ -123,7 +123,7 @@ static void wrong_files(void **state)
             "a stream has no use \"call\"; it has subscribe"},
         {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nrows: x\n" CONTRACT_TAIL, 7, "rows: is for tables only"},
         {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/vehicle\nuses: [call]\nfields: [colour]\nrows: bad\n" CONTRACT_TAIL, 7,
-            "the predicate is bad"},
+            "rows: is not a condition over the fields of \"h/police/vehicle\": at character 1: there is no field \"bad\""},
         {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nper_secnd: 1\n" CONTRACT_TAIL, 7, "per_second"},
         {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nper_day: 0\n" CONTRACT_TAIL, 7, "per_day"},
         {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nconfirmed: 2026-01-01\n" CONTRACT_TAIL, 7, "fresh_for"},

@@ -80,19 +80,23 @@ static enum err read_fields(struct hub *hub, struct hub_entry *entry, struct dia
         return yaml_error(list, diags, ERR_TOO_LARGE, "resource \"" STR_FORMAT "\" has %zu fields; %d are allowed, declare two resources",
             STR_ARG(resource->name), n, HUB_FIELDS_MAX);
     struct hub_field *fields = arena_alloc_zero(&hub->arena, n, sizeof *fields);
-    if (!fields)
+    struct sql_column *columns = arena_alloc_zero(&hub->arena, n, sizeof *columns);
+    if (!fields || !columns)
         return ERR_NO_MEMORY;
     resource->fields = fields;
+    resource->columns = columns;
     for (size_t i = 0; i < n; i++) {
         struct hub_field field = {0};
         enum err one = read_field(yaml_item(list, i), diags, &field);
         if (!one && hub_field_find(resource, field.name) >= 0)
             one = yaml_error(
                 yaml_item(list, i), diags, ERR_EXISTS, "field \"" STR_FORMAT "\" is declared twice; leave out one", STR_ARG(field.name));
-        if (!one)
+        if (!one) {
+            columns[resource->n_fields] = (struct sql_column){field.name, field.type};
             fields[resource->n_fields++] = field;
-        else if (!err)
+        } else if (!err) {
             err = one;
+        }
     }
     return err;
 }

@@ -63,9 +63,10 @@ struct hub_contract {
     struct str name, purpose;
     const struct hub_party *consumer;
     struct hub_entry *entry;
-    struct decide_contract terms; /* as decide() takes it; `state` and `fresh_until_ms` are filled in at each decision */
-    const uint16_t *field_ats;    /* the granted fields' places in the resource */
-    struct str rows;
+    struct decide_contract terms;          /* as decide() takes it; `state` and `fresh_until_ms` are filled in at each decision */
+    const uint16_t *field_ats;             /* the granted fields' places in the resource */
+    struct str rows;                       /* as the file has it; */
+    const struct sql_condition *condition; /* and typed; NULL: all rows */
     struct str legal_basis_zh, legal_basis_en;
     int64_t keep_ms, fresh_for_ms, confirmed_ms; /* DECIDE_NONE: not given */
     enum hub_contract_state file_state;

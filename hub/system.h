@@ -5,6 +5,7 @@
 #define HUB_SYSTEM_H
 
 #include "base/yaml.h"
+#include "db/sql.h"
 #include "hub/hub.h"
 
 struct hub_system_env {
@@ -29,26 +30,40 @@ struct hub_grant {
     struct yaml_node binding; /* the resource's `bind:` of the department's file */
     const uint16_t *fields;   /* indexes of the granted fields */
     size_t n_fields;
-    struct str rows_predicate; /* SQL expression over the resource's fields, from the contract; empty: all rows */
-    struct yaml_node place;    /* of the predicate, or of the contract: for errors */
+    const struct sql_condition
+        *rows;              /* the contract's, typed, columns by the resource's fields; NULL: all rows. Lives as long as the hub */
+    struct yaml_node place; /* of the condition, or of the contract: for errors */
 };
 
-/* One asking of a compiled grant. */
+/* One asking of a compiled grant: a call (keys as SQL_EQ constraints) or a part of a query. Columns are indexes of the resource's fields.
+ */
 struct hub_fetch {
-    const uint16_t *key_fields; /* indexes of the resource's key fields that are given */
-    const struct value *key_values;
-    size_t n_keys;
-    const uint16_t *fields; /* indexes of fields wanted, a subset of the grant, in the order of the answer */
-    size_t n_fields;
-    size_t n_rows_max; /* one more is asked for, to know about truncation */
-    struct loop *loop; /* where `done` runs */
+    /* asked; borrowed until `done` */
+    const struct sql_output *outputs; /* in the order of the answer; only granted columns: the decision saw to it */
+    size_t n_outputs;
+    const struct sql_constraint *where; /* all of them hold */
+    size_t n_where;
+    const struct sql_order *order;
+    size_t n_order;
+    size_t n_rows_max;  /* one more is asked for, to know about truncation */
+    size_t n_bytes_max; /* of all the rows; past it ERR_TOO_LARGE */
+    struct loop *loop;  /* where `done` runs */
     void (*done)(struct hub_fetch *fetch);
-    enum err err;      /* ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_TOO_LARGE, ERR_FULL */
-    struct rows *rows; /* taken by the caller */
+    /* answered */
+    enum err err;      /* ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_TOO_LARGE, ERR_FULL, ERR_RANGE (a value that cannot be asked with) */
+    struct rows *rows; /* values of sql_output_type() or NULL; taken by the caller */
     bool is_truncated;
     struct loop_task task;  /* the connector's */
     struct hub_fetch *next; /* the connector's */
     void *system_state;     /* the connector's */
+};
+
+/* Doors of a connector's own (vehicle_camera, push). */
+struct hub_system_door {
+    void (*mount)(void *system, struct http_mount *ret_mount); /* routes; on the hub's loop before it runs */
+    /* Who may speak at them by Digest: http_auth.digest_ha1 asks each system that has it until one knows the user. Any thread;
+     * ERR_UNAUTHENTICATED: not mine. May be NULL. */
+    enum err (*digest_ha1)(void *system, struct str user, char ret_ha1[33], struct http_identity *ret_identity);
 };
 
 struct hub_system_ops {
@@ -61,17 +76,14 @@ struct hub_system_ops {
     enum err (*bind)(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags);
     /* Tables: compiles a grant. May be NULL for connectors without tables. Plans live until close. */
     enum err (*compile)(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan);
-    /* Tables: runs a plan. Any thread; never blocks; `done` always runs, later, on fetch->loop. */
+    /* Tables: runs a plan with the grant's columns and rows, whatever is asked. Any thread; never blocks; `done` always runs, later, on
+     * fetch->loop. */
     void (*fetch)(void *plan, struct hub_fetch *fetch);
     /* Streams: hands over what is kept since `from`, in order, in batches with the resource's declared fields. On a thread of the hub's
      * own; may be NULL. */
     enum err (*replay)(void *system, const struct hub_resource *resource, struct wall_time from,
         enum err (*emit)(void *context, struct rows *rows), void *context);
-    /* Doors of its own (vehicle_camera); may be NULL. */
-    void (*mount)(void *system, struct http_mount *ret_mount);
-    /* Who may speak at those doors by Digest: http_auth.digest_ha1 asks each system that has this slot until one knows the user. Any
-     * thread; ERR_UNAUTHENTICATED: not mine. May be NULL. */
-    enum err (*digest_ha1)(void *system, struct str user, char ret_ha1[33], struct http_identity *ret_identity);
+    const struct hub_system_door *door; /* may be NULL */
     /* Stops its threads and frees; on the hub's loop's thread after the doors closed. */
     void (*close)(void *system);
 };

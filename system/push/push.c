@@ -304,10 +304,12 @@ static void push_mount(void *context, struct http_mount *ret_mount)
     *ret_mount = (struct http_mount){.routes = system->routes, .n_routes = system->n_resources, .context = system};
 }
 
+static const struct hub_system_door door_slot = {.mount = push_mount};
+
 const struct hub_system_ops system_push_ops = {
     .connector = "push",
     .open = push_open,
     .bind = push_bind,
-    .mount = push_mount,
+    .door = &door_slot,
     .close = push_close,
 };

@@ -103,7 +103,7 @@ static enum err check_field(struct sqlite_system *system, struct sqlite_connecti
     snprintf(sql, sizeof sql,
         is_select ? "SELECT \"" STR_FORMAT "\" FROM (" STR_FORMAT ")" : "SELECT \"" STR_FORMAT "\" FROM \"" STR_FORMAT "\"",
         STR_ARG(field->name), STR_ARG(text));
-    enum err err = sqlite_prepare(connection, sql, detail, sizeof detail, &statement);
+    enum err err = sqlite_prepare(connection, str_from_c(sql), detail, sizeof detail, &statement);
     if (err == ERR_SYNTAX)
         return yaml_error(node, diags, ERR_NOT_FOUND,
             "field \"" STR_FORMAT "\" is not to be had from the department's database: %s; mend the field's name or bind:",
@@ -152,18 +152,29 @@ static enum err try_plan(struct sqlite_plan *plan, const struct hub_grant *grant
 {
     struct sqlite_system *system = plan->system;
     struct sqlite_connection connection;
-    char sql[SQLITE_SQL_MAX], detail[256];
+    char detail[256];
     sqlite3_stmt *statement;
-    enum err err = sqlite_plan_sql(plan, NULL, 0, grant->fields, grant->n_fields, sql);
-    if (err || sqlite_connect(system->path, system->clock, system->timeout_ms, detail, sizeof detail, &connection))
-        return err;
-    err = sqlite_prepare(&connection, sql, detail, sizeof detail, &statement);
+    struct sql_output outputs[HUB_FIELDS_MAX];
+    const struct value *parameters;
+    size_t n_parameters;
+    struct buf sql;
+    for (size_t i = 0; i < grant->n_fields; i++)
+        outputs[i] = (struct sql_output){.column = grant->fields[i]};
+    const struct hub_fetch all = {.outputs = outputs, .n_outputs = grant->n_fields};
+    const struct sql_select select = sqlite_plan_select(plan, &all);
+    if (sqlite_connect(system->path, system->clock, system->timeout_ms, detail, sizeof detail, &connection))
+        return ERR_OK;
+    buf_init(&sql, SQLITE_SQL_MAX);
+    enum err err = sql_text(&select, SQL_SQLITE, &sql, &connection.arena, &parameters, &n_parameters);
+    if (!err)
+        err = sqlite_prepare(&connection, buf_str(&sql), detail, sizeof detail, &statement);
     if (!err)
         sqlite3_finalize(statement);
     else if (err == ERR_SYNTAX)
         err = yaml_error(grant->place, diags, ERR_SYNTAX, "the department's database refuses it: %s; mend rows: or the fields", detail);
-    else
-        err = ERR_OK;
+    else if (err == ERR_UNAVAILABLE)
+        err = ERR_OK; /* down meanwhile */
+    buf_finish(&sql);
     sqlite_disconnect(&connection);
     return err;
 }
@@ -171,21 +182,17 @@ static enum err try_plan(struct sqlite_plan *plan, const struct hub_grant *grant
 enum err sqlite_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
 {
     struct sqlite_system *system = context;
-    const char *why;
     const struct sqlite_table *table = system->tables;
     while (table && table->resource != grant->resource)
         table = table->next;
     if (!table)
         return ERR_OK; /* its binding was refused, and told */
-    if (!str_is_empty(grant->rows_predicate) && !sqlite_is_expression(grant->rows_predicate, &why))
-        return yaml_error(grant->place, diags, ERR_SYNTAX, "rows: is not an expression over the fields of \"" STR_FORMAT "\": %s",
-            STR_ARG(grant->resource->name), why);
     struct sqlite_plan *plan = mem_alloc_zero(1, sizeof *plan);
     if (!plan)
         return ERR_NO_MEMORY;
     plan->system = system;
     plan->table = table;
-    plan->predicate = grant->rows_predicate;
+    plan->rows = grant->rows;
     for (size_t i = 0; i < grant->n_fields; i++)
         plan->granted |= UINT64_C(1) << grant->fields[i];
     enum err err = try_plan(plan, grant, diags);

@@ -60,6 +60,7 @@ static enum err guard(struct sqlite_connection *connection, char *detail, size_t
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL); /* a statement is planned once, not again for each parameter of a GLOB */
     /* Reading the schema's version is the first touch of the file: here a lock or a file that is no database shows. */
     if (sqlite3_exec(db, "PRAGMA query_only = 1; PRAGMA cache_size = -4096; PRAGMA schema_version", NULL, NULL, NULL) != SQLITE_OK)
         return say(connection, detail, size, "the file cannot be read as a SQLite database");
@@ -76,6 +77,7 @@ enum err sqlite_connect(
 {
     struct stat status;
     *connection = (struct sqlite_connection){.clock = clock, .timeout_ms = timeout_ms};
+    arena_init(&connection->arena, SQLITE_PARAMETERS_MAX);
     if (stat(path, &status) != 0) {
         const char *name = strrchr(path, '/'); /* the health of a source is seen by many: no paths of the machine */
         snprintf(detail, detail_size, "there is no file %s", name ? name + 1 : path);
@@ -98,6 +100,7 @@ void sqlite_disconnect(struct sqlite_connection *connection)
     sqlite3_finalize(connection->begin);
     sqlite3_finalize(connection->commit);
     sqlite3_close_v2(connection->db);
+    arena_finish(&connection->arena);
     connection->db = NULL;
     connection->begin = connection->commit = NULL;
 }
@@ -109,17 +112,17 @@ bool sqlite_is_same_file(const struct sqlite_connection *connection, const char 
 }
 
 enum err sqlite_prepare(
-    struct sqlite_connection *connection, const char *sql, char *detail, size_t detail_size, sqlite3_stmt **ret_statement)
+    struct sqlite_connection *connection, struct str sql, char *detail, size_t detail_size, sqlite3_stmt **ret_statement)
 {
     sqlite3_stmt *statement = NULL;
     const char *rest = NULL;
-    int code = sqlite3_prepare_v3(connection->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, &rest);
+    int code = sqlite3_prepare_v3(connection->db, sql.ptr, (int)sql.len, SQLITE_PREPARE_PERSISTENT, &statement, &rest);
     int primary = code & 0xff;
     if (code != SQLITE_OK) {
         snprintf(detail, detail_size, "%s", sqlite3_errmsg(connection->db));
         return primary == SQLITE_ERROR || primary == SQLITE_AUTH ? ERR_SYNTAX : ERR_UNAVAILABLE;
     }
-    if (!statement || rest[strspn(rest, " \t\r\n;")] != '\0' || !sqlite3_stmt_readonly(statement)) {
+    if (!statement || !str_is_empty(str_trim(str_slice(sql, (size_t)(rest - sql.ptr), sql.len))) || !sqlite3_stmt_readonly(statement)) {
         sqlite3_finalize(statement);
         snprintf(detail, detail_size, "it is not one statement that only reads");
         return ERR_SYNTAX;

@@ -10,9 +10,10 @@
 #include <sqlite3.h>
 
 #define SQLITE_SQL_MAX 16384
-#define SQLITE_VALUE_MAX (1 << 20)  /* bytes of one value; a longer one is an error of the department's */
-#define SQLITE_ANSWER_MAX (1 << 20) /* bytes of one call's rows */
-#define SQLITE_STATEMENTS_MAX 16    /* kept prepared for one grant: combinations of keys and fields that its consumer asks with */
+#define SQLITE_VALUE_MAX (1 << 20)              /* bytes of one value; a longer one is an error of the department's */
+#define SQLITE_STATEMENTS_MAX 16                /* kept prepared for one grant: shapes of questions that its consumer asks */
+#define SQLITE_OUTPUTS_MAX (2 * HUB_FIELDS_MAX) /* of one asking: a query may want several figures of a field */
+#define SQLITE_PARAMETERS_MAX (4u << 20)        /* bytes of one asking's parameters */
 #define SQLITE_PATH_MAX 4096
 #define SQLITE_BUSY_MS 200 /* a call waits this long for the department's own writer */
 
@@ -24,8 +25,8 @@ struct sqlite_table { /* a resource's binding */
 
 struct sqlite_statement {
     sqlite3_stmt *statement;
-    uint16_t keys[HUB_FIELDS_MAX], fields[HUB_FIELDS_MAX];
-    size_t n_keys, n_fields;
+    uint8_t shape[SQL_SHAPE_MAX];
+    size_t n_shape;
     uint64_t used; /* the oldest goes when the cache is full */
 };
 
@@ -33,7 +34,7 @@ struct sqlite_plan { /* a compiled grant */
     struct sqlite_system *system;
     const struct sqlite_table *table;
     uint64_t granted; /* one bit a field */
-    struct str predicate;
+    const struct sql_condition *rows;
     struct sqlite_statement statements[SQLITE_STATEMENTS_MAX]; /* the thread's */
     size_t n_statements;
     struct sqlite_plan *next;
@@ -49,6 +50,7 @@ struct sqlite_connection {
     dev_t device;
     ino_t inode;
     uint64_t n_used;
+    struct arena arena; /* of one asking: its parameters */
 };
 
 struct sqlite_system {
@@ -92,15 +94,13 @@ void sqlite_disconnect(struct sqlite_connection *connection);
 bool sqlite_is_same_file(const struct sqlite_connection *connection, const char *path);
 /* One statement, nothing after it, only reading. ERR_UNAVAILABLE: the file; ERR_SYNTAX: the SQL, with SQLite's words in `detail`. */
 enum err sqlite_prepare(
-    struct sqlite_connection *connection, const char *sql, char *detail, size_t detail_size, sqlite3_stmt **ret_statement) MUST_CHECK;
+    struct sqlite_connection *connection, struct str sql, char *detail, size_t detail_size, sqlite3_stmt **ret_statement) MUST_CHECK;
 
 /* ---- plan.c ---- */
 /* A field's declared type against what the table has. */
 bool sqlite_type_fits(enum value_type type, const char *declared);
-/* Is `text` one SQL expression: no second statement, comment, parameter or sub-select, parentheses that match? */
-bool sqlite_is_expression(struct str text, const char **ret_why);
-enum err sqlite_plan_sql(
-    const struct sqlite_plan *plan, const uint16_t *keys, size_t n_keys, const uint16_t *fields, size_t n_fields, char *out) MUST_CHECK;
+/* What is asked as a question to the table, with the grant's rows. */
+struct sql_select sqlite_plan_select(const struct sqlite_plan *plan, const struct hub_fetch *fetch);
 /* Runs one asking; fills fetch->rows, is_truncated. The detail is for the health report: no data in it. */
 enum err sqlite_plan_run(
     struct sqlite_plan *plan, struct sqlite_connection *connection, struct hub_fetch *fetch, char *detail, size_t detail_size) MUST_CHECK;

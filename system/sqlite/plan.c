@@ -1,8 +1,8 @@
 /*
- * A grant as SQL: only the granted columns, only the rows of the predicate, keys as bound parameters. What is not granted is not in the
- * statement, so that it never leaves the file.
+ * A grant asked: only the granted columns, only the contract's rows, values as bound parameters (db/sql.h has the text). What is not
+ * granted is not in the statement, so that it never leaves the file.
  *
- *     SELECT "plate", "status" FROM (SELECT "plate", "status", … FROM "vehicle") WHERE (predicate) AND "plate" = ?1 LIMIT 1001
+ *     SELECT "plate", "status" FROM (SELECT "plate", "status", … FROM "vehicle") t WHERE … AND "plate" COLLATE BINARY = ?2 LIMIT ?3
  *
  * SQLite flattens the inner SELECT, so that the key uses the department's own index.
  */
@@ -10,71 +10,8 @@
 #include "system/sqlite/inside.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-/* ---- the predicate ---- */
-
-static bool is_word(struct str word, const char *const *words)
-{
-    for (; *words; words++)
-        if (str_equal_nocase(word, str_from_c(*words)))
-            return true;
-    return false;
-}
-
-/* The end of a quoted text or name that begins at `at`; len when it does not end. Doubled quotes stand for one. */
-static size_t skip_quoted(struct str text, size_t at)
-{
-    char quote = text.ptr[at] == '[' ? ']' : text.ptr[at];
-    for (at++; at < text.len; at++) {
-        if (text.ptr[at] != quote)
-            continue;
-        if (quote != ']' && at + 1 < text.len && text.ptr[at + 1] == quote)
-            at++;
-        else
-            return at + 1;
-    }
-    return text.len + 1;
-}
-
-bool sqlite_is_expression(struct str text, const char **ret_why)
-{
-    static const char *const forbidden[] = {
-        "select", "with", "union", "values", "attach", "pragma", "insert", "update", "delete", "raise", NULL};
-    int depth = 0;
-    *ret_why = "it is empty";
-    if (str_is_empty(str_trim(text)))
-        return false;
-    for (size_t at = 0; at < text.len;) {
-        unsigned char c = (unsigned char)text.ptr[at];
-        if (c == '\'' || c == '"' || c == '`' || c == '[') {
-            at = skip_quoted(text, at);
-            *ret_why = "a quote does not end";
-            if (at > text.len)
-                return false;
-        } else if (isalpha(c) || c == '_' || c >= 0x80) {
-            size_t from = at;
-            while (at < text.len && (isalnum((unsigned char)text.ptr[at]) || text.ptr[at] == '_' || (unsigned char)text.ptr[at] >= 0x80))
-                at++;
-            *ret_why = "it may only speak of the resource's own fields, not ask other tables";
-            if (is_word(str_slice(text, from, at - from), forbidden))
-                return false;
-        } else {
-            bool is_comment = at + 1 < text.len && ((c == '-' && text.ptr[at + 1] == '-') || (c == '/' && text.ptr[at + 1] == '*'));
-            *ret_why = "it holds a semicolon, a comment, a parameter or a NUL";
-            if (is_comment || c == ';' || c == '\0' || c == '?' || c == ':' || c == '@' || c == '$' || c == '#')
-                return false;
-            depth += (c == '(') - (c == ')');
-            *ret_why = "its parentheses do not match";
-            if (depth < 0)
-                return false;
-            at++;
-        }
-    }
-    return depth == 0;
-}
 
 /* ---- types ---- */
 
@@ -105,34 +42,24 @@ bool sqlite_type_fits(enum value_type type, const char *declared)
     return false;
 }
 
-/* ---- SQL ---- */
+/* ---- the question ---- */
 
-enum err sqlite_plan_sql(
-    const struct sqlite_plan *plan, const uint16_t *keys, size_t n_keys, const uint16_t *fields, size_t n_fields, char *out)
+struct sql_select sqlite_plan_select(const struct sqlite_plan *plan, const struct hub_fetch *fetch)
 {
-    const struct hub_field *all = plan->table->resource->fields;
-    struct buf sql;
-    buf_init(&sql, SQLITE_SQL_MAX - 1);
-    buf_append_c(&sql, "SELECT ");
-    for (size_t i = 0; i < n_fields; i++) {
-        assert(plan->granted >> fields[i] & 1); /* the decision saw to it */
-        buf_printf(&sql, "%s\"" STR_FORMAT "\"", i ? ", " : "", STR_ARG(all[fields[i]].name));
-    }
-    buf_append_c(&sql, " FROM ");
-    buf_append_str(&sql, plan->table->source);
-    buf_append_c(&sql, " WHERE (");
-    buf_append_str(&sql, str_is_empty(plan->predicate) ? STR("1") : plan->predicate);
-    buf_append_c(&sql, ")");
-    for (size_t i = 0; i < n_keys; i++)
-        buf_printf(&sql, " AND \"" STR_FORMAT "\" = ?%zu", STR_ARG(all[keys[i]].name), i + 1);
-    buf_printf(&sql, " LIMIT ?%zu", n_keys + 1);
-    enum err err = sql.err;
-    if (!err) {
-        memcpy(out, sql.ptr, sql.len);
-        out[sql.len] = '\0';
-    }
-    buf_finish(&sql);
-    return err;
+    for (size_t i = 0; i < fetch->n_outputs; i++)
+        assert(fetch->outputs[i].aggregate == SQL_COUNT_ALL || plan->granted >> fetch->outputs[i].column & 1); /* decided so */
+    return (struct sql_select){
+        .source = plan->table->source,
+        .columns = plan->table->resource->columns,
+        .rows = plan->rows,
+        .outputs = fetch->outputs,
+        .n_outputs = fetch->n_outputs,
+        .where = fetch->where,
+        .n_where = fetch->n_where,
+        .order = fetch->order,
+        .n_order = fetch->n_order,
+        .limit = (int64_t)fetch->n_rows_max + 1,
+    };
 }
 
 /* ---- statements kept prepared ---- */
@@ -142,13 +69,6 @@ void sqlite_plan_forget(struct sqlite_plan *plan)
     for (size_t i = 0; i < plan->n_statements; i++)
         sqlite3_finalize(plan->statements[i].statement);
     plan->n_statements = 0;
-}
-
-static bool is_for(const struct sqlite_statement *statement, const struct hub_fetch *fetch)
-{
-    return statement->n_keys == fetch->n_keys && statement->n_fields == fetch->n_fields &&
-           memcmp(statement->keys, fetch->key_fields, fetch->n_keys * sizeof(uint16_t)) == 0 &&
-           memcmp(statement->fields, fetch->fields, fetch->n_fields * sizeof(uint16_t)) == 0;
 }
 
 static struct sqlite_statement *oldest(struct sqlite_plan *plan)
@@ -163,30 +83,38 @@ static struct sqlite_statement *oldest(struct sqlite_plan *plan)
     return found;
 }
 
-static enum err find_statement(struct sqlite_plan *plan, struct sqlite_connection *connection, const struct hub_fetch *fetch, char *detail,
-    size_t size, sqlite3_stmt **ret)
+static struct sqlite_statement *find_statement(struct sqlite_plan *plan, const uint8_t *shape, size_t n_shape)
 {
-    char sql[SQLITE_SQL_MAX];
+    for (size_t i = 0; i < plan->n_statements && n_shape; i++)
+        if (plan->statements[i].n_shape == n_shape && memcmp(plan->statements[i].shape, shape, n_shape) == 0)
+            return &plan->statements[i];
+    return NULL;
+}
+
+/* The statement with its parameters; prepared once a shape. One of no shape is kept too, and never found again. */
+static enum err prepare(struct sqlite_plan *plan, struct sqlite_connection *connection, const struct sql_select *select, char *detail,
+    size_t size, struct sqlite_statement **ret, const struct value **ret_parameters, size_t *ret_n)
+{
+    uint8_t shape[SQL_SHAPE_MAX];
+    size_t n_shape = sql_shape(select, shape);
+    struct sqlite_statement *found = find_statement(plan, shape, n_shape);
+    struct buf sql;
     sqlite3_stmt *prepared;
-    for (size_t i = 0; i < plan->n_statements; i++)
-        if (is_for(&plan->statements[i], fetch)) {
-            plan->statements[i].used = ++connection->n_used;
-            *ret = plan->statements[i].statement;
-            return ERR_OK;
-        }
-    enum err err = sqlite_plan_sql(plan, fetch->key_fields, fetch->n_keys, fetch->fields, fetch->n_fields, sql);
-    if (!err)
-        err = sqlite_prepare(connection, sql, detail, size, &prepared);
+    buf_init(&sql, SQLITE_SQL_MAX);
+    enum err err = sql_text(select, SQL_SQLITE, found ? NULL : &sql, &connection->arena, ret_parameters, ret_n);
+    if (!err && !found)
+        err = sqlite_prepare(connection, buf_str(&sql), detail, size, &prepared);
+    buf_finish(&sql);
     if (err)
-        return err;
-    struct sqlite_statement *statement = oldest(plan);
-    statement->statement = prepared;
-    statement->n_keys = fetch->n_keys;
-    statement->n_fields = fetch->n_fields;
-    memcpy(statement->keys, fetch->key_fields, fetch->n_keys * sizeof(uint16_t));
-    memcpy(statement->fields, fetch->fields, fetch->n_fields * sizeof(uint16_t));
-    statement->used = ++connection->n_used;
-    *ret = prepared;
+        return err == ERR_SYNTAX ? ERR_UNAVAILABLE : err; /* the table changed under us */
+    if (!found) {
+        found = oldest(plan);
+        found->statement = prepared;
+        found->n_shape = n_shape;
+        memcpy(found->shape, shape, n_shape);
+    }
+    found->used = ++connection->n_used;
+    *ret = found;
     return ERR_OK;
 }
 
@@ -264,24 +192,25 @@ static enum err step_err(struct sqlite_connection *connection, int code, char *d
     }
 }
 
-static enum err read_rows(const struct sqlite_plan *plan, struct sqlite_connection *connection, sqlite3_stmt *statement,
+static enum err read_rows(const struct sql_select *select, struct sqlite_connection *connection, sqlite3_stmt *statement,
     struct hub_fetch *fetch, char *detail, size_t size)
 {
-    struct value values[HUB_FIELDS_MAX];
+    struct value values[SQLITE_OUTPUTS_MAX];
+    enum value_type types[SQLITE_OUTPUTS_MAX];
     int code;
+    for (size_t i = 0; i < fetch->n_outputs; i++)
+        types[i] = sql_output_type(select, &fetch->outputs[i]);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         if (rows_n(fetch->rows) == fetch->n_rows_max) {
             fetch->is_truncated = true;
             return ERR_OK;
         }
-        for (size_t i = 0; i < fetch->n_fields; i++) {
-            const struct hub_field *field = &plan->table->resource->fields[fetch->fields[i]];
-            if (!column_value(statement, (int)i, field->type, &values[i])) {
-                snprintf(detail, size, "field \"" STR_FORMAT "\" of " STR_FORMAT " holds a value that is not of type %s",
-                    STR_ARG(field->name), STR_ARG(plan->table->resource->name), value_type_name(field->type));
+        for (size_t i = 0; i < fetch->n_outputs; i++)
+            if (!column_value(statement, (int)i, types[i], &values[i])) {
+                snprintf(detail, size, "field \"" STR_FORMAT "\" holds a value that is not of type %s",
+                    STR_ARG(select->columns[fetch->outputs[i].column].name), value_type_name(types[i]));
                 return ERR_CORRUPT;
             }
-        }
         enum err err = rows_add(fetch->rows, values);
         if (err)
             return err;
@@ -292,24 +221,28 @@ static enum err read_rows(const struct sqlite_plan *plan, struct sqlite_connecti
 enum err sqlite_plan_run(
     struct sqlite_plan *plan, struct sqlite_connection *connection, struct hub_fetch *fetch, char *detail, size_t detail_size)
 {
-    sqlite3_stmt *statement;
+    struct sqlite_statement *found;
+    const struct value *parameters;
+    size_t n_parameters;
     int code = SQLITE_OK;
     connection->deadline.ns = clock_mono(connection->clock).ns + connection->timeout_ms * 1000000;
     fetch->is_truncated = false;
     fetch->rows = NULL;
-    enum err err = find_statement(plan, connection, fetch, detail, detail_size, &statement);
+    if (fetch->n_outputs > SQLITE_OUTPUTS_MAX)
+        return ERR_TOO_LARGE;
+    arena_reset(&connection->arena);
+    const struct sql_select select = sqlite_plan_select(plan, fetch);
+    enum err err = prepare(plan, connection, &select, detail, detail_size, &found, &parameters, &n_parameters);
     if (err)
-        return err == ERR_SYNTAX ? ERR_UNAVAILABLE : err; /* the table changed under us */
-    for (size_t i = 0; i < fetch->n_keys && code == SQLITE_OK; i++)
-        code = bind_value(statement, (int)i + 1, fetch->key_values[i]);
-    if (code == SQLITE_OK)
-        code = sqlite3_bind_int64(statement, (int)fetch->n_keys + 1, (int64_t)fetch->n_rows_max + 1);
-    err =
-        code == SQLITE_OK ? rows_create(fetch->n_fields, SQLITE_ANSWER_MAX, &fetch->rows) : step_err(connection, code, detail, detail_size);
+        return err;
+    for (size_t i = 0; i < n_parameters && code == SQLITE_OK; i++)
+        code = bind_value(found->statement, (int)i + 1, parameters[i]);
+    err = code == SQLITE_OK ? rows_create(fetch->n_outputs, fetch->n_bytes_max, &fetch->rows)
+                            : step_err(connection, code, detail, detail_size);
     if (!err)
-        err = read_rows(plan, connection, statement, fetch, detail, detail_size);
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
+        err = read_rows(&select, connection, found->statement, fetch, detail, detail_size);
+    sqlite3_reset(found->statement);
+    sqlite3_clear_bindings(found->statement); /* they borrow from the asking */
     if (err) {
         rows_release(fetch->rows);
         fetch->rows = NULL;

@@ -102,6 +102,10 @@ static void run_one(struct sqlite_system *system, struct hub_fetch *fetch)
         return;
     }
     enum err err = sqlite_plan_run(fetch->system_state, &system->connection, fetch, detail, sizeof detail);
+    if (err == ERR_RANGE || err == ERR_UNSUPPORTED || (err == ERR_TOO_LARGE && !detail[0])) { /* the asker's doing, not the department's */
+        answer(fetch, err);
+        return;
+    }
     if (err == ERR_UNAVAILABLE) {
         system->locked_until.ns = clock_mono(system->clock).ns + LOCKED_MS * INT64_C(1000000);
         report(system, HUB_DOWN, detail);

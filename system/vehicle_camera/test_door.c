@@ -11,7 +11,7 @@
 static enum err digest_ha1(void *context, struct str user, char ret_ha1[33], struct http_identity *ret_identity)
 {
     struct test_door *door = context;
-    return system_vehicle_camera_ops.digest_ha1(door->system, user, ret_ha1, ret_identity);
+    return system_vehicle_camera_ops.door->digest_ha1(door->system, user, ret_ha1, ret_identity);
 }
 
 static void on_fatal(void *context, const char *part, enum err err)
@@ -46,7 +46,7 @@ static void open_system(void *context)
     if (opening->err == ERR_OK)
         opening->err = system_vehicle_camera_ops.bind(door->system, &fake_passage, root, opening->diags);
     if (opening->err == ERR_OK)
-        system_vehicle_camera_ops.mount(door->system, &door->mount);
+        system_vehicle_camera_ops.door->mount(door->system, &door->mount);
 }
 
 static void open_server(void *context)

@@ -229,12 +229,13 @@ static enum err vehicle_camera_digest_ha1(void *context, struct str user, char r
     return ERR_OK;
 }
 
+static const struct hub_system_door door_slot = {.mount = vehicle_camera_mount, .digest_ha1 = vehicle_camera_digest_ha1};
+
 const struct hub_system_ops system_vehicle_camera_ops = {
     .connector = "vehicle_camera",
     .open = vehicle_camera_open,
     .bind = vehicle_camera_bind,
     .replay = vehicle_camera_replay,
-    .mount = vehicle_camera_mount,
-    .digest_ha1 = vehicle_camera_digest_ha1,
+    .door = &door_slot,
     .close = vehicle_camera_close,
 };
