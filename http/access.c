@@ -7,6 +7,7 @@
 #include "http/internal.h"
 
 #include "base/crypto.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -104,29 +105,80 @@ static enum err unauthenticated(struct http_exchange *x, const char *detail)
     return ERR_UNAUTHENTICATED;
 }
 
+/* The token after "Bearer "; NULL: the header says something else. */
+static struct str bearer(struct str authorization)
+{
+    if (!str_equal_nocase(str_slice(authorization, 0, 7), STR("Bearer ")))
+        return STR_NONE;
+    return str_trim(str_slice(authorization, 7, authorization.len));
+}
+
+static enum err ask(const struct http_auth *auth, bool is_token, struct str shown, struct http_identity *ret_identity)
+{
+    enum err (*slot)(void *, struct str, struct http_identity *) = is_token ? auth->token : auth->session;
+
+    return slot ? slot(auth->context, shown, ret_identity) : ERR_UNAUTHENTICATED;
+}
+
 static enum err check_signed_in(struct http_exchange *x)
 {
     const struct http_auth *auth = &x->server->auth;
     struct http_identity identity = {0};
-    struct str session;
+    struct str shown;
 
     if (x->n_authorization > 1)
         return unauthenticated(x, "more than one Authorization header");
     if (x->n_authorization == 1) {
-        if (!str_equal_nocase(str_slice(x->authorization, 0, 7), STR("Bearer ")))
+        shown = bearer(x->authorization);
+        if (!shown.ptr)
             return unauthenticated(x, "send a bearer token");
-        if (!auth->token || auth->token(auth->context, str_trim(str_slice(x->authorization, 7, x->authorization.len)), &identity))
+        if (ask(auth, true, shown, &identity))
             return unauthenticated(x, "this token is not known");
         return keep_identity(x, &identity);
     }
-    session = http_cookie(x, SESSION_COOKIE);
-    if (str_is_empty(session))
+    shown = http_cookie(x, SESSION_COOKIE);
+    if (str_is_empty(shown))
         return unauthenticated(x, "sign in, or send a bearer token");
-    if (!auth->session || auth->session(auth->context, session, &identity))
+    if (ask(auth, false, shown, &identity))
         return unauthenticated(x, "the session has ended; sign in again");
     if (check_browser(x))
         return ERR_DENIED;
     return keep_identity(x, &identity);
+}
+
+enum err http_access_keep(const struct http_exchange *x, struct http_credential *ret_credential)
+{
+    bool is_token = x->n_authorization == 1;
+    struct str shown = is_token ? bearer(x->authorization) : http_cookie(x, SESSION_COOKIE);
+    char *text;
+
+    *ret_credential = (struct http_credential){0};
+    if (x->match.routed->route->access != HTTP_SIGNED_IN)
+        return ERR_OK;
+    text = mem_alloc(shown.len + 1);
+    if (!text)
+        return ERR_NO_MEMORY;
+    if (shown.len)
+        memcpy(text, shown.ptr, shown.len);
+    *ret_credential = (struct http_credential){.text = text, .len = shown.len, .is_token = is_token};
+    return ERR_OK;
+}
+
+bool http_access_holds(const struct http_server *server, const struct http_credential *credential)
+{
+    struct http_identity identity = {0};
+
+    return !credential->text ||
+           ask(&server->auth, credential->is_token, (struct str){credential->text, credential->len}, &identity) == ERR_OK;
+}
+
+void http_credential_finish(struct http_credential *credential)
+{
+    if (!credential->text)
+        return;
+    crypto_wipe(credential->text, credential->len);
+    mem_free(credential->text);
+    credential->text = NULL;
 }
 
 static enum err challenge(struct http_exchange *x, bool is_stale, const char *detail)

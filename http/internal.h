@@ -69,6 +69,12 @@ struct http_exchange {
     } headers_out[HTTP_HEADERS_OUT_MAX];
 };
 
+struct http_credential { /* what an asker showed, kept to be asked again */
+    char *text;          /* owned; NULL: nothing had to be shown */
+    size_t len;
+    bool is_token; /* else a session */
+};
+
 struct http_stream {
     struct http_server *server;
     struct http_stream *previous, *next;
@@ -77,6 +83,8 @@ struct http_stream {
     struct buf waiting;
     size_t n_sent; /* of waiting */
     bool is_suspended, is_ending, is_broken;
+    struct http_credential credential;
+    struct mono_time asked; /* when the credential was last good */
     void (*on_close)(void *context);
     void *context;
 };
@@ -116,8 +124,14 @@ void http_reply_refusal(struct http_exchange *x, int status, const char *detail)
 
 /* stream.c: ends all streams when the server goes */
 void http_streams_wake_all(struct http_server *server);
+/* Closes those whose session or token is no longer good. */
+void http_streams_check(struct http_server *server, struct mono_time now);
 
 /* access.c: who is asking, and may a browser's cookie do this. ERR_OK, or the answer is made and the error returned. */
 enum err http_access_check(struct http_exchange *x) MUST_CHECK;
+/* What `x` showed, copied, for an answer that goes on without the exchange; http_credential_finish() wipes it. */
+enum err http_access_keep(const struct http_exchange *x, struct http_credential *ret_credential) MUST_CHECK;
+bool http_access_holds(const struct http_server *server, const struct http_credential *credential);
+void http_credential_finish(struct http_credential *credential);
 
 #endif

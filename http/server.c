@@ -28,6 +28,7 @@
 #define BODIES_DEFAULT (256u << 20)         /* thirty of the largest bodies at a time; a camera sends again */
 #define STREAMS_DEFAULT 1000                /* viewers of the brain itself; more come through `citybrain live` */
 #define STREAM_QUEUE_DEFAULT (1u << 20)     /* a city's whole picture, sent at the start, and some seconds of changes */
+#define STREAM_CHECK_DEFAULT_S 10           /* a hash and a look-up each: 1,000 viewers take a millisecond */
 #define SCRATCH_MAX (64u << 10)             /* one problem's text */
 #define LISTEN_BACKLOG 1024
 #define ANSWER_ROOM 4096         /* the library builds the answer's head in the same block as the request's */
@@ -51,6 +52,8 @@ static struct http_limits limits_with_defaults(struct http_limits limits)
         limits.n_streams = STREAMS_DEFAULT;
     if (!limits.stream_queue_max)
         limits.stream_queue_max = STREAM_QUEUE_DEFAULT;
+    if (!limits.stream_check_s)
+        limits.stream_check_s = STREAM_CHECK_DEFAULT_S;
     return limits;
 }
 
@@ -200,6 +203,7 @@ static void on_sweep(struct loop_timer *timer)
             shutdown(connection->fd, SHUT_RDWR);
         }
     }
+    http_streams_check(server, now);
     if (loop_timer_start(server->loop, timer, SWEEP_MS))
         log_write(LOG_ERROR, "http", "the sweep of slow connections has stopped: no memory", LOG_END);
 }

@@ -82,6 +82,7 @@ struct http_limits {            /* 0: the default in server.c, each with its rea
     size_t bodies_max;          /* bytes of all bodies that are coming in or being handled; past it 503 */
     uint32_t n_streams;         /* server-sent event connections */
     size_t stream_queue_max;    /* bytes waiting for one slow viewer; past it the viewer is closed and may come back */
+    uint32_t stream_check_s;    /* so often the session or token of an open stream is asked again */
 };
 
 struct http_server_options {
@@ -132,6 +133,8 @@ void http_reply_err(struct http_exchange *x, enum err err, struct str detail);
 void http_reply_file(struct http_exchange *x, const char *path, const char *cache_control);
 
 /* ---- server-sent events ---- */
+/* A stream ends with the session or token that opened it: it is asked again every `stream_check_s`, which counts as a use of the session.
+ */
 struct http_stream;
 /* Answers 200 text/event-stream and keeps the connection open; `on_close` runs once when the viewer is gone (the stream is freed after it).
  * ERR_FULL, ERR_NO_MEMORY: has replied 503 by itself, `on_close` never runs, just return. */

@@ -3,7 +3,7 @@
  *
  * Each viewer has a bounded queue of bytes. One that does not keep up is cut off rather than slowed down for: the
  * browser comes back by itself and gets the whole state anew. A viewer who has gone is noticed at the next event, which is why a
- * stream should send something every few seconds.
+ * stream should send something every few seconds. A stream does not outlive the session that opened it.
  */
 #include "http/internal.h"
 
@@ -77,6 +77,7 @@ static void on_free(void *cls)
     if (stream->on_close)
         stream->on_close(stream->context);
     buf_finish(&stream->waiting);
+    http_credential_finish(&stream->credential);
     mem_free(stream);
 }
 
@@ -120,9 +121,10 @@ enum err http_reply_stream(struct http_exchange *x, void (*on_close)(void *conte
     *stream =
         (struct http_stream){.server = server, .mhd = x->mhd, .fd = info ? info->connect_fd : -1, .on_close = on_close, .context = context};
     list_add(stream);
+    stream->asked = clock_mono(loop_clock(server->loop));
     buf_init(&stream->waiting, server->limits.stream_queue_max);
     buf_append_c(&stream->waiting, STREAM_HEAD);
-    if (stream->waiting.err) {
+    if (http_access_keep(x, &stream->credential) || stream->waiting.err) {
         stream->on_close = NULL;
         on_free(stream);
         return refuse(x, ERR_NO_MEMORY);
@@ -143,6 +145,18 @@ void http_streams_wake_all(struct http_server *server)
         if (stream->is_suspended)
             MHD_resume_connection(stream->mhd);
         stream->is_suspended = false;
+    }
+}
+
+void http_streams_check(struct http_server *server, struct mono_time now)
+{
+    for (struct http_stream *stream = server->streams, *next; stream; stream = next) {
+        next = stream->next;
+        if (stream->is_ending || mono_ms_between(stream->asked, now) < (int64_t)server->limits.stream_check_s * 1000)
+            continue;
+        stream->asked = now;
+        if (!http_access_holds(server, &stream->credential))
+            http_stream_close(stream);
     }
 }
 

@@ -193,6 +193,37 @@ static void places_are_limited(void **state)
     stop(t);
 }
 
+/* Signing out, or a token withdrawn, ends what was opened with it; streams that need nobody's name go on. */
+static void a_stream_ends_with_its_session(void **state)
+{
+    static const char *const asks[] = {"GET /private-stream HTTP/1.1\r\nHost: h\r\nCookie: citybrain=good-session\r\n\r\n",
+        "GET /private-stream HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer good-token\r\n\r\n", ASK};
+    struct test_server *t = start((struct http_limits){.stream_check_s = 1});
+    int fds[3];
+
+    for (int i = 0; i < 3; i++) {
+        fds[i] = test_connect(t->port);
+        test_send_c(fds[i], asks[i]);
+        assert_true(read_until(fds[i], "event: first"));
+    }
+    usleep(2500000); /* asked again twice */
+    test_server_call(t, send_second);
+    for (int i = 0; i < 3; i++)
+        assert_true(read_until(fds[i], "event: indicators"));
+    assert_int_equal(atomic_load(&t->n_closed), 0);
+    atomic_store(&t->is_signed_out, true);
+    wait_closed(t, 2);
+    assert_false(read_until(fds[0], "event:")); /* the end of the stream, and no event before it */
+    assert_false(read_until(fds[1], "event:"));
+    t->streams[0] = t->streams[2];
+    t->n_streams = 1;
+    test_server_call(t, send_second);
+    assert_true(read_until(fds[2], "event: indicators"));
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    stop(t);
+}
+
 static void survives_failing_memory(void **state)
 {
     struct test_server *t = start((struct http_limits){0});
@@ -202,7 +233,7 @@ static void survives_failing_memory(void **state)
         int fd = test_connect(t->port);
         usleep(2000); /* the connection's own memory is not what fails here */
         mem_fail_nth(nth);
-        test_send_c(fd, ASK);
+        test_send_c(fd, "GET /private-stream HTTP/1.1\r\nHost: h\r\nCookie: citybrain=good-session\r\n\r\n");
         bool came = read_until(fd, "event: first");
         mem_fail_nth(0);
         n_failed += !came; /* 503, or cut off: a browser comes back */
@@ -224,6 +255,7 @@ int main(void)
         cmocka_unit_test(one_that_left_is_noticed),
         cmocka_unit_test(a_slow_viewer_is_cut_off),
         cmocka_unit_test(places_are_limited),
+        cmocka_unit_test(a_stream_ends_with_its_session),
         cmocka_unit_test(survives_failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,11 +157,14 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/err/{err}", HTTP_PUBLIC, 0, on_err, "An error"},
     {HTTP_GET, "/files/{rest...}", HTTP_PUBLIC, 0, on_file, "Files"},
     {HTTP_GET, "/stream", HTTP_PUBLIC, 0, on_stream, "Events"},
+    {HTTP_GET, "/private-stream", HTTP_SIGNED_IN, 0, on_stream, "Events for those signed in"},
 };
 
 static enum err on_token(void *context, struct str token, struct http_identity *ret_identity)
 {
-    if (!str_equal_c(token, "good-token"))
+    const struct test_server *t = context;
+
+    if (!str_equal_c(token, "good-token") || atomic_load(&t->is_signed_out))
         return ERR_UNAUTHENTICATED;
     *ret_identity = (struct http_identity){.party = STR("hangzhou/scene.parking"), .area = STR("hangzhou")};
     return ERR_OK;
@@ -169,7 +172,9 @@ static enum err on_token(void *context, struct str token, struct http_identity *
 
 static enum err on_session(void *context, struct str session, struct http_identity *ret_identity)
 {
-    if (!str_equal_c(session, "good-session"))
+    const struct test_server *t = context;
+
+    if (!str_equal_c(session, "good-session") || atomic_load(&t->is_signed_out))
         return ERR_UNAUTHENTICATED;
     *ret_identity = (struct http_identity){.party = STR("hangzhou/post.mayor"), .area = STR("hangzhou"), .person = STR("mayor")};
     return ERR_OK;
@@ -193,7 +198,7 @@ static void start(void *context)
         .share_port = t->share_port,
         .mounts = &mount,
         .n_mounts = 1,
-        .auth = {.token = on_token, .session = on_session, .digest_ha1 = on_ha1},
+        .auth = {.context = t, .token = on_token, .session = on_session, .digest_ha1 = on_ha1},
         .limits = t->limits};
     struct diag diag = {""};
 

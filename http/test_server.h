@@ -20,7 +20,8 @@ struct test_server {
     size_t n_kept;
     struct http_stream *streams[8];
     size_t n_streams;
-    _Atomic int n_closed; /* streams whose on_close ran */
+    _Atomic int n_closed;       /* streams whose on_close ran */
+    _Atomic bool is_signed_out; /* the session that was good has ended, the token is withdrawn */
 };
 
 void test_server_start(struct test_server *t);

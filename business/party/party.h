@@ -15,7 +15,7 @@
 #define PARTY_PEOPLE_MAX 100000 /* officials of a city; 浙政钉 counted 720,000 in a province */
 #define PARTY_PROGRAMS_MAX 10000
 #define PARTY_SESSIONS_MAX 20000               /* past it the one unused for longest is signed out */
-#define PARTY_SESSION_IDLE_MS (12 * 3600000LL) /* a working day's screen stays signed in by its own requests */
+#define PARTY_SESSION_IDLE_MS (12 * 3600000LL) /* a working day's screen stays signed in by its requests and its live stream */
 #define PARTY_SESSION_LONGEST_MS (7 * 86400000LL)
 #define PARTY_SIGN_INS_WAITING 32 /* Argon2id takes about 30 ms: one second's worth; past it 503 */
 #define PARTY_DEMO_PASSWORD "citybrain-demo"

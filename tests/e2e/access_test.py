@@ -3,6 +3,7 @@ import json
 import os
 import socket
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -69,8 +70,13 @@ class Access(unittest.TestCase):
         person = City(data=self.city.data, port=self.city.port)
         person.sign_in("xihu")
         self.assertEqual(person.get("/party/v1/session")["person"], "xihu")
+        live = person.opener.open(f"{person.url}/cockpit/v1/live?area=hangzhou.xihu", timeout=30)
+        self.assertTrue(live.readline().startswith(b"retry:"))
         self.assertEqual(person.request("DELETE", "/party/v1/session")[0], 204)
         self.assertEqual(person.request("GET", "/party/v1/session")[0], 401)
+        started = time.monotonic()
+        for _ in live:  # what was opened before ends, too: the server asks again every 10 s
+            self.assertLess(time.monotonic() - started, 20, "the live stream outlives its session")
 
     def test_wrong_passwords_are_slowed_down(self):
         guesser = City(data=self.city.data, port=self.city.port)
