@@ -1,5 +1,5 @@
 /*
- * Contracts (契约) from files: read, checked against the resources and parties they name, hashed; found by name and by use.
+ * Contracts (契约) from files: read, checked against the resources and parties they name, hashed. hub/index.c finds them.
  *
  * A contract's content is immutable; its state, the end of its freshness and its counters move (atomics), so that a decision takes
  * no lock. The decision itself is hub/decide.c.
@@ -67,8 +67,8 @@ static enum err read_parties(struct hub_contract *contract, struct yaml_node roo
     return err;
 }
 
-/* A list of names as an array in the hub's arena. */
-static enum err read_names(struct hub *hub, struct yaml_node root, const char *key, size_t max, struct diag_list *diags,
+/* A list of names as an array in `arena`. */
+static enum err read_names(struct arena *arena, struct yaml_node root, const char *key, size_t max, struct diag_list *diags,
     const struct str **ret_names, size_t *ret_n)
 {
     struct yaml_node list = yaml_get(root, key);
@@ -77,7 +77,7 @@ static enum err read_names(struct hub *hub, struct yaml_node root, const char *k
     size_t n = yaml_n_items(list);
     if (n > max)
         return yaml_error(list, diags, ERR_TOO_LARGE, "%s: has %zu names; at most %zu make sense", key, n, max);
-    struct str *names = arena_alloc_zero(&hub->arena, n, sizeof *names);
+    struct str *names = arena_alloc_zero(arena, n, sizeof *names);
     if (!names)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < n; i++) {
@@ -113,7 +113,7 @@ static bool use_fits(enum hub_kind kind, struct str use)
 static enum err read_uses(struct hub_contract *contract, struct yaml_node root, struct diag_list *diags)
 {
     enum hub_kind kind = contract->entry->resource.kind;
-    enum err err = read_names(contract->hub, root, "uses", 4, diags, &contract->terms.uses, &contract->terms.n_uses);
+    enum err err = read_names(contract->arena, root, "uses", 4, diags, &contract->terms.uses, &contract->terms.n_uses);
     for (size_t i = 0; !err && i < contract->terms.n_uses; i++)
         if (!use_fits(kind, contract->terms.uses[i]))
             err = yaml_error(yaml_item(yaml_get(root, "uses"), i), diags, ERR_RANGE, "a %s has no use \"" STR_FORMAT "\"; it has %s",
@@ -135,11 +135,11 @@ static enum err read_fields(struct hub_contract *contract, struct yaml_node root
         terms->fields = object_fields;
         terms->n_fields = 1;
     } else {
-        err = read_names(contract->hub, root, "fields", HUB_FIELDS_MAX, diags, &terms->fields, &terms->n_fields);
+        err = read_names(contract->arena, root, "fields", HUB_FIELDS_MAX, diags, &terms->fields, &terms->n_fields);
     }
     if (err)
         return err;
-    uint16_t *ats = arena_alloc_zero(&contract->hub->arena, terms->n_fields, sizeof *ats);
+    uint16_t *ats = arena_alloc_zero(contract->arena, terms->n_fields, sizeof *ats);
     if (!ats)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < terms->n_fields; i++) {
@@ -258,12 +258,10 @@ static void set_integer(json_t *object, const char *key, int64_t i)
     json_object_set_new(object, key, i == DECIDE_NONE ? json_null() : json_integer(i));
 }
 
-/* SHA-256 over the RFC 8785 form of everything both parties sign; the state is not part of it. docs/hub.md lists the members. */
-static enum err hash_content(struct hub_contract *contract)
+/* Everything both parties sign; the state is not part of it. docs/hub.md lists the members. */
+enum err hub_contract_content(const struct hub_contract *contract, struct buf *out)
 {
     const struct decide_contract *terms = &contract->terms;
-    struct buf text;
-    buf_init(&text, 1u << 20);
     json_t *content = json_object(), *basis = json_object();
     json_object_set_new(content, "contract", json_of_str(contract->name));
     json_object_set_new(content, "provider", json_of_str(terms->provider));
@@ -284,31 +282,23 @@ static enum err hash_content(struct hub_contract *contract)
     set_integer(content, "per_day", terms->per_day);
     set_integer(content, "per_month", terms->per_month);
     set_integer(content, "min_subjects", terms->min_subjects);
-    enum err err = json_write_canonical(content, &text);
+    enum err err = json_write_canonical(content, out);
+    json_decref(content);
+    return err;
+}
+
+static enum err hash_content(struct hub_contract *contract)
+{
+    struct buf text;
+    buf_init(&text, HUB_CONTENT_MAX);
+    enum err err = hub_contract_content(contract, &text);
     if (!err)
         contract->hash = crypto_sha256(buf_str(&text));
-    json_decref(content);
     buf_finish(&text);
     return err;
 }
 
-/* ---- entering ---- */
-
-static enum err add_contract(struct hub *hub, struct hub_contract *contract)
-{
-    if (hub->n_contracts == hub->cap_contracts) {
-        size_t cap = hub->cap_contracts ? 2 * hub->cap_contracts : 64;
-        struct hub_contract **contracts = mem_resize(hub->contracts, cap * sizeof(struct hub_contract *));
-        if (!contracts)
-            return ERR_NO_MEMORY;
-        hub->contracts = contracts;
-        hub->cap_contracts = cap;
-    }
-    enum err err = names_put(&hub->contract_names, contract->name, contract);
-    if (!err)
-        hub->contracts[hub->n_contracts++] = contract;
-    return err;
-}
+/* ---- compiling ---- */
 
 /* Only the granted columns and rows: what is not granted never leaves the department. */
 static enum err compile(struct hub_contract *contract, struct diag_list *diags)
@@ -342,7 +332,25 @@ static void init_moving(struct hub_contract *contract)
     }
 }
 
-enum err hub_contract_load(struct hub *hub, struct yaml_node root, struct diag_list *diags)
+/* Where a contract from a file stands: one in force counts as signed by both. */
+static void init_life(struct hub_contract *contract)
+{
+    bool is_signed = contract->file_state != HUB_DRAFTED && contract->file_state != HUB_OFFERED;
+    contract->life = (struct negotiate){
+        .state = contract->file_state,
+        .drafter = NEGOTIATE_PROVIDER,
+        .suspended_by = contract->file_state == HUB_SUSPENDED ? NEGOTIATE_PROVIDER : NEGOTIATE_NOBODY,
+        .has_provider_signed = is_signed,
+        .has_consumer_signed = is_signed,
+        .from_ms = contract->terms.from_ms,
+        .until_ms = contract->terms.until_ms,
+        .fresh_for_ms = contract->fresh_for_ms,
+        .confirmed_ms = contract->confirmed_ms,
+    };
+}
+
+enum err hub_contract_read(
+    struct hub *hub, struct arena *arena, struct yaml_node root, struct diag_list *diags, struct hub_contract **ret_contract)
 {
     static const char *const keys[] = {"contract", "provider", "consumer", "resource", "uses", "fields", "rows", "purpose", "legal_basis",
         "per_second", "per_day", "per_month", "min_subjects", "from", "until", "fresh_for", "confirmed", "keep", "state", NULL};
@@ -350,15 +358,14 @@ enum err hub_contract_load(struct hub *hub, struct yaml_node root, struct diag_l
     if (yaml_kind(root) != YAML_MAP)
         return yaml_error(
             root, diags, ERR_SYNTAX, "a contract's file is a map that begins with contract: " STR_FORMAT "/c-N", STR_ARG(hub->area));
-    if (hub->n_contracts >= HUB_CONTRACTS_MAX)
-        return yaml_error(root, diags, ERR_TOO_LARGE, "more than %d contracts", HUB_CONTRACTS_MAX);
     enum err err = yaml_check_keys(root, keys, diags), one;
     if ((one = yaml_get_str(root, "contract", true, diags, &name)) || (one = check_name(hub, yaml_get(root, "contract"), name, diags)))
         return err ? err : one;
-    struct hub_contract *contract = arena_alloc_zero(&hub->arena, 1, sizeof *contract);
+    struct hub_contract *contract = arena_alloc_zero(arena, 1, sizeof *contract);
     if (!contract)
         return ERR_NO_MEMORY;
     contract->hub = hub;
+    contract->arena = arena;
     contract->name = name;
     contract->node = root;
     if ((one = read_parties(contract, root, diags)))
@@ -377,61 +384,21 @@ enum err hub_contract_load(struct hub *hub, struct yaml_node root, struct diag_l
         err = hub_leaf_prepare(contract);
     if (!err)
         err = compile(contract, diags);
-    if (!err) {
-        init_moving(contract);
-        err = add_contract(hub, contract);
-    }
-    return err;
-}
-
-/* ---- finding ---- */
-
-static struct str use_key(char *buffer, size_t size, struct str consumer, struct str resource)
-{
-    if (!consumer.ptr || !resource.ptr || consumer.len + resource.len + 1 > size)
-        return STR_NONE; /* no name: found nowhere */
-    memcpy(buffer, consumer.ptr, consumer.len);
-    buffer[consumer.len] = '\n';
-    memcpy(buffer + consumer.len + 1, resource.ptr, resource.len);
-    return (struct str){buffer, consumer.len + resource.len + 1};
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return str_compare((*(struct hub_contract *const *)a)->name, (*(struct hub_contract *const *)b)->name);
-}
-
-enum err hub_contracts_index(struct hub *hub)
-{
-    char buffer[2 * HUB_NAME_MAX];
-    qsort(hub->contracts, hub->n_contracts, sizeof *hub->contracts, by_name);
-    for (size_t i = hub->n_contracts; i-- > 0;) { /* from the last, so that each chain stands in the order of names */
-        struct hub_contract *contract = hub->contracts[i];
-        struct str key = use_key(buffer, sizeof buffer, contract->terms.consumer, contract->terms.resource);
-        struct names_slot *slot = names_slot(&hub->contract_uses, key);
-        if (slot) {
-            contract->next_same = slot->object;
-            slot->object = contract;
-            continue;
-        }
-        enum err err = arena_copy_str(&hub->arena, key, &key);
-        if (!err)
-            err = names_put(&hub->contract_uses, key, contract);
-        if (err)
-            return err;
-    }
+    if (err)
+        return err;
+    init_moving(contract);
+    init_life(contract);
+    *ret_contract = contract;
     return ERR_OK;
 }
 
-struct hub_contract *hub_contract_lookup(const struct hub *hub, struct str name)
+enum err hub_contract_load(struct hub *hub, struct yaml_node root, struct diag_list *diags)
 {
-    return names_get(&hub->contract_names, name);
-}
-
-struct hub_contract *hub_contract_first(const struct hub *hub, struct str consumer, struct str resource)
-{
-    char buffer[2 * HUB_NAME_MAX];
-    return names_get(&hub->contract_uses, use_key(buffer, sizeof buffer, consumer, resource));
+    struct hub_contract *contract;
+    if (hub->n_contracts >= HUB_CONTRACTS_MAX)
+        return yaml_error(root, diags, ERR_TOO_LARGE, "more than %d contracts", HUB_CONTRACTS_MAX);
+    enum err err = hub_contract_read(hub, &hub->arena, root, diags, &contract);
+    return err ? err : hub_contract_add(hub, contract);
 }
 
 /* ---- deciding and changing ---- */

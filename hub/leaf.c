@@ -78,7 +78,7 @@ static struct sha256 commit(const uint8_t salt[32], const void *bytes, size_t le
  * ","resource":…,"rule":0 | ,"subject":…,"time_ms":…,"type":"intent","use":…} */
 enum err hub_leaf_prepare(struct hub_contract *contract)
 {
-    struct arena *arena = &contract->hub->arena;
+    struct arena *arena = contract->arena;
     char hash[65];
     crypto_hex(contract->hash.bytes, sizeof contract->hash.bytes, hash);
     enum err err = arena_printf(arena, &contract->leaf_head,

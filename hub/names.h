@@ -1,5 +1,6 @@
 /*
- * A table from names to objects: filled while a city is loaded, then only read, from any thread.
+ * A table from names to objects: filled while a city is loaded, then read from any thread, while one thread may still add what was
+ * reserved for.
  *
  * Names come from a city's own files, so the plain hash is enough; it does not own what it points to.
  */
@@ -19,10 +20,14 @@ struct names {
 };
 
 void names_finish(struct names *names);
+/* Room for `n` names in all, so that putting them moves nothing that others read. */
+enum err names_reserve(struct names *names, size_t n) MUST_CHECK;
 /* ERR_EXISTS: the name is there already. Keeps `name`. */
 enum err names_put(struct names *names, struct str name, void *object) MUST_CHECK;
-/* The slot of a name; NULL: none. Its object may be replaced. */
+/* The slot of a name; NULL: none. */
 struct names_slot *names_slot(const struct names *names, struct str name);
+void *names_object(const struct names_slot *slot);
+void names_replace(struct names_slot *slot, void *object);
 void *names_get(const struct names *names, struct str name); /* NULL: none */
 
 #endif

@@ -22,7 +22,20 @@ extern const char *const hub_class_names[];
 
 /* ---- hub/contract.c ---- */
 enum err hub_contract_load(struct hub *hub, struct yaml_node root, struct diag_list *diags) MUST_CHECK;
-enum err hub_contracts_index(struct hub *hub) MUST_CHECK;
+/* The same without entering it: a draft. `root` and `arena` live as long as the contract. */
+enum err hub_contract_read(
+    struct hub *hub, struct arena *arena, struct yaml_node root, struct diag_list *diags, struct hub_contract **ret_contract) MUST_CHECK;
+#define HUB_CONTENT_MAX (1u << 20)
+/* The RFC 8785 form of what both parties sign, appended to `out`. */
+enum err hub_contract_content(const struct hub_contract *contract, struct buf *out) MUST_CHECK;
+
+/* ---- hub/index.c ---- */
+#define HUB_NEW_CONTRACTS_MAX 4096 /* come into force in one run; past it they wait for a restart */
+enum err hub_contract_add(struct hub *hub, struct hub_contract *contract) MUST_CHECK; /* by name; while loading */
+enum err hub_contracts_index(struct hub *hub) MUST_CHECK;                             /* all that were added */
+enum err hub_contracts_reserve(struct hub *hub) MUST_CHECK;                           /* before uses are served */
+/* One more: while loading, or on the hub's loop. ERR_FULL. */
+enum err hub_contract_enter(struct hub *hub, struct hub_contract *contract) MUST_CHECK;
 struct hub_contract *hub_contract_lookup(const struct hub *hub, struct str name);
 /* First of the contracts of this consumer on this resource; NULL: none. */
 struct hub_contract *hub_contract_first(const struct hub *hub, struct str consumer, struct str resource);

@@ -420,6 +420,9 @@ static void on_tick(struct loop_timer *timer)
 
 enum err hub_start(struct hub *hub)
 {
+    enum err reserved = hub_contracts_reserve(hub);
+    if (reserved)
+        return reserved;
     for (size_t i = 0; i < hub->n_contracts; i++) {
         enum err err = hub->contracts[i]->is_new ? hub_leaf_tell_contract(hub->contracts[i]) : ERR_OK;
         if (err)

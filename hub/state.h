@@ -1,6 +1,6 @@
 /*
- * The hub's own structures, for hub/ alone: what is loaded (immutable once hub_create() returned) and what moves (atomics, or under
- * the lock named beside it).
+ * The hub's own structures, for hub/ alone: what is loaded (immutable once hub_create() returned, but for new contracts (hub/index.c)) and
+ * what moves (atomics, or under the lock named beside it).
  */
 #ifndef HUB_STATE_H
 #define HUB_STATE_H
@@ -9,6 +9,7 @@
 #include "db/db.h"
 #include "hub/decide.h"
 #include "hub/names.h"
+#include "hub/negotiate.h"
 #include "hub/registry.h"
 
 #include <pthread.h>
@@ -60,6 +61,7 @@ enum { QUOTA_DAY, QUOTA_MONTH, QUOTA_N };
 
 struct hub_contract {
     struct hub *hub;
+    struct arena *arena; /* the hub's; of one that was drafted at run time its own */
     struct str name, purpose;
     const struct hub_party *consumer;
     struct hub_entry *entry;
@@ -75,8 +77,9 @@ struct hub_contract {
     struct str leaf_head, leaf_middle, leaf_resource; /* ready pieces of an intent leaf (hub/leaf.c) */
     void *plan;                                       /* compiled by the connector; NULL: none */
     bool is_new;                                      /* its leaf is still to be written */
-    struct hub_contract *next_same;                   /* of the same consumer and resource, by name */
-    _Atomic int state;
+    struct hub_contract *_Atomic next_same;           /* of the same consumer and resource, by name */
+    struct negotiate life;                            /* where it stands; the desk's, under its lock */
+    _Atomic int state;                                /* the same for decisions, which take no lock */
     _Atomic int64_t fresh_until_ms;
     _Atomic uint64_t second; /* packed as hub_quota's */
     struct hub_quota quotas[QUOTA_N];
@@ -112,7 +115,8 @@ struct hub {
     size_t n_entries, cap_entries;
     struct names entry_names;
     struct hub_contract **contracts;
-    size_t n_contracts, cap_contracts;
+    _Atomic size_t n_contracts; /* only grows; what stands below it stays in its place once the hub has started */
+    size_t cap_contracts;
     struct names contract_names, contract_uses; /* by name; by consumer and resource */
 
     uint64_t nonce_head; /* random at start; with the counter it never repeats */
