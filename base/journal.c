@@ -155,8 +155,11 @@ static void finish_appends(struct journal *journal, struct journal_append *appen
 static void stop(struct journal *journal, enum err err)
 {
     pthread_mutex_lock(&journal->mutex);
+    bool is_first = !journal->stopped;
     journal->stopped = err;
     pthread_mutex_unlock(&journal->mutex);
+    if (is_first && journal->options.on_stopped)
+        journal->options.on_stopped(journal->options.context, err);
 }
 
 static void handle_batch(struct journal *journal, struct journal_append *appends, size_t bytes, size_t n_records)

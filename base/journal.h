@@ -28,7 +28,9 @@ struct journal_options {
     size_t record_max_bytes;  /* 0: 64 KiB */
     /* Called on the journal's thread when a batch is durable, before its appends are done; may be NULL. `records` are borrowed. */
     void (*on_durable)(void *context, uint64_t first_index, const struct str *records, size_t n);
-    void *context;
+    /* Called there once, when the disk has refused for good, before the appends that it refused are done; may be NULL. */
+    void (*on_stopped)(void *context, enum err err);
+    void *context;          /* of both */
     struct file_ops *files; /* NULL: the system's; kept */
 };
 

@@ -75,6 +75,11 @@ static void cannot_store(void *context, const char *part, enum err err)
     _exit(EXIT_CANNOT_STORE);
 }
 
+static void ledger_cannot_store(void *context, enum err err)
+{
+    cannot_store(context, "ledger", err);
+}
+
 /* ---- identities: the people's and programs' own, and the connectors' devices ---- */
 
 static enum err auth_token(void *context, struct str token, struct http_identity *ret_identity)
@@ -109,7 +114,8 @@ static enum err open_ledger(struct brain *brain, struct diag *diag)
         err = city_path(brain->city.data_dir, "ledger", path);
     if (err != ERR_OK)
         return err;
-    struct ledger_options options = {.dir = path, .origin = brain->city.log_origin, .key = brain->ledger_key, .clock = brain->clock};
+    struct ledger_options options = {
+        .dir = path, .origin = brain->city.log_origin, .key = brain->ledger_key, .clock = brain->clock, .fatal = ledger_cannot_store};
     return ledger_open(&options, diag, &brain->ledger);
 }
 
@@ -363,6 +369,8 @@ static enum err block_signals(struct brain *brain)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
+    signal(
+        SIGXFSZ, SIG_IGN); /* a limit on the size of files is a disk that refuses: said by the one who writes, not the end without a word */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     brain->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     return brain->signal_fd >= 0 ? ERR_OK : err_from_errno(errno);

@@ -34,6 +34,7 @@ struct ledger {
     pthread_t thread;
     _Atomic uint64_t n_built;
     _Atomic int failed; /* an enum err: of the tiles' thread */
+    _Atomic bool is_told;
     _Atomic bool is_closing;
 
     pthread_mutex_t mutex;   /* guards what follows */
@@ -140,6 +141,12 @@ static enum err catch_up(struct ledger *ledger)
     return ERR_OK;
 }
 
+static void tell_fatal(struct ledger *ledger, enum err err)
+{
+    if (ledger->options.fatal && !atomic_exchange(&ledger->is_told, true))
+        ledger->options.fatal(ledger->options.fatal_context, err);
+}
+
 static void *run(void *context)
 {
     struct ledger *ledger = context;
@@ -164,11 +171,17 @@ static void *run(void *context)
         pthread_mutex_lock(&ledger->mutex);
         pthread_cond_broadcast(&ledger->was_done);
         pthread_mutex_unlock(&ledger->mutex);
+        tell_fatal(ledger, err);
     }
     return NULL;
 }
 
 /* ---- opening and closing ---- */
+
+static void note_stopped(void *context, enum err err)
+{
+    tell_fatal(context, err);
+}
 
 /* The journal has to hold every leaf from the checkpoint on; otherwise acknowledged leaves would be lost, or their places given twice. */
 static enum err check_journal(struct ledger *ledger, struct diag *diag)
@@ -201,6 +214,7 @@ static enum err open_parts(struct ledger *ledger, struct diag *diag)
         .segment_max_bytes = options->journal_max_bytes,
         .record_max_bytes = LEDGER_LEAF_MAX,
         .on_durable = note_durable,
+        .on_stopped = note_stopped,
         .context = ledger,
         .files = options->files,
     };

@@ -24,6 +24,9 @@ struct ledger_options {
     struct str origin;            /* first line of the checkpoint, and the log's name in receipts: "hangzhou.log" */
     const struct crypto_key *key; /* Ed25519; borrowed until close */
     struct clock *clock;          /* kept */
+    /* Told once that the disk refused and nothing more is acknowledged, on a thread of the ledger's; may be NULL. */
+    void (*fatal)(void *context, enum err err);
+    void *fatal_context;
     /* for tests, and 0 otherwise */
     struct file_ops *files;   /* NULL: the system's; kept */
     int64_t checkpoint_ms;    /* 0: LEDGER_CHECKPOINT_MS */

@@ -178,6 +178,52 @@ static void a_full_disk_stops_acknowledgements(void **state)
     finish(&f);
 }
 
+struct fatal {
+    _Atomic int n, err;
+};
+
+static void note_fatal(void *context, enum err err)
+{
+    struct fatal *fatal = context;
+    atomic_store(&fatal->err, (int)err);
+    atomic_fetch_add(&fatal->n, 1);
+}
+
+/* Whether the tiles or the journal cannot be written: the owner is told, once. */
+static void the_owner_is_told_that_the_disk_refused(void **state)
+{
+    for (int is_journal = 0; is_journal < 2; is_journal++) {
+        struct fixture f;
+        struct fatal fatal = {0};
+        struct ledger *ledger;
+        enum err err;
+        setup(&f);
+        struct ledger_options options = {.dir = f.dir,
+            .origin = STR(TESTING_ORIGIN),
+            .key = testing_key(),
+            .clock = clock_system(),
+            .files = file_sim_ops(f.sim),
+            .checkpoint_ms = 1000000,
+            .fatal = note_fatal,
+            .fatal_context = &fatal};
+        assert_ok(ledger_open(&options, NULL, &ledger));
+        assert_int_equal(testing_append(ledger, 0, 50, true, NULL, &err), 50);
+        assert_ok(ledger_publish(ledger)); /* the next one is only when told */
+        assert_int_equal(testing_append(ledger, 50, 100, true, NULL, &err), 100);
+        assert_int_equal(atomic_load(&fatal.n), 0);
+        file_sim_limit(f.sim, 100);
+        if (is_journal)
+            assert_int_equal(testing_append(ledger, 100, 110, false, NULL, &err), 100);
+        else
+            err = ledger_publish(ledger);
+        assert_err(err, ERR_DISK_FULL);
+        ledger_close(ledger); /* the tiles' thread has ended: it tells after ledger_publish() returned */
+        assert_int_equal(atomic_load(&fatal.n), 1);
+        assert_err((enum err)atomic_load(&fatal.err), ERR_DISK_FULL);
+        finish(&f);
+    }
+}
+
 static void replay(enum file_sim_crash crash, uint64_t n_seeds)
 {
     struct fixture f;
@@ -300,6 +346,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_second_kill_while_recovering),
         cmocka_unit_test(a_disk_that_fails_at_any_operation),
         cmocka_unit_test(a_full_disk_stops_acknowledgements),
+        cmocka_unit_test(the_owner_is_told_that_the_disk_refused),
         cmocka_unit_test(any_prefix_of_the_trace_after_a_kill),
         cmocka_unit_test(any_prefix_of_the_trace_after_a_power_cut),
         cmocka_unit_test(a_process_killed_again_and_again),

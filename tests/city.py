@@ -73,6 +73,7 @@ class City:
         self.with_world, self.speed, self.options = world, speed, list(options)
         self.own_data = data is None
         self.data = data or tempfile.mkdtemp(prefix="citybrain-test-")
+        self.logs = self.data
         if self.own_data:
             shutil.copytree(made_data(), self.data, dirs_exist_ok=True)
         self.brain = self.world = None
@@ -97,7 +98,7 @@ class City:
         return f"http://127.0.0.1:{self.port}"
 
     def log_path(self, name):
-        return os.path.join(self.data, name + ".test.log")
+        return os.path.join(self.logs, name + ".test.log")
 
     def _spawn(self, name, command):
         with open(self.log_path(name), "ab") as out:

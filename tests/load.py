@@ -126,7 +126,9 @@ class Load:
         try:
             answer = self.city.opener.open(f"{self.city.url}/cockpit/v1/live?area=hangzhou", timeout=30)
             event = None
-            for raw in answer:
+            for raw in answer:  # an event comes each second
+                if self.stop.is_set():
+                    break
                 line = raw.decode().strip()
                 if line.startswith("event:"):
                     event = line[6:].strip()
