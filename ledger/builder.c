@@ -111,14 +111,14 @@ enum err builder_add(struct builder *builder, struct str leaf)
 
 /* ---- publishing ---- */
 
-/* The partial tile at the right edge of each level, where it differs from what the last checkpoint had. */
+/* The partial tile at the right edge of each level, where it differs from what was prepared last. */
 static enum err write_partial_tiles(struct builder *builder)
 {
     enum err err = ERR_OK;
     for (uint32_t level = 0; level < MERKLE_LEVELS && !err; level++) {
         uint64_t size = merkle_level_size(builder->edge.size, level);
         size_t width = (size_t)(size % MERKLE_TILE);
-        if (width == 0 || size == merkle_level_size(builder->published, level))
+        if (width == 0 || size == merkle_level_size(builder->prepared, level))
             continue;
         char path[FILE_PATH_MAX];
         err = tile_path(path, builder->dir, (int)level, size / MERKLE_TILE, width);
@@ -155,12 +155,13 @@ static enum err remove_dir_of_partials(struct builder *builder, int level, uint6
     return err;
 }
 
-/* Every tile that became full since the last checkpoint; also those that a killed process began, of which nobody knows any more. */
+/* Every tile that became full since then; after a start since the published checkpoint, so also those that a killed process began, of which
+ * nobody knows any more. */
 static enum err remove_old_partials(struct builder *builder)
 {
     enum err err = ERR_OK;
     for (uint32_t level = 0; level < MERKLE_LEVELS && !err; level++) {
-        uint64_t from = merkle_level_size(builder->published, level) / MERKLE_TILE;
+        uint64_t from = merkle_level_size(builder->prepared, level) / MERKLE_TILE;
         uint64_t to = merkle_level_size(builder->edge.size, level) / MERKLE_TILE;
         for (uint64_t n = from; n < to && !err; n++) {
             err = remove_dir_of_partials(builder, (int)level, n);
@@ -171,42 +172,56 @@ static enum err remove_old_partials(struct builder *builder)
     return err;
 }
 
-static enum err write_checkpoint(struct builder *builder)
+static enum err sign_checkpoint(struct builder *builder)
 {
     struct checkpoint checkpoint = {.origin = builder->origin, .size = builder->edge.size, .root = merkle_edge_root(&builder->edge)};
-    struct buf text, note;
-    char path[FILE_PATH_MAX];
+    struct buf text;
     buf_init(&text, NOTE_MAX);
-    buf_init(&note, NOTE_MAX);
     checkpoint_write(&checkpoint, &text);
+    buf_reset(&builder->pending);
     enum err err = text.err;
     if (!err)
-        err = note_sign(buf_str(&text), builder->origin, builder->key, &note);
-    if (!err)
-        err = file_join(path, builder->dir, "checkpoint");
-    if (!err)
-        err = file_replace(builder->files, path, buf_str(&note));
-    if (!err) {
-        struct buf old = builder->note;
-        builder->note = note;
-        note = old;
-        builder->published = builder->edge.size;
-    }
+        err = note_sign(buf_str(&text), builder->origin, builder->key, &builder->pending);
     buf_finish(&text);
-    buf_finish(&note);
     return err;
 }
 
-enum err builder_publish(struct builder *builder)
+enum err builder_prepare(struct builder *builder)
 {
-    if (builder->edge.size == builder->published)
+    if (builder->edge.size == builder->prepared && builder->pending.len > 0)
         return ERR_OK;
     enum err err = write_partial_tiles(builder);
     if (!err)
         err = sync_written(builder);
     if (!err)
         err = remove_old_partials(builder);
-    return err ? err : write_checkpoint(builder);
+    if (!err)
+        err = sign_checkpoint(builder);
+    if (!err)
+        builder->prepared = builder->edge.size;
+    return err;
+}
+
+enum err builder_release(struct builder *builder, struct str note)
+{
+    char path[FILE_PATH_MAX];
+    enum err err = file_join(path, builder->dir, "checkpoint");
+    if (!err)
+        err = file_replace(builder->files, path, note);
+    if (err)
+        return err;
+    buf_reset(&builder->note);
+    buf_append_str(&builder->note, note);
+    builder->published = builder->prepared;
+    return builder->note.err;
+}
+
+enum err builder_publish(struct builder *builder)
+{
+    if (builder->edge.size == builder->published)
+        return ERR_OK;
+    enum err err = builder_prepare(builder);
+    return err ? err : builder_release(builder, buf_str(&builder->pending));
 }
 
 /* ---- taking up a log ---- */
@@ -292,9 +307,10 @@ enum err builder_init(
     builder->dir = dir;
     builder->origin = origin;
     builder->key = key;
-    builder->published = builder->edge.size = 0;
+    builder->published = builder->prepared = builder->edge.size = 0;
     builder->n_fds = builder->n_dirs = 0;
     buf_init(&builder->note, NOTE_MAX);
+    buf_init(&builder->pending, NOTE_MAX);
     buf_init(&builder->entries, TILE_BUNDLE_MAX);
     char path[FILE_PATH_MAX];
     if (!note_is_key_name(origin))
@@ -311,7 +327,7 @@ enum err builder_init(
     if (!err)
         err = read_edge(builder, path, &checkpoint, diag);
     if (!err)
-        builder->published = checkpoint.size;
+        builder->published = builder->prepared = checkpoint.size;
     return err;
 }
 
@@ -323,5 +339,6 @@ void builder_finish(struct builder *builder)
         mem_free(builder->dirs[i]);
     builder->n_fds = builder->n_dirs = 0;
     buf_finish(&builder->note);
+    buf_finish(&builder->pending);
     buf_finish(&builder->entries);
 }

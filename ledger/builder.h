@@ -6,7 +6,7 @@
  * with the leaves that the journal still has.
  *
  *     files of the leaves since the last checkpoint, partial tiles → sync them and their folders → remove the partial forms of tiles
- *     that have become full → sign → checkpoint.tmp, sync, rename, sync the folder
+ *     that have become full → sign → (witnesses cosign) → checkpoint.tmp, sync, rename, sync the folder
  */
 #ifndef LEDGER_BUILDER_H
 #define LEDGER_BUILDER_H
@@ -25,6 +25,8 @@ struct builder {
     const struct crypto_key *key; /* kept */
     uint64_t published;           /* leaves under the checkpoint on disk */
     struct buf note;              /* that checkpoint; empty before the first */
+    uint64_t prepared;            /* leaves whose tiles are durable, the partial ones included; never less than `published` */
+    struct buf pending;           /* the checkpoint of `prepared` leaves as the log signs it; empty before builder_prepare() */
     struct merkle_edge edge;      /* of all leaves taken */
     struct buf entries;           /* the last entry bundle, as far as it is filled */
     int fds[BUILDER_FILES_MAX];
@@ -40,7 +42,12 @@ enum err builder_init(struct builder *builder, struct file_ops *files, const cha
 void builder_finish(struct builder *builder); /* also after a failed init */
 /* The next leaf; its index is builder->edge.size. On an error the builder is of no more use. */
 enum err builder_add(struct builder *builder, struct str leaf) MUST_CHECK;
-/* Publishes a checkpoint over all leaves taken; nothing to do without new ones. On an error the builder is of no more use. */
+/* Makes all that a checkpoint over the leaves taken needs durable, and signs it into `pending`. On an error the builder is of no more use.
+ */
+enum err builder_prepare(struct builder *builder) MUST_CHECK;
+/* Publishes `note`: the pending checkpoint, with such cosignatures as it has got. On an error the builder is of no more use. */
+enum err builder_release(struct builder *builder, struct str note) MUST_CHECK;
+/* The two at once; nothing to do without new leaves. */
 enum err builder_publish(struct builder *builder) MUST_CHECK;
 
 #endif

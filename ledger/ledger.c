@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "ledger/builder.h"
 #include "ledger/proof.h"
+#include "ledger/publisher.h"
 #include "ledger/tile.h"
 
 #include <assert.h>
@@ -32,22 +33,26 @@ struct ledger {
     struct journal *journal;
     struct tile_cache *cache;
     pthread_t thread;
-    _Atomic uint64_t n_built;
-    _Atomic int failed; /* an enum err: of the tiles' thread */
+    _Atomic uint64_t n_built, n_published; /* n_published: as `published` below, for those who may not wait */
+    _Atomic int failed;                    /* an enum err: of the tiles' thread */
     _Atomic bool is_told;
     _Atomic bool is_closing;
 
     pthread_mutex_t mutex;   /* guards what follows */
     pthread_cond_t wake;     /* the thread has leaves to take, or is told something */
     pthread_cond_t was_done; /* something was published, or the thread failed */
-    bool has_work, must_publish, must_end;
+    bool has_work, has_answers, must_end, has_ended;
+    uint64_t wanted; /* leaves that somebody waits to see published */
     uint64_t published;
     struct buf checkpoint; /* of `published` leaves */
 
     /* the thread's own */
     struct builder builder;
     struct journal_reader *reader;
-    struct mono_time last_checkpoint;
+    struct publisher publisher; /* with a policy */
+    bool has_publisher;
+    struct mono_time last_checkpoint; /* with a policy: of the last one prepared */
+    int64_t close_due_ms;             /* once the end was asked for: when a quorum is no longer waited for */
     enum err take_err;
 };
 
@@ -74,23 +79,9 @@ static bool take_leaf(void *context, uint64_t index, struct str leaf)
     return !ledger->take_err && (index + 1) % LEAVES_BETWEEN_LOOKS != 0;
 }
 
-static enum err publish(struct ledger *ledger)
+static int64_t now_ms(struct ledger *ledger)
 {
-    enum err err = builder_publish(&ledger->builder);
-    if (err)
-        return err;
-    ledger->last_checkpoint = clock_mono(ledger->options.clock);
-    uint64_t size = ledger->builder.published;
-    pthread_mutex_lock(&ledger->mutex);
-    buf_reset(&ledger->checkpoint);
-    buf_append_str(&ledger->checkpoint, buf_str(&ledger->builder.note));
-    err = ledger->checkpoint.err;
-    if (!err)
-        ledger->published = size;
-    pthread_cond_broadcast(&ledger->was_done);
-    pthread_mutex_unlock(&ledger->mutex);
-    /* what the published bundles hold is durable twice; the rest of the last bundle stays in the journal, too */
-    return err ? err : journal_drop_before(ledger->journal, size - size % MERKLE_TILE);
+    return clock_mono(ledger->options.clock).ns / 1000000;
 }
 
 static int64_t ms_until_checkpoint(struct ledger *ledger)
@@ -99,24 +90,92 @@ static int64_t ms_until_checkpoint(struct ledger *ledger)
     return passed >= ledger->options.checkpoint_ms ? 0 : ledger->options.checkpoint_ms - passed;
 }
 
-/* Waits for leaves, for the moment of the next checkpoint when one is due, or to be told. */
+/* The checkpoint on disk is a new one: for those who ask, and for the journal. */
+static enum err note_published(struct ledger *ledger)
+{
+    uint64_t size = ledger->builder.published;
+    pthread_mutex_lock(&ledger->mutex);
+    buf_reset(&ledger->checkpoint);
+    buf_append_str(&ledger->checkpoint, buf_str(&ledger->builder.note));
+    enum err err = ledger->checkpoint.err;
+    if (!err)
+        ledger->published = size;
+    atomic_store_explicit(&ledger->n_published, size, memory_order_release);
+    pthread_cond_broadcast(&ledger->was_done);
+    pthread_mutex_unlock(&ledger->mutex);
+    /* what the published bundles hold is durable twice; the rest of the last bundle stays in the journal, too */
+    return err ? err : journal_drop_before(ledger->journal, size - size % MERKLE_TILE);
+}
+
+static bool has_unpublished(const struct ledger *ledger)
+{
+    return ledger->has_publisher ? publisher_has_something(&ledger->publisher) : ledger->builder.edge.size > ledger->builder.published;
+}
+
+/* Publishes what there is when its time has come, or `must`. */
+static enum err publish(struct ledger *ledger, bool must)
+{
+    bool is_due = must || ms_until_checkpoint(ledger) == 0, is_published = true;
+    enum err err;
+    if (!ledger->has_publisher) {
+        if (!is_due || !has_unpublished(ledger))
+            return ERR_OK;
+        err = builder_publish(&ledger->builder);
+        ledger->last_checkpoint = clock_mono(ledger->options.clock);
+    } else {
+        uint64_t n_durable = journal_n_durable(ledger->journal);
+        int64_t begun_ms = ledger->publisher.gather.begun_ms;
+        err = publisher_turn(&ledger->publisher, is_due, n_durable, now_ms(ledger), &is_published);
+        if (ledger->publisher.gather.begun_ms != begun_ms) /* a round has begun */
+            ledger->last_checkpoint = clock_mono(ledger->options.clock);
+    }
+    return err || !is_published ? err : note_published(ledger);
+}
+
+static int64_t sooner(int64_t wait_ms, int64_t other_ms) /* -1: never */
+{
+    return wait_ms < 0 || other_ms < wait_ms ? other_ms : wait_ms;
+}
+
+/* Until something has to be done that nobody tells the thread of; -1: nothing. */
+static int64_t ms_until_turn(struct ledger *ledger)
+{
+    const struct gather *gather = &ledger->publisher.gather;
+    int64_t wait_ms = ledger->has_publisher ? publisher_wait_ms(&ledger->publisher, now_ms(ledger)) : -1;
+    int64_t checkpoint_ms = ms_until_checkpoint(ledger);
+    if (has_unpublished(ledger) && !(ledger->has_publisher && gather->is_open)) {
+        wait_ms = sooner(wait_ms, checkpoint_ms);
+    } else if (has_unpublished(ledger) && ledger->builder.edge.size > gather->size) { /* a newer round takes this one's place */
+        int64_t round_ms = gather->begun_ms + GATHER_ROUND_MS - now_ms(ledger);
+        wait_ms = sooner(wait_ms, round_ms > checkpoint_ms ? round_ms : checkpoint_ms);
+    }
+    if (ledger->close_due_ms >= 0) {
+        int64_t close_ms = ledger->close_due_ms - now_ms(ledger);
+        wait_ms = sooner(wait_ms, close_ms > 0 ? close_ms : 0);
+    }
+    return wait_ms;
+}
+
+/* Waits for leaves, answers of witnesses, the moment of the next checkpoint when one is due, or to be told. */
 static void wait_for_work(struct ledger *ledger, bool *ret_must_publish, bool *ret_must_end)
 {
-    bool is_unpublished = ledger->builder.edge.size > ledger->builder.published;
     struct timespec until;
+    int64_t wait_ms = ms_until_turn(ledger);
+    bool is_gathering = ledger->has_publisher && ledger->publisher.gather.is_open;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + ms_until_checkpoint(ledger) * 1000000;
+    int64_t ns = until.tv_nsec + (wait_ms > 0 ? wait_ms : 0) * 1000000;
     until.tv_sec += ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
     pthread_mutex_lock(&ledger->mutex);
-    while (!ledger->has_work && !ledger->must_publish && !ledger->must_end) {
-        if (!is_unpublished)
+    while (!ledger->has_work && !ledger->has_answers && !(ledger->wanted > ledger->published && !is_gathering) &&
+           !(ledger->must_end && ledger->close_due_ms < 0)) {
+        if (wait_ms < 0)
             pthread_cond_wait(&ledger->wake, &ledger->mutex);
         else if (pthread_cond_timedwait(&ledger->wake, &ledger->mutex, &until) == ETIMEDOUT)
             break;
     }
-    ledger->has_work = false;
-    *ret_must_publish = ledger->must_publish;
+    ledger->has_work = ledger->has_answers = false;
+    *ret_must_publish = ledger->wanted > ledger->published;
     *ret_must_end = ledger->must_end;
     pthread_mutex_unlock(&ledger->mutex);
 }
@@ -133,8 +192,8 @@ static enum err catch_up(struct ledger *ledger)
         enum err err = journal_reader_read(ledger->reader, take_leaf, ledger);
         if (!err)
             err = ledger->take_err;
-        if (!err && ms_until_checkpoint(ledger) == 0)
-            err = publish(ledger);
+        if (!err)
+            err = publish(ledger, false);
         if (err)
             return err;
     }
@@ -147,32 +206,39 @@ static void tell_fatal(struct ledger *ledger, enum err err)
         ledger->options.fatal(ledger->options.fatal_context, err);
 }
 
+/* Asked to end: without witnesses at once; else when all is published, or a quorum was waited for long enough. */
+static bool may_end(struct ledger *ledger)
+{
+    if (!ledger->has_publisher || !has_unpublished(ledger))
+        return true;
+    if (ledger->close_due_ms < 0)
+        ledger->close_due_ms = now_ms(ledger) + LEDGER_CLOSE_MS;
+    return now_ms(ledger) >= ledger->close_due_ms;
+}
+
 static void *run(void *context)
 {
     struct ledger *ledger = context;
     pthread_setname_np(pthread_self(), "ledger");
     bool must_publish = false, must_end = false;
     enum err err = ERR_OK;
-    while (!err && !must_end) {
+    do {
         wait_for_work(ledger, &must_publish, &must_end);
         err = catch_up(ledger);
-        if (!err && (must_publish || must_end || ms_until_checkpoint(ledger) == 0))
-            err = publish(ledger);
-        pthread_mutex_lock(&ledger->mutex);
-        if (must_publish)
-            ledger->must_publish = false;
-        pthread_cond_broadcast(&ledger->was_done);
-        pthread_mutex_unlock(&ledger->mutex);
-    }
+        if (!err)
+            err = publish(ledger, must_publish || must_end);
+    } while (!err && !(must_end && may_end(ledger)));
     if (err) {
         atomic_store(&ledger->failed, (int)err);
         log_write(LOG_ERROR, "ledger", "tiles cannot be written; nothing more is acknowledged; mend the disk and start again", LOG_ERR(err),
             LOG_TEXT("dir", ledger->static_dir), LOG_INT("published", (int64_t)ledger->builder.published), LOG_END);
-        pthread_mutex_lock(&ledger->mutex);
-        pthread_cond_broadcast(&ledger->was_done);
-        pthread_mutex_unlock(&ledger->mutex);
-        tell_fatal(ledger, err);
     }
+    pthread_mutex_lock(&ledger->mutex);
+    ledger->has_ended = true;
+    pthread_cond_broadcast(&ledger->was_done);
+    pthread_mutex_unlock(&ledger->mutex);
+    if (err)
+        tell_fatal(ledger, err);
     return NULL;
 }
 
@@ -227,13 +293,20 @@ static enum err open_parts(struct ledger *ledger, struct diag *diag)
         err = journal_reader_create(ledger->journal, ledger->builder.published, &ledger->reader);
     if (!err)
         err = tile_cache_create(ledger->static_dir, &ledger->cache);
-    return err;
+    if (err || !options->policy)
+        return err;
+    ledger->has_publisher = true;
+    struct publisher with = {
+        .builder = &ledger->builder, .cache = ledger->cache, .policy = options->policy, .sender = options->sender, .ledger = ledger};
+    return publisher_init(&ledger->publisher, &with, diag);
 }
 
 static void destroy(struct ledger *ledger)
 {
     journal_reader_destroy(ledger->reader);
     journal_close(ledger->journal);
+    if (ledger->has_publisher)
+        publisher_finish(&ledger->publisher);
     builder_finish(&ledger->builder);
     tile_cache_destroy(ledger->cache);
     buf_finish(&ledger->checkpoint);
@@ -249,9 +322,11 @@ enum err ledger_open(const struct ledger_options *options, struct diag *diag, st
     if (!ledger)
         return ERR_NO_MEMORY;
     ledger->options = *options;
+    ledger->close_due_ms = -1;
     struct ledger_options *o = &ledger->options;
     o->files = o->files ? o->files : file_ops_system();
     o->checkpoint_ms = o->checkpoint_ms ? o->checkpoint_ms : LEDGER_CHECKPOINT_MS;
+    o->unpublished_max = o->unpublished_max ? o->unpublished_max : LEDGER_UNPUBLISHED_MAX;
     o->journal_max_bytes = o->journal_max_bytes ? o->journal_max_bytes : JOURNAL_SEGMENT_BYTES;
     buf_init(&ledger->checkpoint, NOTE_MAX);
     pthread_mutex_init(&ledger->mutex, NULL);
@@ -271,6 +346,7 @@ enum err ledger_open(const struct ledger_options *options, struct diag *diag, st
         o->origin = str_from_c(ledger->origin);
         ledger->published = ledger->builder.published;
         atomic_store(&ledger->n_built, ledger->published);
+        atomic_store(&ledger->n_published, ledger->published);
         ledger->has_work = is_behind(ledger);
         ledger->last_checkpoint = (struct mono_time){clock_mono(o->clock).ns - o->checkpoint_ms * 1000000};
         err = pthread_create(&ledger->thread, NULL, run, ledger) == 0 ? ERR_OK : ERR_NO_MEMORY;
@@ -293,6 +369,8 @@ void ledger_close(struct ledger *ledger)
     pthread_cond_signal(&ledger->wake);
     pthread_mutex_unlock(&ledger->mutex);
     pthread_join(ledger->thread, NULL);
+    if (ledger->has_publisher)
+        ledger->options.sender->stop(ledger->options.sender);
     destroy(ledger);
 }
 
@@ -319,10 +397,14 @@ enum err ledger_append(struct ledger *ledger, struct ledger_append *append)
         return err;
     if (atomic_load_explicit(&ledger->is_closing, memory_order_relaxed))
         return ERR_STATE;
-    /* in this order: what is built was durable before, so the difference cannot go below zero while both move on */
+    /* in this order: what is published was built and what is built was durable before, so no difference goes below zero while all move on
+     */
+    uint64_t n_published = atomic_load_explicit(&ledger->n_published, memory_order_acquire);
     uint64_t n_built = atomic_load_explicit(&ledger->n_built, memory_order_acquire);
     if (journal_n_durable(ledger->journal) - n_built > LEDGER_BEHIND_MAX)
         return ERR_FULL;
+    if (ledger->has_publisher && n_built - n_published > ledger->options.unpublished_max)
+        return ERR_FULL; /* no quorum, since long */
     append->journal = (struct journal_append){.records = &append->leaf, .n = 1, .loop = append->loop, .done = note_appended};
     return journal_append(ledger->journal, &append->journal);
 }
@@ -344,13 +426,31 @@ enum err ledger_publish(struct ledger *ledger)
 {
     uint64_t wanted = journal_n_durable(ledger->journal);
     pthread_mutex_lock(&ledger->mutex);
-    while (ledger->published < wanted && !atomic_load(&ledger->failed)) {
-        ledger->must_publish = true;
-        pthread_cond_signal(&ledger->wake);
+    if (ledger->wanted < wanted)
+        ledger->wanted = wanted;
+    pthread_cond_signal(&ledger->wake);
+    while (ledger->published < wanted && !ledger->has_ended)
         pthread_cond_wait(&ledger->was_done, &ledger->mutex);
-    }
     pthread_mutex_unlock(&ledger->mutex);
     return (enum err)atomic_load(&ledger->failed);
+}
+
+void ledger_answered(struct ledger *ledger, size_t witness, enum err err, int status, struct str body)
+{
+    publisher_put_answer(&ledger->publisher, witness, err, status, body);
+    pthread_mutex_lock(&ledger->mutex);
+    ledger->has_answers = true;
+    pthread_cond_signal(&ledger->wake);
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+void ledger_status(struct ledger *ledger, struct ledger_status *ret_status)
+{
+    *ret_status = (struct ledger_status){.has_witnesses = false};
+    if (ledger->has_publisher)
+        publisher_status(&ledger->publisher, ret_status);
+    ret_status->n_published = ledger_n_published(ledger);
+    ret_status->n_durable = journal_n_durable(ledger->journal);
 }
 
 struct str ledger_origin(const struct ledger *ledger)

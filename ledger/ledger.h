@@ -4,6 +4,9 @@
  * One leaf's way: ledger_append() → write-ahead journal, fdatasync (then the append is done: durable, and its index is known) →
  * hash → tiles → checkpoint at most every CHECKPOINT_MS. Tiles and checkpoint are static files under `dir`/log that any web server
  * can serve. Recovery rebuilds what is missing from the journal, at any point of a kill -9.
+ *
+ * With a policy a checkpoint is published only when a quorum of witnesses has cosigned it. Without a quorum publication halts, and leaves
+ * go on being stored, up to LEDGER_UNPUBLISHED_MAX.
  */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
@@ -16,20 +19,38 @@
 #define LEDGER_LEAF_MAX 65535     /* tlog-tiles: entries are length-prefixed with 16 bits */
 #define LEDGER_CHECKPOINT_MS 1000 /* between two checkpoints at least; about the longest that a durable leaf waits for its proof */
 #define LEDGER_BEHIND_MAX 2000000 /* durable leaves not yet in tiles; past it appends are refused with ERR_FULL. Seconds of full load */
+/* durable leaves that wait for a quorum; past it appends are refused with ERR_FULL. Five hours of a nation's 500 a second; a start hashes
+ * them anew in some ten seconds */
+#define LEDGER_UNPUBLISHED_MAX 10000000
+#define LEDGER_CLOSE_MS 2000 /* that a close waits for a quorum under its last checkpoint */
+#define LEDGER_WITNESSES_MAX 32
 
 struct ledger;
+struct policy;
+
+/* How checkpoints come to the witnesses: the composition's (HTTP); the ledger knows bytes only. */
+struct ledger_sender {
+    /* On the ledger's thread; must not block. POST `body` (copied) to `url`/add-checkpoint; the answer, or that there is none, comes once
+     * by ledger_answered(). */
+    void (*send)(struct ledger_sender *sender, struct ledger *ledger, size_t witness, struct str url, struct str body);
+    /* By ledger_close(), which waits for it: no answer comes any more once this has returned. */
+    void (*stop)(struct ledger_sender *sender);
+};
 
 struct ledger_options {
     const char *dir;
     struct str origin;            /* first line of the checkpoint, and the log's name in receipts: "hangzhou.log" */
     const struct crypto_key *key; /* Ed25519; borrowed until close */
     struct clock *clock;          /* kept */
+    const struct policy *policy;  /* NULL: no witnesses; kept */
+    struct ledger_sender *sender; /* with a policy; kept */
     /* Told once that the disk refused and nothing more is acknowledged, on a thread of the ledger's; may be NULL. */
     void (*fatal)(void *context, enum err err);
     void *fatal_context;
     /* for tests, and 0 otherwise */
     struct file_ops *files;   /* NULL: the system's; kept */
     int64_t checkpoint_ms;    /* 0: LEDGER_CHECKPOINT_MS */
+    uint64_t unpublished_max; /* 0: LEDGER_UNPUBLISHED_MAX */
     size_t journal_max_bytes; /* of a segment of the write-ahead journal; 0: 16 MiB */
 };
 
@@ -51,9 +72,25 @@ void ledger_close(struct ledger *ledger); /* a last checkpoint over everything d
 enum err ledger_append(struct ledger *ledger, struct ledger_append *append) MUST_CHECK;
 uint64_t ledger_n_durable(struct ledger *ledger);
 uint64_t ledger_n_published(struct ledger *ledger); /* size of the newest checkpoint */
+struct ledger_witness_status {
+    struct str name; /* in the policy; borrowed from it */
+    bool cosigns;
+    const char *trouble; /* why not, for people; "" when it does */
+    uint64_t size;       /* of the checkpoint that it cosigned last, as far as is known */
+};
+struct ledger_status {
+    bool has_witnesses, is_halted; /* is_halted: leaves wait for a quorum since some seconds */
+    uint64_t n_durable, n_published;
+    size_t n_witnesses;
+    struct ledger_witness_status witnesses[LEDGER_WITNESSES_MAX];
+};
+void ledger_status(struct ledger *ledger, struct ledger_status *ret_status); /* any thread */
+/* The end of a request that the sender was given; any thread, also within send(). `body` is borrowed. */
+void ledger_answered(struct ledger *ledger, size_t witness, enum err err, int status, struct str body);
 /* What stopped the ledger: the journal, or the tiles' thread. ERR_OK while it works. */
 enum err ledger_error(struct ledger *ledger);
-/* Publishes what is durable now, without waiting for the second to pass, and waits until it is done. For tools and tests, not on a loop. */
+/* Publishes what is durable now, without waiting for the second to pass, and waits until it is done; with a policy that may be for ever.
+ * For tools and tests, not on a loop. */
 enum err ledger_publish(struct ledger *ledger) MUST_CHECK;
 /* The newest checkpoint, a signed note, appended to `out`. ERR_BUSY: none yet. */
 enum err ledger_checkpoint(struct ledger *ledger, struct buf *out) MUST_CHECK;
