@@ -2,6 +2,7 @@
 #include "brain/city.h"
 
 #include "base/yaml.h"
+#include "hub/registry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static void read_http(struct yaml_node root, struct diag_list *diags, struct cit
 
 static void read_all(struct yaml_node root, struct diag_list *diags, struct city *city)
 {
-    static const char *const keys[] = {"city", "title", "time_zone", "log", "http", "passages_kept", "demo", NULL};
+    static const char *const keys[] = {"city", "title", "time_zone", "log", "http", "passages_kept", "epoch_keys_kept", "demo", NULL};
     static const char *const title_keys[] = {"zh", "en", NULL};
     yaml_check_keys(root, keys, diags);
     yaml_get_str(root, "city", true, diags, &city->name);
@@ -69,6 +70,11 @@ static void read_all(struct yaml_node root, struct diag_list *diags, struct city
     yaml_get_duration_ms(root, "passages_kept", false, diags, &passages_kept_ms);
     if (passages_kept_ms <= 0 || passages_kept_ms > PASSAGES_KEPT_MAX_MS)
         yaml_error(yaml_get(root, "passages_kept"), diags, ERR_RANGE, "passages are kept from a moment to a year; give something like 7d");
+    city->epoch_keys_kept_ms = HUB_EPOCHS_KEPT_MS;
+    yaml_get_duration_ms(root, "epoch_keys_kept", false, diags, &city->epoch_keys_kept_ms);
+    if (city->epoch_keys_kept_ms < HUB_EPOCHS_KEPT_MS_MIN)
+        yaml_error(yaml_get(root, "epoch_keys_kept"), diags, ERR_RANGE,
+            "what opens a receipt is kept for three years at least, as the record of a use has to be; give something like 1100d");
     yaml_get_bool(root, "demo", false, diags, &city->is_demo);
 }
 

@@ -21,6 +21,7 @@ struct city {
     struct str log_origin;
     char address[64];
     uint16_t port;
+    int64_t epoch_keys_kept_ms;
     bool is_demo; /* allows the printed demo password */
     char dir[CITY_PATH_MAX], data_dir[CITY_PATH_MAX];
 };

@@ -141,6 +141,7 @@ static enum err open_hub(struct brain *brain, struct diag_list *diags)
         .data_dir = brain->city.data_dir,
         .area = brain->city.name,
         .zone = brain->city.zone,
+        .epochs_kept_ms = brain->city.epoch_keys_kept_ms,
         .clock = brain->clock,
         .loop = brain->loop,
         .bus = brain->bus,

@@ -126,7 +126,9 @@ static void commitments_open(void **state)
     ask(&asked);
     start(&asked);
     fake_city_spin(&city);
-    assert_ok(hub_epoch_key(city.hub, city.clock.wall, epoch));
+    char path[256];
+    snprintf(path, sizeof path, "%s/secrets/epoch/2026-11-18", city.data);
+    assert_ok(crypto_key_file(path, epoch));
     struct sha256 salt_key = crypto_hmac_sha256((struct str){(char *)epoch, 32}, STR("citybrain salt"));
     const struct {
         struct str leaf;
@@ -152,6 +154,29 @@ static void commitments_open(void **state)
         assert_true(str_equal_c(is, expected));
         json_decref(json);
     }
+}
+
+/* A day's key is erased when the city's time for it is over; from then on nothing links that day's leaves to anybody. */
+static void keys_are_forgotten_in_time(void **state)
+{
+    struct asked asked;
+    char first[256], second[256];
+    ask(&asked);
+    start(&asked);
+    fake_city_spin(&city);
+    snprintf(first, sizeof first, "%s/secrets/epoch/2026-11-18", city.data);
+    snprintf(second, sizeof second, "%s/secrets/epoch/2026-11-19", city.data);
+    clock_fake_advance_ms(&city.clock, INT64_C(86400000));
+    ask(&asked);
+    start(&asked);
+    fake_city_spin(&city);
+    clock_fake_advance_ms(&city.clock, HUB_EPOCHS_KEPT_MS - INT64_C(86400000));
+    fake_city_spin(&city);
+    assert_int_equal(access(first, F_OK), 0);
+    clock_fake_advance_ms(&city.clock, INT64_C(86400000));
+    fake_city_spin(&city);
+    assert_int_equal(access(first, F_OK), -1);
+    assert_int_equal(access(second, F_OK), 0);
 }
 
 static void nothing_before_the_intent(void **state)
@@ -566,6 +591,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(answered, make, finish),
         cmocka_unit_test_setup_teardown(leaves_are_canonical, make, finish),
         cmocka_unit_test_setup_teardown(commitments_open, make, finish),
+        cmocka_unit_test_setup_teardown(keys_are_forgotten_in_time, make, finish),
         cmocka_unit_test_setup_teardown(nothing_before_the_intent, make, finish),
         cmocka_unit_test_setup_teardown(ledger_gone, make, finish),
         cmocka_unit_test_setup_teardown(department_down, make, finish),

@@ -1,9 +1,12 @@
 /*
- * Epoch keys: one random key a civil day, from which salts and pseudonyms come. What the ledger holds for ever can be linked to a
- * person only while that day's key file exists; deleting it is the answer to a demand for deletion.
+ * Epoch keys: one random key a civil day (base/day_key.h), from which salts and pseudonyms come. What the ledger holds for ever can be
+ * linked to a person only while that day's key file exists; deleting it is the answer to a demand for deletion, and happens by itself
+ * when the city's time for it (epoch_keys_kept) is over.
  *
  * The keys are read from disk once a day; afterwards a look-up is one atomic load.
  */
+#include "base/day_key.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "hub/parts.h"
 
@@ -11,14 +14,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define PATH_MAX_OURS 4096
+#define DAY_MS INT64_C(86400000)
 
 struct hub_epochs {
     _Atomic(const struct hub_epoch *) current;
-    pthread_mutex_t lock; /* guards `all` and the making of files */
+    pthread_mutex_t lock; /* guards `all` */
     struct hub_epoch *all;
+    struct day_keys keys;
+    int64_t dropped_on; /* the day on which old keys were last dropped; the hub's loop's */
 };
 
 static enum err make_dir(const char *path)
@@ -32,13 +37,14 @@ enum err hub_epochs_create(struct hub *hub)
     struct hub_epochs *epochs = mem_alloc_zero(1, sizeof *epochs);
     if (!epochs)
         return ERR_NO_MEMORY;
+    epochs->dropped_on = INT64_MIN;
     enum err err = make_dir(hub->data_dir.ptr);
     snprintf(path, sizeof path, "%s/secrets", hub->data_dir.ptr);
     if (!err)
         err = make_dir(path);
     snprintf(path, sizeof path, "%s/secrets/epoch", hub->data_dir.ptr);
     if (!err)
-        err = make_dir(path);
+        err = day_keys_init(&epochs->keys, path);
     if (err) {
         mem_free(epochs);
         return err;
@@ -57,29 +63,25 @@ void hub_epochs_destroy(struct hub *hub)
         crypto_wipe(epoch, sizeof *epoch);
         mem_free(epoch);
     }
+    day_keys_finish(&hub->epochs->keys);
     pthread_mutex_destroy(&hub->epochs->lock);
     mem_free(hub->epochs);
     hub->epochs = NULL;
 }
 
-static void epoch_path(struct hub *hub, struct wall_time wall, char *path, size_t size)
+static void derive(struct hub_epoch *epoch, uint8_t key_bytes[32])
 {
-    struct civil_time day = civil_from_wall(wall, hub->zone);
-    snprintf(path, size, "%s/secrets/epoch/%04d-%02d-%02d", hub->data_dir.ptr, day.year, day.month, day.day);
-}
-
-static void derive(struct hub_epoch *epoch)
-{
-    struct str key = {(const char *)epoch->key, sizeof epoch->key};
+    struct str key = {(const char *)key_bytes, 32};
     struct sha256 salt = crypto_hmac_sha256(key, STR("citybrain salt")), subject = crypto_hmac_sha256(key, STR("citybrain subject"));
     memcpy(epoch->salt_key, salt.bytes, sizeof epoch->salt_key);
     memcpy(epoch->subject_key, subject.bytes, sizeof epoch->subject_key);
+    crypto_wipe(key_bytes, 32);
 }
 
 /* Under the lock. */
-static enum err load_day(struct hub *hub, struct wall_time wall, int64_t day, const struct hub_epoch **ret_epoch)
+static enum err load_day(struct hub *hub, int64_t day, const struct hub_epoch **ret_epoch)
 {
-    char path[PATH_MAX_OURS];
+    uint8_t key[32];
     for (struct hub_epoch *epoch = hub->epochs->all; epoch; epoch = epoch->next)
         if (epoch->day == day) {
             *ret_epoch = epoch;
@@ -88,14 +90,13 @@ static enum err load_day(struct hub *hub, struct wall_time wall, int64_t day, co
     struct hub_epoch *epoch = mem_alloc_zero(1, sizeof *epoch);
     if (!epoch)
         return ERR_NO_MEMORY;
-    epoch_path(hub, wall, path, sizeof path);
-    enum err err = crypto_key_file(path, epoch->key);
+    enum err err = day_keys_get(&hub->epochs->keys, day, key);
     if (err) {
         mem_free(epoch);
         return err;
     }
     epoch->day = day;
-    derive(epoch);
+    derive(epoch, key);
     epoch->next = hub->epochs->all;
     hub->epochs->all = epoch;
     *ret_epoch = epoch;
@@ -111,7 +112,7 @@ enum err hub_epoch_get(struct hub *hub, struct wall_time wall, const struct hub_
         return ERR_OK;
     }
     pthread_mutex_lock(&hub->epochs->lock);
-    enum err err = load_day(hub, wall, day, &epoch);
+    enum err err = load_day(hub, day, &epoch);
     if (!err)
         atomic_store_explicit(&hub->epochs->current, epoch, memory_order_release);
     pthread_mutex_unlock(&hub->epochs->lock);
@@ -122,25 +123,26 @@ enum err hub_epoch_get(struct hub *hub, struct wall_time wall, const struct hub_
 
 enum err hub_epoch_read(struct hub *hub, struct wall_time wall, struct hub_epoch *ret_epoch)
 {
-    char path[PATH_MAX_OURS];
-    epoch_path(hub, wall, path, sizeof path);
-    if (access(path, R_OK) != 0)
-        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-    enum err err = crypto_key_file(path, ret_epoch->key);
+    uint8_t key[32];
+    int64_t day = wall_day_number(wall, hub->zone);
+    enum err err = day_keys_read(&hub->epochs->keys, day, key);
     if (err)
         return err;
-    ret_epoch->day = wall_day_number(wall, hub->zone);
-    derive(ret_epoch);
+    ret_epoch->day = day;
+    derive(ret_epoch, key);
     return ERR_OK;
 }
 
-enum err hub_epoch_key(struct hub *hub, struct wall_time wall, uint8_t ret_key[32])
+void hub_epochs_drop_old(struct hub *hub)
 {
-    const struct hub_epoch *epoch;
-    enum err err = hub_epoch_get(hub, wall, &epoch);
-    if (!err)
-        memcpy(ret_key, epoch->key, sizeof epoch->key);
-    return err;
+    struct hub_epochs *epochs = hub->epochs;
+    int64_t today = wall_day_number(clock_wall(hub->clock), hub->zone);
+    if (today == epochs->dropped_on)
+        return;
+    epochs->dropped_on = today;
+    enum err err = day_keys_drop_before(&epochs->keys, today - hub->epochs_kept_ms / DAY_MS);
+    if (err)
+        log_write(LOG_WARNING, "hub", "epoch keys past their time could not be erased; tried again tomorrow", LOG_ERR(err), LOG_END);
 }
 
 void hub_salt(const struct hub_epoch *epoch, const uint8_t nonce[16], uint8_t ret_salt[32])

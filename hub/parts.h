@@ -113,8 +113,7 @@ void hub_receipt(struct hub *hub, uint64_t index, char out[HUB_RECEIPT_MAX]);
 /* ---- hub/epoch.c ---- */
 struct hub_epoch { /* one civil day's keys */
     int64_t day;
-    uint8_t key[32];                       /* the file */
-    uint8_t salt_key[32], subject_key[32]; /* derived, so that one use of the key tells nothing about another */
+    uint8_t salt_key[32], subject_key[32]; /* derived of the file's, so that one use of the key tells nothing about another */
     struct hub_epoch *next;
 };
 enum err hub_epochs_create(struct hub *hub) MUST_CHECK;
@@ -123,6 +122,8 @@ void hub_epochs_destroy(struct hub *hub);
 enum err hub_epoch_get(struct hub *hub, struct wall_time wall, const struct hub_epoch **ret_epoch) MUST_CHECK;
 /* Without making any: ERR_NOT_FOUND when they were erased. */
 enum err hub_epoch_read(struct hub *hub, struct wall_time wall, struct hub_epoch *ret_epoch) MUST_CHECK;
+/* Erases the keys that are older than hub->epochs_kept_ms; the disk is asked once a day. On the hub's loop. */
+void hub_epochs_drop_old(struct hub *hub);
 void hub_salt(const struct hub_epoch *epoch, const uint8_t nonce[16], uint8_t ret_salt[32]);
 
 /* ---- hub/object.c ---- */

@@ -366,6 +366,7 @@ enum err hub_create(const struct hub_options *options, struct diag_list *diags, 
     hub->clock = options->clock;
     hub->loop = options->loop;
     hub->zone = options->zone;
+    hub->epochs_kept_ms = options->epochs_kept_ms ? options->epochs_kept_ms : HUB_EPOCHS_KEPT_MS;
     hub->bus = options->bus;
     hub->ledger = options->ledger;
     hub->ledger_key = options->ledger_key;
@@ -412,6 +413,7 @@ static void on_tick(struct loop_timer *timer)
             atomic_store_explicit(&contract->fresh_until_ms, now_ms + contract->fresh_for_ms, memory_order_relaxed);
     }
     hub_calls_resume(hub);
+    hub_epochs_drop_old(hub);
     if (++hub->n_ticks % TICKS_TELL == 0)
         hub_sources_tell_all(hub);
     if (loop_timer_start(hub->loop, timer, TICK_MS))

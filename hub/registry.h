@@ -16,6 +16,10 @@
 #define HUB_RESOURCES_MAX 20000 /* Hangzhou's hub told of 6,000 interfaces (reference/city.md §3) */
 #define HUB_CONTRACTS_MAX 200000
 #define HUB_SYSTEMS_MAX 1000
+/* Records of data given to others are kept for at least three years (网络数据安全管理条例 art 12); without its key a leaf is none any more.
+ */
+#define HUB_EPOCHS_KEPT_MS_MIN (1096 * INT64_C(86400000))
+#define HUB_EPOCHS_KEPT_MS (1100 * INT64_C(86400000))
 
 struct hub_party {
     struct str name; /* "hangzhou/police" */
@@ -42,6 +46,7 @@ struct hub_options {
     const char *data_dir;
     struct str area; /* whose hub it is: "hangzhou" */
     struct time_zone zone;
+    int64_t epochs_kept_ms; /* when the salts of receipts and their subjects' pseudonyms are forgotten; 0: HUB_EPOCHS_KEPT_MS */
     struct clock *clock;
     struct loop *loop; /* the hub's own */
     struct bus *bus;   /* NULL only with check_only, as the next two */
@@ -82,9 +87,5 @@ bool hub_contract_for(
 /* Suspends, revokes or agrees again, from the next decision on; leaves a leaf and outlives a restart until the contract's file changes.
  * ERR_NOT_FOUND; ERR_STATE: what has ended stays ended. Any thread. */
 enum err hub_contract_set_state(struct hub *hub, struct str name, enum hub_contract_state state) MUST_CHECK;
-
-/* The epoch key of the civil day (the hub's zone) that holds `wall`: {data}/secrets/epoch/YYYY-MM-DD, made when `wall` is the first use
- * of its day. Pseudonyms and salts come from it; erasing the file erases the link (docs/hub.md). Any thread. */
-enum err hub_epoch_key(struct hub *hub, struct wall_time wall, uint8_t ret_key[32]) MUST_CHECK;
 
 #endif

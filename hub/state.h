@@ -122,6 +122,7 @@ struct hub {
     uint64_t nonce_head; /* random at start; with the counter it never repeats */
     _Atomic uint64_t nonce_next;
     struct hub_epochs *epochs;
+    int64_t epochs_kept_ms;
     struct hub_sources *sources;
     struct hub_entry *source_entry; /* AREA/hub/source */
     struct db_writer *writer;       /* {data}/hub.sqlite; NULL with check_only */

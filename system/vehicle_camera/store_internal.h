@@ -2,7 +2,7 @@
 #ifndef SYSTEM_VEHICLE_CAMERA_STORE_INTERNAL_H
 #define SYSTEM_VEHICLE_CAMERA_STORE_INTERNAL_H
 
-#include "system/vehicle_camera/day_key.h"
+#include "base/day_key.h"
 #include "system/vehicle_camera/record.h"
 #include "system/vehicle_camera/repeats.h"
 #include "system/vehicle_camera/store.h"

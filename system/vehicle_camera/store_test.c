@@ -415,6 +415,12 @@ static void replays_from_a_time(void **state)
     assert_int_equal(r.n, 20);
 }
 
+static void key_of_day(struct wall_time wall, char *path, size_t size)
+{
+    struct civil_time day = civil_from_wall(wall, TIME_ZONE_SHANGHAI);
+    snprintf(path, size, "%s/secrets/day/%04d-%02d-%02d", f.dir, day.year, day.month, day.day);
+}
+
 static void drops_what_is_past_its_retention(void **state)
 {
     struct store_options o = options();
@@ -436,13 +442,12 @@ static void drops_what_is_past_its_retention(void **state)
         usleep(1000);
     }
     assert_in_range(r.n, 24 * 20, 26 * 20); /* what is kept, to the segment */
-    char key[FILE_PATH_MAX + 64], day[FILE_PATH_MAX + 32];
-    snprintf(day, sizeof day, "%s/secrets/day", f.dir);
-    snprintf(key, sizeof key, "%s/%lld", day, (long long)wall_day_number((struct wall_time){NOW_MS}, TIME_ZONE_SHANGHAI));
+    char key[FILE_PATH_MAX + 64];
+    key_of_day((struct wall_time){NOW_MS}, key, sizeof key);
     for (int i = 0; i < 2000 && access(key, F_OK) == 0; i++)
         usleep(1000);
     assert_int_not_equal(access(key, F_OK), 0); /* and the first day's key is gone */
-    snprintf(key, sizeof key, "%s/%lld", day, (long long)wall_day_number((struct wall_time){NOW_MS + 99 * HOUR_MS}, TIME_ZONE_SHANGHAI));
+    key_of_day((struct wall_time){NOW_MS + 99 * HOUR_MS}, key, sizeof key);
     assert_int_equal(access(key, F_OK), 0);
     close_store();
     open_store(&o); /* finds its way in what is left */

@@ -56,6 +56,7 @@ MISTAKES = [
     (DEMAND, "curve: ", "curve: &c ", "curve: &c", "anchor"),
     ("map/water.geojson", '{"type":"FeatureCollection"', '{"type":"FeatureCollection",', None, "water.geojson: "),
     ("map/water.geojson", '"FeatureCollection"', '"Feature"', '"Feature"', "no collection of features"),
+    ("city.yaml", "epoch_keys_kept: 1100d", "epoch_keys_kept: 30d", "epoch_keys_kept:", "three years at least"),
     # a key that nobody reads
     ("city.yaml", "demo: true", "map: {zoom: 13}", "map:", '"map" is not a key here'),
 ]
