@@ -2,7 +2,8 @@
  * A table from names to objects: filled while a city is loaded, then read from any thread, while one thread may still add what was
  * reserved for.
  *
- * Names come from a city's own files, so the plain hash is enough; it does not own what it points to.
+ * Names come from a city's own files, so the plain hash is enough; it does not own what it points to. base/str_map.h is for one thread:
+ * it numbers keys that come from outside, copies them, and moves them when it grows.
  */
 #ifndef HUB_NAMES_H
 #define HUB_NAMES_H

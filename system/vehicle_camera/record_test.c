@@ -160,10 +160,10 @@ static void remembers_as_it_says(void **state)
             repeats_undo(&repeats, fresh[i - 1]);
         for (size_t i = 0; !is_taken_back && i < batch && n < N_ADDED; i++)
             added[n++] = fresh[i];
-        if (next_random(&seed) % 8 == 0) {
+        if (next_random(&seed) % 8 == 0 && n > 0) {
             size_t known = n < LIMIT / 2 - 700 ? n : LIMIT / 2 - 700;
             assert_ok(repeats_reserve(&repeats, 1));
-            uint64_t one = added[n - 1 - next_random(&seed) % (known > 0 ? known : 1)];
+            uint64_t one = added[n - 1 - next_random(&seed) % known];
             if (repeats_add(&repeats, one))
                 fail_msg("seed %llu: a recent one was forgotten", (unsigned long long)first_seed);
         }
