@@ -13,12 +13,14 @@
 #include "brain/files.h"
 #include "brain/run.h"
 #include "brain/scenes.h"
+#include "business/case/desk.h"
 #include "business/party/party.h"
 #include "cockpit/indicator.h"
 #include "hub/registry.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GROUND_MAX (64u << 20) /* as much as one answer of the cockpit holds */
 
@@ -99,6 +101,13 @@ static enum err check_cockpit(struct hub *hub, const struct city *city, struct d
     return err;
 }
 
+static enum err check_cases(struct hub *hub, const struct city *city, struct diag_list *diags)
+{
+    char path[CITY_PATH_MAX];
+    enum err err = city_path(city->dir, "cases.yaml", path);
+    return err != ERR_OK || access(path, F_OK) != 0 ? err : case_check(path, hub, diags);
+}
+
 static void check_all(const struct city *city, struct diag_list *diags)
 {
     struct hub *hub = NULL; /* stays so when the hub's own files have errors: what names their resources would only repeat them */
@@ -111,8 +120,9 @@ static void check_all(const struct city *city, struct diag_list *diags)
         .check_only = true};
     enum err err = hub_create(&options, diags, &hub);
     check_people(city, diags);
-    enum err cockpit_err = check_cockpit(hub, city, diags), scenes_err = scenes_check(hub, city, diags);
-    err = err != ERR_OK ? err : cockpit_err != ERR_OK ? cockpit_err : scenes_err;
+    enum err cockpit_err = check_cockpit(hub, city, diags), scenes_err = scenes_check(hub, city, diags),
+             cases_err = check_cases(hub, city, diags);
+    err = err != ERR_OK ? err : cockpit_err != ERR_OK ? cockpit_err : scenes_err != ERR_OK ? scenes_err : cases_err;
     check_ground(city, diags);
     check_world(city, diags);
     if (err != ERR_OK && diags->n == 0)

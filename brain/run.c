@@ -11,6 +11,7 @@
 #include "brain/files.h"
 #include "brain/scenes.h"
 #include "brain/web.h"
+#include "business/case/desk.h"
 #include "business/party/party.h"
 #include "cockpit/cockpit.h"
 #include "http/openapi.h"
@@ -26,7 +27,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define OWN_MOUNTS 4 /* beside the hub's: cockpit, people, screens, description */
+#define OWN_MOUNTS 5 /* beside the hub's: cockpit, people, cases, screens, description */
 #define EXIT_BAD_INPUT 2
 #define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
 
@@ -51,6 +52,7 @@ struct brain {
     struct bus *bus;
     struct hub *hub;
     struct party_people *people;
+    struct case_desk *cases; /* NULL: the city has no cases.yaml */
     struct cockpit_config *cockpit_config;
     struct cockpit *cockpit;
     struct scenes *scenes;
@@ -177,6 +179,21 @@ static enum err open_people(struct brain *brain, struct diag_list *diags)
     return party_open(&options, diags, &brain->people);
 }
 
+/* A city without cases.yaml has no cases: its alerts are a stream like any other. */
+static enum err open_cases(struct brain *brain, struct diag_list *diags)
+{
+    char rules[CITY_PATH_MAX], store[CITY_PATH_MAX];
+    enum err err = city_path(brain->city.dir, "cases.yaml", rules);
+    if (err == ERR_OK)
+        err = city_path(brain->city.data_dir, "store/cases.sqlite", store);
+    if (err != ERR_OK || access(rules, F_OK) != 0)
+        return err;
+    struct case_desk_options options = {
+        .hub = brain->hub, .rules_path = rules, .store_path = store, .clock = brain->clock, .fatal = cannot_store, .fatal_context = brain};
+    err = case_desk_open(&options, diags, &brain->cases);
+    return err == ERR_OK ? case_desk_start(brain->cases, diags) : err;
+}
+
 static enum err open_cockpit(struct brain *brain, struct diag_list *diags)
 {
     char path[CITY_PATH_MAX], store[CITY_PATH_MAX];
@@ -209,6 +226,8 @@ static enum err collect_mounts(struct door *door)
     door->n_mounts = hub_mounts(brain->hub, door->mounts, n);
     door->mounts[door->n_mounts++] = cockpit_face_mount(door->face);
     door->mounts[door->n_mounts++] = party_mount(brain->people);
+    if (brain->cases)
+        door->mounts[door->n_mounts++] = case_mount(brain->cases);
     door->mounts[door->n_mounts++] = (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web};
     door->mounts[door->n_mounts++] = (struct http_mount){.routes = http_openapi_routes, .n_routes = 1, .context = &brain->openapi};
     return ERR_OK;
@@ -285,6 +304,8 @@ static enum err go_up(struct brain *brain, struct diag_list *diags)
     if (err == ERR_OK)
         err = open_people(brain, diags);
     if (err == ERR_OK)
+        err = open_cases(brain, diags);
+    if (err == ERR_OK)
         err = open_cockpit(brain, diags);
     if (err == ERR_OK)
         err = scenes_start(brain->hub, &brain->city, brain->clock, diags, &brain->scenes);
@@ -315,6 +336,7 @@ static void settle(struct brain *brain)
             loop_thread_call(brain->doors[i].thread, nothing, NULL);
         scenes_settle(brain->scenes);
         cockpit_settle(brain->cockpit);
+        case_desk_settle(brain->cases);
         if (brain->loop && loop_run_once(brain->loop, 0) != ERR_OK)
             log_write(LOG_WARNING, "brain", "the main loop did not run", LOG_END);
     }
@@ -326,12 +348,14 @@ static void go_down(struct brain *brain)
         loop_thread_call(brain->doors[i].thread, close_door, &brain->doors[i]);
     scenes_stop(brain->scenes);
     cockpit_stop(brain->cockpit);
+    case_desk_stop(brain->cases);
     if (brain->hub)
         hub_stop(brain->hub);
     party_close(brain->people);
     settle(brain); /* outcome leaves of the last answers are with the ledger */
     ledger_close(brain->ledger);
     settle(brain);
+    case_desk_close(brain->cases);
     hub_destroy(brain->hub);
     /* Every loop that made a use has lived until here: what the ledger and the hub told last has had somewhere to go. */
     for (size_t i = 0; i < brain->n_doors; i++) {

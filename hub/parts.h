@@ -137,6 +137,9 @@ enum err hub_sources_create(struct hub *hub) MUST_CHECK;
 void hub_sources_destroy(struct hub *hub);
 void hub_sources_tell_all(struct hub *hub); /* a new subscriber came; any thread */
 
+/* ---- hub/alert.c ---- */
+enum err hub_alert_declare(struct hub *hub) MUST_CHECK;
+
 /* ---- hub/catalog.c ---- */
 struct json_writer;
 void hub_put_title(struct json_writer *w, const char *key, struct str zh, struct str en);

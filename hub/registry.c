@@ -322,7 +322,9 @@ static enum err declare_own(struct hub *hub)
         *party = (struct hub_party){.name = resource.party, .title_zh = STR("中枢"), .title_en = STR("Hub"), .kind = STR("hub")};
         err = names_put(&hub->party_names, party->name, party);
     }
-    return err ? err : hub_declare_own(hub, &resource, &hub->source_entry);
+    if (!err)
+        err = hub_declare_own(hub, &resource, &hub->source_entry);
+    return err ? err : hub_alert_declare(hub);
 }
 
 /* ---- the hub's life ---- */

@@ -125,6 +125,7 @@ struct hub {
     int64_t epochs_kept_ms;
     struct hub_sources *sources;
     struct hub_entry *source_entry; /* AREA/hub/source */
+    struct hub_entry *alert_entry;  /* AREA/hub/alert */
     struct db_writer *writer;       /* {data}/hub.sqlite; NULL with check_only */
     struct loop_timer tick;         /* confirms contracts with fresh_for, resumes calls that wait */
     _Atomic int64_t n_in_flight;    /* appends whose end is still to come */

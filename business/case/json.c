@@ -1,0 +1,95 @@
+/* Cases as JSON: what the door answers. */
+#include "business/case/store.h"
+#include "hub/registry.h"
+
+static void put_title(struct json_writer *w, const char *key, struct str zh, struct str en)
+{
+    json_key(w, key);
+    json_begin_object(w);
+    json_field_str(w, "zh", zh);
+    json_field_str(w, "en", en);
+    json_end_object(w);
+}
+
+static void put_party(struct json_writer *w, const struct hub *hub, const char *key, struct str name)
+{
+    const struct hub_party *party = hub ? hub_party_find(hub, name) : NULL;
+    json_key(w, key);
+    if (str_is_empty(name)) {
+        json_put_null(w);
+        return;
+    }
+    json_begin_object(w);
+    json_field_str(w, "party", name);
+    put_title(w, "title", party ? party->title_zh : name, party ? party->title_en : name);
+    json_end_object(w);
+}
+
+static void put_time(struct json_writer *w, const char *key, int64_t ms)
+{
+    json_key(w, key);
+    if (ms)
+        json_put_i64(w, ms);
+    else
+        json_put_null(w);
+}
+
+void case_put(struct json_writer *w, const struct case_words *words, const struct case_record *record, bool may_act)
+{
+    const struct case_kind *kind = case_kind_find(words->rules, record->kind);
+    int area = words->hub ? area_find(hub_areas(words->hub), record->area) : -1;
+    const struct area *place = area >= 0 ? area_at(hub_areas(words->hub), (size_t)area) : NULL;
+    json_begin_object(w);
+    json_field_i64(w, "id", record->id);
+    json_field_str(w, "kind", record->kind);
+    put_title(w, "kind_title", kind->title_zh, kind->title_en);
+    json_field_c(w, "closes", kind->is_measured ? "measured" : "result");
+    put_title(w, "title", record->title_zh, record->title_en);
+    json_field_str(w, "detail", record->detail);
+    json_field_str(w, "receipt", record->receipt);
+    json_field_str(w, "area", record->area);
+    put_title(w, "area_title", place ? place->title_zh : record->area, place ? place->title_en : record->area);
+    put_party(w, words->hub, "party", record->party);
+    put_party(w, words->hub, "owner", record->owner);
+    json_field_c(w, "state", case_state_names[record->state]);
+    put_time(w, "opened", record->opened_ms);
+    put_time(w, "changed", record->changed_ms);
+    put_time(w, "due", record->due_ms);
+    put_time(w, "closed", record->closed_ms);
+    put_time(w, "last_alert", record->last_alert_ms);
+    json_field_i64(w, "alerts", record->n_alerts);
+    json_field_i64(w, "escalated", record->n_escalated);
+    json_field_i64(w, "reopened", record->n_reopened);
+    json_field_bool(w, "late", record->is_late);
+    json_field_bool(w, "may_act", may_act);
+    json_end_object(w);
+}
+
+enum err case_store_put_history(struct db *db, int64_t id, struct json_writer *w, const struct hub *hub)
+{
+    static const char sql[] =
+        "SELECT time_ms, what, from_state, to_state, owner, by, by_name, text FROM step WHERE case_id = ?1 ORDER BY n";
+    struct db_statement *statement;
+    struct diag diag = {""};
+    bool is_row = true;
+    enum err err = db_cached(db, sql, &diag, &statement);
+    if (err)
+        return err;
+    err = db_bind(statement, 1, value_integer(id));
+    json_begin_array(w);
+    while (!err && (err = db_step(statement, &is_row)) == ERR_OK && is_row) {
+        json_begin_object(w);
+        json_field_i64(w, "time", db_column(statement, 0).i);
+        json_field_str(w, "what", db_column(statement, 1).s);
+        json_field_c(w, "from", case_state_names[db_column(statement, 2).i]);
+        json_field_c(w, "to", case_state_names[db_column(statement, 3).i]);
+        put_party(w, hub, "owner", db_column(statement, 4).s);
+        put_party(w, hub, "by", db_column(statement, 5).s);
+        json_field_str(w, "by_name", db_column(statement, 6).s);
+        json_field_str(w, "text", db_column(statement, 7).s);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    db_reset(statement);
+    return err;
+}
