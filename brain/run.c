@@ -150,6 +150,7 @@ static enum err open_hub(struct brain *brain, struct diag_list *diags)
         .ledger = brain->ledger,
         .ledger_key = brain->ledger_key,
         .connectors = connectors_known,
+        .is_demo = brain->city.is_demo,
 
         .fatal = cannot_store};
     err = hub_create(&options, diags, &brain->hub);

@@ -30,7 +30,12 @@ void hub_put_party(struct json_writer *w, const struct hub *hub, const char *key
 
 void hub_put_fields(struct json_writer *w, const struct hub_resource *resource)
 {
-    json_key(w, "fields");
+    hub_put_fields_as(w, "fields", resource);
+}
+
+void hub_put_fields_as(struct json_writer *w, const char *key, const struct hub_resource *resource)
+{
+    json_key(w, key);
     json_begin_array(w);
     for (size_t i = 0; i < resource->n_fields; i++) {
         const struct hub_field *field = &resource->fields[i];

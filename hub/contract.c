@@ -491,5 +491,9 @@ enum err hub_contract_set_state(struct hub *hub, struct str name, enum hub_contr
     } while (!atomic_compare_exchange_weak(&contract->state, &old, (int)state));
     if (old == (int)state)
         return ERR_OK;
+    pthread_mutex_lock(&hub->desk.lock);
+    contract->life.state = state;
+    contract->life.suspended_by = state == HUB_SUSPENDED ? NEGOTIATE_PROVIDER : NEGOTIATE_NOBODY;
+    pthread_mutex_unlock(&hub->desk.lock);
     return hub_leaf_tell_contract(contract);
 }

@@ -7,7 +7,7 @@
  */
 #include "base/log.h"
 #include "http/server.h"
-#include "hub/parts.h"
+#include "hub/desk.h"
 #include "ledger/verify.h"
 
 #include <stdio.h>
@@ -238,7 +238,7 @@ static void handle_object(struct http_exchange *x, void *context)
     hub_object_get_start(context, &getting->get);
 }
 
-/* ---- GET /hub/v1/resources, /hub/v1/contracts: what the asker offers or has a contract for ---- */
+/* ---- GET /hub/v1/resources: what the asker offers or has a contract for ---- */
 
 static void put_resource(struct json_writer *w, const struct hub_resource *resource)
 {
@@ -273,72 +273,6 @@ static void handle_resources(struct http_exchange *x, void *context)
         const struct hub_resource *resource = &hub->entries[i]->resource;
         if (str_equal(resource->party, party) || hub_contract_first(hub, party, resource->name))
             put_resource(&w, resource);
-    }
-    json_end_array(&w);
-    reply_list(x, &out);
-}
-
-static void put_bound(struct json_writer *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    if (value == DECIDE_NONE)
-        json_put_null(w);
-    else
-        json_put_i64(w, value);
-}
-
-static void put_contract(struct json_writer *w, const struct hub_contract *contract)
-{
-    char hash[65];
-    crypto_hex(contract->hash.bytes, sizeof contract->hash.bytes, hash);
-    json_begin_object(w);
-    json_field_str(w, "contract", contract->name);
-    json_field_str(w, "provider", contract->terms.provider);
-    json_field_str(w, "consumer", contract->terms.consumer);
-    json_field_str(w, "resource", contract->terms.resource);
-    json_key(w, "uses");
-    json_begin_array(w);
-    for (size_t i = 0; i < contract->terms.n_uses; i++)
-        json_put_str(w, contract->terms.uses[i]);
-    json_end_array(w);
-    json_key(w, "fields");
-    json_begin_array(w);
-    for (size_t i = 0; i < contract->terms.n_fields; i++)
-        json_put_str(w, contract->terms.fields[i]);
-    json_end_array(w);
-    json_field_str(w, "rows", contract->rows);
-    json_field_str(w, "purpose", contract->purpose);
-    json_key(w, "legal_basis");
-    json_begin_object(w);
-    json_field_str(w, "zh", contract->legal_basis_zh);
-    json_field_str(w, "en", contract->legal_basis_en);
-    json_end_object(w);
-    put_bound(w, "per_second", contract->terms.per_second);
-    put_bound(w, "per_day", contract->terms.per_day);
-    put_bound(w, "per_month", contract->terms.per_month);
-    put_bound(w, "min_subjects", contract->terms.min_subjects);
-    put_bound(w, "from_ms", contract->terms.from_ms);
-    put_bound(w, "until_ms", contract->terms.until_ms);
-    put_bound(w, "fresh_until_ms", atomic_load(&contract->fresh_until_ms));
-    put_bound(w, "keep_ms", contract->keep_ms);
-    json_field_c(w, "state", hub_state_names[atomic_load(&contract->state)]);
-    json_field_c(w, "sha256", hash);
-    json_end_object(w);
-}
-
-static void handle_contracts(struct http_exchange *x, void *context)
-{
-    const struct hub *hub = context;
-    struct str party = http_identity(x)->party;
-    struct json_writer w;
-    struct buf out;
-    buf_init(&out, LIST_MAX);
-    json_writer_init(&w, &out);
-    json_begin_array(&w);
-    for (size_t i = 0; i < hub->n_contracts; i++) {
-        const struct hub_contract *contract = hub->contracts[i];
-        if (str_equal(contract->terms.consumer, party) || str_equal(contract->terms.provider, party))
-            put_contract(&w, contract);
     }
     json_end_array(&w);
     reply_list(x, &out);
@@ -531,7 +465,6 @@ const struct http_route hub_routes[] = {
     {HTTP_GET, "/hub/v1/object/{area}/{party}/{name}", HTTP_SIGNED_IN, 0, handle_object,
         "An object's bytes, under a contract, with a receipt"},
     {HTTP_GET, "/hub/v1/resources", HTTP_SIGNED_IN, 0, handle_resources, "The resources that the asker offers or has a contract for"},
-    {HTTP_GET, "/hub/v1/contracts", HTTP_SIGNED_IN, 0, handle_contracts, "The contracts that the asker is a party of"},
     {HTTP_GET, "/hub/v1/opening/{index}", HTTP_SIGNED_IN, 0, handle_opening, "The salt of a leaf, for the parties of its use"},
     {HTTP_GET, "/log/v1/checkpoint", HTTP_PUBLIC, 0, handle_checkpoint, "The ledger's newest checkpoint (C2SP signed note)"},
     {HTTP_GET, "/log/v1/tile/{rest...}", HTTP_PUBLIC, 0, handle_tile, "The ledger's tiles (C2SP tlog-tiles)"},
@@ -546,6 +479,7 @@ size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max)
     const struct http_mount own[] = {
         {.routes = hub_routes, .n_routes = hub_n_routes, .context = hub},
         {.routes = hub_catalog_routes, .n_routes = hub_n_catalog_routes, .context = hub},
+        {.routes = hub_desk_routes, .n_routes = hub_n_desk_routes, .context = hub},
     };
     size_t n = 0;
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)

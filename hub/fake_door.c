@@ -16,7 +16,28 @@ static enum err by_token(void *context, struct str token, struct http_identity *
         STR_INIT("h/parking"), STR_INIT("h/police"), STR_INIT("h/count"), STR_INIT("h/cockpit"), STR_INIT("h/world")};
     for (size_t i = 0; i < sizeof parties / sizeof *parties; i++)
         if (str_equal(token, str_slice(parties[i], 2, parties[i].len))) {
-            *ret_identity = (struct http_identity){.party = parties[i], .area = STR("h")};
+            *ret_identity = (struct http_identity){.party = parties[i], .area = STR("h"), .acts_for = parties[i]};
+            return ERR_OK;
+        }
+    /* Stand for people: who signs in at a post with a role. */
+    static const struct {
+        const char *token, *acts_for;
+        unsigned role;
+    } people[] = {
+        {"police-manager", "h/police", HTTP_MANAGE},
+        {"parking-manager", "h/parking", HTTP_MANAGE},
+        {"count-manager", "h/count", HTTP_MANAGE},
+        {"police-clerk", "h/police", 0},
+        {"auditor", "h/post.audit", HTTP_AUDIT},
+        {"operator", "h/police", HTTP_OPERATE},
+    };
+    for (size_t i = 0; i < sizeof people / sizeof *people; i++)
+        if (str_equal_c(token, people[i].token)) {
+            *ret_identity = (struct http_identity){.party = STR("h/post"),
+                .area = STR("h"),
+                .person = str_from_c(people[i].token),
+                .acts_for = str_from_c(people[i].acts_for),
+                .roles = people[i].role};
             return ERR_OK;
         }
     return ERR_UNAUTHENTICATED;
@@ -36,6 +57,7 @@ static void start_hub(void *context)
         .bus = door->city.bus,
         .ledger = door->city.ledger,
         .ledger_key = door->key,
+        .is_demo = true,
         .connectors = door->city.connectors ? door->city.connectors : fakes,
     };
     door->err = hub_create(&options, &door->diags, &door->city.hub);
@@ -105,7 +127,7 @@ static void destroy_hub(void *context)
     hub_destroy(((struct fake_door *)context)->city.hub);
 }
 
-void fake_door_stop(struct fake_door *door)
+void fake_door_end(struct fake_door *door)
 {
     loop_thread_call(door->http_thread, stop_server, door);
     loop_thread_call(door->hub_thread, stop_hub, door);
@@ -115,6 +137,11 @@ void fake_door_stop(struct fake_door *door)
     loop_thread_stop(door->hub_thread);
     bus_destroy(door->city.bus);
     crypto_key_destroy(door->key);
+}
+
+void fake_door_stop(struct fake_door *door)
+{
+    fake_door_end(door);
     fake_city_remove(&door->city);
 }
 

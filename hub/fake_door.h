@@ -22,6 +22,7 @@ struct fake_door {
 };
 
 void fake_door_start(struct fake_door *door); /* after fake_city_make(&door->city) */
+void fake_door_end(struct fake_door *door);   /* it may start again, with what is on disk */
 void fake_door_stop(struct fake_door *door);  /* and removes the city */
 /* Runs `fn` on the hub's loop. */
 void fake_door_on_hub(struct fake_door *door, void (*fn)(void *context), void *context);

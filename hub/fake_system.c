@@ -269,6 +269,7 @@ enum err fake_city_load(struct fake_city *city, struct diag_list *diags)
         .bus = city->bus,
         .ledger = city->ledger,
         .ledger_key = city->ledger_key,
+        .is_demo = true,
         .connectors = city->connectors ? city->connectors : connectors,
     };
     err = hub_create(&options, diags, &city->hub);

@@ -7,7 +7,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/parts.h"
+#include "hub/desk.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -241,8 +241,10 @@ void hub_follow_start(struct hub *hub, struct hub_follow *follow)
 
 static void contract_told(struct hub_follow *follow, enum err err)
 {
-    if (!err)
+    if (!err) {
         hub_quota_remember(follow->contract);
+        hub_desk_told(follow->contract, follow->append.index);
+    }
     mem_free(follow);
 }
 

@@ -145,6 +145,7 @@ struct json_writer;
 void hub_put_title(struct json_writer *w, const char *key, struct str zh, struct str en);
 void hub_put_party(struct json_writer *w, const struct hub *hub, const char *key, struct str name); /* {"party":…,"title":…} */
 void hub_put_fields(struct json_writer *w, const struct hub_resource *resource);
+void hub_put_fields_as(struct json_writer *w, const char *key, const struct hub_resource *resource);
 extern const struct http_route hub_catalog_routes[];
 extern const size_t hub_n_catalog_routes;
 

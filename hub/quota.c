@@ -8,7 +8,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/parts.h"
+#include "hub/desk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +23,7 @@
 static const char *const migrations[] = {
     "CREATE TABLE quota (contract TEXT NOT NULL, period INTEGER NOT NULL, packed INTEGER NOT NULL, PRIMARY KEY (contract, period)) STRICT;"
     "CREATE TABLE contract (name TEXT PRIMARY KEY, hash TEXT NOT NULL, file_state INTEGER NOT NULL, state INTEGER NOT NULL) STRICT;",
+    HUB_DESK_TABLES,
 };
 
 /* ---- counting ---- */
@@ -216,6 +217,8 @@ static enum err load_contract(struct hub *hub, struct db_statement *rows)
             state > HUB_ENDED)
             continue;
         atomic_store(&contract->state, (int)state);
+        contract->life.state = (enum hub_contract_state)state;
+        contract->life.suspended_by = state == HUB_SUSPENDED ? NEGOTIATE_PROVIDER : NEGOTIATE_NOBODY;
         contract->is_new = false;
     }
     return err;
@@ -250,9 +253,13 @@ enum err hub_quota_open(struct hub *hub, struct diag_list *diags)
     if (!err)
         err = db_migrate(db, migrations, sizeof migrations / sizeof *migrations, &diag);
     if (!err)
+        err = hub_desk_load(hub, db, &diag); /* first: their counters come next */
+    if (!err)
         err = load(hub, db, "SELECT contract, period, packed FROM quota", load_quota, &diag);
     if (!err)
         err = load(hub, db, "SELECT name, hash, file_state, state FROM contract", load_contract, &diag);
+    if (!err)
+        err = hub_desk_load_steps(hub, db, &diag);
     if (!err)
         err = db_writer_create(db, WRITES_MAX, &hub->writer);
     if (err) {

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/parts.h"
+#include "hub/desk.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -144,9 +144,25 @@ static enum err each_file(struct hub *hub, const char *folder, struct diag_list 
 
 /* ---- parties ---- */
 
+/* The party's public key; its private half never comes here. */
+static enum err read_key(struct yaml_node node, struct diag_list *diags, struct str *ret_key)
+{
+    struct sign_public key;
+    struct str text;
+    if (yaml_is_none(yaml_get(node, "key")))
+        return ERR_OK;
+    enum err err = yaml_get_str(node, "key", true, diags, &text);
+    if (!err && sign_public_read(text, &key))
+        err = yaml_error(yaml_get(node, "key"), diags, ERR_SYNTAX,
+            "this is no public key; `citybrain contract key FILE` makes one and prints it: ed25519:… or sm2:…");
+    if (!err)
+        *ret_key = text;
+    return err;
+}
+
 static enum err load_party(struct hub *hub, struct yaml_node node, struct diag_list *diags)
 {
-    static const char *const keys[] = {"name", "title", "kind", "token", NULL};
+    static const char *const keys[] = {"name", "title", "kind", "token", "key", NULL};
     static const char *const kinds[] = {"department", "company", "scene", "post", "program", "hub", NULL};
     struct hub_party *party = &hub->parties[hub->n_parties];
     struct str area, rest;
@@ -166,6 +182,7 @@ static enum err load_party(struct hub *hub, struct yaml_node node, struct diag_l
             "party \"" STR_FORMAT "\": there is no area \"" STR_FORMAT "\"; see areas.yaml", STR_ARG(party->name), STR_ARG(area));
     err = hub_read_title(node, "title", true, diags, &party->title_zh, &party->title_en);
     err = keep_first(err, yaml_get_choice(node, "kind", true, diags, kinds, &kind));
+    err = keep_first(err, read_key(node, diags, &party->key));
     if (err)
         return err;
     party->kind = str_from_c(kinds[kind]);
@@ -376,6 +393,9 @@ enum err hub_create(const struct hub_options *options, struct diag_list *diags, 
     hub->fatal = options->fatal;
     hub->fatal_context = options->fatal_context;
     hub->is_check = options->check_only;
+    hub->is_demo = options->is_demo;
+    hub->desk.next_number = 1;
+    pthread_mutex_init(&hub->desk.lock, NULL);
     crypto_random(&hub->nonce_head, sizeof hub->nonce_head);
     enum err err = arena_copy_str(&hub->arena, str_from_c(options->city_dir), &hub->city_dir);
     if (!err)
@@ -414,6 +434,7 @@ static void on_tick(struct loop_timer *timer)
         if (contract->fresh_for_ms != DECIDE_NONE && contract->confirmed_ms == DECIDE_NONE)
             atomic_store_explicit(&contract->fresh_until_ms, now_ms + contract->fresh_for_ms, memory_order_relaxed);
     }
+    hub_desk_expire(hub);
     hub_calls_resume(hub);
     hub_epochs_drop_old(hub);
     if (++hub->n_ticks % TICKS_TELL == 0)
@@ -460,6 +481,7 @@ void hub_destroy(struct hub *hub)
     hub_quota_close(hub);
     if (hub->loop && !hub->is_check && loop_run_once(hub->loop, 0)) /* the writer's last tasks */
         log_write(LOG_WARNING, "hub", "the loop did not run", LOG_END);
+    hub_desk_destroy(hub);
     hub_sources_destroy(hub);
     hub_epochs_destroy(hub);
     for (size_t i = 0; i < hub->n_entries; i++) {

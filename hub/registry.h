@@ -24,6 +24,7 @@
 struct hub_party {
     struct str name; /* "hangzhou/police" */
     struct str title_zh, title_en;
+    struct str key;  /* its public key as text (base/sign.h); empty: not declared */
     struct str kind; /* "department", "company", "scene", "post", "program" */
 };
 
@@ -53,6 +54,7 @@ struct hub_options {
     struct ledger *ledger;
     const struct crypto_key *ledger_key;                          /* for GET /log/v1/vkey; borrowed */
     const struct hub_system_ops *const *connectors;               /* NULL-terminated */
+    bool is_demo;                                                 /* the hub may hold the keys of parties, so that signing can be shown */
     bool check_only;                                              /* citybrain check: reads the files, touches and starts nothing */
     void (*fatal)(void *context, const char *part, enum err err); /* handed to the systems (hub/system.h); may be NULL */
     void *fatal_context;

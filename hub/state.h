@@ -79,10 +79,19 @@ struct hub_contract {
     bool is_new;                                      /* its leaf is still to be written */
     struct hub_contract *_Atomic next_same;           /* of the same consumer and resource, by name */
     struct negotiate life;                            /* where it stands; the desk's, under its lock */
+    bool is_at_desk;                                  /* a step of it is being written; as `life` */
     _Atomic int state;                                /* the same for decisions, which take no lock */
     _Atomic int64_t fresh_until_ms;
     _Atomic uint64_t second; /* packed as hub_quota's */
     struct hub_quota quotas[QUOTA_N];
+};
+
+struct hub_paper; /* hub/desk.h */
+struct hub_desk {
+    pthread_mutex_t lock; /* guards papers, and life and is_at_desk of every contract; written by the hub's loop alone */
+    struct hub_paper *papers, *retired;
+    size_t n_papers, n_drafts;
+    uint64_t next_number;
 };
 
 struct hub_epochs;  /* hub/epoch.c */
@@ -124,6 +133,8 @@ struct hub {
     struct hub_epochs *epochs;
     int64_t epochs_kept_ms;
     struct hub_sources *sources;
+    struct hub_desk desk;
+    bool is_demo;
     struct hub_entry *source_entry; /* AREA/hub/source */
     struct hub_entry *alert_entry;  /* AREA/hub/alert */
     struct db_writer *writer;       /* {data}/hub.sqlite; NULL with check_only */
