@@ -118,42 +118,38 @@ static void leaves_are_canonical(void **state)
     }
 }
 
-/* Anyone with the opening can check both commitments: salt = HMAC(HMAC(epoch key, "citybrain salt"), nonce). */
-static void commitments_open(void **state)
+/* Whether `member` of the leaf is the commitment to `text`: salt = HMAC(HMAC(epoch key, "citybrain salt"), nonce). */
+static void assert_opens(struct str leaf, const char *member, struct str text)
 {
-    struct asked asked;
     uint8_t epoch[32], nonce[16];
-    ask(&asked);
-    start(&asked);
-    fake_city_spin(&city);
-    char path[256];
+    char path[256], expected[65];
+    json_t *json;
+    struct str hex, is;
     snprintf(path, sizeof path, "%s/secrets/epoch/2026-11-18", city.data);
     assert_ok(crypto_key_file(path, epoch));
     struct sha256 salt_key = crypto_hmac_sha256((struct str){(char *)epoch, 32}, STR("citybrain salt"));
-    const struct {
-        struct str leaf;
-        const char *member;
-        struct str text;
-    } rows[] = {
-        {fake_ledger_leaf(fake_ledger_n() - 2), "request",
-            STR("{\"fields\":[\"colour\",\"plate\"],\"key\":{\"plate\":\"浙A1\\\"\"},\"purpose\":\"parking.settle\",\"resource\":\"h/"
-                "police/vehicle\"}")},
-        {fake_ledger_leaf(fake_ledger_n() - 1), "digest", str_from_c(asked.json)},
-    };
-    for (size_t i = 0; i < 2; i++) {
-        json_t *json;
-        struct str hex, is;
-        char expected[65];
-        assert_ok(json_read(rows[i].leaf, NULL, &json));
-        assert_ok(json_get_str(json, "nonce", &hex));
-        assert_ok(crypto_unhex(hex, nonce, 16));
-        struct sha256 salt = crypto_hmac_sha256((struct str){(char *)salt_key.bytes, 32}, (struct str){(char *)nonce, 16});
-        struct sha256 commitment = crypto_hmac_sha256((struct str){(char *)salt.bytes, 32}, rows[i].text);
-        crypto_hex(commitment.bytes, 32, expected);
-        assert_ok(json_get_str(json, rows[i].member, &is));
-        assert_true(str_equal_c(is, expected));
-        json_decref(json);
-    }
+    assert_ok(json_read(leaf, NULL, &json));
+    assert_ok(json_get_str(json, "nonce", &hex));
+    assert_ok(crypto_unhex(hex, nonce, 16));
+    struct sha256 salt = crypto_hmac_sha256((struct str){(char *)salt_key.bytes, 32}, (struct str){(char *)nonce, 16});
+    struct sha256 commitment = crypto_hmac_sha256((struct str){(char *)salt.bytes, 32}, text);
+    crypto_hex(commitment.bytes, 32, expected);
+    assert_ok(json_get_str(json, member, &is));
+    assert_true(str_equal_c(is, expected));
+    json_decref(json);
+}
+
+/* Anyone with the opening can check both commitments. */
+static void commitments_open(void **state)
+{
+    struct asked asked;
+    ask(&asked);
+    start(&asked);
+    fake_city_spin(&city);
+    assert_opens(fake_ledger_leaf(fake_ledger_n() - 2), "request",
+        STR("{\"fields\":[\"colour\",\"plate\"],\"key\":{\"plate\":\"浙A1\\\"\"},\"purpose\":\"parking.settle\",\"resource\":\"h/"
+            "police/vehicle\"}"));
+    assert_opens(fake_ledger_leaf(fake_ledger_n() - 1), "digest", str_from_c(asked.json));
 }
 
 /* A day's key is erased when the city's time for it is over; from then on nothing links that day's leaves to anybody. */
@@ -578,6 +574,8 @@ static void objects(void **state)
     assert_int_equal(got.n_done, 2);
     assert_int_equal(got.get.refusal.err, ERR_OK);
     assert_string_equal(got.bytes, "{\"a\":2}"); /* as it was when it was asked for */
+    assert_opens(fake_ledger_leaf(fake_ledger_n() - 2), "request",
+        STR("{\"fields\":[\"bytes\"],\"key\":{},\"purpose\":\"cockpit.show\",\"resource\":\"h/count/road\"}"));
     got.get.purpose = STR("other");
     hub_object_get_start(city.hub, &got.get);
     fake_city_spin(&city);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define OBJECT_MAX (256u << 20)
-#define REQUEST_MAX 2048
 
 /* ---- the provider's side ---- */
 
@@ -146,22 +145,22 @@ static void intent_written(struct ledger_append *append)
         hub_follow_start(hub, &getting->outcome);
 }
 
-/* {"fields":["bytes"],"key":{},"purpose":…,"resource":…} */
-static enum err write_intent(struct getting *getting, const struct decide_request *request, struct wall_time now)
+static enum err append_intent(struct getting *getting, const struct decide_request *request, struct wall_time now)
 {
-    char text[REQUEST_MAX];
-    int len =
-        snprintf(text, sizeof text, "{\"fields\":[\"bytes\"],\"key\":{},\"purpose\":\"" STR_FORMAT "\",\"resource\":\"" STR_FORMAT "\"}",
-            STR_ARG(request->purpose), STR_ARG(request->resource));
+    struct buf text;
+    buf_init(&text, HUB_REQUEST_MAX);
     struct hub_intent intent = {
         .contract = getting->contract,
         .use = "call",
         .fields = request->fields,
         .n_fields = request->n_fields,
-        .request = {text, (size_t)len},
+        .request = hub_request_write(&text, getting->contract, request->fields, request->n_fields, true),
         .now = now,
     };
-    enum err err = hub_leaf_intent(getting->hub, &intent, &getting->leaf);
+    enum err err = text.err;
+    if (!err)
+        err = hub_leaf_intent(getting->hub, &intent, &getting->leaf);
+    buf_finish(&text);
     if (err)
         return err;
     getting->intent =
@@ -207,7 +206,7 @@ void hub_object_get_start(struct hub *hub, struct hub_object_get *get)
         return;
     }
     getting->blob = blob_hold(entry);
-    err = getting->blob ? write_intent(getting, &request, now) : ERR_UNAVAILABLE;
+    err = getting->blob ? append_intent(getting, &request, now) : ERR_UNAVAILABLE;
     if (err) {
         hub_quota_give_back(getting->contract, now);
         refuse(getting, refusal_err(err == ERR_FULL ? ERR_FULL : ERR_UNAVAILABLE));

@@ -82,6 +82,10 @@ struct hub_intent {
     struct wall_time now;
 };
 enum err hub_leaf_intent(struct hub *hub, const struct hub_intent *intent, struct hub_leaf *leaf) MUST_CHECK;
+#define HUB_REQUEST_MAX 8192 /* 64 fields of 64 bytes */
+/* What a use without a key asked for, in RFC 8785 form: {"fields":[…],"key":{},"purpose":…,"resource":…}, `key` only with `has_key`. Check
+ * out->err. */
+struct str hub_request_write(struct buf *out, const struct hub_contract *contract, const struct str *fields, size_t n_fields, bool has_key);
 struct hub_outcome {
     uint64_t intent;
     uint64_t n_rows;

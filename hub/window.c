@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define DIGEST_CHUNK 8192 /* bytes gathered for one call of the hash */
-#define REQUEST_MAX 8192  /* 64 fields of 64 bytes */
 
 struct hub_window_state {
     struct hub_window public;
@@ -27,24 +26,6 @@ struct hub_window_state {
     size_t n_chunk;
     uint8_t chunk[DIGEST_CHUNK];
 };
-
-/* {"fields":[…],"purpose":…,"resource":…} in RFC 8785 form. */
-static struct str write_request(const struct hub_window_options *options, struct buf *out)
-{
-    const struct decide_contract *terms = &options->contract->terms;
-    struct json_writer w;
-    json_writer_init(&w, out);
-    json_begin_object(&w);
-    json_key(&w, "fields");
-    json_begin_array(&w);
-    for (size_t i = 0; i < options->n_fields; i++)
-        json_put_str(&w, options->fields[i]);
-    json_end_array(&w);
-    json_field_str(&w, "purpose", terms->purpose);
-    json_field_str(&w, "resource", terms->resource);
-    json_end_object(&w);
-    return buf_str(out);
-}
 
 static void finish(struct hub_window_state *window)
 {
@@ -119,7 +100,7 @@ enum err hub_window_open(const struct hub_window_options *options, struct hub_wi
     struct buf request;
     if (!window)
         return ERR_NO_MEMORY;
-    buf_init(&request, REQUEST_MAX);
+    buf_init(&request, HUB_REQUEST_MAX);
     window->options = *options;
     window->public = (struct hub_window){.contract = options->contract->name, .opened = options->now};
     window->opened = clock_mono(hub->clock);
@@ -128,7 +109,7 @@ enum err hub_window_open(const struct hub_window_options *options, struct hub_wi
         .use = "subscribe",
         .fields = options->fields,
         .n_fields = options->n_fields,
-        .request = write_request(options, &request),
+        .request = hub_request_write(&request, options->contract, options->fields, options->n_fields, false),
         .now = options->now,
     };
     enum err err = request.err;
