@@ -152,6 +152,7 @@ static const char *fetch_text(enum err err)
 /* On the caller's loop, when the intent is durable and the department has answered. */
 static void finish(struct hub_running *running)
 {
+    struct hub *hub = running->hub;
     struct hub_call *call = running->call;
     struct rows *rows = running->fetch.rows;
     enum err err = running->intent.err ? ERR_UNAVAILABLE : running->fetch.err;
@@ -166,7 +167,7 @@ static void finish(struct hub_running *running)
         call->is_truncated = running->fetch.is_truncated;
     }
     if (!running->intent.err)
-        hub_receipt(running->hub, running->intent.index, call->receipt);
+        hub_receipt(hub, running->intent.index, call->receipt);
     size_t n_rows = err ? 0 : rows_n(rows);
     call->done(call); /* it is the caller's again */
     rows_release(rows);
@@ -174,12 +175,12 @@ static void finish(struct hub_running *running)
         destroy(running);
     else
         follow_outcome(running, err, n_rows);
+    hub_work_end(hub);
 }
 
 static void intent_written(struct ledger_append *append)
 {
     struct hub_running *running = container_of(append, struct hub_running, intent);
-    atomic_fetch_sub_explicit(&running->hub->n_in_flight, 1, memory_order_relaxed);
     running->is_intent_done = true;
     if (running->is_fetch_done)
         finish(running);
@@ -275,10 +276,10 @@ static enum err append_intent(struct hub_running *running)
     if (err)
         return err;
     running->intent = (struct ledger_append){.leaf = {running->leaf.bytes, running->leaf.len}, .loop = call->loop, .done = intent_written};
-    atomic_fetch_add_explicit(&running->hub->n_in_flight, 1, memory_order_relaxed);
+    hub_work_begin(running->hub); /* until finish() */
     err = ledger_append(running->hub->ledger, &running->intent);
     if (err)
-        atomic_fetch_sub_explicit(&running->hub->n_in_flight, 1, memory_order_relaxed);
+        hub_work_end(running->hub);
     return err;
 }
 

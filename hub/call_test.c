@@ -583,6 +583,58 @@ static void objects(void **state)
     assert_err(hub_object_put(city.hub, hub_resource_find(city.hub, STR("h/police/vehicle")), STR("a"), STR("b")), ERR_STATE);
 }
 
+/* ---- the hub's end while uses are under way on another thread ---- */
+
+static _Atomic int n_slow;
+
+static void take_your_time(void)
+{
+    atomic_fetch_add(&n_slow, 1);
+    usleep(200000);
+}
+
+static void slow_call_done(struct hub_call *call)
+{
+    take_your_time();
+}
+
+static void slow_get_done(struct hub_object_get *get)
+{
+    take_your_time();
+}
+
+static void the_end_waits_for_what_is_under_way(void **state)
+{
+    for (int is_object = 0; is_object < 2; is_object++) {
+        struct diag_list diags;
+        struct loop_thread *thread;
+        struct asked asked;
+        if (is_object)
+            assert_ok(fake_city_load(&city, &diags));
+        assert_ok(loop_thread_start(clock_system(), "caller", &thread));
+        ask(&asked);
+        asked.call.loop = loop_thread_loop(thread);
+        asked.call.done = slow_call_done;
+        struct hub_object_get get = {.party = STR("h/cockpit"),
+            .resource = STR("h/count/road"),
+            .purpose = STR("cockpit.show"),
+            .loop = loop_thread_loop(thread),
+            .done = slow_get_done};
+        assert_ok(hub_object_put(city.hub, hub_resource_find(city.hub, get.resource), STR("text/plain"), STR("x")));
+        size_t n_outcomes = fake_ledger_count("\"type\":\"outcome\"");
+        atomic_store(&n_slow, 0);
+        if (is_object)
+            hub_object_get_start(city.hub, &get);
+        else
+            hub_call_start(city.hub, &asked.call);
+        for (int i = 0; i < 1000 && atomic_load(&n_slow) == 0; i++)
+            fake_city_spin(&city);
+        fake_city_unload(&city); /* while `done` runs; the outcome is still to be written */
+        assert_int_equal(fake_ledger_count("\"type\":\"outcome\""), n_outcomes + 1);
+        loop_thread_stop(thread);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,6 +654,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quota_among_threads, make, finish),
         cmocka_unit_test_setup_teardown(each_allocation_fails_once, make, finish),
         cmocka_unit_test_setup_teardown(objects, make, finish),
+        cmocka_unit_test_setup_teardown(the_end_waits_for_what_is_under_way, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

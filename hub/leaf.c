@@ -213,8 +213,9 @@ static void follow_retry(struct loop_timer *timer)
 
 static void follow_finish(struct hub_follow *follow, enum err err)
 {
-    atomic_fetch_sub_explicit(&follow->hub->n_in_flight, 1, memory_order_relaxed);
+    struct hub *hub = follow->hub;
     follow->finished(follow, err);
+    hub_work_end(hub);
 }
 
 static void follow_appended(struct ledger_append *append)
@@ -256,7 +257,7 @@ void hub_follow_start(struct hub *hub, struct hub_follow *follow)
 {
     follow->hub = hub;
     follow->retry = (struct loop_timer){.fn = follow_retry};
-    atomic_fetch_add_explicit(&hub->n_in_flight, 1, memory_order_relaxed);
+    hub_work_begin(hub);
     follow_submit(follow);
 }
 

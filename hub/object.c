@@ -110,26 +110,19 @@ static struct hub_refusal refusal_err(enum err err)
     return refusal;
 }
 
-static void intent_written(struct ledger_append *append)
+/* The intent is durable: the bytes, then the outcome. */
+static void answer(struct getting *getting)
 {
-    struct getting *getting = container_of(append, struct getting, intent);
     struct hub_object_get *get = getting->get;
     struct hub *hub = getting->hub;
-    atomic_fetch_sub_explicit(&hub->n_in_flight, 1, memory_order_relaxed);
-    if (append->err) {
-        get->refusal = refusal_err(ERR_UNAVAILABLE);
-        get->done(get);
-        destroy(getting);
-        return;
-    }
     get->refusal = (struct hub_refusal){0};
     get->media_type = getting->blob->media_type;
     get->bytes = getting->blob->bytes;
     get->digest = getting->blob->digest;
-    hub_receipt(hub, append->index, get->receipt);
+    hub_receipt(hub, getting->intent.index, get->receipt);
     get->done(get); /* `get` is the caller's again */
     struct hub_outcome outcome = {
-        .intent = append->index,
+        .intent = getting->intent.index,
         .n_rows = 1,
         .has_digest = true,
         .digest = getting->blob->digest,
@@ -143,6 +136,20 @@ static void intent_written(struct ledger_append *append)
         outcome_written(&getting->outcome, err);
     else
         hub_follow_start(hub, &getting->outcome);
+}
+
+static void intent_written(struct ledger_append *append)
+{
+    struct getting *getting = container_of(append, struct getting, intent);
+    struct hub *hub = getting->hub;
+    if (append->err) {
+        getting->get->refusal = refusal_err(ERR_UNAVAILABLE);
+        getting->get->done(getting->get);
+        destroy(getting);
+    } else {
+        answer(getting);
+    }
+    hub_work_end(hub);
 }
 
 static enum err append_intent(struct getting *getting, const struct decide_request *request, struct wall_time now)
@@ -165,10 +172,10 @@ static enum err append_intent(struct getting *getting, const struct decide_reque
         return err;
     getting->intent =
         (struct ledger_append){.leaf = {getting->leaf.bytes, getting->leaf.len}, .loop = getting->get->loop, .done = intent_written};
-    atomic_fetch_add_explicit(&getting->hub->n_in_flight, 1, memory_order_relaxed);
+    hub_work_begin(getting->hub); /* until intent_written() */
     err = ledger_append(getting->hub->ledger, &getting->intent);
     if (err)
-        atomic_fetch_sub_explicit(&getting->hub->n_in_flight, 1, memory_order_relaxed);
+        hub_work_end(getting->hub);
     return err;
 }
 

@@ -337,11 +337,12 @@ static enum err run_remember(struct db_write *write, struct db *db)
 static void remember_done(struct db_write *write)
 {
     struct memory *memory = container_of(write, struct memory, write);
-    atomic_fetch_sub(&memory->contract->hub->n_in_flight, 1);
+    struct hub *hub = memory->contract->hub;
     if (write->err)
         log_write(LOG_ERROR, "hub", "a contract's state could not be kept", LOG_STR("contract", memory->contract->name),
             LOG_ERR(write->err), LOG_END);
     mem_free(memory);
+    hub_work_end(hub);
 }
 
 void hub_quota_remember(struct hub_contract *contract)
@@ -353,11 +354,12 @@ void hub_quota_remember(struct hub_contract *contract)
         memory->contract = contract;
         memory->state = atomic_load(&contract->state);
         memory->write = (struct db_write){.run = run_remember, .loop = hub->loop, .done = remember_done};
+        hub_work_begin(hub);
         err = db_writer_submit(hub->writer, &memory->write);
-        if (err)
+        if (err) {
             mem_free(memory);
-        else
-            atomic_fetch_add(&hub->n_in_flight, 1);
+            hub_work_end(hub);
+        }
     }
     if (err)
         log_write(LOG_ERROR, "hub", "a contract's state could not be kept", LOG_STR("contract", contract->name), LOG_ERR(err), LOG_END);

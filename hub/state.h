@@ -139,12 +139,24 @@ struct hub {
     struct hub_entry *alert_entry;  /* AREA/hub/alert */
     struct db_writer *writer;       /* {data}/hub.sqlite; NULL with check_only */
     struct loop_timer tick;         /* confirms contracts with fresh_for, resumes calls that wait */
-    _Atomic int64_t n_in_flight;    /* appends whose end is still to come */
+    _Atomic int64_t n_in_flight;    /* uses and leaves that will touch the hub again: hub_work_begin(), hub_work_end() */
 
     pthread_mutex_t waiting_lock; /* calls that wait for a quota's reservation */
     struct hub_running *waiting;
     size_t n_waiting;
 };
+
+/* What is under way on any thread holds the hub: hub_destroy() waits until as many have ended as have begun. */
+static inline void hub_work_begin(struct hub *hub)
+{
+    atomic_fetch_add_explicit(&hub->n_in_flight, 1, memory_order_relaxed);
+}
+
+/* The hub may be gone when it returns: the last thing that one does with it. */
+static inline void hub_work_end(struct hub *hub)
+{
+    atomic_fetch_sub_explicit(&hub->n_in_flight, 1, memory_order_release);
+}
 
 static inline const struct hub_entry *hub_entry_of(const struct hub_resource *resource)
 {

@@ -76,21 +76,19 @@ static void intent_written(struct ledger_append *append)
 {
     struct hub_window_state *window = container_of(append, struct hub_window_state, intent);
     struct hub *hub = window->options.contract->hub;
-    atomic_fetch_sub_explicit(&hub->n_in_flight, 1, memory_order_relaxed);
     if (!append->err) {
         hub_receipt(hub, append->index, window->receipt);
         window->public.receipt = str_from_c(window->receipt);
         window->is_ready = true;
     }
     window->is_failed = append->err != ERR_OK;
-    if (window->is_closed) {
-        if (append->err)
-            finish(window);
-        else
-            write_outcome(window);
-        return;
-    }
-    window->options.on_ready(window->options.context, window, append->err);
+    if (!window->is_closed)
+        window->options.on_ready(window->options.context, window, append->err);
+    else if (append->err)
+        finish(window);
+    else
+        write_outcome(window);
+    hub_work_end(hub);
 }
 
 enum err hub_window_open(const struct hub_window_options *options, struct hub_window_state **ret_window)
@@ -120,10 +118,10 @@ enum err hub_window_open(const struct hub_window_options *options, struct hub_wi
     if (!err) {
         window->intent = (struct ledger_append){
             .leaf = {window->intent_leaf.bytes, window->intent_leaf.len}, .loop = options->loop, .done = intent_written};
-        atomic_fetch_add_explicit(&hub->n_in_flight, 1, memory_order_relaxed);
+        hub_work_begin(hub); /* until intent_written() */
         err = ledger_append(hub->ledger, &window->intent);
         if (err)
-            atomic_fetch_sub_explicit(&hub->n_in_flight, 1, memory_order_relaxed);
+            hub_work_end(hub);
     }
     buf_finish(&request);
     if (err)
