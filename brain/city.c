@@ -3,6 +3,7 @@
 
 #include "base/yaml.h"
 #include "hub/registry.h"
+#include "ledger/policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,9 +48,41 @@ static void read_http(struct yaml_node root, struct diag_list *diags, struct cit
     city->port = (uint16_t)port;
 }
 
+/* Witnesses with an address: the others a brain cannot ask. */
+static uint32_t reachable(const struct policy *policy)
+{
+    uint32_t set = 0;
+    for (size_t i = 0; i < policy_n_witnesses(policy); i++)
+        if (policy_witness(policy, i)->url.len > 0)
+            set |= (uint32_t)1 << i;
+    return set;
+}
+
+/* `witnesses: FILE`, a C2SP tlog-policy. One that does not do what a policy is for is refused here, where somebody sees it. */
+static void read_policy(struct yaml_node root, struct diag_list *diags, struct city *city)
+{
+    struct str name;
+    char file[CITY_PATH_MAX];
+    struct diag diag = {""};
+    if (yaml_get_str(root, "witnesses", false, diags, &name) != ERR_OK)
+        return;
+    struct yaml_node node = yaml_get(root, "witnesses");
+    if (str_to_c(name, file, sizeof(file)) != ERR_OK || city_path(city->dir, file, city->policy_path) != ERR_OK)
+        yaml_error(node, diags, ERR_TOO_LARGE, "the policy's path is too long");
+    else if (policy_load(city->policy_path, &diag, &city->policy) != ERR_OK)
+        yaml_error(node, diags, ERR_SYNTAX, "%s", diag.text);
+    else if (!policy_is_met(city->policy, reachable(city->policy)))
+        yaml_error(
+            node, diags, ERR_RANGE, "the policy's witnesses that have an address are no quorum; write an address behind each one's key");
+    else if (!policy_is_met(city->policy, 0) && policy_can_split(city->policy))
+        yaml_error(node, diags, ERR_RANGE,
+            "two sets of witnesses that share nobody would each be a quorum, so that two histories could be shown; ask for more than half");
+}
+
 static void read_all(struct yaml_node root, struct diag_list *diags, struct city *city)
 {
-    static const char *const keys[] = {"city", "title", "time_zone", "log", "http", "passages_kept", "epoch_keys_kept", "demo", NULL};
+    static const char *const keys[] = {
+        "city", "title", "time_zone", "log", "witnesses", "http", "passages_kept", "epoch_keys_kept", "demo", NULL};
     static const char *const title_keys[] = {"zh", "en", NULL};
     yaml_check_keys(root, keys, diags);
     yaml_get_str(root, "city", true, diags, &city->name);
@@ -65,6 +98,7 @@ static void read_all(struct yaml_node root, struct diag_list *diags, struct city
         yaml_error(yaml_get(root, "time_zone"), diags, ERR_NOT_FOUND,
             "time zone \"" STR_FORMAT "\" is not known; give Asia/Shanghai, UTC, or an offset like +08:00", STR_ARG(city->zone_name));
     yaml_get_str(root, "log", true, diags, &city->log_origin);
+    read_policy(root, diags, city);
     read_http(root, diags, city);
     int64_t passages_kept_ms = 7 * 86400000LL; /* the camera door reads it; checked here, where all of city.yaml is */
     yaml_get_duration_ms(root, "passages_kept", false, diags, &passages_kept_ms);
@@ -101,6 +135,8 @@ enum err city_load(const char *dir, const char *data_dir, struct diag_list *diag
 
 void city_finish(struct city *city)
 {
+    policy_destroy(city->policy);
     yaml_destroy(city->yaml);
+    city->policy = NULL;
     city->yaml = NULL;
 }

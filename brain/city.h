@@ -10,6 +10,7 @@
 
 #define CITY_PATH_MAX 512
 
+struct policy;
 struct yaml;
 
 struct city {
@@ -19,6 +20,8 @@ struct city {
     struct time_zone zone;
     struct str zone_name;
     struct str log_origin;
+    struct policy *policy; /* owned; whose cosignatures make a checkpoint count. NULL: nobody's */
+    char policy_path[CITY_PATH_MAX];
     char address[64];
     uint16_t port;
     int64_t epoch_keys_kept_ms;

@@ -10,6 +10,7 @@
 #include "brain/connectors.h"
 #include "brain/files.h"
 #include "brain/scenes.h"
+#include "brain/sender.h"
 #include "brain/web.h"
 #include "business/case/desk.h"
 #include "business/party/party.h"
@@ -48,6 +49,7 @@ struct brain {
     struct clock *clock;
     struct loop *loop; /* the main thread's: the hub's own */
     struct crypto_key *ledger_key;
+    struct sender *sender; /* to the witnesses, when the city has some */
     struct ledger *ledger;
     struct bus *bus;
     struct hub *hub;
@@ -116,8 +118,15 @@ static enum err open_ledger(struct brain *brain, struct diag *diag)
         err = city_path(brain->city.data_dir, "ledger", path);
     if (err != ERR_OK)
         return err;
-    struct ledger_options options = {
-        .dir = path, .origin = brain->city.log_origin, .key = brain->ledger_key, .clock = brain->clock, .fatal = ledger_cannot_store};
+    if (brain->city.policy && (err = sender_create(brain->clock, &brain->sender)) != ERR_OK)
+        return err;
+    struct ledger_options options = {.dir = path,
+        .origin = brain->city.log_origin,
+        .key = brain->ledger_key,
+        .clock = brain->clock,
+        .policy = brain->city.policy,
+        .sender = brain->sender ? sender_slots(brain->sender) : NULL,
+        .fatal = ledger_cannot_store};
     return ledger_open(&options, diag, &brain->ledger);
 }
 
@@ -286,7 +295,10 @@ static void find_web(struct brain *brain)
 {
     const char *dir = brain->options->web_dir ? brain->options->web_dir : "cockpit/web/dist";
     if (snprintf(brain->web_dir, sizeof(brain->web_dir), "%s", dir) < (int)sizeof(brain->web_dir))
-        brain->web = (struct web){.dir = brain->web_dir, .city = brain->city.name};
+        brain->web = (struct web){.dir = brain->web_dir,
+            .city = brain->city.name,
+            .ledger = brain->ledger,
+            .policy_path = brain->city.policy ? brain->city.policy_path : NULL};
 }
 
 static enum err go_up(struct brain *brain, struct diag_list *diags)
@@ -355,6 +367,7 @@ static void go_down(struct brain *brain)
     party_close(brain->people);
     settle(brain); /* outcome leaves of the last answers are with the ledger */
     ledger_close(brain->ledger);
+    sender_destroy(brain->sender);
     settle(brain);
     case_desk_close(brain->cases);
     hub_destroy(brain->hub);

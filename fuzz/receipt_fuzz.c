@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str input = {(const char *)data, size};
     struct verify_report report;
-    verify_receipt(input, "receipt.json", STR_NONE, &report); /* the file's own key: anyone can make such a file */
+    verify_receipt(input, "receipt.json", STR_NONE, NULL, &report); /* the file's own key: anyone can make such a file */
     assert(report.result == VERIFY_PROVEN || report.diag.text[0]);
-    verify_receipt(input, "receipt.json", STR("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"), &report);
+    verify_receipt(input, "receipt.json", STR("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"), NULL, &report);
     assert(report.result != VERIFY_PROVEN && report.diag.text[0]);
     return 0;
 }

@@ -179,6 +179,7 @@ static enum err transfer_set(struct transfer *transfer, const struct http_reques
     enum err err;
 
     buf_reset(&transfer->body);
+    transfer->body.max = request->answer_max > 0 && request->answer_max < HTTP_CLIENT_BODY_MAX ? request->answer_max : HTTP_CLIENT_BODY_MAX;
     SET(CURLOPT_URL, request->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_PROXY, "");

@@ -19,6 +19,7 @@ struct http_request {
     const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
     struct str body;            /* borrowed until the answer */
     int64_t timeout_ms;         /* 0: 10 s */
+    size_t answer_max;          /* bytes of the answer's body; 0: HTTP_CLIENT_BODY_MAX */
 };
 
 struct http_response {
@@ -27,7 +28,7 @@ struct http_response {
 };
 
 /* Waits. ERR_UNAVAILABLE: nobody listens, or the connection broke; ERR_TIMEOUT; ERR_SYNTAX: not a URL of http or https; ERR_TOO_LARGE: an
- * answer past HTTP_CLIENT_BODY_MAX; a status of 4xx or 5xx is ERR_OK. Redirects are not followed, proxies of the environment not used. */
+ * answer past `answer_max`; a status of 4xx or 5xx is ERR_OK. Redirects are not followed, proxies of the environment not used. */
 enum err http_client_perform(const struct http_request *request, struct http_response *ret_response) MUST_CHECK;
 
 /* On a loop, connections kept alive, at most `n_connections` to a host. */

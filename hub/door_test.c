@@ -96,7 +96,7 @@ static void a_call_and_its_receipt(void **state)
     struct verify_report report;
     snprintf(path, sizeof path, "/log/v1/receipt/%llu", (unsigned long long)index);
     assert_int_equal(ask("GET", path, NULL, NULL), 200);
-    verify_receipt(str_from_c(out), "receipt", str_from_c(vkey), &report);
+    verify_receipt(str_from_c(out), "receipt", str_from_c(vkey), NULL, &report);
     assert_int_equal(report.result, VERIFY_PROVEN);
     assert_int_equal(report.index, index);
     assert_int_equal(ask("GET", "/log/v1/receipt/99999999", NULL, NULL), 404);

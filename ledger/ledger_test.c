@@ -480,7 +480,7 @@ static void many_threads_append_and_prove_at_once(void **state)
 static void expect(struct str text, const char *vkey, enum verify_result result, const char *cause)
 {
     struct verify_report report;
-    verify_receipt(text, "r.json", str_from_c(vkey), &report);
+    verify_receipt(text, "r.json", str_from_c(vkey), NULL, &report);
     if (report.result != result || !strstr(report.diag.text, cause))
         fail_msg("%d, \"%s\" is not %d, \"%s\"", (int)report.result, report.diag.text, (int)result, cause);
 }
@@ -499,13 +499,13 @@ static void receipts_are_proven_refused_or_unreadable(void **state)
     append(ledger, 0, 300);
     assert_ok(ledger_publish(ledger));
     assert_ok(verify_write_receipt(ledger, 211, public_key, &receipt));
-    verify_receipt(buf_str(&receipt), "r.json", STR_NONE, &report);
+    verify_receipt(buf_str(&receipt), "r.json", STR_NONE, NULL, &report);
     assert_int_equal(report.result, VERIFY_PROVEN);
     assert_true(report.is_key_from_file);
     assert_int_equal(report.index, 211);
     assert_int_equal(report.size, 300);
     assert_string_equal(report.receipt, "hangzhou.log/211");
-    verify_receipt(buf_str(&receipt), "r.json", str_from_c(vkey), &report);
+    verify_receipt(buf_str(&receipt), "r.json", str_from_c(vkey), NULL, &report);
     assert_int_equal(report.result, VERIFY_PROVEN);
     assert_false(report.is_key_from_file);
 
@@ -539,12 +539,12 @@ static void receipts_are_proven_refused_or_unreadable(void **state)
     free(large);
 
     assert_ok(file_join(path, root, "r.json"));
-    verify_receipt_file(path, STR_NONE, &report);
+    verify_receipt_file(path, STR_NONE, NULL, &report);
     assert_int_equal(report.result, VERIFY_UNREADABLE);
     int fd = open(path, O_WRONLY | O_CREAT, 0644);
     assert_int_equal(write(fd, receipt.ptr, receipt.len), receipt.len);
     close(fd);
-    verify_receipt_file(path, str_from_c(vkey), &report);
+    verify_receipt_file(path, str_from_c(vkey), NULL, &report);
     assert_int_equal(report.result, VERIFY_PROVEN);
     buf_finish(&receipt);
     ledger_close(ledger);
@@ -570,7 +570,7 @@ static void every_changed_byte_of_a_receipt_is_noticed(void **state)
     for (size_t at = 0; at < end; at++) {
         struct verify_report report;
         receipt.ptr[at] ^= 1;
-        verify_receipt(buf_str(&receipt), "r.json", str_from_c(vkey), &report);
+        verify_receipt(buf_str(&receipt), "r.json", str_from_c(vkey), NULL, &report);
         if (report.result == VERIFY_PROVEN)
             fail_msg("byte %zu of " STR_FORMAT, at, STR_ARG(buf_str(&receipt)));
         n_refused += report.result == VERIFY_REFUSED;

@@ -7,7 +7,7 @@
 #include "ledger/gather.h"
 #include "ledger/ledger_testing.h"
 #include "ledger/policy.h"
-#include "ledger/proof.h"
+#include "ledger/verify.h"
 #include "ledger/witness_store.h"
 
 #include <inttypes.h>
@@ -354,6 +354,63 @@ static void a_policy_for_another_log_is_refused(void **state)
     close_five(&five);
 }
 
+static enum verify_result verify_with(struct five *five, const char *group, const char *log_line, struct str receipt, const char *told)
+{
+    struct buf text;
+    struct policy *policy;
+    struct verify_report report;
+    uint8_t public_key[32];
+    buf_init(&text, POLICY_FILE_MAX);
+    buf_append_c(&text, log_line);
+    for (size_t i = 0; i < N_WITNESSES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "w%zu", i);
+        crypto_key_public(five->keys[i], public_key);
+        buf_printf(&text, "witness %s ", name);
+        assert_ok(note_witness_vkey_write(str_from_c(name), public_key, &text));
+        buf_append_byte(&text, '\n');
+    }
+    buf_append_c(&text, group);
+    assert_ok(policy_parse(buf_str(&text), "policy", NULL, &policy));
+    verify_receipt(receipt, "r.json", STR_NONE, policy, &report);
+    if (!strstr(report.diag.text, told))
+        fail_msg("\"%s\"", report.diag.text);
+    policy_destroy(policy);
+    buf_finish(&text);
+    return report.result;
+}
+
+/* A receipt holds against the policy that its verifier brings, whatever the log's own was. */
+static void a_receipt_is_held_against_the_verifiers_policy(void **state)
+{
+    struct five five;
+    struct ledger *ledger;
+    struct buf receipt;
+    char vkey[160], log_line[200];
+    uint8_t public_key[32];
+    buf_init(&receipt, VERIFY_FILE_MAX);
+    open_five(&five, root, file_sim_unsynced_ops());
+    five.moods[3] = five.moods[4] = DEAD;
+    assert_ok(open_ledger(&five, "ledger", 1000000, 0, &ledger));
+    append(ledger, 0, 300);
+    assert_ok(ledger_publish(ledger));
+    crypto_key_public(testing_key(), public_key);
+    assert_ok(verify_write_receipt(ledger, 123, public_key, &receipt));
+    testing_vkey(vkey);
+    snprintf(log_line, sizeof log_line, "log %s\n", vkey);
+    static const char of_three[] = "group g 3 w0 w1 w2 w3 w4\nquorum g\n", of_four[] = "group g 4 w0 w1 w2 w3 w4\nquorum g\n";
+    assert_int_equal(verify_with(&five, of_three, "", buf_str(&receipt), ""), VERIFY_PROVEN);
+    assert_int_equal(verify_with(&five, of_three, log_line, buf_str(&receipt), ""), VERIFY_PROVEN);
+    assert_int_equal(verify_with(&five, of_four, log_line, buf_str(&receipt), "3 of 5 witnesses"), VERIFY_REFUSED);
+    assert_int_equal(verify_with(&five, "quorum w4\n", log_line, buf_str(&receipt), "missing: w3, w4"), VERIFY_REFUSED);
+    assert_int_equal(verify_with(&five, of_three, "log PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n",
+                         buf_str(&receipt), "is none of the policy's"),
+        VERIFY_REFUSED);
+    ledger_close(ledger);
+    close_five(&five);
+    buf_finish(&receipt);
+}
+
 /* ---- rollback, forks ---- */
 
 static void copy_tree(const char *from, const char *to)
@@ -505,6 +562,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_close_without_a_quorum_ends, setup, finish),
         cmocka_unit_test_setup_teardown(an_old_checkpoint_gets_its_quorum, setup, finish),
         cmocka_unit_test_setup_teardown(a_policy_for_another_log_is_refused, setup, finish),
+        cmocka_unit_test_setup_teardown(a_receipt_is_held_against_the_verifiers_policy, setup, finish),
         cmocka_unit_test_setup_teardown(an_old_copy_is_refused_by_the_witnesses, setup, finish),
         cmocka_unit_test_setup_teardown(nothing_is_lost_by_a_hundred_kills, setup, finish),
     };

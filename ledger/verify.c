@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "ledger/policy.h"
 #include "ledger/proof.h"
 
 #include <inttypes.h>
@@ -87,19 +88,43 @@ static enum err read_receipt(const json_t *json, struct receipt *ret_receipt, st
     return ERR_OK;
 }
 
-static enum err check_receipt(const struct receipt *receipt, struct str vkey, struct verify_report *report, struct diag *diag)
+/* The log's key: the one that was brought, the policy's, or else the file's own. */
+static enum err find_key(const struct receipt *receipt, struct str vkey, const struct policy *policy, struct note_verifier *ret_verifier,
+    bool *ret_is_from_file, struct diag *diag)
+{
+    const struct note_verifier *of_policy = policy ? policy_log(policy, receipt->origin) : NULL;
+    *ret_is_from_file = vkey.len == 0 && !of_policy;
+    if (vkey.len == 0 && policy && policy_has_logs(policy) && !of_policy)
+        return diag_set(diag, ERR_CRYPTO, NULL, 0, "the log \"" STR_FORMAT "\" is none of the policy's", STR_ARG(receipt->origin));
+    if (vkey.len == 0 && of_policy) {
+        *ret_verifier = *of_policy;
+        return ERR_OK;
+    }
+    if (vkey.len == 0)
+        vkey = receipt->vkey;
+    if (vkey.len == 0)
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "the receipt has no \"vkey\"; give the log's verifier key");
+    return note_verifier_parse(vkey, ret_verifier, diag);
+}
+
+static enum err check_quorum(const struct receipt *receipt, const struct policy *policy, struct diag *diag)
+{
+    struct proof proof;
+    enum err err = proof_parse(receipt->proof, &proof, diag);
+    return err ? err : policy_check(policy, proof.checkpoint, diag);
+}
+
+static enum err check_receipt(
+    const struct receipt *receipt, struct str vkey, const struct policy *policy, struct verify_report *report, struct diag *diag)
 {
     struct note_verifier verifier;
     struct checkpoint checkpoint;
     uint64_t index;
-    report->is_key_from_file = vkey.len == 0;
-    if (report->is_key_from_file)
-        vkey = receipt->vkey;
-    if (vkey.len == 0)
-        return diag_set(diag, ERR_SYNTAX, NULL, 0, "the receipt has no \"vkey\"; give the log's verifier key");
-    enum err err = note_verifier_parse(vkey, &verifier, diag);
+    enum err err = find_key(receipt, vkey, policy, &verifier, &report->is_key_from_file, diag);
     if (!err)
         err = check(receipt->leaf, receipt->proof, &verifier, &index, &checkpoint, diag);
+    if (!err && policy)
+        err = check_quorum(receipt, policy, diag);
     if (err)
         return err;
     if (!str_equal(receipt->origin, checkpoint.origin) || receipt->index != index)
@@ -111,7 +136,7 @@ static enum err check_receipt(const struct receipt *receipt, struct str vkey, st
     return ERR_OK;
 }
 
-void verify_receipt(struct str text, const char *name, struct str vkey, struct verify_report *ret_report)
+void verify_receipt(struct str text, const char *name, struct str vkey, const struct policy *policy, struct verify_report *ret_report)
 {
     struct receipt receipt = {.index = 0};
     struct diag cause = {""};
@@ -123,7 +148,7 @@ void verify_receipt(struct str text, const char *name, struct str vkey, struct v
     if (!err && str_to_c(receipt.name, ret_report->receipt, sizeof ret_report->receipt))
         err = diag_set(&cause, ERR_SYNTAX, NULL, 0, "the receipt's name is too long");
     if (!err)
-        err = check_receipt(&receipt, vkey, ret_report, &cause);
+        err = check_receipt(&receipt, vkey, policy, ret_report, &cause);
     if (json)
         json_decref(json);
     if (!err)
@@ -132,7 +157,7 @@ void verify_receipt(struct str text, const char *name, struct str vkey, struct v
     diag_set(&ret_report->diag, err, name, 0, "%s", cause.text[0] ? cause.text : err_text(err));
 }
 
-void verify_receipt_file(const char *path, struct str vkey, struct verify_report *ret_report)
+void verify_receipt_file(const char *path, struct str vkey, const struct policy *policy, struct verify_report *ret_report)
 {
     struct buf text;
     buf_init(&text, VERIFY_FILE_MAX + 1);
@@ -141,7 +166,7 @@ void verify_receipt_file(const char *path, struct str vkey, struct verify_report
         *ret_report = (struct verify_report){.result = VERIFY_UNREADABLE};
         diag_set(&ret_report->diag, err, path, 0, "the receipt cannot be read (%s)", err_text(err));
     } else {
-        verify_receipt(buf_str(&text), path, vkey, ret_report);
+        verify_receipt(buf_str(&text), path, vkey, policy, ret_report);
     }
     buf_finish(&text);
 }

@@ -26,10 +26,14 @@ struct verify_report {
     char receipt[256];     /* "hangzhou.log/48211", as far as it could be read */
 };
 
-/* `text`: a receipt file's bytes. `vkey`: the verifier key from elsewhere; empty: the file's own. `name` is for the errors. */
-void verify_receipt(struct str text, const char *name, struct str vkey, struct verify_report *ret_report);
+struct policy;
+
+/* `text`: a receipt file's bytes. `vkey`: the verifier key from elsewhere; empty: the file's own. `policy`: NULL, or
+ * the checkpoint has to bear a quorum of its witnesses; without a `vkey` the policy's own log line gives the key. `name` is for the errors.
+ */
+void verify_receipt(struct str text, const char *name, struct str vkey, const struct policy *policy, struct verify_report *ret_report);
 /* The same, of a file. */
-void verify_receipt_file(const char *path, struct str vkey, struct verify_report *ret_report);
+void verify_receipt_file(const char *path, struct str vkey, const struct policy *policy, struct verify_report *ret_report);
 
 /* A receipt file for leaf `index`, appended to `out`. `public_key` is the log's. As ledger_proof(); ERR_SYNTAX: the leaf is not UTF-8. */
 enum err verify_write_receipt(struct ledger *ledger, uint64_t index, const uint8_t public_key[32], struct buf *out) MUST_CHECK;
