@@ -20,6 +20,9 @@ enum sql_dialect { SQL_SQLITE, SQL_POSTGRES, SQL_MARIADB, SQL_ANSI /* ODBC */ };
 struct sql_column { /* of the table as the resource declares it */
     struct str name;
     enum value_type type;
+    /* What a connector has written around each value that meets this column, where the department's column has a type of its own: for a
+     * timestamp "to_timestamp(" and "::bigint / 1000.0)". Kept; NULL: the usual cast. */
+    const char *before, *after;
 };
 
 /* ---- a contract's `rows:`: a condition over the columns; total, typed, the same meaning in every dialect (docs/contract.md) ----

@@ -371,6 +371,26 @@ static void shapes(void **state)
     assert_int_equal(sql_shape(&select, a), 0);
 }
 
+/* A column of the department's own type: what the connector wants around a value is around each that meets it, and no other. */
+static void own_types(void **state)
+{
+    static const struct sql_column own[] = {
+        {STR_INIT("plate"), VALUE_TEXT, NULL, "::bpchar"}, {STR_INIT("since"), VALUE_TIME, "to_timestamp(", "::bigint / 1000.0)"}};
+    const struct value times[] = {value_time(1), value_time(2)}, plate = value_text(STR("A"));
+    const struct sql_output output = {.column = 1};
+    const struct sql_constraint where[] = {{.column = 1, .op = SQL_IN, .n_values = 2, .values = times},
+        {.column = 1, .op = SQL_GE, .n_values = 1, .values = times}, {.column = 0, .op = SQL_EQ, .n_values = 1, .values = &plate}};
+    const struct sql_select select = {
+        .source = STR("s"), .columns = own, .outputs = &output, .n_outputs = 1, .where = where, .n_where = 3, .limit = 9};
+    const struct value *parameters;
+    size_t n;
+    assert_ok(sql_text(&select, SQL_POSTGRES, &text, &arena, &parameters, &n));
+    assert_str(buf_str(&text),
+        "SELECT \"since\" FROM s t WHERE \"since\" IN (to_timestamp($1::bigint / 1000.0), to_timestamp($2::bigint / 1000.0)) AND "
+        "\"since\" >= to_timestamp($3::bigint / 1000.0) AND \"plate\" = $4::bpchar LIMIT $5::bigint");
+    assert_int_equal(n, 5);
+}
+
 static void without_memory(void **state)
 {
     enum err err = ERR_NO_MEMORY;
@@ -396,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(aggregates, make, finish),
         cmocka_unit_test_setup_teardown(bytes_decide, make, finish),
         cmocka_unit_test_setup_teardown(shapes, make, finish),
+        cmocka_unit_test_setup_teardown(own_types, make, finish),
         cmocka_unit_test_setup_teardown(without_memory, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

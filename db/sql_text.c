@@ -93,7 +93,7 @@ static const char *postgres_type(enum value_type type)
     return "text";
 }
 
-static void put_parameter(struct writer *w, struct value value, enum value_type type)
+static void put_placeholder(struct writer *w, struct value value)
 {
     if (w->n == w->cap) {
         size_t cap = w->cap ? 2 * w->cap : 16;
@@ -109,11 +109,31 @@ static void put_parameter(struct writer *w, struct value value, enum value_type 
     }
     w->parameters[w->n++] = value;
     if (w->text && w->dialect == SQL_POSTGRES)
-        buf_printf(w->text, "$%zu::%s", w->n, postgres_type(type));
+        buf_printf(w->text, "$%zu", w->n);
     else if (w->text && w->dialect == SQL_SQLITE)
         buf_printf(w->text, "?%zu", w->n);
     else
         put(w, "?");
+}
+
+static void put_parameter(struct writer *w, struct value value, enum value_type type)
+{
+    put_placeholder(w, value);
+    if (w->text && w->dialect == SQL_POSTGRES)
+        buf_printf(w->text, "::%s", postgres_type(type));
+}
+
+/* A value that meets a column. */
+static void put_value(struct writer *w, uint16_t column, struct value value)
+{
+    const struct sql_column *it = &w->select->columns[column];
+    if (!it->after) {
+        put_parameter(w, value, it->type);
+        return;
+    }
+    put(w, it->before ? it->before : "");
+    put_placeholder(w, value);
+    put(w, it->after);
 }
 
 /* Is it of the column's type, and can the engine hold it? What no row can hold is equal to none: NULL. */
@@ -250,12 +270,12 @@ static void put_compare(struct writer *w, uint16_t column, enum sql_op op, struc
         put(w, "(");
         put_name(w, column);
         put(w, " = ");
-        put_parameter(w, value, type);
+        put_value(w, column, value);
         put(w, " AND ");
     }
     put_equal_side(w, column, op);
     put(w, sign_of(op));
-    put_parameter(w, value, type);
+    put_value(w, column, value);
     put(w, is_twice ? ")" : "");
 }
 
@@ -272,7 +292,7 @@ static void put_list(struct writer *w, uint16_t column, const struct value *valu
     put(w, " IN (");
     for (size_t i = 0, n_padded = padded(n); i < n_padded && !w->err; i++) {
         put(w, i ? ", " : "");
-        put_parameter(w, fitting(w, column, SQL_IN, values[i < n ? i : n - 1]), type_of(w, column));
+        put_value(w, column, fitting(w, column, SQL_IN, values[i < n ? i : n - 1]));
     }
     put(w, ")");
 }

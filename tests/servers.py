@@ -75,6 +75,13 @@ class Server:
         if result.returncode != 0:
             raise AssertionError(f"{command[0]}: {result.stdout.decode(errors='replace')[-2000:]}")
 
+    def certificates(self):
+        """server.crt and server.key for localhost, and other.crt, which nobody uses: for a client that trusts somebody else."""
+        for name in ("server", "other"):
+            self.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                     "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", f"{self.folder}/{name}.key", "-out", f"{self.folder}/{name}.crt")
+            os.chmod(f"{self.folder}/{name}.key", 0o600)
+
     def log(self):
         with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as text:
             return text.read()
@@ -160,9 +167,7 @@ class Postgres(Server):
     def make(self):
         self.run(POSTGRES_BIN + "/initdb", "--pgdata", self.data, "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust",
                  "--no-sync", "--no-instructions")
-        self.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                 "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.folder + "/server.key", "-out", self.folder + "/server.crt")
-        os.chmod(self.folder + "/server.key", 0o600)
+        self.certificates()
         with open(self.data + "/pg_hba.conf", "w", encoding="ascii") as rules:
             rules.write("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
 

@@ -1,0 +1,188 @@
+/*
+ * What the files of this folder share.
+ */
+#ifndef SYSTEM_POSTGRES_INSIDE_H
+#define SYSTEM_POSTGRES_INSIDE_H
+
+#include "hub/department.h"
+#include "system/postgres/postgres.h"
+#include "system/postgres/types.h"
+
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define POSTGRES_SQL_MAX (256u << 10) /* bytes of a statement: 1,024 keys twice, 64 fields */
+#define POSTGRES_VALUE_MAX (1 << 20)  /* bytes of one value; a longer one is ERR_TOO_LARGE */
+#define POSTGRES_DRAIN_MAX (8u << 20) /* bytes read and dropped of an answer that is too large, before the connection is closed instead */
+#define POSTGRES_SILENT_MAX                                                                                                                \
+    (64u << 20) /* bytes that may come without completing a row or a result: the widest row that the guards let through */
+#define POSTGRES_STATEMENTS_MAX 64 /* kept prepared on a connection; the one unused for longest goes */
+#define POSTGRES_CONNECTIONS_MAX 16
+#define POSTGRES_DEPTH 32 /* askings under way on one connection */
+#define POSTGRES_SENT_MAX 256
+#define POSTGRES_SLOW_MS 20      /* behind an asking that runs for longer nothing more is queued on its connection */
+#define POSTGRES_GRACE_MS 500    /* after the server's own time-out ours ends the connection */
+#define POSTGRES_CONNECT_MS 5000 /* for connecting, signing in and looking at the tables */
+#define POSTGRES_QUEUE_MAX 10000 /* askings accepted and not answered: half a second's worth at the highest rate */
+
+enum postgres_tls { POSTGRES_TLS_DISABLE, POSTGRES_TLS_REQUIRE, POSTGRES_TLS_VERIFY_CA, POSTGRES_TLS_VERIFY_FULL };
+
+struct postgres_table { /* a resource's binding, as the file has it */
+    const struct hub_resource *resource;
+    enum hub_binding kind;
+    struct str text;
+    size_t at; /* in the schema */
+    struct postgres_table *next;
+};
+
+/* A table as one connection found it. */
+struct postgres_seen {
+    struct str source;                /* the SQL after FROM: only the declared fields */
+    const struct sql_column *columns; /* with what a parameter needs around it */
+    struct str wrong;                 /* what does not fit the declaration; empty: nothing */
+};
+struct postgres_schema {
+    struct arena arena;
+    struct postgres_seen *tables;
+    size_t n;
+};
+
+struct postgres_plan { /* a compiled grant */
+    struct postgres_system *system;
+    const struct postgres_table *table;
+    uint64_t granted; /* one bit a field */
+    const struct sql_condition *rows;
+    struct postgres_plan *next;
+};
+
+/* One asking on its way. */
+struct postgres_run {
+    struct hub_fetch *fetch;
+    struct postgres_plan *plan;
+    struct rows *rows;
+    size_t n_rows, n_drained;
+    enum err err;
+    unsigned n_tries;
+    bool is_alone; /* was aborted by another's error: goes between two syncs of its own */
+    struct mono_time asked;
+    struct postgres_run *next;
+};
+
+enum postgres_step { POSTGRES_PREPARE, POSTGRES_RUN, POSTGRES_FORGET, POSTGRES_SYNC, POSTGRES_PING };
+struct postgres_sent {
+    enum postgres_step step;
+    struct postgres_run *run; /* RUN */
+    uint32_t statement;       /* PREPARE, RUN: its number; 0: none */
+};
+
+struct postgres_statement {
+    uint32_t number; /* "cb17" on the server */
+    const struct postgres_plan *plan;
+    size_t n_shape;
+    uint64_t used;
+    uint8_t shape[SQL_SHAPE_MAX];
+};
+
+struct postgres_connection {
+    struct postgres_system *system;
+    PGconn *pg;
+    struct postgres_schema *schema;
+    struct loop_watch *watch;
+    uint32_t events;
+    bool is_leaving; /* takes nothing more; closed when it is idle, and made anew: a table has changed */
+    bool needs_sync;
+    struct postgres_sent sent[POSTGRES_SENT_MAX]; /* a ring */
+    size_t first, n_sent, n_running;
+    struct mono_time head_since; /* when the first of `sent` became it */
+    struct mono_time idle_since;
+    size_t n_silent; /* bytes since the last row or result */
+    struct postgres_statement statements[POSTGRES_STATEMENTS_MAX];
+    size_t n_statements;
+    uint32_t n_numbers;
+    uint64_t n_used;
+};
+
+/* A connection in the making, on a thread of its own: names are looked up and servers waited for without holding up any asking. */
+struct postgres_opening {
+    pthread_t thread;
+    bool is_running;
+    _Atomic bool is_cancelled;
+    struct loop_task task;
+    enum err err;
+    char detail[HUB_DEPARTMENT_DETAIL_MAX];
+    PGconn *pg;
+    struct postgres_schema *schema;
+};
+
+struct postgres_system {
+    struct hub_department department;
+    char host[256], port[8], database[128], user[128], zone[24], password_file[HUB_DEPARTMENT_PATH_MAX], tls_ca[HUB_DEPARTMENT_PATH_MAX];
+    enum postgres_tls tls;
+    struct time_zone civil_zone; /* of columns without a zone */
+    int64_t timeout_ms;
+    size_t n_connections_max;
+    struct postgres_table *tables;
+    size_t n_tables;
+    struct postgres_plan *plans;
+    PGconn *probe; /* while the city is loaded */
+    bool is_probed;
+
+    struct loop_timer start; /* the thread begins when the hub's loop does: everything is loaded then */
+    struct loop_thread *thread;
+    pthread_mutex_t lock; /* guards what askers push */
+    struct postgres_run *pushed, **pushed_last;
+    size_t n_open;
+    bool is_woken, is_stopping;
+    struct loop_task wake;
+
+    /* the thread's */
+    struct loop *loop;
+    struct postgres_run *waiting, **waiting_last;
+    struct postgres_connection *connections[POSTGRES_CONNECTIONS_MAX];
+    size_t n_connections;
+    struct postgres_opening opening;
+    struct loop_timer tick;
+    struct mono_time open_again; /* back-off */
+    int64_t back_off_ms;
+    bool is_down;
+    struct arena scratch;
+    struct buf text;
+};
+
+/* ---- session.c: one connection at a time, on a thread that may wait ---- */
+/* Connects, signs in, makes the session read-only and bounded. ERR_UNAVAILABLE with the cause in `detail`. */
+enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_cancelled, struct mono_time deadline,
+    char detail[HUB_DEPARTMENT_DETAIL_MAX], PGconn **ret_pg) MUST_CHECK;
+/* The result of one statement, prepared and described only when `is_describe`. ERR_UNAVAILABLE: broken or late; ERR_SYNTAX: refused,
+ * the result says why. */
+enum err postgres_session_ask(struct postgres_system *system, PGconn *pg, const char *sql, bool is_describe, _Atomic bool *is_cancelled,
+    struct mono_time deadline, PGresult **ret_result) MUST_CHECK;
+
+/* ---- schema.c ---- */
+/* One table as the database has it; what does not fit is told in seen->wrong, and in `diags` when there is one. */
+enum err postgres_schema_look(struct postgres_system *system, PGconn *pg, const struct postgres_table *table, struct arena *arena,
+    _Atomic bool *is_cancelled, struct mono_time deadline, struct diag_list *diags, struct postgres_seen *ret_seen) MUST_CHECK;
+enum err postgres_schema_read(struct postgres_system *system, PGconn *pg, _Atomic bool *is_cancelled, struct mono_time deadline,
+    struct postgres_schema **ret_schema) MUST_CHECK;
+void postgres_schema_destroy(struct postgres_schema *schema); /* takes NULL */
+
+/* ---- binding.c: slots of the same names in hub/system.h ---- */
+enum err postgres_read_connection(struct postgres_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;
+enum err postgres_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
+enum err postgres_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan) MUST_CHECK;
+
+/* ---- pipeline.c: askings over one connection ---- */
+void postgres_send(struct postgres_connection *connection, struct postgres_run *run); /* answers it, or has it under way */
+void postgres_send_ping(struct postgres_connection *connection);
+void postgres_push_out(struct postgres_connection *connection); /* what was sent since the last time goes to the server */
+void postgres_ready(void *connection, uint32_t epoll_events);   /* the watch's */
+
+/* ---- postgres.c: what the pipeline tells ---- */
+void postgres_answer(struct postgres_system *system, struct postgres_run *run, enum err err);
+void postgres_again(struct postgres_system *system, struct postgres_run *run); /* was interrupted by no fault of its own */
+/* Closes a connection; what is under way on it is asked again elsewhere. `why` NULL: by no fault. */
+void postgres_drop(struct postgres_connection *connection, const char *why);
+void postgres_settle(struct postgres_system *system); /* after something ended: hands out what waits */
+
+#endif
