@@ -1,14 +1,18 @@
 // A verifier of our logs that does not use a line of our code: signatures, tiles, inclusion and consistency are checked by
-// golang.org/x/mod (sumdb/note, sumdb/tlog), the Go checksum database's own library. What is ours here only reads files.
+// golang.org/x/mod (sumdb/note, sumdb/tlog), the Go checksum database's own library. What is ours here only reads files, and gives note.Open the
+// witnesses' cosignatures (type 4), which that library does not know, as one more kind of note.Verifier over Go's own Ed25519.
 //
 //	verify DIR   (as write_log.c leaves it)
 package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -72,9 +76,49 @@ func entry(dir string, index, size int64) []byte {
 	}
 }
 
+// A witness's key, C2SP tlog-cosignature.
+type cosigner struct {
+	name string
+	id   uint32
+	key  ed25519.PublicKey
+}
+
+func newCosigner(vkey string) cosigner {
+	parts := strings.SplitN(strings.TrimSpace(vkey), "+", 3)
+	if len(parts) != 3 {
+		fail("%q is no verifier key", vkey)
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	must(err, "witness's key")
+	hash := sha256.Sum256(append([]byte(parts[0]+"\n"), key...))
+	c := cosigner{parts[0], binary.BigEndian.Uint32(hash[:4]), key[1:]}
+	if len(key) != 33 || key[0] != 4 || fmt.Sprintf("%08x", c.id) != parts[1] {
+		fail("%q is no witness's verifier key", vkey)
+	}
+	return c
+}
+
+func (c cosigner) Name() string    { return c.name }
+func (c cosigner) KeyHash() uint32 { return c.id }
+func (c cosigner) Verify(msg, sig []byte) bool {
+	if len(sig) != 8+ed25519.SignatureSize {
+		return false
+	}
+	time := binary.BigEndian.Uint64(sig)
+	return time <= math.MaxInt64 && ed25519.Verify(c.key, []byte(fmt.Sprintf("cosignature/v1\ntime %d\n%s", time, msg)), sig[8:])
+}
+
+var witnesses []note.Verifier
+var cosigned int
+
+// Every checkpoint bears the log's signature and those of all witnesses.
 func openCheckpoint(msg []byte, verifier note.Verifier) tlog.Tree {
-	n, err := note.Open(msg, note.VerifierList(verifier))
+	n, err := note.Open(msg, note.VerifierList(append(witnesses, verifier)...))
 	must(err, "checkpoint's signature")
+	if len(n.Sigs) != 1+len(witnesses) || len(n.UnverifiedSigs) != 0 {
+		fail("%d signatures of the checkpoint hold and %d are unknown; %d were wanted", len(n.Sigs), len(n.UnverifiedSigs), 1+len(witnesses))
+	}
+	cosigned += len(witnesses)
 	lines := strings.Split(n.Text, "\n")
 	if len(lines) != 4 || lines[0] != verifier.Name() {
 		fail("checkpoint's text is %q", n.Text)
@@ -123,12 +167,30 @@ func main() {
 	must(err, "vkey")
 	verifier, err := note.NewVerifier(string(vkey))
 	must(err, "vkey")
+	lines, err := os.ReadFile(filepath.Join(dir, "witnesses"))
+	must(err, "witnesses")
+	for _, line := range strings.Fields(string(lines)) {
+		witnesses = append(witnesses, newCosigner(line))
+	}
+	if len(witnesses) != 5 {
+		fail("%d witnesses", len(witnesses))
+	}
 	msg, err := os.ReadFile(filepath.Join(log, "checkpoint"))
 	must(err, "checkpoint")
 	tree := openCheckpoint(msg, verifier)
 	changed := bytes.Replace(msg, []byte("\n"+strconv.FormatInt(tree.N, 10)+"\n"), []byte("\n1\n"), 1)
 	if _, err := note.Open(changed, note.VerifierList(verifier)); err == nil {
 		fail("a changed checkpoint is accepted")
+	}
+	at := bytes.LastIndex(msg, []byte(" ")) + 30 // a cosignature whose bytes were changed spoils the note, as one of a known key
+	spoilt := append([]byte(nil), msg...)
+	if spoilt[at] == 'A' {
+		spoilt[at] = 'B'
+	} else {
+		spoilt[at] = 'A'
+	}
+	if n, err := note.Open(spoilt, note.VerifierList(append(witnesses, verifier)...)); err == nil && len(n.Sigs) == 6 {
+		fail("a changed cosignature is accepted")
 	}
 	reader := tlog.TileHashReader(tree, tileFiles{log})
 	root, err := tlog.TreeHash(tree.N, reader)
@@ -188,6 +250,6 @@ func main() {
 	if len(trees) < 5 || len(proofs) < 90 {
 		fail("too little to check: %d checkpoints, %d proofs", len(trees), len(proofs))
 	}
-	fmt.Printf("%d leaves, %d inclusions, %d tampered entries refused, %d consistencies, %d tlog-proofs\n",
-		tree.N, included, refused, consistent, len(proofs))
+	fmt.Printf("%d leaves, %d inclusions, %d tampered entries refused, %d consistencies, %d tlog-proofs, %d cosignatures\n",
+		tree.N, included, refused, consistent, len(proofs), cosigned)
 }

@@ -1,6 +1,6 @@
 """A log of 70,000 leaves, written by our code, checked by golang.org/x/mod.   verify_test.py WRITE_LOG
 
-The Go program is built against Debian's golang-golang-x-mod-dev, without a network. Each check is counted, and a log with a changed tile,
+Each checkpoint of it bears the cosignatures of five witnesses. The Go program is built against Debian's golang-golang-x-mod-dev, without a network. Each check is counted, and a log with a changed tile,
 entry or checkpoint has to be refused.
 """
 import os
@@ -39,11 +39,12 @@ def main():
             sys.exit("verify_test: " + written.stderr)
         checked = run(folder / "verify", folder / "log")
         print(checked.stdout, checked.stderr)
-        wanted = f"{LEAVES} leaves, 1000 inclusions, 1000 tampered entries refused, 55 consistencies, 100 tlog-proofs\n"
+        wanted = f"{LEAVES} leaves, 1000 inclusions, 1000 tampered entries refused, 55 consistencies, 1000 tlog-proofs, 5060 cosignatures\n"
         if checked.returncode or checked.stdout != wanted:
             sys.exit(f"verify_test: not what was wanted: {wanted}")
         log = folder / "log/ledger/log"
-        for victim, at in ((log / "checkpoint", 15), (log / "tile/1/000", 40), (log / "tile/2/000.p/1", 3), (log / "tile/0/273.p/112", 9)):
+        end = len((log / "checkpoint").read_bytes())
+        for victim, at in ((log / "checkpoint", 15), (log / "checkpoint", end - 40), (log / "checkpoint", end - 200), (log / "tile/1/000", 40), (log / "tile/2/000.p/1", 3), (log / "tile/0/273.p/112", 9)):
             flip(victim, at)
             if run(folder / "verify", folder / "log").returncode == 0:
                 sys.exit(f"verify_test: {victim.name} was changed, and nobody noticed")

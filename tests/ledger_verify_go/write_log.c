@@ -3,12 +3,15 @@
  *
  *     DIR/ledger/log/…          the static files
  *     DIR/vkey                  the verifier key
+ *     DIR/witnesses             those of five witnesses, all of whom have cosigned each checkpoint; their memory is DIR/w0 to w4
  *     DIR/checkpoints/SIZE      the checkpoint as it stood at some sizes on the way
- *     DIR/proofs/INDEX          a tlog-proof under the last checkpoint, for every 701st leaf
+ *     DIR/proofs/INDEX          a tlog-proof under the last checkpoint, for every 70th leaf
  */
 #include "base/file.h"
 #include "base/log.h"
 #include "ledger/ledger.h"
+#include "ledger/policy.h"
+#include "ledger/witness_store.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -82,6 +85,68 @@ static void keep_checkpoint(struct ledger *ledger, const char *dir)
     buf_finish(&note);
 }
 
+/* ---- five witnesses in this process ---- */
+
+#define N_WITNESSES 5
+
+struct five {
+    struct ledger_sender sender; /* first member */
+    struct crypto_key *keys[N_WITNESSES];
+    struct witness_store *stores[N_WITNESSES];
+    struct policy *policy;
+};
+
+static void ask_witness(struct ledger_sender *sender, struct ledger *ledger, size_t witness, struct str url, struct str body)
+{
+    struct five *five = (struct five *)(void *)sender;
+    struct witness_answer answer;
+    struct buf out;
+    buf_init(&out, 4096);
+    must(witness_store_add_checkpoint(five->stores[witness], body, 1793491200, &out, &answer), "witness");
+    ledger_answered(ledger, witness, ERR_OK, (int)answer.status, buf_str(&out));
+    buf_finish(&out);
+}
+
+static void no_more(struct ledger_sender *sender) {}
+
+static void open_five(struct five *five, const char *dir, struct str log_vkey)
+{
+    struct buf policy, vkeys;
+    buf_init(&policy, POLICY_FILE_MAX);
+    buf_init(&vkeys, POLICY_FILE_MAX);
+    five->sender = (struct ledger_sender){.send = ask_witness, .stop = no_more};
+    for (size_t i = 0; i < N_WITNESSES; i++) {
+        char name[32], path[FILE_PATH_MAX];
+        uint8_t seed[32] = {5, (uint8_t)i}, public_key[32];
+        snprintf(name, sizeof name, "w%zu", i);
+        must(file_join(path, dir, name), name);
+        must(crypto_key_from_seed(seed, &five->keys[i]), "key");
+        struct witness_store_options options = {.dir = path, .name = str_from_c(name), .key = five->keys[i]};
+        must(witness_store_open(&options, NULL, &five->stores[i]), "witness");
+        must(witness_store_add_log(five->stores[i], log_vkey, NULL), "witness's log");
+        crypto_key_public(five->keys[i], public_key);
+        buf_printf(&policy, "witness %s ", name);
+        must(note_witness_vkey_write(str_from_c(name), public_key, &policy), "vkey");
+        buf_append_c(&policy, " http://in.process\n");
+        must(note_witness_vkey_write(str_from_c(name), public_key, &vkeys), "vkey");
+        buf_append_byte(&vkeys, '\n');
+    }
+    buf_append_c(&policy, "group all-of-them all w0 w1 w2 w3 w4\nquorum all-of-them\n");
+    must(policy_parse(buf_str(&policy), "policy", NULL, &five->policy), "policy");
+    put_file(dir, "witnesses", buf_str(&vkeys));
+    buf_finish(&policy);
+    buf_finish(&vkeys);
+}
+
+static void close_five(struct five *five)
+{
+    for (size_t i = 0; i < N_WITNESSES; i++) {
+        witness_store_close(five->stores[i]);
+        crypto_key_destroy(five->keys[i]);
+    }
+    policy_destroy(five->policy);
+}
+
 int main(int argc, char **argv)
 {
     static const uint64_t sizes[] = {1, 2, 255, 256, 257, 1000, 35072, 65535, 65536, 65537};
@@ -95,6 +160,7 @@ int main(int argc, char **argv)
     uint8_t public_key[32];
     struct crypto_key *key;
     struct ledger *ledger;
+    struct five five;
     struct buf text;
     struct diag diag = {""};
     buf_init(&text, 1 << 16);
@@ -102,9 +168,12 @@ int main(int argc, char **argv)
     crypto_key_public(key, public_key);
     must(file_join(folder, argv[1], "ledger"), argv[1]);
     struct ledger_options options = {.dir = folder, .origin = STR("hangzhou.log"), .key = key, .clock = clock_system()};
-    must(ledger_open(&options, &diag, &ledger), diag.text);
     must(ledger_vkey(options.origin, public_key, &text), "vkey");
     put_file(argv[1], "vkey", buf_str(&text));
+    open_five(&five, argv[1], buf_str(&text));
+    options.policy = five.policy;
+    options.sender = &five.sender;
+    must(ledger_open(&options, &diag, &ledger), diag.text);
     for (size_t at = 0; n < n_leaves;) {
         uint64_t until = at < sizeof sizes / sizeof *sizes && sizes[at] < n_leaves ? sizes[at] : n_leaves;
         while (n < until) {
@@ -116,7 +185,7 @@ int main(int argc, char **argv)
         keep_checkpoint(ledger, argv[1]);
     }
     must(file_join(folder, argv[1], "proofs"), argv[1]);
-    for (uint64_t i = 0; i < n; i += 701) {
+    for (uint64_t i = 0; i < n; i += 70) {
         buf_reset(&text);
         must(ledger_proof(ledger, i, &text), "proof");
         snprintf(name, sizeof name, "%" PRIu64, i);
@@ -124,6 +193,7 @@ int main(int argc, char **argv)
     }
     buf_finish(&text);
     ledger_close(ledger);
+    close_five(&five);
     crypto_key_destroy(key);
     return 0;
 }
