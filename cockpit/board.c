@@ -5,6 +5,7 @@
 #include "base/str_map.h"
 #include "hub/indicator.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -198,6 +199,13 @@ enum err cockpit_board_indicator(struct cockpit_board *board, struct str source,
     return ERR_OK;
 }
 
+/* As far as anybody sees it: cockpit_view_edges() writes two decimals, the flow without. */
+static bool shows_the_same(const struct cockpit_edge *a, const struct cockpit_edge *b)
+{
+    return a->has_speed == b->has_speed && a->has_delay == b->has_delay && round(a->speed_mps * 100) == round(b->speed_mps * 100) &&
+           round(a->delay_index * 100) == round(b->delay_index * 100) && round(a->flow_vph) == round(b->flow_vph);
+}
+
 enum err cockpit_board_road_state(struct cockpit_board *board, const struct value *row)
 {
     void *item;
@@ -208,13 +216,14 @@ enum err cockpit_board_road_state(struct cockpit_board *board, const struct valu
     enum err err = table_at(&board->edges, row[HUB_ROAD_STATE_EDGE].s, &item, &name, &is_new);
     if (err != ERR_OK)
         return refuse(board, err);
-    struct cockpit_edge *edge = item;
-    int area = is_new ? -1 : edge->area;
-    *edge = (struct cockpit_edge){.edge = name, .area = area, .time = {integer_of(row[HUB_ROAD_STATE_TIME])}, .changed = board->number + 1};
-    edge->has_speed = value_to_real(row[HUB_ROAD_STATE_SPEED_MPS], &edge->speed_mps);
-    edge->has_delay = value_to_real(row[HUB_ROAD_STATE_DELAY_INDEX], &edge->delay_index);
-    if (!value_to_real(row[HUB_ROAD_STATE_FLOW_VPH], &edge->flow_vph))
-        edge->flow_vph = 0;
+    struct cockpit_edge *edge = item, now = {.edge = name, .time = {integer_of(row[HUB_ROAD_STATE_TIME])}};
+    now.has_speed = value_to_real(row[HUB_ROAD_STATE_SPEED_MPS], &now.speed_mps);
+    now.has_delay = value_to_real(row[HUB_ROAD_STATE_DELAY_INDEX], &now.delay_index);
+    if (!value_to_real(row[HUB_ROAD_STATE_FLOW_VPH], &now.flow_vph))
+        now.flow_vph = 0;
+    now.area = is_new ? -1 : edge->area;
+    now.changed = !is_new && shows_the_same(edge, &now) ? edge->changed : board->number + 1;
+    *edge = now;
     return ERR_OK;
 }
 
@@ -227,8 +236,11 @@ enum err cockpit_board_edge_area(struct cockpit_board *board, struct str edge_na
     if (err != ERR_OK)
         return refuse(board, err);
     struct cockpit_edge *edge = item;
+    int at = area_find(board->areas, area);
+    if (edge->changed && edge->area != at)
+        edge->changed = board->number + 1; /* nobody was told of it while it lay nowhere */
     edge->edge = name;
-    edge->area = area_find(board->areas, area);
+    edge->area = at;
     return ERR_OK;
 }
 

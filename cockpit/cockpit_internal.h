@@ -15,6 +15,9 @@
 #define COCKPIT_COALESCE_MS 20       /* rows of one moment come as several batches: wait so long for the others */
 #define COCKPIT_SNAPSHOT_GAP_MS 100  /* least time between two snapshots */
 #define COCKPIT_ROADS_OBJECT_MAX (64u << 20)
+#define COCKPIT_EDGES_PART 2000 /* edges in one event: about 100 KB, a tenth of a viewer's queue (http/server.h) */
+#define COCKPIT_EDGES_PARTS 4   /* parts sent at once to all; a larger change goes to each viewer at its own speed */
+#define COCKPIT_SOURCES_PART 500
 
 enum cockpit_stream_kind { COCKPIT_STREAM_INDICATOR, COCKPIT_STREAM_ROAD_STATE, COCKPIT_STREAM_ROAD_INDEX, COCKPIT_STREAM_SOURCE };
 
@@ -51,10 +54,15 @@ struct cockpit {
     uint64_t n_records_lost; /* refused by the store's queue; logged as they happen */
 };
 
+struct cockpit_round { /* a list of the snapshot that a viewer is told in parts, around: from `at` on, `n_left` more */
+    size_t at, n_left;
+};
+
 struct cockpit_viewer {
     struct cockpit_face *face;
     int area;
     struct http_stream *stream;
+    struct cockpit_round edges, sources;
     struct cockpit_viewer *next, **at;
 };
 
@@ -73,7 +81,16 @@ void cockpit_roads_release(struct cockpit_roads *roads);
 
 /* face.c: a snapshot for this face, from the cockpit's loop. */
 void cockpit_face_give(struct cockpit_face *face, struct cockpit_snapshot *snapshot);
+struct json_writer cockpit_face_begin(struct cockpit_face *face); /* an event into face->scratch */
+
+void cockpit_face_ranking(struct cockpit_face *face, const struct cockpit_snapshot *s, int area); /* likewise */
+
+/* viewer.c: one viewer more, who is told everything; then what changes. */
 void cockpit_face_live(struct cockpit_face *face, struct http_exchange *x, int area);
+void cockpit_viewer_send(struct cockpit_viewer *viewer, const char *event);
+/* All sources (or edges) once more, in parts, as the viewer takes them. */
+void cockpit_viewer_tell_edges(struct cockpit_viewer *viewer);
+void cockpit_viewer_tell_sources(struct cockpit_viewer *viewer);
 
 /* door.c */
 extern const struct http_route cockpit_routes[];

@@ -58,7 +58,14 @@ static void reply_view(
 
 static void view_all_edges(const struct cockpit_snapshot *s, int area, struct json_writer *w)
 {
-    cockpit_view_edges(s, area, 0, w);
+    struct cockpit_part all = {.end = s->n_edges, .limit = s->n_edges};
+    cockpit_view_edges(s, area, 0, &all, w);
+}
+
+static void view_all_sources(const struct cockpit_snapshot *s, int area, struct json_writer *w)
+{
+    struct cockpit_part all = {.end = s->n_sources, .limit = s->n_sources};
+    cockpit_view_sources(s, area, &all, w);
 }
 
 static void handle_indicators(struct http_exchange *x, void *context)
@@ -71,7 +78,7 @@ static void handle_road_states(struct http_exchange *x, void *context)
 }
 static void handle_sources(struct http_exchange *x, void *context)
 {
-    reply_view(x, context, cockpit_view_sources);
+    reply_view(x, context, view_all_sources);
 }
 
 static void handle_ranking(struct http_exchange *x, void *context)

@@ -9,16 +9,8 @@
 #include <stddef.h>
 
 #define PING_MS 10000
-#define EVENT_MAX (8u << 20) /* bytes of one event: the full road states of a city, 60,000 edges of about 40 bytes, with room */
+#define EVENT_MAX (1u << 20) /* bytes of one event: no more than a viewer's queue holds; lists that may be longer go in parts */
 #define RANKING_LIVE 12      /* roads in the live event */
-
-static void send_to(struct cockpit_viewer *viewer, const char *event, struct str data)
-{
-    /* ERR_FULL closes the stream, and on_close takes the viewer off the list. */
-    enum err err = http_stream_send(viewer->stream, event, data);
-    if (err != ERR_OK)
-        log_write(LOG_INFO, "cockpit", "a slow viewer was let go", LOG_ERR(err), LOG_END);
-}
 
 static void send_to_all(struct cockpit_face *face, int area, const char *event)
 {
@@ -28,11 +20,11 @@ static void send_to_all(struct cockpit_face *face, int area, const char *event)
     }
     for (struct cockpit_viewer *viewer = face->viewers[area], *next; viewer; viewer = next) {
         next = viewer->next;
-        send_to(viewer, event, buf_str(&face->scratch));
+        cockpit_viewer_send(viewer, event);
     }
 }
 
-static struct json_writer begin(struct cockpit_face *face)
+struct json_writer cockpit_face_begin(struct cockpit_face *face)
 {
     struct json_writer w;
     buf_reset(&face->scratch);
@@ -40,11 +32,11 @@ static struct json_writer begin(struct cockpit_face *face)
     return w;
 }
 
-static void render_ranking(struct cockpit_face *face, const struct cockpit_snapshot *s, int area)
+void cockpit_face_ranking(struct cockpit_face *face, const struct cockpit_snapshot *s, int area)
 {
     struct arena arena;
     arena_init(&arena, (COCKPIT_ROADS_MAX + 1) * sizeof(void *) + 4096);
-    struct json_writer w = begin(face);
+    struct json_writer w = cockpit_face_begin(face);
     cockpit_view_ranking(s, area, RANKING_LIVE, &w, &arena);
     arena_finish(&arena);
 }
@@ -54,9 +46,40 @@ static void send_recorded(struct cockpit_face *face, const struct cockpit_snapsh
     for (size_t i = 0; i < s->n_recorded; i++) {
         if (s->recorded[i].area != area && area_at(s->areas, (size_t)s->recorded[i].area)->parent != area)
             continue;
-        struct json_writer w = begin(face);
+        struct json_writer w = cockpit_face_begin(face);
         cockpit_view_recorded(s, &s->recorded[i], &w);
         send_to_all(face, area, "recorded");
+    }
+}
+
+/* What changed, once for all viewers of the area; when that is too much at once, all of it to each as it takes it. */
+static void show_edges(struct cockpit_face *face, const struct cockpit_snapshot *s, int area, uint64_t after)
+{
+    struct cockpit_part part = {.end = s->n_edges, .limit = COCKPIT_EDGES_PART};
+    for (int i = 0; i < COCKPIT_EDGES_PARTS && (i == 0 || part.at < part.end); i++) {
+        struct json_writer w = cockpit_face_begin(face);
+        cockpit_view_edges(s, area, after, &part, &w);
+        if (i == 0 || part.n > 0)
+            send_to_all(face, area, "road_states");
+    }
+    for (struct cockpit_viewer *viewer = face->viewers[area], *next; viewer && part.at < part.end; viewer = next) {
+        next = viewer->next;
+        cockpit_viewer_tell_edges(viewer);
+    }
+}
+
+static void show_sources(struct cockpit_face *face, const struct cockpit_snapshot *s, int area)
+{
+    struct cockpit_part part = {.end = s->n_sources, .limit = COCKPIT_SOURCES_PART};
+    struct json_writer w = cockpit_face_begin(face);
+    cockpit_view_sources(s, area, &part, &w);
+    if (part.at == part.end) {
+        send_to_all(face, area, "sources");
+        return;
+    }
+    for (struct cockpit_viewer *viewer = face->viewers[area], *next; viewer; viewer = next) {
+        next = viewer->next;
+        cockpit_viewer_tell_sources(viewer);
     }
 }
 
@@ -65,19 +88,14 @@ static void show(struct cockpit_face *face, const struct cockpit_snapshot *s, ui
     for (int area = 0; area < (int)area_n(s->areas); area++) {
         if (!face->viewers[area])
             continue;
-        struct json_writer w = begin(face);
+        struct json_writer w = cockpit_face_begin(face);
         cockpit_view_live(s, area, &w);
         send_to_all(face, area, "indicators");
-        w = begin(face);
-        cockpit_view_edges(s, area, after, &w);
-        send_to_all(face, area, "road_states");
-        render_ranking(face, s, area);
+        show_edges(face, s, area, after);
+        cockpit_face_ranking(face, s, area);
         send_to_all(face, area, "ranking");
-        if (s->sources_changed) {
-            w = begin(face);
-            cockpit_view_sources(s, area, &w);
-            send_to_all(face, area, "sources");
-        }
+        if (s->sources_changed)
+            show_sources(face, s, area);
         send_recorded(face, s, area);
     }
 }
@@ -102,7 +120,7 @@ void cockpit_face_give(struct cockpit_face *face, struct cockpit_snapshot *snaps
 static void on_ping(struct loop_timer *timer)
 {
     struct cockpit_face *face = container_of(timer, struct cockpit_face, ping_timer);
-    struct json_writer w = begin(face);
+    struct json_writer w = cockpit_face_begin(face);
     json_begin_object(&w);
     json_field_i64(&w, "time", clock_wall(face->cockpit->options.clock).ms);
     json_end_object(&w);
@@ -110,57 +128,6 @@ static void on_ping(struct loop_timer *timer)
         send_to_all(face, (int)area, "ping");
     if (loop_timer_start(face->loop, timer, PING_MS) != ERR_OK)
         log_write(LOG_ERROR, "cockpit", "pings stopped", LOG_END);
-}
-
-/* ---- viewers ---- */
-
-static void viewer_closed(void *context)
-{
-    struct cockpit_viewer *viewer = context;
-    *viewer->at = viewer->next;
-    if (viewer->next)
-        viewer->next->at = viewer->at;
-    mem_free(viewer);
-}
-
-/* All that the viewer needs to draw, once; from then on what changes. */
-static void greet(struct cockpit_face *face, struct cockpit_viewer *viewer)
-{
-    const struct cockpit_snapshot *s = face->latest;
-    static const char *const events[] = {"indicators", "road_states", "ranking", "sources"};
-    for (size_t i = 0; i < 4; i++) {
-        struct json_writer w = begin(face);
-        if (i == 0)
-            cockpit_view_live(s, viewer->area, &w);
-        else if (i == 1)
-            cockpit_view_edges(s, viewer->area, 0, &w);
-        else if (i == 2)
-            render_ranking(face, s, viewer->area);
-        else
-            cockpit_view_sources(s, viewer->area, &w);
-        if (face->scratch.err != ERR_OK || http_stream_send(viewer->stream, events[i], buf_str(&face->scratch)) != ERR_OK)
-            return; /* it is being closed */
-    }
-}
-
-void cockpit_face_live(struct cockpit_face *face, struct http_exchange *x, int area)
-{
-    struct cockpit_viewer *viewer = mem_alloc_zero(1, sizeof(*viewer));
-    if (!viewer) {
-        http_reply_err(x, ERR_NO_MEMORY, STR("no memory for another viewer; try again later"));
-        return;
-    }
-    *viewer = (struct cockpit_viewer){.face = face, .area = area, .next = face->viewers[area], .at = &face->viewers[area]};
-    enum err err = http_reply_stream(x, viewer_closed, viewer, &viewer->stream);
-    if (err != ERR_OK) { /* it has answered 503 by itself */
-        mem_free(viewer);
-        return;
-    }
-    if (viewer->next)
-        viewer->next->at = &viewer->next;
-    face->viewers[area] = viewer;
-    if (face->latest)
-        greet(face, viewer);
 }
 
 /* ---- life ---- */

@@ -142,16 +142,18 @@ void cockpit_view_live(const struct cockpit_snapshot *s, int area, struct json_w
     json_end_object(w);
 }
 
-void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t after, struct json_writer *w)
+void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t after, struct cockpit_part *part, struct json_writer *w)
 {
+    part->n = 0;
     json_begin_object(w);
     json_field_i64(w, "time", s->time.ms);
     json_key(w, "edges");
     json_begin_array(w);
-    for (size_t i = 0; i < s->n_edges; i++) {
-        const struct cockpit_edge *edge = &s->edges[i];
+    for (; part->at < part->end && part->n < part->limit; part->at++) {
+        const struct cockpit_edge *edge = &s->edges[part->at];
         if (edge->changed <= after || !is_in(s, edge->area, area))
             continue;
+        part->n++;
         json_begin_array(w);
         json_put_str(w, edge->edge);
         if (edge->has_speed)
@@ -229,15 +231,18 @@ static void put_source(const struct cockpit_snapshot *s, const struct cockpit_so
     json_end_object(w);
 }
 
-void cockpit_view_sources(const struct cockpit_snapshot *s, int area, struct json_writer *w)
+void cockpit_view_sources(const struct cockpit_snapshot *s, int area, struct cockpit_part *part, struct json_writer *w)
 {
+    part->n = 0;
     json_begin_object(w);
     json_field_i64(w, "time", s->time.ms);
     json_key(w, "sources");
     json_begin_array(w);
-    for (size_t i = 0; i < s->n_sources; i++)
-        if (is_in(s, s->sources[i].area, area))
-            put_source(s, &s->sources[i], w);
+    for (; part->at < part->end && part->n < part->limit; part->at++)
+        if (is_in(s, s->sources[part->at].area, area)) {
+            part->n++;
+            put_source(s, &s->sources[part->at], w);
+        }
     json_end_array(w);
     json_end_object(w);
 }

@@ -65,14 +65,20 @@ struct cockpit_snapshot *cockpit_snapshot_hold(struct cockpit_snapshot *snapshot
 void cockpit_snapshot_release(struct cockpit_snapshot *snapshot); /* takes NULL */
 const struct cockpit_value *cockpit_snapshot_value(const struct cockpit_snapshot *snapshot, int indicator, int area);
 
+/* A part of a list: at most `limit` items of those from index `at` to `end` are written. Afterwards `at` is where the next part begins,
+ * `n` how many were written. */
+struct cockpit_part {
+    size_t at, end, limit, n;
+};
+
 /* ---- views, as JSON into `w`; formats: docs/cockpit.md ---- */
 void cockpit_view_indicators(const struct cockpit_snapshot *s, int area, struct json_writer *w); /* GET /cockpit/v1/indicators */
 void cockpit_view_live(
     const struct cockpit_snapshot *s, int area, struct json_writer *w); /* the event `indicators`: an area and its children */
-void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t after,
-    struct json_writer *w); /* within `area`, changed after snapshot number `after` */
+/* Within `area`, changed after snapshot number `after`; indexes as in s->edges, which only grows from one snapshot to the next. */
+void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t after, struct cockpit_part *part, struct json_writer *w);
 void cockpit_view_ranking(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena);
-void cockpit_view_sources(const struct cockpit_snapshot *s, int area, struct json_writer *w);
+void cockpit_view_sources(const struct cockpit_snapshot *s, int area, struct cockpit_part *part, struct json_writer *w); /* likewise */
 void cockpit_view_recorded(const struct cockpit_snapshot *s, const struct cockpit_recorded *recorded, struct json_writer *w);
 
 /* A number in the unit that people see: × scale, rounded; null when there is none. */

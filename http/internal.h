@@ -86,6 +86,7 @@ struct http_stream {
     struct http_credential credential;
     struct mono_time asked; /* when the credential was last good */
     void (*on_close)(void *context);
+    void (*on_empty)(void *context); /* may be NULL */
     void *context;
 };
 

@@ -143,6 +143,9 @@ enum err http_reply_stream(
 /* One event; `data` holds no newline. ERR_FULL: the viewer was too slow and is being closed; ERR_STATE: it was closed before. On the
  * stream's loop. */
 enum err http_stream_send(struct http_stream *stream, const char *event, struct str data) MUST_CHECK;
+/* `fn` runs with on_close's context, on the stream's loop, each time all that was sent is on its way: what is larger than a viewer's queue
+ * is sent in parts, the next from here. */
+void http_stream_on_empty(struct http_stream *stream, void (*fn)(void *context));
 void http_stream_close(struct http_stream *stream); /* what was sent still goes out; on_close follows */
 
 #endif

@@ -40,6 +40,8 @@ static ssize_t on_read(void *cls, uint64_t position, char *out, size_t max)
         if (stream->waiting.cap > STREAM_KEPT_MAX)
             buf_finish(&stream->waiting);
         buf_reset(&stream->waiting);
+        if (stream->on_empty && !stream->is_ending)
+            stream->on_empty(stream->context);
     }
     return (ssize_t)n;
 }
@@ -204,6 +206,12 @@ enum err http_stream_send(struct http_stream *stream, const char *event, struct 
     }
     wake(stream);
     return ERR_OK;
+}
+
+void http_stream_on_empty(struct http_stream *stream, void (*fn)(void *context))
+{
+    assert(loop_is_current(stream->server->loop));
+    stream->on_empty = fn;
 }
 
 void http_stream_close(struct http_stream *stream)

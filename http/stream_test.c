@@ -193,6 +193,58 @@ static void places_are_limited(void **state)
     stop(t);
 }
 
+#define N_PARTS 300
+#define PART 10000
+
+static size_t n_parts_sent;
+
+static void send_part(void *context)
+{
+    struct test_server *t = context;
+    static char data[PART];
+
+    memset(data, 'x', sizeof(data));
+    if (n_parts_sent < N_PARTS) {
+        n_parts_sent++;
+        assert_ok(http_stream_send(t->streams[0], "part", (struct str){data, sizeof(data)}));
+    }
+}
+
+static void send_parts(void *context)
+{
+    struct test_server *t = context;
+
+    http_stream_on_empty(t->streams[0], send_part);
+    send_part(t);
+}
+
+/* Three megabytes through a queue of 30,000 bytes: nothing is cut off, whatever the viewer's speed. */
+static void what_is_larger_than_the_queue_goes_in_parts(void **state)
+{
+    struct test_server *t = start((struct http_limits){.stream_queue_max = 3 * PART});
+    int fd = test_connect(t->port);
+    size_t len = 0;
+
+    n_parts_sent = 0;
+    test_send_c(fd, ASK);
+    assert_true(read_until(fd, "event: first"));
+    test_server_call(t, send_parts);
+    usleep(100000); /* the socket fills */
+    while (len < N_PARTS * PART) {
+        ssize_t n = recv(fd, text, sizeof(text), 0);
+        assert_true(n > 0);
+        for (ssize_t i = 0; i < n; i++)
+            len += text[i] == 'x';
+    }
+    assert_int_equal(n_parts_sent, N_PARTS);
+    assert_int_equal(len, N_PARTS * PART);
+    test_server_call(t, send_second); /* and goes on */
+    assert_true(read_until(fd, "event: indicators"));
+    assert_int_equal(atomic_load(&t->n_closed), 0);
+    close(fd);
+    stop(t);
+}
+
 /* Signing out, or a token withdrawn, ends what was opened with it; streams that need nobody's name go on. */
 static void a_stream_ends_with_its_session(void **state)
 {
@@ -255,6 +307,7 @@ int main(void)
         cmocka_unit_test(one_that_left_is_noticed),
         cmocka_unit_test(a_slow_viewer_is_cut_off),
         cmocka_unit_test(places_are_limited),
+        cmocka_unit_test(what_is_larger_than_the_queue_goes_in_parts),
         cmocka_unit_test(a_stream_ends_with_its_session),
         cmocka_unit_test(survives_failing_memory),
     };

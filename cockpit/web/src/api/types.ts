@@ -97,6 +97,7 @@ export interface Ranking {
 /** edge, speed m/s, delay index, vehicles an hour; null where nothing was observed lately. */
 export type EdgeState = [string, number | null, number | null, number | null];
 
+/** In the stream a part of the list: it says nothing of other edges. */
 export interface RoadStates {
   time: number;
   edges: EdgeState[];
@@ -117,6 +118,7 @@ export interface Source {
   detail: string | null;
 }
 
+/** In the stream a part of the list: it says nothing of other sources. */
 export interface Sources {
   time: number;
   sources: Source[];

@@ -149,7 +149,8 @@ function forgetEdges(): void {
   for (const listener of edgeListeners) listener([], true);
 }
 
-function takeEvent(name: string, data: unknown): void {
+/** One event of the live stream; lists come in parts, which add up. */
+export function takeEvent(name: string, data: unknown): void {
   if (name === 'indicators') {
     const { time, indicators } = data as { time: number; indicators: LiveValue[] };
     setClock(time);
@@ -167,7 +168,7 @@ function takeEvent(name: string, data: unknown): void {
   }
 }
 
-/** The stream sends all sources at first and then the changed ones. */
+/** The stream sends all sources at first, and again when one changed, in parts when they are many. */
 function takeSources(data: Sources): void {
   const known = new Map<string, Source>((city.sources?.sources ?? []).map((s) => [`${s.party}/${s.source}`, s]));
   for (const s of data.sources) known.set(`${s.party}/${s.source}`, s);

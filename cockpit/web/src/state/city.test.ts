@@ -1,0 +1,37 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { EdgeState, Source } from '../api/types';
+import { city, edges, onEdges, takeEvent } from './city';
+
+const source = (name: string, area: string): Source => ({
+  party: 'h/police', source: name, area, title: { zh: '点', en: 'Spot' }, health: 'fresh', last_heard: 1, since: 1, detail: null,
+});
+
+describe('the live stream', () => {
+  beforeEach(() => {
+    city.area = 'h';
+    city.sources = null;
+    edges.clear();
+  });
+
+  it('adds up the parts of the road states, the newest of an edge counting', () => {
+    const told: EdgeState[][] = [];
+    const end = onEdges((states) => told.push(states));
+    for (let part = 0; part < 30; part++) {
+      takeEvent('road_states', { time: 1, edges: Array.from({ length: 2000 }, (_, i): EdgeState => [`e${part * 2000 + i}`, 10, 1.2, 900]) });
+    }
+    takeEvent('road_states', { time: 2, edges: [['e7', null, null, 0]] });
+    takeEvent('road_states', { time: 3, edges: [] });
+    end();
+    expect(edges.size).toBe(60_000);
+    expect(edges.get('e7')).toEqual(['e7', null, null, 0]);
+    expect(edges.get('e59999')).toEqual(['e59999', 10, 1.2, 900]);
+    expect(told.length).toBe(32);
+    expect(told[0]!.length).toBe(2000); // the map draws a part at a time
+  });
+
+  it('adds up the parts of the sources', () => {
+    takeEvent('sources', { time: 1, sources: [source('camera/1', 'h.x'), source('camera/2', 'h.x')] });
+    takeEvent('sources', { time: 1, sources: [source('camera/3', 'h.y'), { ...source('camera/1', 'h.x'), health: 'stale' }] });
+    expect(city.sources?.sources.map((s) => `${s.source} ${s.health}`)).toEqual(['camera/1 stale', 'camera/2 fresh', 'camera/3 fresh']);
+  });
+});
