@@ -67,10 +67,11 @@ def made_data(name="hangzhou"):
 
 
 class City:
-    def __init__(self, world=False, speed=None, city=None, data=None, options=(), port=None):
+    def __init__(self, world=False, speed=None, city=None, data=None, options=(), port=None, world_options=()):
         self.city = city or os.path.join(ROOT, "city", "hangzhou")
         self.port = port or free_port()
-        self.with_world, self.speed, self.options = world, speed, list(options)
+        speed = ["--speed", str(speed)] if speed else []  # both clocks keep step
+        self.with_world, self.options, self.world_options = world, [*options, *speed], [*world_options, *speed]
         self.own_data = data is None
         self.data = data or tempfile.mkdtemp(prefix="citybrain-test-")
         self.logs = self.data
@@ -122,8 +123,7 @@ class City:
 
     def start_world(self):
         """Starts the simulated world; it has a process group of its own, with SUMO in it."""
-        speed = ["--speed", str(self.speed)] if self.speed else []
-        self.world = self._spawn("world", [WORLD, self.city, "--data", self.data, "--port", str(self.port), *speed])
+        self.world = self._spawn("world", [WORLD, self.city, "--data", self.data, "--port", str(self.port), *self.world_options])
 
     def log(self, name):
         if not os.path.exists(self.log_path(name)):

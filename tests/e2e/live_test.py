@@ -1,4 +1,5 @@
-"""The living city: the count moves and stands beside the truth, the reason behind it holds, a dead SUMO shows within 10 s and heals."""
+"""The living city: the count moves and stands beside the truth, the reason behind it holds, a dead SUMO shows within 10 s, on the event stream and on the
+screen of a browser, and heals."""
 import json
 import os
 import signal
@@ -9,7 +10,39 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from city import City, wait_for  # noqa: E402
+from city import ROOT, City, wait_for  # noqa: E402
+
+WEB = os.path.join(ROOT, "cockpit", "web")
+
+
+class Screen:
+    """A browser that stays open: cockpit/web/e2e/stale.mjs, which prints a line for each change that a person would see."""
+
+    def __init__(self, url):
+        if not os.path.exists(os.path.join(WEB, "dist", "index.html")):
+            raise AssertionError("the screens are not built; mend: make test, or npm run build in cockpit/web")
+        self.seen = []  # (time, word)
+        self.process = subprocess.Popen(["node", "e2e/stale.mjs", url], cwd=WEB, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.seen.append((time.monotonic(), line.split()[0]))
+
+    def when(self, word, since=0.0):
+        """The time at which the screen said the word first after `since`, or None."""
+        if self.process.poll() is not None:
+            raise AssertionError(f"the browser ended with {self.process.returncode}; it saw {self.seen}")
+        return next((at for at, what in self.seen if what == word and at >= since), None)
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
 
 
 class Events:
@@ -58,13 +91,8 @@ class Live(unittest.TestCase):
         first = self.events.indicator("vehicles_in_transit")["value"]
         wait_for(lambda: self.events.indicator("vehicles_in_transit")["value"] != first, 30, "another count")
         truth = wait_for(lambda: self.events.indicator("vehicles_true"), 30, "the truth")
-        self.assertGreater(truth["value"], 100)
+        self.assertGreater(truth["value"], 2000, "the demo's demand of the morning peak")
         self.assertFalse(truth["stale"])
-
-        def is_near():
-            count, true = self.events.indicator("vehicles_in_transit"), self.events.indicator("vehicles_true")
-            return count and true and 0.3 < count["value"] / true["value"] < 3
-        wait_for(is_near, 120, "a count of the truth's order")
         for event in ("road_states", "ranking", "sources"):
             self.assertTrue(wait_for(lambda e=event: self.events.newest(e), 10, event))
         self.assertGreaterEqual(len(self.events.newest("sources")["sources"]), 60)
@@ -86,20 +114,54 @@ class Live(unittest.TestCase):
         return body.decode() if status == 200 else None
 
     def test_3_a_dead_sumo_shows_within_10_s_and_heals(self):
+        screen = Screen(self.city.url)
+        self.addCleanup(screen.close)
+        wait_for(lambda: screen.when("fresh") and screen.when("live"), 120, "a live figure on the screen")
         sumo = children_of(self.city.world.pid)
         self.assertTrue(sumo, "the world has SUMO as its child")
         died = time.monotonic()
         for pid in sumo:
             os.kill(pid, signal.SIGKILL)
         wait_for(lambda: self.events.indicator("vehicles_in_transit")["stale"], 10, "the stale mark")
-        print(f"stale after {time.monotonic() - died:.1f} s", file=sys.stderr)
+        told = time.monotonic() - died
+        shown = wait_for(lambda: screen.when("stale", died), max(0.1, died + 10 - time.monotonic()), "the stale mark on the screen") - died
+        print(f"stale after {told:.1f} s, on the screen after {shown:.1f} s", file=sys.stderr)
         self.assertGreater(self.events.indicator("vehicles_in_transit")["stale_since"], 0)
         for name in ("vehicles_true", "delay_index", "mean_speed", "flow"):
             left = max(0.1, died + 10 - time.monotonic())
             wait_for(lambda n=name: (self.events.indicator(n) or {"stale": True})["stale"], left, f"the stale mark of {name}")
         self.city.stop_world()
+        started = time.monotonic()
         self.city.start_world()
         wait_for(lambda: not self.events.indicator("vehicles_in_transit")["stale"], 60, "healing")
+        healed = wait_for(lambda: screen.when("fresh", started), 15, "the fresh figure on the screen") - started
+        print(f"fresh on the screen {healed:.1f} s after the world's start", file=sys.stderr)
+
+
+class Accuracy(unittest.TestCase):
+    """How near the count comes to the truth once it has learnt. At its start the count knows no vehicle and no street's way: in the first minutes it climbs
+    from nothing, goes past the truth (first sightings are given the longest time to be seen again, up to 1.7 and 2.1 times the truth) and comes back as it
+    learns how far between two cameras vehicles get lost. From the sixth minute on it was seen between 0.8 and 1.1 times the truth, here and at full demand;
+    the bounds leave room for other traffic and a busy machine, none for a count that has lost its way."""
+
+    SPEED, PEAK = 8, 800  # city minutes of 7.5 s; a demand that SUMO keeps up with on a busy core
+    LEARNT_S, LOOK_S = 360 / SPEED, 120 / SPEED
+    BOUNDS = (0.7, 1.4)
+
+    def test_the_count_comes_near_the_truth(self):
+        with City(world=True, speed=self.SPEED, world_options=["--peak", str(self.PEAK)]) as city:
+            city.sign_in("mayor")
+            events = Events(city)
+            wait_for(lambda: (events.indicator("vehicles_in_transit") or {}).get("value"), 60, "a count")
+            time.sleep(self.LEARNT_S)
+            seen = []
+            until = time.monotonic() + self.LOOK_S
+            while time.monotonic() < until:
+                seen.append((events.indicator("vehicles_in_transit")["value"], events.indicator("vehicles_true")["value"]))
+                time.sleep(0.5)
+            ratio = sum(count for count, _ in seen) / sum(true for _, true in seen)
+            print(f"count over truth, after six minutes and over two: {ratio:.2f} ({seen[-1][0]:.0f} of {seen[-1][1]:.0f})", file=sys.stderr)
+            self.assertTrue(self.BOUNDS[0] < ratio < self.BOUNDS[1], f"{ratio:.2f}: {seen}\n{city.log('world')[-1000:]}")
 
 
 if __name__ == "__main__":
