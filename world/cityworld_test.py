@@ -171,6 +171,18 @@ def check_truth(rows, names):
     check(by_area["hangzhou.xihu"] + by_area["hangzhou.gongshu"] >= parts, "districts hold less than their streets")
 
 
+def check_demand(cityworld, data, n_cameras):
+    """The demo's own demand at its peak, rehearsed: several thousand vehicles that get through, seen by cameras, led by signals."""
+    out = subprocess.run([cityworld, CITY, "--data", data, "--from", "08:20", "--rehearse", "30"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         universal_newlines=True, timeout=120, check=True).stdout
+    said = re.search(r"(\d+) vehicles on the road, (\d+) cameras", out)
+    check(said and int(said[1]) >= 2000, f"at least 2,000 vehicles at the peak: {out}")
+    check(int(said[2]) == n_cameras >= 60, f"at least 60 cameras: {out}")
+    with open(os.path.join(data, "road", "network.net.xml"), encoding="utf-8") as f:
+        n_signals = len(set(re.findall(r'<tlLogic id="([^"]+)"', f.read())))
+    check(n_signals >= 16, f"{n_signals} signals")
+
+
 def children(pid):
     out = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid=,comm="], stdout=subprocess.PIPE, universal_newlines=True, check=False).stdout
     return {int(line.split()[0]): line.split()[1] for line in out.splitlines()}
@@ -189,6 +201,7 @@ def main():
         n_cameras = f.read().count("device:")
     with open(os.path.join(CITY, "areas.yaml"), encoding="utf-8") as f:
         names = set(re.findall(r"- name: (\S+)", f.read()))
+    check_demand(cityworld, data, n_cameras)
     port = city.free_port()
     command = [cityworld, CITY, "--data", data, "--port", str(port), "--peak", "400", "--speed", str(SPEED), "--misread", "0.1", "--dead-camera", "3"]
     world = subprocess.Popen(command, stderr=subprocess.PIPE, universal_newlines=True)
