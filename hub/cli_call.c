@@ -101,7 +101,10 @@ static enum err make_body(const struct hub_cli_call *call, json_t *resource, jso
     json_object_set_new(body, "purpose", json_string(call->purpose));
     if (call->contract)
         json_object_set_new(body, "contract", json_string(call->contract));
-    json_object_set_new(body, "fields", fields_json(call, contract));
+    if (call->act_key)
+        json_object_set_new(body, "key", json_string(call->act_key));
+    else
+        json_object_set_new(body, "fields", fields_json(call, contract));
     for (size_t i = 0; i < call->n_keys && !err; i++) {
         char name[65];
         const char *is = strchr(call->keys[i], '=');
@@ -110,7 +113,7 @@ static enum err make_body(const struct hub_cli_call *call, json_t *resource, jso
         else
             json_object_set_new(key, name, key_json(resource, name, is + 1));
     }
-    json_object_set_new(body, "key", key);
+    json_object_set_new(body, call->act_key ? "parameters" : "key", key);
     if (!err)
         err = json_write_canonical(body, out);
     json_decref(body);
@@ -139,7 +142,7 @@ static int post(const struct hub_cli_call *call, struct str body, FILE *out, FIL
 {
     char url[URL_MAX];
     struct http_response response;
-    snprintf(url, sizeof url, "%s/hub/v1/call/%s", call->url, call->resource);
+    snprintf(url, sizeof url, "%s/hub/v1/%s/%s", call->url, call->act_key ? "act" : "call", call->resource);
     struct http_request request = {.method = "POST", .url = url, .bearer = call->token, .content_type = "application/json", .body = body};
     enum err err = http_client_perform(&request, &response);
     if (err)

@@ -1,5 +1,5 @@
 /*
- * `citybrain call`: one call from the shell, as a party, for a purpose, through the running brain's door.
+ * `citybrain call` and `citybrain act`: one use from the shell, as a party, for a purpose, through the running brain's door.
  */
 #ifndef HUB_CLI_CALL_H
 #define HUB_CLI_CALL_H
@@ -18,6 +18,7 @@ struct hub_cli_call {
     const char *purpose;     /* "parking.settle" */
     const char *contract;    /* NULL: the one that fits */
     const char *fields;      /* "plate,status"; NULL: all that a contract for this purpose grants */
+    const char *act_key;     /* NULL: a call. Else an act with this idempotency key, and `keys` are its parameters */
     const char *const *keys; /* "plate=浙A12345" */
     size_t n_keys;
 };

@@ -24,7 +24,7 @@ static struct str unknown_text(void)
     return STR("there is no such resource, or no contract for it");
 }
 
-static void reply_refusal(struct http_exchange *x, const struct hub_refusal *refusal)
+void hub_reply_refusal(struct http_exchange *x, const struct hub_refusal *refusal)
 {
     switch (refusal->err) {
     case ERR_DENIED:
@@ -64,7 +64,7 @@ static void call_done(struct hub_call *call)
     static const char head[] = "{\"rows\":", middle[] = ",\"truncated\":", tail[] = ",\"receipt\":\"";
     struct http_exchange *x = ((struct calling *)call->context)->x;
     if (call->refusal.err) {
-        reply_refusal(x, &call->refusal);
+        hub_reply_refusal(x, &call->refusal);
         return;
     }
     struct str truncated = call->is_truncated ? STR("true") : STR("false"), receipt = str_from_c(call->receipt);
@@ -208,7 +208,7 @@ static void object_done(struct hub_object_get *get)
     struct http_exchange *x = ((struct object_getting *)get->context)->x;
     struct str media_type;
     if (get->refusal.err) {
-        reply_refusal(x, &get->refusal);
+        hub_reply_refusal(x, &get->refusal);
     } else if (arena_copy_str(http_arena(x), get->media_type, &media_type)) {
         http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
     } else {
@@ -478,6 +478,7 @@ size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max)
 {
     const struct http_mount own[] = {
         {.routes = hub_routes, .n_routes = hub_n_routes, .context = hub},
+        {.routes = hub_act_routes, .n_routes = hub_n_act_routes, .context = hub},
         {.routes = hub_catalog_routes, .n_routes = hub_n_catalog_routes, .context = hub},
         {.routes = hub_desk_routes, .n_routes = hub_n_desk_routes, .context = hub},
     };

@@ -23,7 +23,11 @@ struct fake_system {
     bool is_holding; /* fetches wait for fake_system_release() */
     enum err fetch_err;
     _Atomic size_t n_fetched;
-    size_t n_rows;   /* of each answer */
+    size_t n_rows;    /* of each answer */
+    enum err act_err; /* ERR_OK: done */
+    _Atomic size_t n_acted;
+    char act_key[256];
+    struct hub_ask *held_act;
     size_t n_replay; /* rows to replay, one a batch */
     _Atomic int64_t replay_from_ms;
     struct hub_fetch *held;

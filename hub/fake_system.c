@@ -92,8 +92,37 @@ static void fake_fetch(void *plan, struct hub_fetch *fetch)
     fake_system.held = fetch;
 }
 
+static void act_task(struct loop_task *task)
+{
+    struct hub_ask *ask = container_of(task, struct hub_ask, task);
+    ask->done(ask);
+}
+
+static void act_answer(struct hub_ask *ask)
+{
+    ask->err = fake_system.act_err;
+    buf_reset(ask->answer);
+    buf_append_c(ask->answer, ask->err == ERR_OK ? "{\"number\":1}" : ask->err == ERR_RANGE ? "\"no\"" : "");
+    ask->task.fn = act_task;
+    loop_post(ask->loop, &ask->task);
+}
+
+/* Commands: answers at once, or is held. */
+static void fake_act(void *system, struct hub_ask *ask)
+{
+    fake_system.n_acted++;
+    snprintf(fake_system.act_key, sizeof fake_system.act_key, STR_FORMAT, STR_ARG(ask->key));
+    if (fake_system.is_holding)
+        fake_system.held_act = ask;
+    else
+        act_answer(ask);
+}
+
 void fake_system_release(void)
 {
+    if (fake_system.held_act)
+        act_answer(fake_system.held_act);
+    fake_system.held_act = NULL;
     fake_system.is_holding = false;
     for (struct hub_fetch *fetch = fake_system.held, *next; fetch; fetch = next) {
         next = fetch->next;
@@ -137,6 +166,7 @@ const struct hub_system_ops fake_system_ops = {
     .compile = fake_compile,
     .fetch = fake_fetch,
     .replay = fake_replay,
+    .act = fake_act,
     .close = fake_close,
 };
 

@@ -153,7 +153,12 @@ void hub_put_fields_as(struct json_writer *w, const char *key, const struct hub_
 extern const struct http_route hub_catalog_routes[];
 extern const size_t hub_n_catalog_routes;
 
+/* ---- hub/act_door.c ---- */
+extern const struct http_route hub_act_routes[];
+extern const size_t hub_n_act_routes;
+
 /* ---- hub/door.c ---- */
+void hub_reply_refusal(struct http_exchange *x, const struct hub_refusal *refusal); /* what strangers may know of it */
 extern const struct http_route hub_routes[];
 extern const size_t hub_n_routes;
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/act_store.h"
 #include "hub/desk.h"
 
 #include <dirent.h>
@@ -16,9 +17,10 @@
 
 #define ARENA_MAX (1u << 30)
 #define PATH_MAX_OURS 4096
-#define FILES_MAX 200000 /* of one folder: contracts */
-#define TICK_MS 1000     /* confirms contracts, resumes calls that wait for a reservation */
-#define TICKS_TELL 60    /* the health of every source is told again each minute */
+#define FILES_MAX 200000  /* of one folder: contracts */
+#define TICK_MS 1000      /* confirms contracts, resumes calls that wait for a reservation */
+#define TICKS_TELL 60     /* the health of every source is told again each minute */
+#define TICKS_TELL_ACTS 5 /* acts of unknown outcome: soon after the start, when their listeners are there */
 
 static enum err keep_first(enum err err, enum err one)
 {
@@ -411,6 +413,8 @@ enum err hub_create(const struct hub_options *options, struct diag_list *diags, 
         err = load_city(hub, diags);
     if (!err && !hub->is_check)
         err = hub_quota_open(hub, diags);
+    if (!err && !hub->is_check)
+        err = hub_acts_open(hub, diags);
     if (err) {
         if (diags && diags->n == 0)
             diag_add(diags, err, options->city_dir, 0, "the city could not be loaded: %s", err_text(err));
@@ -439,6 +443,8 @@ static void on_tick(struct loop_timer *timer)
     hub_epochs_drop_old(hub);
     if (++hub->n_ticks % TICKS_TELL == 0)
         hub_sources_tell_all(hub);
+    if (hub->n_ticks % TICKS_TELL == TICKS_TELL_ACTS)
+        hub_acts_tell(hub);
     if (loop_timer_start(hub->loop, timer, TICK_MS))
         log_write(LOG_ERROR, "hub", "the tick stopped", LOG_END);
 }
@@ -478,9 +484,11 @@ void hub_destroy(struct hub *hub)
     for (int i = 0; i < 1000 && atomic_load(&hub->n_in_flight) > 0; i++)
         if (loop_run_once(hub->loop, 10))
             break;
+    hub_acts_close(hub);
     hub_quota_close(hub);
     if (hub->loop && !hub->is_check && loop_run_once(hub->loop, 0)) /* the writer's last tasks */
         log_write(LOG_WARNING, "hub", "the loop did not run", LOG_END);
+    hub_acts_destroy(hub);
     hub_desk_destroy(hub);
     hub_sources_destroy(hub);
     hub_epochs_destroy(hub);

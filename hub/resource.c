@@ -123,6 +123,20 @@ static enum err object_fields(struct hub *hub, struct hub_entry *entry, struct d
     return ERR_OK;
 }
 
+/* A command needs a connector that gives commands; only it may say `at_most_once`. */
+static enum err read_command(struct hub_entry *entry, struct diag_list *diags)
+{
+    struct hub_resource *resource = &entry->resource;
+    enum err err = yaml_get_bool(entry->node, "at_most_once", false, diags, &resource->is_at_most_once);
+    err = err == ERR_NOT_FOUND ? ERR_OK : err;
+    if (!err && resource->kind != HUB_COMMAND && resource->is_at_most_once)
+        err = yaml_error(yaml_get(entry->node, "at_most_once"), diags, ERR_UNSUPPORTED, "at_most_once: is for commands only; leave it out");
+    if (!err && resource->kind == HUB_COMMAND && (!entry->system || (entry->system->ops && !entry->system->ops->act)))
+        err = yaml_error(entry->node, diags, ERR_UNSUPPORTED,
+            "command \"" STR_FORMAT "\" needs a connector that gives commands; use connector: sqlite", STR_ARG(resource->name));
+    return err;
+}
+
 static enum err check_kind(struct hub_entry *entry, struct diag_list *diags)
 {
     const struct hub_resource *resource = &entry->resource;
@@ -172,7 +186,7 @@ static enum err add_entry(struct hub *hub, struct hub_entry *entry)
 static enum err read_resource(struct hub *hub, struct str party, struct hub_system *system, struct yaml_node node, struct diag_list *diags,
     struct hub_entry **ret_entry)
 {
-    static const char *const keys[] = {"name", "title", "kind", "bind", "fields", NULL};
+    static const char *const keys[] = {"name", "title", "kind", "bind", "at_most_once", "fields", NULL};
     struct str name;
     size_t kind;
     if (yaml_kind(node) != YAML_MAP)
@@ -206,6 +220,9 @@ static enum err read_resource(struct hub *hub, struct str party, struct hub_syst
     if (second)
         return err ? err : second;
     entry->resource.kind = (enum hub_kind)kind;
+    second = read_command(entry, diags);
+    if (!err)
+        err = second;
     second = kind == HUB_OBJECT ? object_fields(hub, entry, diags) : read_fields(hub, entry, diags);
     if (!err)
         err = second ? second : check_kind(entry, diags);

@@ -96,6 +96,7 @@ struct hub_desk {
 
 struct hub_epochs;  /* hub/epoch.c */
 struct hub_sources; /* hub/source.c */
+struct hub_acts;    /* hub/act_store.c */
 
 struct hub {
     struct arena arena; /* everything loaded */
@@ -133,6 +134,7 @@ struct hub {
     struct hub_epochs *epochs;
     int64_t epochs_kept_ms;
     struct hub_sources *sources;
+    struct hub_acts *acts; /* hub/act_store.h; NULL with check_only */
     struct hub_desk desk;
     bool is_demo;
     struct hub_entry *source_entry; /* AREA/hub/source */

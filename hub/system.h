@@ -4,6 +4,7 @@
 #ifndef HUB_SYSTEM_H
 #define HUB_SYSTEM_H
 
+#include "base/buf.h"
 #include "base/yaml.h"
 #include "db/sql.h"
 #include "hub/hub.h"
@@ -58,6 +59,26 @@ struct hub_fetch {
     void *system_state;     /* the connector's */
 };
 
+/* One asking of a command. The connector asks its department at most once for each of these; the same key may come again in another one,
+ * and the department's side sees to it that it acts once. */
+struct hub_ask {
+    /* asked; borrowed until `done` */
+    const struct hub_resource *resource;
+    struct str key;            /* "hangzhou/post.traffic-police K": unique for this command, for ever */
+    struct str party, receipt; /* who asks; the intent's receipt */
+    struct wall_time time;
+    const struct value *values; /* in the order of the resource's fields; NULL values where nothing was given */
+    struct loop *loop;          /* where `done` runs */
+    void (*done)(struct hub_ask *ask);
+    /* answered: ERR_OK; ERR_RANGE, refused for good, words as a JSON text in `answer`; ERR_UNAVAILABLE, ERR_FULL: certainly not done;
+     * any other: nobody knows */
+    enum err err;
+    struct buf *answer;    /* the department's answer as a JSON object */
+    struct loop_task task; /* the connector's, as the next two */
+    struct hub_ask *next;
+    void *system_state;
+};
+
 /* Doors of a connector's own (vehicle_camera, push). */
 struct hub_system_door {
     void (*mount)(void *system, struct http_mount *ret_mount); /* routes; on the hub's loop before it runs */
@@ -83,6 +104,8 @@ struct hub_system_ops {
      * own; may be NULL. */
     enum err (*replay)(void *system, const struct hub_resource *resource, struct wall_time from,
         enum err (*emit)(void *context, struct rows *rows), void *context);
+    /* Commands: asks the department. Any thread; never blocks; `done` always runs, once, later, on ask->loop. NULL: gives no commands. */
+    void (*act)(void *system, struct hub_ask *ask);
     const struct hub_system_door *door; /* may be NULL */
     /* Stops its threads and frees; on the hub's loop's thread after the doors closed. */
     void (*close)(void *system);

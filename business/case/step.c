@@ -59,13 +59,16 @@ static void reopen(
 static void on_alert(const struct case_rules *rules, const struct case_record *before, const struct case_event *event, struct wall_time now,
     struct case_step *step)
 {
-    if (!before || (before->state == CASE_CLOSED && now.ms - before->closed_ms > case_kind_find(rules, before->kind)->reopen_within_ms)) {
+    bool is_once = before && case_kind_find(rules, before->kind)->is_once;
+    if (!before ||
+        (before->state == CASE_CLOSED && !is_once && now.ms - before->closed_ms > case_kind_find(rules, before->kind)->reopen_within_ms)) {
         open_new(rules, event, now, step);
         return;
     }
     step->after.last_alert_ms = now.ms;
     step->after.n_alerts++;
-    if (before->state != CASE_CLOSED) { /* 2: the same alarm again joins its open case: counted, not told again */
+    if (before->state != CASE_CLOSED ||
+        is_once) { /* 2: the same alarm again joins its open case, or its only one: counted, not told again */
         step->rule = 2;
         step->is_changed = true;
         return;

@@ -20,7 +20,7 @@ static const char rules_yaml[] =
     "parties:\n  - {party: h/police, area: h, post: h/post.contracts}\n"
     "kinds:\n  - {kind: source.stale, title: {zh: 断, en: s}, deadline: 30min, close: measured, measure_within: 10min, "
     "reopen_within: 24h}\n"
-    "  - {kind: act.unknown, title: {zh: 令, en: a}, deadline: 15min, close: result}\n"
+    "  - {kind: act.unknown, title: {zh: 令, en: a}, deadline: 15min, close: result, once: true}\n"
     "  - {kind: data.correction, title: {zh: 更, en: c}, to: party, deadline: 5d, close: result}\n"
     "  - {kind: other, title: {zh: 他, en: o}, deadline: 4h, close: result, reopen_within: 1h}\n";
 
@@ -118,7 +118,8 @@ static void each_rule(void **state)
         {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 60, OK, 3, CASE_OPEN, 30, "reopened"},
         {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 24 * 60, OK, 3, CASE_OPEN, 30, "reopened"},
         {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 24 * 60 + 1, OK, 1, CASE_OPEN, 30, "opened"},
-        {"act.unknown", CASE_CLOSED, 0, CASE_ALERT, "", 1, OK, 1, CASE_OPEN, 15, "opened"}, /* no window: a case of its own */
+        {"act.unknown", CASE_CLOSED, 0, CASE_ALERT, "", 999, OK, 2, CASE_CLOSED, -1, NULL},              /* once: its only case */
+        {"data.correction", CASE_CLOSED, 0, CASE_ALERT, "", 1, OK, 1, CASE_OPEN, 5 * 24 * 60, "opened"}, /* no window: a case of its own */
         {"source.stale", CASE_OPEN, 30, CASE_GREEN, "", 1, OK, 4, CASE_CLOSED, -1, "measured"},
         {"source.stale", CASE_MEASURING, 10, CASE_GREEN, "", 1, OK, 4, CASE_CLOSED, -1, "measured"},
         {"source.stale", CASE_CLOSED, 0, CASE_GREEN, "", 1, OK, 0, CASE_CLOSED, -1, NULL},

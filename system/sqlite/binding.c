@@ -12,8 +12,21 @@
 
 #define TIMEOUT_MS 2000 /* of a statement, unless the file says otherwise */
 
-enum err sqlite_read_connection(
-    struct sqlite_system *system, const struct hub_system_env *env, struct yaml_node root, struct diag_list *diags)
+enum err sqlite_path(
+    const struct sqlite_system *system, struct str file, struct yaml_node node, struct diag_list *diags, char out[SQLITE_PATH_MAX])
+{
+    struct str rest = file;
+    const char *base = system->city_dir;
+    if (str_starts_with(file, STR("{data}/"))) {
+        base = system->data_dir;
+        rest = str_slice(file, 7, file.len);
+    }
+    int n = file.len && file.ptr[0] == '/' ? snprintf(out, SQLITE_PATH_MAX, STR_FORMAT, STR_ARG(file))
+                                           : snprintf(out, SQLITE_PATH_MAX, "%s/" STR_FORMAT, base, STR_ARG(rest));
+    return n >= 0 && n < SQLITE_PATH_MAX ? ERR_OK : yaml_error(node, diags, ERR_TOO_LARGE, "the path is too long");
+}
+
+enum err sqlite_read_connection(struct sqlite_system *system, struct yaml_node root, struct diag_list *diags)
 {
     static const char *const root_keys[] = {"party", "connector", "connection", "resources", NULL};
     static const char *const keys[] = {"file", "timeout", NULL};
@@ -34,17 +47,7 @@ enum err sqlite_read_connection(
         return err;
     if (system->timeout_ms < 1 || system->timeout_ms > 60000)
         return yaml_error(yaml_get(connection, "timeout"), diags, ERR_RANGE, "the time for a statement lies between 1ms and 60s");
-    struct str rest = file;
-    const char *base = env->city_dir;
-    if (str_starts_with(file, STR("{data}/"))) {
-        base = env->data_dir;
-        rest = str_slice(file, 7, file.len);
-    }
-    int n = file.len && file.ptr[0] == '/' ? snprintf(system->path, sizeof system->path, STR_FORMAT, STR_ARG(file))
-                                           : snprintf(system->path, sizeof system->path, "%s/" STR_FORMAT, base, STR_ARG(rest));
-    if (n < 0 || (size_t)n >= sizeof system->path)
-        return yaml_error(yaml_get(connection, "file"), diags, ERR_TOO_LARGE, "the path is too long");
-    return ERR_OK;
+    return sqlite_path(system, file, yaml_get(connection, "file"), diags, system->path);
 }
 
 /* The place of a field's declaration, for errors. */
@@ -125,9 +128,11 @@ enum err sqlite_bind(void *context, const struct hub_resource *resource, struct 
     struct sqlite_system *system = context;
     struct sqlite_connection connection;
     char detail[256];
+    if (resource->kind == HUB_COMMAND)
+        return sqlite_bind_command(system, resource, binding, diags);
     if (resource->kind != HUB_TABLE)
-        return yaml_error(
-            field_node(system, resource, STR_NONE), diags, ERR_UNSUPPORTED, "connector sqlite offers tables only; write kind: table");
+        return yaml_error(field_node(system, resource, STR_NONE), diags, ERR_UNSUPPORTED,
+            "connector sqlite offers tables and commands only; write kind: table or kind: command");
     struct sqlite_table *table = arena_alloc_zero(&system->arena, 1, sizeof *table);
     if (!table)
         return ERR_NO_MEMORY;

@@ -65,6 +65,15 @@ struct sqlite_system {
     bool check_only;
     struct sqlite_table *tables;
     struct sqlite_plan *plans;
+    const char *city_dir, *data_dir; /* the hub's */
+
+    struct sqlite_command *commands; /* command.c, as what follows */
+    pthread_t act_thread;
+    pthread_mutex_t act_lock;
+    pthread_cond_t act_wake;
+    struct hub_ask *first_act, **last_act;
+    size_t n_acts;
+    bool has_act_thread, acts_stopping;
 
     struct loop *loop;
     struct loop_timer start; /* the thread begins when the loop does: everything is loaded then */
@@ -106,10 +115,19 @@ enum err sqlite_plan_run(
     struct sqlite_plan *plan, struct sqlite_connection *connection, struct hub_fetch *fetch, char *detail, size_t detail_size) MUST_CHECK;
 void sqlite_plan_forget(struct sqlite_plan *plan); /* its prepared statements */
 
+/* ---- command.c ---- */
+void sqlite_acts_init(struct sqlite_system *system);
+void sqlite_acts_finish(struct sqlite_system *system); /* what waits is answered: not done */
+void sqlite_act(void *system, struct hub_ask *ask);    /* the slot of hub/system.h */
+enum err sqlite_bind_command(
+    struct sqlite_system *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
+
 /* ---- binding.c ---- */
+/* A path as the city's files write it: "{data}/…", absolute, or below the city's folder. */
+enum err sqlite_path(const struct sqlite_system *system, struct str file, struct yaml_node node, struct diag_list *diags,
+    char out[SQLITE_PATH_MAX]) MUST_CHECK;
 /* The slots of the same names in hub/system.h, and what open() reads of the file. */
-enum err sqlite_read_connection(
-    struct sqlite_system *system, const struct hub_system_env *env, struct yaml_node root, struct diag_list *diags) MUST_CHECK;
+enum err sqlite_read_connection(struct sqlite_system *system, struct yaml_node root, struct diag_list *diags) MUST_CHECK;
 enum err sqlite_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
 enum err sqlite_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan) MUST_CHECK;
 

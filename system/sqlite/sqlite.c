@@ -214,6 +214,7 @@ static void destroy(struct sqlite_system *system)
         next = plan->next;
         mem_free(plan);
     }
+    sqlite_acts_finish(system);
     pthread_mutex_destroy(&system->lock);
     pthread_cond_destroy(&system->wake);
     arena_finish(&system->arena);
@@ -233,7 +234,10 @@ static enum err sqlite_open(const struct hub_system_env *env, struct yaml_node r
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&system->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    sqlite_acts_init(system);
     system->last = &system->first;
+    system->city_dir = env->city_dir;
+    system->data_dir = env->data_dir;
     system->hub = env->hub;
     system->clock = env->clock;
     system->check_only = env->check_only;
@@ -245,7 +249,7 @@ static enum err sqlite_open(const struct hub_system_env *env, struct yaml_node r
         system->area = env->party;
     enum err err = arena_printf(&system->arena, &system->source, "sqlite/" STR_FORMAT, STR_ARG(env->name));
     if (!err)
-        err = sqlite_read_connection(system, env, root, diags);
+        err = sqlite_read_connection(system, root, diags);
     if (!err && !env->check_only)
         err = loop_timer_start(env->loop, &system->start, 0);
     if (err) {
@@ -281,5 +285,6 @@ const struct hub_system_ops system_sqlite_ops = {
     .bind = sqlite_bind,
     .compile = sqlite_compile,
     .fetch = sqlite_fetch,
+    .act = sqlite_act,
     .close = sqlite_close,
 };

@@ -281,7 +281,7 @@ static void wrong_files(void **state)
             10, "prohibited"},
         {HEAD "  - name: vehicle\n    title: {zh: 车, en: V}\n    kind: stream\n    fields:\n      - {name: plate, type: text, class: "
               "personal, key: true}\n",
-            5, "offers tables only"},
+            5, "offers tables and commands only"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct diag_list diags;
