@@ -8,10 +8,16 @@
  *     ledger_append_p50_us     one append at a time: until it is durable (about one fdatasync)
  *     ledger_append_p99_us     open loop, 20,000 a second at even times, from the time it was due until it is durable
  *     ledger_proofs_per_s      inclusion proofs of random leaves, signed checkpoint included, one thread
+ *     ledger_evidence_p99_ms   500 leaves a second for ten seconds: from the moment one is durable until it is under a published checkpoint
+ *
+ *     ledger_bench POLICY      the first three and the last of these with witnesses, as witnessed_…: published is what a quorum has
+ * cosigned; bench/witnessed_bench.py starts them ledger_bench --vkey      the log's verifier key, for the witnesses
  */
 #include "base/file.h"
 #include "base/mem.h"
+#include "brain/sender.h"
 #include "ledger/ledger.h"
+#include "ledger/policy.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -28,6 +34,8 @@
 #define RATE 20000
 #define N_PACED (RATE * 4)
 #define N_PROOFS 5000
+#define EVIDENCE_RATE 500
+#define N_EVIDENCE (EVIDENCE_RATE * 10)
 
 struct slot {
     struct ledger_append append;
@@ -109,7 +117,7 @@ static double cpu_us(void)
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-static void measure_rate(struct ledger *ledger)
+static void measure_rate(struct ledger *ledger, const char *prefix)
 {
     double start_cpu_us = cpu_us();
     int64_t start_ns = now_ns();
@@ -121,9 +129,9 @@ static void measure_rate(struct ledger *ledger)
     int64_t published_ns = now_ns() - start_ns;
     if (n_failed > 0 || ledger_n_published(ledger) != N_LEAVES)
         must(ERR_STATE, "some leaves were not taken");
-    printf("ledger_leaves_per_s %.0f leaves/s\n", N_LEAVES * 1e9 / (double)published_ns);
-    printf("ledger_cpu_us_per_leaf %.2f us\n", (cpu_us() - start_cpu_us) / N_LEAVES);
-    printf("ledger_durable_per_s %.0f leaves/s\n", N_LEAVES * 1e9 / (double)durable_ns);
+    printf("%s_leaves_per_s %.0f leaves/s\n", prefix, N_LEAVES * 1e9 / (double)published_ns);
+    printf("%s_cpu_us_per_leaf %.2f us\n", prefix, (cpu_us() - start_cpu_us) / N_LEAVES);
+    printf("%s_durable_per_s %.0f leaves/s\n", prefix, N_LEAVES * 1e9 / (double)durable_ns);
 }
 
 static void measure_latency(struct ledger *ledger)
@@ -149,6 +157,27 @@ static void measure_latency(struct ledger *ledger)
     mem_free(took_ns);
 }
 
+/* Until evidence: the published size is looked at each half millisecond. */
+static void measure_evidence(struct ledger *ledger, const char *prefix)
+{
+    int64_t *durable_ns = mem_alloc_zero(N_EVIDENCE, sizeof *durable_ns), *took_ns = mem_alloc_zero(N_EVIDENCE, sizeof *took_ns);
+    if (!durable_ns || !took_ns)
+        must(ERR_NO_MEMORY, "times");
+    uint64_t first = ledger_n_durable(ledger), n_sent = 0, n_evident = 0;
+    int64_t start_ns = now_ns();
+    while (n_evident < N_EVIDENCE) {
+        for (; n_sent < N_EVIDENCE && now_ns() - start_ns >= (int64_t)n_sent * (1000000000 / EVIDENCE_RATE); n_sent++)
+            send(ledger, n_sent, now_ns(), &durable_ns[n_sent]);
+        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+        uint64_t published = ledger_n_published(ledger);
+        for (; n_evident < n_sent && first + n_evident < published; n_evident++) /* from when it was due and made durable */
+            took_ns[n_evident] = now_ns() - (start_ns + (int64_t)n_evident * (1000000000 / EVIDENCE_RATE) + durable_ns[n_evident]);
+    }
+    printf("%s_evidence_p99_ms %.0f ms\n", prefix, percentile_us(took_ns, N_EVIDENCE, 0.99) / 1000);
+    mem_free(durable_ns);
+    mem_free(took_ns);
+}
+
 static void measure_proofs(struct ledger *ledger)
 {
     struct buf proof;
@@ -164,27 +193,54 @@ static void measure_proofs(struct ledger *ledger)
     buf_finish(&proof);
 }
 
-int main(void)
+static int print_vkey(const struct crypto_key *key)
 {
-    const char *data = getenv("CITYBRAIN_DATA");
+    struct buf vkey;
+    uint8_t public_key[32];
+    buf_init(&vkey, 1000);
+    crypto_key_public(key, public_key);
+    must(ledger_vkey(STR("bench.log"), public_key, &vkey), "vkey");
+    printf(STR_FORMAT "\n", STR_ARG(buf_str(&vkey)));
+    buf_finish(&vkey);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *data = getenv("CITYBRAIN_DATA"), *prefix = argc > 1 ? "witnessed" : "ledger";
     char dir[FILE_PATH_MAX];
     uint8_t seed[32] = {1};
     struct crypto_key *key;
     struct ledger *ledger;
+    struct policy *policy = NULL;
+    struct sender *sender = NULL;
     struct diag diag = {""};
+    must(crypto_key_from_seed(seed, &key), "key");
+    if (argc > 1 && strcmp(argv[1], "--vkey") == 0)
+        return print_vkey(key);
     if (!data) {
         fprintf(stderr, "ledger_bench: CITYBRAIN_DATA names no folder; mend: run it through bench/run\n");
         return 2;
     }
     must(file_join(dir, data, "ledger"), data);
-    must(crypto_key_from_seed(seed, &key), "key");
     struct ledger_options options = {.dir = dir, .origin = STR("bench.log"), .key = key, .clock = clock_system()};
+    if (argc > 1) {
+        must(policy_load(argv[1], &diag, &policy), diag.text);
+        must(sender_create(options.clock, &sender), "sender");
+        options.policy = policy;
+        options.sender = sender_slots(sender);
+    }
     must(ledger_open(&options, &diag, &ledger), diag.text);
-    measure_rate(ledger);
-    measure_latency(ledger);
+    measure_rate(ledger, prefix);
+    if (!policy)
+        measure_latency(ledger);
     must(ledger_publish(ledger), "publish");
-    measure_proofs(ledger);
+    if (!policy)
+        measure_proofs(ledger);
+    measure_evidence(ledger, prefix);
     ledger_close(ledger);
+    sender_destroy(sender);
+    policy_destroy(policy);
     crypto_key_destroy(key);
     return 0;
 }
