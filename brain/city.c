@@ -82,7 +82,7 @@ static void read_policy(struct yaml_node root, struct diag_list *diags, struct c
 static void read_all(struct yaml_node root, struct diag_list *diags, struct city *city)
 {
     static const char *const keys[] = {
-        "city", "title", "time_zone", "log", "witnesses", "http", "passages_kept", "epoch_keys_kept", "demo", NULL};
+        "city", "title", "time_zone", "log", "witnesses", "http", "passages_kept", "receipts_kept", "epoch_keys_kept", "demo", NULL};
     static const char *const title_keys[] = {"zh", "en", NULL};
     yaml_check_keys(root, keys, diags);
     yaml_get_str(root, "city", true, diags, &city->name);
@@ -104,6 +104,9 @@ static void read_all(struct yaml_node root, struct diag_list *diags, struct city
     yaml_get_duration_ms(root, "passages_kept", false, diags, &passages_kept_ms);
     if (passages_kept_ms <= 0 || passages_kept_ms > PASSAGES_KEPT_MAX_MS)
         yaml_error(yaml_get(root, "passages_kept"), diags, ERR_RANGE, "passages are kept from a moment to a year; give something like 7d");
+    yaml_get_duration_ms(root, "receipts_kept", false, diags, &city->receipts_kept_ms);
+    if (!yaml_is_none(yaml_get(root, "receipts_kept")) && city->receipts_kept_ms <= 0)
+        yaml_error(yaml_get(root, "receipts_kept"), diags, ERR_RANGE, "receipts are served for some time; give something like 1100d");
     city->epoch_keys_kept_ms = HUB_EPOCHS_KEPT_MS;
     yaml_get_duration_ms(root, "epoch_keys_kept", false, diags, &city->epoch_keys_kept_ms);
     if (city->epoch_keys_kept_ms < HUB_EPOCHS_KEPT_MS_MIN)

@@ -126,6 +126,7 @@ static enum err open_ledger(struct brain *brain, struct diag *diag)
         .clock = brain->clock,
         .policy = brain->city.policy,
         .sender = brain->sender ? sender_slots(brain->sender) : NULL,
+        .kept_ms = brain->city.receipts_kept_ms,
         .fatal = ledger_cannot_store};
     return ledger_open(&options, diag, &brain->ledger);
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "hub/desk.h"
+#include "ledger/retention.h"
 #include "ledger/verify.h"
 
 #include <stdio.h>
@@ -388,6 +389,11 @@ static void handle_checkpoint(struct http_exchange *x, void *context)
     reply_static(x, context, STR("checkpoint"), "no-cache");
 }
 
+static void reply_pruned(struct http_exchange *x)
+{
+    http_reply_problem(x, 410, STR("entries as old as this one are no longer served; the log still has and proves them, ask the city"), -1);
+}
+
 /* Only what a tile's path can be: letters of "entries", digits, "x", ".p". No way up. */
 static void handle_tile(struct http_exchange *x, void *context)
 {
@@ -400,6 +406,8 @@ static void handle_tile(struct http_exchange *x, void *context)
     }
     if (!is_fine || arena_printf(http_arena(x), &path, "tile/" STR_FORMAT, STR_ARG(rest)))
         http_reply_problem(x, 404, STR("there is no such tile"), -1);
+    else if (retention_is_pruned(rest, ledger_minimum(((struct hub *)context)->ledger)))
+        reply_pruned(x);
     else
         reply_static(x, context, path, strstr(path.ptr, ".p/") ? "no-cache" : "public, max-age=31536000, immutable");
 }
@@ -438,6 +446,8 @@ static void handle_receipt(struct http_exchange *x, void *context)
         http_reply_problem(x, 409, STR("the leaf is durable, its checkpoint comes within a second"), -1);
     } else if (err) {
         http_reply_err(x, err, STR("there is no such leaf"));
+    } else if (index < ledger_minimum(hub->ledger)) {
+        reply_pruned(x);
     } else {
         http_reply_json(x, 200, buf_str(&receipt));
     }

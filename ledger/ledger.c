@@ -12,6 +12,7 @@
 #include "ledger/builder.h"
 #include "ledger/proof.h"
 #include "ledger/publisher.h"
+#include "ledger/retention.h"
 #include "ledger/tile.h"
 
 #include <assert.h>
@@ -25,6 +26,7 @@
 
 #define JOURNAL_SEGMENT_BYTES (16u << 20) /* what is read through at a start; a few seconds of full load */
 #define LEAVES_BETWEEN_LOOKS 1024         /* at the clock, while catching up */
+#define RETENTION_LOOK_MS 3600000
 
 struct ledger {
     struct ledger_options options;
@@ -36,6 +38,7 @@ struct ledger {
     _Atomic uint64_t n_built, n_published; /* n_published: as `published` below, for those who may not wait */
     _Atomic int failed;                    /* an enum err: of the tiles' thread */
     _Atomic bool is_told;
+    _Atomic uint64_t minimum;
     _Atomic bool is_closing;
 
     pthread_mutex_t mutex;   /* guards what follows */
@@ -52,7 +55,8 @@ struct ledger {
     struct publisher publisher; /* with a policy */
     bool has_publisher;
     struct mono_time last_checkpoint; /* with a policy: of the last one prepared */
-    int64_t close_due_ms;             /* once the end was asked for: when a quorum is no longer waited for */
+    int64_t retention_due_ms;
+    int64_t close_due_ms; /* once the end was asked for: when a quorum is no longer waited for */
     enum err take_err;
 };
 
@@ -90,6 +94,26 @@ static int64_t ms_until_checkpoint(struct ledger *ledger)
     return passed >= ledger->options.checkpoint_ms ? 0 : ledger->options.checkpoint_ms - passed;
 }
 
+static void look_at_retention(struct ledger *ledger)
+{
+    uint64_t minimum;
+    int64_t now = now_ms(ledger);
+    if (ledger->options.kept_ms == 0 || now < ledger->retention_due_ms)
+        return;
+    ledger->retention_due_ms = now + RETENTION_LOOK_MS;
+    struct wall_time since = {clock_wall(ledger->options.clock).ms - ledger->options.kept_ms};
+    enum err err = retention_minimum(ledger->static_dir, ledger->builder.published, since, &minimum);
+    if (err)
+        log_write(LOG_WARNING, "ledger", "which entries are old cannot be seen; they go on being served", LOG_ERR(err), LOG_END);
+    else
+        atomic_store(&ledger->minimum, minimum);
+}
+
+uint64_t ledger_minimum(struct ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->minimum, memory_order_relaxed);
+}
+
 /* The checkpoint on disk is a new one: for those who ask, and for the journal. */
 static enum err note_published(struct ledger *ledger)
 {
@@ -103,6 +127,7 @@ static enum err note_published(struct ledger *ledger)
     atomic_store_explicit(&ledger->n_published, size, memory_order_release);
     pthread_cond_broadcast(&ledger->was_done);
     pthread_mutex_unlock(&ledger->mutex);
+    look_at_retention(ledger);
     /* what the published bundles hold is durable twice; the rest of the last bundle stays in the journal, too */
     return err ? err : journal_drop_before(ledger->journal, size - size % MERKLE_TILE);
 }
@@ -348,6 +373,8 @@ enum err ledger_open(const struct ledger_options *options, struct diag *diag, st
         atomic_store(&ledger->n_built, ledger->published);
         atomic_store(&ledger->n_published, ledger->published);
         ledger->has_work = is_behind(ledger);
+        ledger->retention_due_ms = now_ms(ledger);
+        look_at_retention(ledger);
         ledger->last_checkpoint = (struct mono_time){clock_mono(o->clock).ns - o->checkpoint_ms * 1000000};
         err = pthread_create(&ledger->thread, NULL, run, ledger) == 0 ? ERR_OK : ERR_NO_MEMORY;
     }

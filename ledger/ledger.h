@@ -44,6 +44,7 @@ struct ledger_options {
     struct clock *clock;          /* kept */
     const struct policy *policy;  /* NULL: no witnesses; kept */
     struct ledger_sender *sender; /* with a policy; kept */
+    int64_t kept_ms;              /* entries older than that are below ledger_minimum(); 0: none (ledger/retention.h) */
     /* Told once that the disk refused and nothing more is acknowledged, on a thread of the ledger's; may be NULL. */
     void (*fatal)(void *context, enum err err);
     void *fatal_context;
@@ -87,6 +88,8 @@ struct ledger_status {
 void ledger_status(struct ledger *ledger, struct ledger_status *ret_status); /* any thread */
 /* The end of a request that the sender was given; any thread, also within send(). `body` is borrowed. */
 void ledger_answered(struct ledger *ledger, size_t witness, enum err err, int status, struct str body);
+/* Entries before this index the log no longer serves to everybody. It still has and proves them. Grows by itself, looked at each hour. */
+uint64_t ledger_minimum(struct ledger *ledger);
 /* What stopped the ledger: the journal, or the tiles' thread. ERR_OK while it works. */
 enum err ledger_error(struct ledger *ledger);
 /* Publishes what is durable now, without waiting for the second to pass, and waits until it is done; with a policy that may be for ever.

@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "ledger/ledger_testing.h"
 #include "ledger/proof.h"
+#include "ledger/retention.h"
 #include "ledger/tile.h"
 #include "ledger/verify.h"
 
@@ -583,6 +584,54 @@ static void every_changed_byte_of_a_receipt_is_noticed(void **state)
 
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, make_root, remove_root)
 
+/* Old bundles are refused to those who ask for files; their leaves are there as before, and proven. */
+static void old_entries_are_below_the_minimum(void **state)
+{
+    static const struct {
+        const char *path;
+        bool is_pruned;
+    } rows[] = {{"entries/000", true}, {"entries/", false}, {"entries/001", true}, {"entries/002", false}, {"entries/003", false},
+        {"entries/000.p/5", false}, {"entries/x000/001", true}, {"entries/x001/000", false}, {"0/000", false}, {"1/000", false},
+        {"entries/0", false}, {"entries/x00/001", false}, {"entries/x999/x999/x999/x999/x999/x999/999", false}};
+    char path[FILE_PATH_MAX];
+    struct ledger *ledger;
+    uint64_t minimum;
+    struct wall_time now = clock_wall(clock_system());
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    append(ledger, 0, 1100);
+    assert_ok(ledger_publish(ledger));
+    for (uint64_t n = 0; n < 4; n++) { /* a day apart, the newest a day old */
+        struct timespec times[2] = {
+            {.tv_sec = now.ms / 1000 - (4 - (int64_t)n) * 86400}, {.tv_sec = now.ms / 1000 - (4 - (int64_t)n) * 86400}};
+        assert_ok(tile_path(path, ledger_static_dir(ledger), TILE_ENTRIES, n, MERKLE_TILE));
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    }
+    for (int64_t days = 0; days <= 5; days++) {
+        struct wall_time since = {now.ms - days * 86400000 - 3600000};
+        assert_ok(retention_minimum(ledger_static_dir(ledger), 1100, since, &minimum));
+        assert_int_equal(minimum, days >= 4 ? 0 : 256 * (4 - days));
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (retention_is_pruned(str_from_c(rows[i].path), 512) != rows[i].is_pruned)
+            fail_msg("row %zu", i);
+    assert_false(retention_is_pruned(STR("entries/000"), 255));
+    assert_int_equal(ledger_minimum(ledger), 0);
+    ledger_close(ledger);
+    struct ledger_options options = {.dir = root,
+        .origin = STR(TESTING_ORIGIN),
+        .key = testing_key(),
+        .clock = clock_system(),
+        .files = files,
+        .checkpoint_ms = 1000000,
+        .kept_ms = 2 * 86400000 + 3600000};
+    assert_ok(ledger_open(&options, NULL, &ledger));
+    assert_int_equal(ledger_minimum(ledger), 512);
+    assert_int_equal(prove(ledger, 3), 1100);
+    assert_int_equal(testing_check(ledger), 1100);
+    ledger_close(ledger);
+    assert_err(retention_minimum("/nowhere", 1100, now, &minimum), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     log_set_level((enum log_level)0); /* failing memory is reported a hundred times */
@@ -602,6 +651,7 @@ int main(void)
         TEST(many_threads_append_and_prove_at_once),
         TEST(receipts_are_proven_refused_or_unreadable),
         TEST(every_changed_byte_of_a_receipt_is_noticed),
+        TEST(old_entries_are_below_the_minimum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -219,6 +219,31 @@ class Witnesses(unittest.TestCase):
                 self.assertEqual(refused.returncode, 2)
                 self.assertIn(told, refused.stderr)
 
+    def test_old_entries_are_no_longer_served(self):
+        with WitnessedCity(1, 1) as city:
+            published_past(city, Caller(city).call(140))
+            wait_for(lambda: city.checkpoint()[0] > 260, 20, "a full bundle")
+            kept = ask(f"{city.url}/log/v1/receipt/0")
+            self.assertEqual(city.stop(), 0)
+            path = os.path.join(city.city, "city.yaml")
+            with open(path, encoding="utf-8") as text:
+                plain = text.read()
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(plain + "receipts_kept: 1d\n")
+            old = time.time() - 2 * 86400
+            os.utime(os.path.join(city.data, "ledger", "log", "tile", "entries", "000"), (old, old))
+            city.start()
+            for where, status in (("tile/entries/000", 410), ("receipt/0", 410), ("receipt/255", 410), ("receipt/256", 200), ("proof/0", 200), ("tile/0/000", 200)):
+                self.assertEqual(city.request("GET", "/log/v1/" + where)[0], status, where)
+            with open(os.path.join(city.folder, "receipt.json"), "w", encoding="utf-8") as out:
+                out.write(kept)
+            self.assertEqual(city.citybrain("verify", out.name, "--policy", city.policy).returncode, 0, "a receipt that was kept holds")
+            self.assertEqual(city.stop(), 0)
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(plain)
+            city.start()
+            self.assertEqual(json.loads(ask(f"{city.url}/log/v1/receipt/0"))["leaf"], json.loads(kept)["leaf"])
+
     def test_a_bad_policy_is_refused_at_the_start(self):
         with WitnessedCity(4, 3) as city:
             for quorum, told in ((2, "would each be a quorum"), (5, "5 of 4 members")):
