@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/test.h"
 #include "hub/fake.h"
+#include "hub/negotiate.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -299,7 +300,7 @@ static void refused(void **state)
     assert_int_equal(fake_system.n_fetched, 0);
     assert_int_equal(fake_ledger_count("\"use\":\"call\""), 0);
     ask(&asked); /* a suspension holds from the next decision on */
-    assert_ok(hub_contract_set_state(city.hub, STR("h/c-17"), HUB_SUSPENDED));
+    assert_ok(fake_city_step(&city, "h/c-17", NEGOTIATE_SUSPEND));
     start(&asked);
     assert_int_equal(asked.call.refusal.rule, 1);
 }

@@ -478,22 +478,3 @@ bool hub_contract_for(
         }
     return false;
 }
-
-enum err hub_contract_set_state(struct hub *hub, struct str name, enum hub_contract_state state)
-{
-    struct hub_contract *contract = hub_contract_lookup(hub, name);
-    if (!contract)
-        return ERR_NOT_FOUND;
-    int old = atomic_load(&contract->state);
-    do {
-        if (old == HUB_ENDED && state != HUB_ENDED)
-            return ERR_STATE;
-    } while (!atomic_compare_exchange_weak(&contract->state, &old, (int)state));
-    if (old == (int)state)
-        return ERR_OK;
-    pthread_mutex_lock(&hub->desk.lock);
-    contract->life.state = state;
-    contract->life.suspended_by = state == HUB_SUSPENDED ? NEGOTIATE_PROVIDER : NEGOTIATE_NOBODY;
-    pthread_mutex_unlock(&hub->desk.lock);
-    return hub_leaf_tell_contract(contract);
-}

@@ -118,7 +118,7 @@ static void finish(struct hub_desk_ask *ask, enum err err)
         buf_finish(&ask->leaf);
     ask->task.fn = tell;
     loop_post(ask->loop, &ask->task);
-    atomic_fetch_sub_explicit(&hub->n_in_flight, 1, memory_order_relaxed);
+    hub_work_end(hub);
 }
 
 static enum err refuse(struct hub_desk_ask *ask, int rule)
@@ -422,7 +422,7 @@ static void on_loop(struct loop_task *task)
 
 void hub_desk_start(struct hub_desk_ask *ask)
 {
-    atomic_fetch_add_explicit(&ask->hub->n_in_flight, 1, memory_order_relaxed);
+    hub_work_begin(ask->hub);
     ask->task.fn = on_loop;
     loop_post(ask->hub->loop, &ask->task);
 }

@@ -265,6 +265,46 @@ static void wrong_drafts(void **state)
 
 /* ---- what a restart keeps ---- */
 
+/* The number in the first column of the first row, read from the disk by another connection: what a kill now would leave. */
+static int64_t on_disk(const char *sql)
+{
+    char path[200];
+    struct db *db;
+    struct db_statement *statement;
+    bool is_row = false;
+    snprintf(path, sizeof path, "%s/hub.sqlite", door.city.data);
+    assert_ok(db_open(path, NULL, &db));
+    assert_ok(db_prepare(db, sql, NULL, &statement));
+    assert_ok(db_step(statement, &is_row));
+    int64_t found = is_row ? db_column(statement, 0).i : -1;
+    db_statement_finish(statement);
+    db_close(db);
+    return found;
+}
+
+/* Whoever was told that a contract is suspended or revoked can rely on it: state and step are committed, the leaf is in the ledger. */
+static void what_is_acknowledged_is_durable(void **state)
+{
+    static const struct {
+        const char *event;
+        enum hub_contract_state state;
+    } rows[] = {{"suspend", HUB_SUSPENDED}, {"resume", HUB_AGREED}, {"revoke", HUB_ENDED}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[100];
+        assert_int_equal(step("h/c-17", rows[i].event, "police-manager"), 200);
+        const char *receipt = strrchr(member("receipt"), '/');
+        assert_non_null(receipt);
+        int64_t leaf = strtoll(receipt + 1, NULL, 10);
+        assert_int_equal(on_disk("SELECT state FROM paper WHERE contract = 'h/c-17'"), rows[i].state);
+        assert_int_equal(on_disk("SELECT leaf FROM step WHERE contract = 'h/c-17' ORDER BY id DESC LIMIT 1"), leaf);
+        snprintf(path, sizeof path, "/log/v1/receipt/%lld", (long long)leaf);
+        for (int j = 0; j < 100 && ask("GET", path, NULL, NULL) == 409; j++) /* durable at once, its checkpoint within a second */
+            usleep(50000);
+        assert_int_equal(ask("GET", path, NULL, NULL), 200);
+    }
+    assert_int_equal(ask("POST", CALL, "parking", BODY), 404);
+}
+
 static void a_restart_keeps_all(void **state)
 {
     char offered[64], agreed[64], suspended[64], hash[100];
@@ -397,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_life, make, finish),
         cmocka_unit_test_setup_teardown(roles_and_doors, make, finish),
         cmocka_unit_test_setup_teardown(wrong_drafts, make, finish),
+        cmocka_unit_test_setup_teardown(what_is_acknowledged_is_durable, make, finish),
         cmocka_unit_test_setup_teardown(a_restart_keeps_all, make, finish),
         cmocka_unit_test_setup_teardown(time_ends_it, make, finish),
         cmocka_unit_test_setup_teardown(its_own_key, make_own_key, finish_own_key),

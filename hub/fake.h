@@ -53,6 +53,8 @@ void fake_city_write(struct fake_city *city, const char *file, const char *text)
 enum err fake_city_load(struct fake_city *city, struct diag_list *diags);         /* loop, bus, hub; started */
 void fake_city_unload(struct fake_city *city);
 void fake_city_remove(struct fake_city *city);
+/* A step of a contract's life at the desk (hub/negotiate.h), by its provider; durable when it returns. */
+enum err fake_city_step(struct fake_city *city, const char *contract, int event);
 void fake_city_spin(struct fake_city *city); /* runs the loop until nothing is posted any more */
 
 #endif

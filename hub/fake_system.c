@@ -3,6 +3,8 @@
  */
 #include "hub/fake.h"
 
+#include "hub/desk.h"
+
 #include <assert.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -314,6 +316,31 @@ void fake_city_spin(struct fake_city *city)
 {
     for (int i = 0; i < 20; i++)
         must(loop_run_once(city->loop, i < 10 ? 0 : 1));
+}
+
+static void stepped(struct hub_desk_ask *ask)
+{
+    *(bool *)ask->context = true;
+}
+
+enum err fake_city_step(struct fake_city *city, const char *contract, int event)
+{
+    bool is_done = false;
+    struct hub_contract_info info;
+    if (!hub_contract_find(city->hub, str_from_c(contract), &info))
+        info.provider = STR("h/nobody");
+    struct hub_desk_ask ask = {.hub = city->hub,
+        .who = {.party = STR("h/post"), .acts_for = info.provider, .roles = HTTP_MANAGE},
+        .event = event,
+        .contract = str_from_c(contract),
+        .loop = city->loop,
+        .done = stepped,
+        .context = &is_done};
+    hub_desk_start(&ask);
+    for (int i = 0; i < 1000 && !is_done; i++)
+        must(loop_run_once(city->loop, 10));
+    assert(is_done);
+    return ask.err;
 }
 
 void fake_city_unload(struct fake_city *city)

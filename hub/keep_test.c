@@ -5,6 +5,7 @@
 #include "base/test.h"
 #include "hub/fake.h"
 #include "hub/keep.h"
+#include "hub/negotiate.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,9 +88,9 @@ static void publish(const char *name)
     fake_city_spin(&city);
 }
 
-static void set_state(enum hub_contract_state to)
+static void step(enum negotiate_event event)
 {
-    assert_ok(hub_contract_set_state(city.hub, STR("h/c-1"), to));
+    assert_ok(fake_city_step(&city, "h/c-1", event));
     fake_city_spin(&city);
 }
 
@@ -112,14 +113,14 @@ static void suspended_and_agreed_again(void **state)
     publish("c1");
     assert_int_equal(taker.n_rows, 1);
     assert_int_equal(sources.n_rows, 0); /* nothing to tell while all is well */
-    set_state(HUB_SUSPENDED);
+    step(NEGOTIATE_SUSPEND);
     publish("c2");
     assert_int_equal(taker.n_rows, 1);
     assert_string_equal(sources.last, "stale");
     pass(60);
     publish("c3");
     assert_int_equal(taker.n_rows, 1); /* still suspended */
-    set_state(HUB_AGREED);
+    step(NEGOTIATE_RESUME);
     pass(HUB_KEEP_RETRY_MS / 1000);
     assert_string_equal(sources.last, "fresh");
     publish("c4");
@@ -135,12 +136,12 @@ static void begun_while_suspended(void **state)
     struct taker taker = {0}, sources = {0};
     struct hub_subscribe_options options = options_for(&taker);
     struct hub_keep *keep, *watch = watch_sources(&sources);
-    set_state(HUB_SUSPENDED);
+    step(NEGOTIATE_SUSPEND);
     assert_ok(hub_keep_start(city.hub, &options, NULL, &keep));
     fake_city_spin(&city);
     assert_string_equal(sources.last, "stale");
     publish("c1");
-    set_state(HUB_AGREED);
+    step(NEGOTIATE_RESUME);
     pass(1);
     publish("c2");
     assert_int_equal(taker.n_rows, 1);
@@ -227,20 +228,20 @@ static void replays_only_since_the_ending(void **state)
         assert_ok(loop_run_once(city.loop, 10));
     assert_int_equal(fake_system.replay_from_ms, start_ms - 600000);
     pass(100);
-    set_state(HUB_SUSPENDED);
+    step(NEGOTIATE_SUSPEND);
     publish("c1");
     assert_int_equal(taker.n_rows, 1);
     int64_t ended_ms = clock_wall(&city.clock.clock).ms;
     pass(30);
-    set_state(HUB_AGREED);
+    step(NEGOTIATE_RESUME);
     pass(HUB_KEEP_RETRY_MS / 1000);
     for (int i = 0; i < 1000 && taker.n_rows < 2; i++)
         assert_ok(loop_run_once(city.loop, 10));
     assert_int_equal(fake_system.replay_from_ms, ended_ms);
-    set_state(HUB_SUSPENDED);
+    step(NEGOTIATE_SUSPEND);
     publish("c2");
     pass(1200);
-    set_state(HUB_AGREED);
+    step(NEGOTIATE_RESUME);
     pass(HUB_KEEP_RETRY_MS / 1000);
     for (int i = 0; i < 1000 && taker.n_rows < 3; i++)
         assert_ok(loop_run_once(city.loop, 10));

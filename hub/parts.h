@@ -61,7 +61,7 @@ void hub_quota_give_back(struct hub_contract *contract, struct wall_time now);
 void hub_quota_used(const struct hub_contract *contract, struct wall_time now, int64_t *ret_day, int64_t *ret_month);
 /* Is what was taken counted on disk? When not, the writing is on its way. */
 bool hub_quota_is_reserved(struct hub_contract *contract);
-/* Remembers state and hash of a contract: what hub_contract_set_state() said outlives a restart. */
+/* Remembers state and hash of a contract: a leaf is written for a contract from a file only when they are others. */
 void hub_quota_remember(struct hub_contract *contract);
 
 /* ---- hub/leaf.c ---- */

@@ -86,8 +86,5 @@ bool hub_contract_find(const struct hub *hub, struct str name, struct hub_contra
 /* The contract in force under which `consumer` may use `resource` for `purpose`; the first by name. */
 bool hub_contract_for(
     const struct hub *hub, struct str consumer, struct str resource, struct str purpose, struct hub_contract_info *ret_info) MUST_CHECK;
-/* Suspends, revokes or agrees again, from the next decision on; leaves a leaf and outlives a restart until the contract's file changes.
- * ERR_NOT_FOUND; ERR_STATE: what has ended stays ended. Any thread. */
-enum err hub_contract_set_state(struct hub *hub, struct str name, enum hub_contract_state state) MUST_CHECK;
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/test.h"
 #include "hub/fake.h"
+#include "hub/negotiate.h"
 
 #include "hub/area.h"
 
@@ -78,10 +79,10 @@ static void states_outlive_a_restart(void **state)
     struct diag_list diags;
     struct hub_contract_info info;
     assert_ok(fake_city_load(&city, &diags));
-    assert_err(hub_contract_set_state(city.hub, STR("h/c-99"), HUB_ENDED), ERR_NOT_FOUND);
-    assert_ok(hub_contract_set_state(city.hub, STR("h/c-17"), HUB_SUSPENDED));
-    assert_ok(hub_contract_set_state(city.hub, STR("h/c-1"), HUB_ENDED));
-    assert_err(hub_contract_set_state(city.hub, STR("h/c-1"), HUB_AGREED), ERR_STATE);
+    assert_err(fake_city_step(&city, "h/c-99", NEGOTIATE_REVOKE), ERR_NOT_FOUND);
+    assert_ok(fake_city_step(&city, "h/c-17", NEGOTIATE_SUSPEND));
+    assert_ok(fake_city_step(&city, "h/c-1", NEGOTIATE_REVOKE));
+    assert_err(fake_city_step(&city, "h/c-1", NEGOTIATE_RESUME), ERR_DENIED);
     fake_city_spin(&city);
     assert_int_equal(fake_ledger_count("\"state\":\"suspended\""), 1);
     fake_city_unload(&city);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/test.h"
 #include "hub/fake.h"
+#include "hub/negotiate.h"
 #include "hub/window.h"
 
 #include <stdio.h>
@@ -174,7 +175,7 @@ static void revoked(void **state)
     assert_ok(hub_subscribe(city.hub, &options, NULL, &subscription));
     assert_ok(publish("c1", 1));
     fake_city_spin(&city);
-    assert_ok(hub_contract_set_state(city.hub, STR("h/c-1"), HUB_SUSPENDED));
+    assert_ok(fake_city_step(&city, "h/c-1", NEGOTIATE_SUSPEND));
     assert_ok(publish("c1", 1));
     fake_city_spin(&city);
     assert_int_equal(taker.n_rows, 1);
@@ -184,7 +185,7 @@ static void revoked(void **state)
     struct hub_refusal refusal;
     assert_err(hub_subscribe(city.hub, &options, &refusal, &subscription), ERR_DENIED);
     assert_int_equal(refusal.rule, 1);
-    assert_ok(hub_contract_set_state(city.hub, STR("h/c-1"), HUB_AGREED));
+    assert_ok(fake_city_step(&city, "h/c-1", NEGOTIATE_RESUME));
     assert_ok(hub_subscribe(city.hub, &options, &refusal, &subscription));
     clock_fake_advance_ms(&city.clock, INT64_C(2) * 366 * 86400000); /* past `until` */
     assert_ok(publish("c1", 1));
