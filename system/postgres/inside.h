@@ -19,9 +19,12 @@
     (64u << 20) /* bytes that may come without completing a row or a result: the widest row that the guards let through */
 #define POSTGRES_STATEMENTS_MAX 64 /* kept prepared on a connection; the one unused for longest goes */
 #define POSTGRES_CONNECTIONS_MAX 16
-#define POSTGRES_DEPTH 32 /* askings under way on one connection */
+#define POSTGRES_MOVES_MAX 4
+#define POSTGRES_TRIES_MAX 6 /* of one asking whose connections break under it; its time bounds it too */
+#define POSTGRES_DEPTH 32    /* askings under way on one connection */
 #define POSTGRES_SENT_MAX 256
-#define POSTGRES_SLOW_MS 20      /* behind an asking that runs for longer nothing more is queued on its connection */
+#define POSTGRES_SLOW_MS 20      /* behind an asking that runs for longer nothing is queued on its connection, and what is goes elsewhere */
+#define POSTGRES_AGAIN_MS 1000   /* after so long a table that did not fit is looked at again */
 #define POSTGRES_GRACE_MS 500    /* after the server's own time-out ours ends the connection */
 #define POSTGRES_CONNECT_MS 5000 /* for connecting, signing in and looking at the tables */
 #define POSTGRES_QUEUE_MAX 10000 /* askings accepted and not answered: half a second's worth at the highest rate */
@@ -64,7 +67,8 @@ struct postgres_run {
     size_t n_rows, n_drained;
     enum err err;
     unsigned n_tries;
-    bool is_alone; /* was aborted by another's error: goes between two syncs of its own */
+    unsigned n_moves; /* times it was taken from behind a slow one */
+    bool is_alone;    /* was aborted by another's error: goes between two syncs of its own */
     struct mono_time asked;
     struct postgres_run *next;
 };
@@ -72,7 +76,7 @@ struct postgres_run {
 enum postgres_step { POSTGRES_PREPARE, POSTGRES_RUN, POSTGRES_FORGET, POSTGRES_SYNC, POSTGRES_PING };
 struct postgres_sent {
     enum postgres_step step;
-    struct postgres_run *run; /* RUN */
+    struct postgres_run *run; /* RUN; NULL: nobody waits for it any more */
     uint32_t statement;       /* PREPARE, RUN: its number; 0: none */
 };
 
@@ -95,7 +99,7 @@ struct postgres_connection {
     struct postgres_sent sent[POSTGRES_SENT_MAX]; /* a ring */
     size_t first, n_sent, n_running;
     struct mono_time head_since; /* when the first of `sent` became it */
-    struct mono_time idle_since;
+    struct mono_time idle_since, made;
     size_t n_silent; /* bytes since the last row or result */
     struct postgres_statement statements[POSTGRES_STATEMENTS_MAX];
     size_t n_statements;
@@ -177,6 +181,8 @@ void postgres_send(struct postgres_connection *connection, struct postgres_run *
 void postgres_send_ping(struct postgres_connection *connection);
 void postgres_push_out(struct postgres_connection *connection); /* what was sent since the last time goes to the server */
 void postgres_ready(void *connection, uint32_t epoll_events);   /* the watch's */
+
+void postgres_move_others(struct postgres_connection *connection); /* what is under way behind the first asking is asked elsewhere */
 
 /* ---- postgres.c: what the pipeline tells ---- */
 void postgres_answer(struct postgres_system *system, struct postgres_run *run, enum err err);

@@ -254,6 +254,8 @@ void postgres_send(struct postgres_connection *connection, struct postgres_run *
         snprintf(detail, sizeof detail, STR_FORMAT, STR_ARG(seen->wrong));
         if (detail[0])
             hub_department_report(&system->department, HUB_STALE, detail);
+        if (mono_ms_between(connection->made, clock_mono(system->department.clock)) >= POSTGRES_AGAIN_MS)
+            connection->is_leaving = true; /* the next one looks at the tables anew */
         postgres_answer(system, run, detail[0] ? ERR_UNAVAILABLE : ERR_TOO_LARGE);
         return;
     }
@@ -271,6 +273,21 @@ void postgres_send(struct postgres_connection *connection, struct postgres_run *
         postgres_drop(connection, "the connection to the database broke");
     } else if (err) {
         postgres_answer(system, run, err);
+    }
+}
+
+void postgres_move_others(struct postgres_connection *connection)
+{
+    size_t first = 0;
+    while (first < connection->n_sent && connection->sent[(connection->first + first) % POSTGRES_SENT_MAX].step != POSTGRES_RUN)
+        first++;
+    for (size_t i = connection->n_sent; i-- > first + 1;) { /* from the end: each goes before those that wait */
+        struct postgres_sent *sent = &connection->sent[(connection->first + i) % POSTGRES_SENT_MAX];
+        if (!sent->run || sent->run->n_moves >= POSTGRES_MOVES_MAX)
+            continue;
+        sent->run->n_moves++;
+        postgres_again(connection->system, sent->run);
+        sent->run = NULL;
     }
 }
 
@@ -320,14 +337,14 @@ static void failed(struct postgres_connection *connection, struct postgres_sent 
     bool is_changed;
     if (sent->statement && (sent->step == POSTGRES_PREPARE || !state || strncmp(state, "26", 2) == 0 || strncmp(state, "0A", 2) == 0))
         forget(connection, sent->statement);
-    if (!state ||
-        strncmp(state, "57P", 3) == 0) /* broken, or the server goes down: what is under way is asked again when the socket ends */
-        return;
-    bool is_conflict = strncmp(state, "40", 2) == 0 || strncmp(state, "26", 2) == 0; /* a standby's, or a statement it has forgotten */
-    if (sent->step == POSTGRES_RUN && is_conflict && sent->run->n_tries++ < 2) {
-        sent->run->err = ERR_BUSY; /* again */
+    bool is_lost = !state || strncmp(state, "57P", 3) == 0;                                        /* the connection, or the server */
+    bool is_conflict = !is_lost && (strncmp(state, "40", 2) == 0 || strncmp(state, "26", 2) == 0); /* a standby's; a statement it forgot */
+    if (sent->run && (is_lost || is_conflict)) {
+        sent->run->err = sent->run->n_tries++ < POSTGRES_TRIES_MAX ? ERR_BUSY : ERR_UNAVAILABLE; /* ERR_BUSY: once more */
         return;
     }
+    if (is_lost)
+        return;
     enum err err = meaning(state, &words, &is_changed);
     if (words) {
         snprintf(detail, sizeof detail, "%s (SQLSTATE %.5s)", words, state);
@@ -336,7 +353,7 @@ static void failed(struct postgres_connection *connection, struct postgres_sent 
     connection->is_leaving = connection->is_leaving || is_changed;
     if (sent->step == POSTGRES_PREPARE && connection->n_sent > 1) /* the asking that it was prepared for comes next, and will not run */
         sent = &connection->sent[(connection->first + 1) % POSTGRES_SENT_MAX];
-    if (sent->step == POSTGRES_RUN)
+    if (sent->run)
         sent->run->err = err;
 }
 
@@ -393,7 +410,7 @@ static void ended(struct postgres_connection *connection)
 {
     struct postgres_sent sent = take(connection);
     struct postgres_system *system = connection->system;
-    if (sent.step != POSTGRES_RUN)
+    if (!sent.run)
         return;
     if (sent.run->err == ERR_BUSY || sent.run->err == ERR_CANCELLED) {
         sent.run->is_alone = true;
@@ -419,7 +436,7 @@ static bool came(struct postgres_connection *connection, const PGresult *result,
         return true;
     case PGRES_SINGLE_TUPLE:
         *ret_why = "the server sends more than it was asked for";
-        if (sent->step == POSTGRES_RUN && !row_came(connection, sent->run, result)) {
+        if (sent->run && !row_came(connection, sent->run, result)) {
             *ret_why = sent->run->err ? NULL : *ret_why; /* too large an answer is no fault of the server's */
             return false;
         }
@@ -431,7 +448,7 @@ static bool came(struct postgres_connection *connection, const PGresult *result,
     case PGRES_PIPELINE_ABORTED:
         if (sent->step == POSTGRES_PREPARE)
             forget(connection, sent->statement);
-        if (sent->step == POSTGRES_RUN && !sent->run->err)
+        if (sent->run && !sent->run->err)
             sent->run->err = ERR_CANCELLED; /* not run: once more */
         return true;
     case PGRES_FATAL_ERROR:
@@ -455,6 +472,8 @@ static bool read_results(struct postgres_connection *connection, const char **re
         else
             ended(connection);
         PQclear(result);
+        if (!is_good && PQstatus(connection->pg) != CONNECTION_OK)
+            *ret_why = NULL;
         if (!is_good)
             return false;
     }

@@ -20,7 +20,6 @@
 #define BACK_OFF_FIRST_MS 200
 #define BACK_OFF_MAX_MS 5000
 #define CROWD 4 /* askings on each connection before another one is made */
-#define TRIES_MAX 3
 #define SCRATCH_MAX (8u << 20)
 
 /* ---- answering ---- */
@@ -111,7 +110,7 @@ void postgres_drop(struct postgres_connection *connection, const char *why)
     while (n > 0) {
         struct postgres_run *run = runs[--n];
         enum err err = run->err && run->err != ERR_BUSY && run->err != ERR_CANCELLED ? run->err : ERR_UNAVAILABLE;
-        if (err != ERR_UNAVAILABLE || (n == 0 && is_blamed) || ++run->n_tries >= TRIES_MAX)
+        if (err != ERR_UNAVAILABLE || (n == 0 && is_blamed) || ++run->n_tries >= POSTGRES_TRIES_MAX)
             postgres_answer(system, run, err);
         else
             postgres_again(system, run);
@@ -129,7 +128,7 @@ static enum err adopt(struct postgres_system *system, PGconn *pg, struct postgre
     connection->pg = pg;
     connection->schema = schema;
     connection->events = EPOLLIN;
-    connection->idle_since = clock_mono(system->department.clock);
+    connection->idle_since = connection->made = clock_mono(system->department.clock);
     enum err err = loop_watch_fd(system->loop, PQsocket(pg), EPOLLIN, postgres_ready, connection, &connection->watch);
     if (err) {
         mem_free(connection);
@@ -166,8 +165,8 @@ static void failed_to_open(struct postgres_system *system, const char *detail)
     if (system->back_off_ms > BACK_OFF_MAX_MS)
         system->back_off_ms = BACK_OFF_MAX_MS;
     system->open_again.ns = clock_mono(system->department.clock).ns + system->back_off_ms * 1000000;
-    if (system->n_connections > 0) /* one more was wanted; those that are there do */
-        return;
+    if (system->n_connections > 0 || (!system->is_down && system->back_off_ms == BACK_OFF_FIRST_MS))
+        return; /* one more was wanted, those that are there do; or it is the first time: once more before all that waits is refused */
     system->is_down = true;
     hub_department_report(&system->department, HUB_DOWN, detail);
     answer_waiting(system, ERR_UNAVAILABLE);
@@ -272,6 +271,8 @@ static void look_at(struct postgres_connection *connection, struct mono_time now
             postgres_send_ping(connection);
         return;
     }
+    if (mono_ms_between(connection->head_since, now) >= POSTGRES_SLOW_MS)
+        postgres_move_others(connection);
     if (mono_ms_between(connection->head_since, now) <= system->timeout_ms + POSTGRES_GRACE_MS)
         return;
     for (size_t i = 0; i < connection->n_sent; i++) {

@@ -2,13 +2,10 @@
  * A department's real PostgreSQL through the connector: what is granted and no more, nothing written, types both ways, and each way in
  * which the database can be away, changed or wrong. Run by tests/servers.py, which starts the server.
  */
-#include "system/postgres/postgres.h"
+#include "system/postgres/postgres_testing.h"
 
 #include "base/mem.h"
 #include "base/test.h"
-#include "hub/department_testing.h"
-#include "hub/parts.h"
-#include "system/postgres/inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,145 +13,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct fake_city city;
-static const struct hub_system_ops *const connectors[] = {&system_postgres_ops, NULL};
-static struct fake_proxy *proxy;
-
-static const char *need(const char *name)
-{
-    const char *value = getenv(name);
-    if (!value)
-        fail_msg("%s is not set; mend: run it as tests/servers.py postgres -- PROGRAM", name);
-    return value;
-}
-
-/* ---- the department's own side ---- */
-
-static PGconn *admin(void)
-{
-    static PGconn *pg;
-    char text[512];
-    if (pg && PQstatus(pg) == CONNECTION_OK)
-        return pg;
-    PQfinish(pg);
-    snprintf(text, sizeof text, "host=%s port=%s user=postgres dbname=department", need("CITYBRAIN_POSTGRES_SOCKET_DIR"),
-        need("CITYBRAIN_POSTGRES_PORT"));
-    pg = PQconnectdb(text);
-    if (PQstatus(pg) != CONNECTION_OK)
-        fail_msg("%s", PQerrorMessage(pg));
-    return pg;
-}
-
-/* The first value of the answer, as text. */
-static const char *run_sql(const char *sql)
-{
-    static char text[256];
-    PGresult *result = PQexec(admin(), sql);
-    ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        fail_msg("%s: %s", sql, PQresultErrorMessage(result));
-    snprintf(text, sizeof text, "%s", PQntuples(result) && PQnfields(result) ? PQgetvalue(result, 0, 0) : "");
-    PQclear(result);
-    return text;
-}
-
-#define MAKE                                                                                                                               \
-    "SET client_min_messages = error; DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;" \
-    "CREATE TABLE vehicle (plate varchar(20) PRIMARY KEY, colour text, kind char(6), seats int, mass bigint, price numeric(12,0), weight " \
-    "double precision, height real, rate numeric(10,3), electric boolean, since timestamptz(3), bought timestamp, day date, ms bigint, "   \
-    "photo bytea, owner text);"                                                                                                            \
-    "INSERT INTO vehicle SELECT 'A' || lpad(i::text, 5, '0'), (ARRAY['white', 'black', NULL])[1 + i % 3], 'k' || i % 7, i % 5, i * "       \
-    "10000000000, i, i / 2.0, i / 4.0, i / 8.0, i % 2 = 1, to_timestamp(1700000000.0 + i / 1000.0), timestamp '2024-02-29 "                \
-    "23:59:59.123456' "                                                                                                                    \
-    "+ i * interval '1 second', date '2024-02-29' + i, 1700000000000 + i, decode(lpad(to_hex(i), 4, '0'), 'hex'), 'owner ' || i FROM "     \
-    "generate_series(0, 1999) i; ANALYZE vehicle;"
-
-#define CONNECTION                                                                                                                         \
-    "connection: {host: 127.0.0.1, port: %d, database: department, user: %s, password_file: \"{data}/secrets/department\", timeout: "      \
-    "%s%s}\nresources:\n"
-#define VEHICLE                                                                                                                            \
-    "  - name: vehicle\n    title: {zh: 车, en: Vehicles}\n    kind: table\n    bind: {table: vehicle}\n    fields:\n"                    \
-    "      - {name: plate, type: text, class: personal, key: true}\n"                                                                      \
-    "      - {name: colour, type: text, class: internal, key: true}\n"                                                                     \
-    "      - {name: kind, type: text, class: internal}\n"                                                                                  \
-    "      - {name: seats, type: integer, class: internal}\n"                                                                              \
-    "      - {name: mass, type: integer, class: internal}\n"                                                                               \
-    "      - {name: price, type: integer, class: internal}\n"                                                                              \
-    "      - {name: weight, type: real, class: internal}\n"                                                                                \
-    "      - {name: height, type: real, class: internal}\n"                                                                                \
-    "      - {name: rate, type: real, class: internal}\n"                                                                                  \
-    "      - {name: electric, type: boolean, class: open}\n"                                                                               \
-    "      - {name: since, type: time, class: internal}\n"                                                                                 \
-    "      - {name: bought, type: time, class: internal}\n"                                                                                \
-    "      - {name: day, type: time, class: internal}\n"                                                                                   \
-    "      - {name: photo, type: bytes, class: internal}\n"                                                                                \
-    "      - {name: owner, type: text, class: secret}\n"
-#define GRANTED "[plate, colour, kind, seats, mass, price, weight, height, rate, electric, since, bought, day, photo]"
-
-static void write_system(int port, const char *user, const char *timeout, const char *more, const char *resources)
-{
-    char text[8192];
-    int n = snprintf(text, sizeof text, CONNECTION "%s", port, user, timeout, more, resources);
-    assert_true(n > 0 && (size_t)n < sizeof text);
-    fake_department_write(&city, "postgres", text);
-}
-
-static int server_port(void)
-{
-    return (int)strtol(need("CITYBRAIN_POSTGRES_PORT"), NULL, 10);
-}
-
-static int make(void **state)
-{
-    run_sql("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hub') THEN CREATE ROLE hub LOGIN PASSWORD 'geheim 雨'; "
-            "CREATE ROLE "
-            "writer LOGIN PASSWORD 'geheim 雨'; CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'geheim 雨'; END IF; END $$");
-    run_sql(MAKE "GRANT SELECT ON ALL TABLES IN SCHEMA public TO hub; GRANT ALL ON ALL TABLES IN SCHEMA public TO writer");
-    fake_department_make(&city, connectors);
-    fake_department_secret(&city, "department", "geheim 雨\n");
-    fake_department_grant(&city, GRANTED, NULL);
-    write_system(server_port(), "hub", "500ms", "", VEHICLE);
-    return 0;
-}
-
-static int finish(void **state)
-{
-    fake_department_finish(&city);
-    if (proxy)
-        fake_proxy_stop(proxy);
-    proxy = NULL;
-    return 0;
-}
-
-/* ---- answers ---- */
-
-static const struct fake_answer *ask_plate(const char *plate)
-{
-    const struct value value = value_text(str_from_c(plate));
-    return fake_ask(&city, &(struct fake_question){.outputs = {"plate", "colour", "seats"}, .where = {{"plate", SQL_EQ, &value, 1}}});
-}
-
 static void answers(void **state)
 {
-    fake_department_load(&city);
+    fake_department_load(&postgres_city);
     const struct value plate = value_text(STR("A00003"));
     const struct fake_answer *answer =
-        fake_ask(&city, &(struct fake_question){.outputs = {"plate", "colour", "kind", "seats", "mass", "price", "weight", "height", "rate",
-                                                    "electric", "since", "bought", "day", "photo"},
-                            .where = {{"plate", SQL_EQ, &plate, 1}}});
+        fake_ask(&postgres_city, &(struct fake_question){.outputs = {"plate", "colour", "kind", "seats", "mass", "price", "weight",
+                                                             "height", "rate", "electric", "since", "bought", "day", "photo"},
+                                     .where = {{"plate", SQL_EQ, &plate, 1}}});
     assert_ok(answer->err);
     /* 2024-03-01 00:00:02.123 and 2024-03-03 in Shanghai */
     assert_string_equal(
         answer->text, "A00003|white|k3|3|30000000000|3|1.5|0.75|0.375|true|@1700000000003|@1709222402123|@1709395200000|0003");
-    assert_string_equal(ask_plate("' OR 1=1 --")->text, "");
-    assert_ok(ask_plate("A00002")->err);
-    assert_string_equal(ask_plate("A00002")->text, "A00002|NULL|2");
+    assert_string_equal(postgres_ask("' OR 1=1 --")->text, "");
+    assert_ok(postgres_ask("A00002")->err);
+    assert_string_equal(postgres_ask("A00002")->text, "A00002|NULL|2");
 }
 
 /* Each type as a constraint: the value meets the department's own column, whatever its type. */
 static void every_type_asks(void **state)
 {
-    fake_department_load(&city);
+    fake_department_load(&postgres_city);
     static const struct {
         const char *column;
         struct value value;
@@ -177,22 +56,23 @@ static void every_type_asks(void **state)
         {"photo", {VALUE_BYTES, .s = {"\0\x0f", 2}}, "A00015"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct fake_answer *answer = fake_ask(
-            &city, &(struct fake_question){
-                       .outputs = {"plate"}, .where = {{rows[i].column, SQL_EQ, &rows[i].value, 1}}, .order = {"plate"}, .n_rows_max = 3});
+        const struct fake_answer *answer = fake_ask(&postgres_city,
+            &(struct fake_question){
+                .outputs = {"plate"}, .where = {{rows[i].column, SQL_EQ, &rows[i].value, 1}}, .order = {"plate"}, .n_rows_max = 3});
         assert_ok(answer->err);
         if (strcmp(answer->text, rows[i].plates) != 0)
             fail_msg("row %zu, %s: %s", i, rows[i].column, answer->text);
     }
     const struct value bounds[] = {value_time(1700000000100), value_time(1700000000102)};
-    const struct fake_answer *answer = fake_ask(&city, &(struct fake_question){.outputs = {"plate", "since"},
-                                                           .where = {{"since", SQL_GT, &bounds[0], 1}, {"since", SQL_LE, &bounds[1], 1}},
-                                                           .order = {"-since"}});
+    const struct fake_answer *answer =
+        fake_ask(&postgres_city, &(struct fake_question){.outputs = {"plate", "since"},
+                                     .where = {{"since", SQL_GT, &bounds[0], 1}, {"since", SQL_LE, &bounds[1], 1}},
+                                     .order = {"-since"}});
     assert_string_equal(answer->text, "A00102|@1700000000102;A00101|@1700000000101");
-    answer = fake_ask(&city, &(struct fake_question){.outputs = {"count(*)", "count(colour)", "count(distinct kind)", "sum(mass)",
-                                                         "sum(weight)", "max(since)", "min(plate)"}});
+    answer = fake_ask(&postgres_city, &(struct fake_question){.outputs = {"count(*)", "count(colour)", "count(distinct kind)", "sum(mass)",
+                                                                  "sum(weight)", "max(since)", "min(plate)"}});
     assert_string_equal(answer->text, "2000|1334|7|19990000000000000|999500|@1700000001999|A00000");
-    answer = fake_ask(&city, &(struct fake_question){.outputs = {"colour", "count(*)"}, .order = {"colour"}});
+    answer = fake_ask(&postgres_city, &(struct fake_question){.outputs = {"colour", "count(*)"}, .order = {"colour"}});
     assert_string_equal(answer->text, "NULL|666;black|667;white|667");
 }
 
@@ -201,17 +81,18 @@ static void numbers(void **state)
 {
     static const char *const texts[] = {"0", "-0.001", "12345678901234567890.5", "0.00000000012345", "1e30", "-99999999.99999", "10000",
         "0.0001", "123456789012345678901234567890123456789.123456789012345678901234567890"};
-    run_sql("ALTER TABLE vehicle ALTER rate TYPE numeric");
+    postgres_sql("ALTER TABLE vehicle ALTER rate TYPE numeric");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         char sql[300];
         snprintf(sql, sizeof sql, "UPDATE vehicle SET rate = %s WHERE plate = 'A%05zu'", texts[i], i);
-        run_sql(sql);
+        postgres_sql(sql);
     }
-    run_sql("UPDATE vehicle SET price = 123456789012 WHERE plate = 'A00000'; UPDATE vehicle SET price = -70000 WHERE plate = 'A00001'");
-    fake_department_load(&city);
+    postgres_sql(
+        "UPDATE vehicle SET price = 123456789012 WHERE plate = 'A00000'; UPDATE vehicle SET price = -70000 WHERE plate = 'A00001'");
+    fake_department_load(&postgres_city);
     const struct value end = value_text(STR("A00009"));
-    const struct fake_answer *answer =
-        fake_ask(&city, &(struct fake_question){.outputs = {"rate", "price"}, .where = {{"plate", SQL_LT, &end, 1}}, .order = {"plate"}});
+    const struct fake_answer *answer = fake_ask(
+        &postgres_city, &(struct fake_question){.outputs = {"rate", "price"}, .where = {{"plate", SQL_LT, &end, 1}}, .order = {"plate"}});
     assert_ok(answer->err);
     assert_int_equal(answer->n_rows, 9);
     for (size_t i = 0; i < 9; i++) {
@@ -233,33 +114,34 @@ static void values_that_are_none(void **state)
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         char sql[100];
         snprintf(sql, sizeof sql, "UPDATE vehicle SET %s WHERE plate = 'A0000%zu'", changes[i], i);
-        run_sql(sql);
+        postgres_sql(sql);
     }
-    fake_department_load(&city);
+    fake_department_load(&postgres_city);
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         char plate[16];
         snprintf(plate, sizeof plate, "A0000%zu", i);
         const struct value value = value_text(str_from_c(plate));
-        assert_err(fake_ask(&city, &(struct fake_question){.outputs = {columns[i]}, .where = {{"plate", SQL_EQ, &value, 1}}})->err,
+        assert_err(fake_ask(&postgres_city, &(struct fake_question){.outputs = {columns[i]}, .where = {{"plate", SQL_EQ, &value, 1}}})->err,
             ERR_UNAVAILABLE);
-        assert_ok(ask_plate(plate)->err);
+        assert_ok(postgres_ask(plate)->err);
     }
     const struct value ends = value_integer(INT64_MAX); /* a sum past 64 bits is an error of the asking */
-    run_sql("UPDATE vehicle SET mass = 9223372036854775807");
-    assert_err(fake_ask(&city, &(struct fake_question){.outputs = {"sum(mass)"}, .where = {{"mass", SQL_EQ, &ends, 1}}})->err, ERR_RANGE);
+    postgres_sql("UPDATE vehicle SET mass = 9223372036854775807");
+    assert_err(
+        fake_ask(&postgres_city, &(struct fake_question){.outputs = {"sum(mass)"}, .where = {{"mass", SQL_EQ, &ends, 1}}})->err, ERR_RANGE);
 }
 
 static void rows_granted(void **state)
 {
-    fake_department_grant(&city, GRANTED,
+    fake_department_grant(&postgres_city, POSTGRES_GRANTED,
         "seats IN (3, 4) AND owner <> 'owner 4' AND since < '2023-11-14T22:13:20.010Z' AND day >= '2024-02-29T00:00:00+08:00'");
-    fake_department_load(&city);
-    assert_int_equal(ask_plate("A00003")->n_rows, 1);
-    assert_int_equal(ask_plate("A00004")->n_rows, 0);
-    assert_int_equal(ask_plate("A00002")->n_rows, 0);
-    assert_int_equal(ask_plate("A00009")->n_rows, 1);
-    assert_int_equal(ask_plate("A00013")->n_rows, 0);
-    assert_string_equal(fake_ask(&city, &(struct fake_question){.outputs = {"count(*)"}})->text, "3");
+    fake_department_load(&postgres_city);
+    assert_int_equal(postgres_ask("A00003")->n_rows, 1);
+    assert_int_equal(postgres_ask("A00004")->n_rows, 0);
+    assert_int_equal(postgres_ask("A00002")->n_rows, 0);
+    assert_int_equal(postgres_ask("A00009")->n_rows, 1);
+    assert_int_equal(postgres_ask("A00013")->n_rows, 0);
+    assert_string_equal(fake_ask(&postgres_city, &(struct fake_question){.outputs = {"count(*)"}})->text, "3");
 }
 
 /* The department's own indexes are used: for keys of every text type and for ranges of times. */
@@ -269,11 +151,11 @@ static void indexes_are_used(void **state)
         "t.\"since\" >= to_timestamp($1::bigint / 1000.0)", "t.\"day\" = to_timestamp($1::bigint / 1000.0)", "t.\"price\" = $1::bigint",
         "t.\"seats\" IN ($1::bigint, 7::bigint)"};
     static const char *const values[] = {"'A00003'", "'k3'", "1700000001999", "1709136000000", "5", "100"};
-    run_sql("CREATE INDEX ON vehicle (kind); CREATE INDEX ON vehicle (since); CREATE INDEX ON vehicle (day); CREATE INDEX ON vehicle "
-            "(price); CREATE INDEX ON "
-            "vehicle (seats); ANALYZE vehicle");
-    fake_department_load(&city);
-    struct postgres_plan *plan = fake_department_plan(&city);
+    postgres_sql("CREATE INDEX ON vehicle (kind); CREATE INDEX ON vehicle (since); CREATE INDEX ON vehicle (day); CREATE INDEX ON vehicle "
+                 "(price); CREATE INDEX ON "
+                 "vehicle (seats); ANALYZE vehicle");
+    fake_department_load(&postgres_city);
+    struct postgres_plan *plan = fake_department_plan(&postgres_city);
     struct arena arena;
     struct postgres_seen seen;
     char detail[HUB_DEPARTMENT_DETAIL_MAX];
@@ -301,38 +183,39 @@ static void indexes_are_used(void **state)
 
 static void limits(void **state)
 {
-    run_sql("UPDATE vehicle SET colour = repeat('x', 3000), seats = 1");
-    fake_department_load(&city);
+    postgres_sql("UPDATE vehicle SET colour = repeat('x', 3000), seats = 1");
+    fake_department_load(&postgres_city);
     const struct value one = value_integer(1);
     const struct fake_answer *answer =
-        fake_ask(&city, &(struct fake_question){.outputs = {"plate"}, .where = {{"seats", SQL_EQ, &one, 1}}});
+        fake_ask(&postgres_city, &(struct fake_question){.outputs = {"plate"}, .where = {{"seats", SQL_EQ, &one, 1}}});
     assert_ok(answer->err);
     assert_int_equal(answer->n_rows, 1000);
     assert_true(answer->is_truncated);
-    answer = fake_ask(&city, &(struct fake_question){.outputs = {"plate"}, .where = {{"seats", SQL_EQ, &one, 1}}, .n_rows_max = 2000});
+    answer =
+        fake_ask(&postgres_city, &(struct fake_question){.outputs = {"plate"}, .where = {{"seats", SQL_EQ, &one, 1}}, .n_rows_max = 2000});
     assert_int_equal(answer->n_rows, 2000);
     assert_false(answer->is_truncated);
-    assert_err(fake_ask(&city, &(struct fake_question){.outputs = {"colour"}})->err, ERR_TOO_LARGE); /* 3 MB in small values */
-    run_sql("UPDATE vehicle SET colour = repeat('雨', 100000000) WHERE plate = 'A00003'");           /* 300 MB in one */
+    assert_err(fake_ask(&postgres_city, &(struct fake_question){.outputs = {"colour"}})->err, ERR_TOO_LARGE); /* 3 MB in small values */
+    postgres_sql("UPDATE vehicle SET colour = repeat('雨', 100000000) WHERE plate = 'A00003'");               /* 300 MB in one */
     const struct value plate = value_text(STR("A00003"));
-    assert_err(
-        fake_ask(&city, &(struct fake_question){.outputs = {"colour"}, .where = {{"plate", SQL_EQ, &plate, 1}}})->err, ERR_TOO_LARGE);
-    assert_ok(fake_ask(&city, &(struct fake_question){.outputs = {"seats"}, .where = {{"plate", SQL_EQ, &plate, 1}}})->err);
-    run_sql("UPDATE vehicle SET colour = repeat('雨', 349525) WHERE plate = 'A00003'"); /* a byte below the limit */
-    assert_ok(
-        fake_ask(&city, &(struct fake_question){.outputs = {"colour"}, .where = {{"plate", SQL_EQ, &plate, 1}}, .n_bytes_max = 2 << 20})
-            ->err);
+    assert_err(fake_ask(&postgres_city, &(struct fake_question){.outputs = {"colour"}, .where = {{"plate", SQL_EQ, &plate, 1}}})->err,
+        ERR_TOO_LARGE);
+    assert_ok(fake_ask(&postgres_city, &(struct fake_question){.outputs = {"seats"}, .where = {{"plate", SQL_EQ, &plate, 1}}})->err);
+    postgres_sql("UPDATE vehicle SET colour = repeat('雨', 349525) WHERE plate = 'A00003'"); /* a byte below the limit */
+    assert_ok(fake_ask(
+        &postgres_city, &(struct fake_question){.outputs = {"colour"}, .where = {{"plate", SQL_EQ, &plate, 1}}, .n_bytes_max = 2 << 20})
+                  ->err);
     /* 40 MB, far past what is drained: the connection is closed, and the next one answers */
-    run_sql("UPDATE vehicle SET colour = repeat('x', 20000)");
-    assert_err(fake_ask(&city, &(struct fake_question){.outputs = {"colour"}, .n_rows_max = 100000})->err, ERR_TOO_LARGE);
-    assert_ok(fake_ask(&city, &(struct fake_question){.outputs = {"seats"}, .where = {{"plate", SQL_EQ, &plate, 1}}})->err);
+    postgres_sql("UPDATE vehicle SET colour = repeat('x', 20000)");
+    assert_err(fake_ask(&postgres_city, &(struct fake_question){.outputs = {"colour"}, .n_rows_max = 100000})->err, ERR_TOO_LARGE);
+    assert_ok(fake_ask(&postgres_city, &(struct fake_question){.outputs = {"seats"}, .where = {{"plate", SQL_EQ, &plate, 1}}})->err);
 }
 
 /* More shapes than a connection keeps: the oldest go, on the server too, and all answer. */
 static void many_shapes(void **state)
 {
     static const char *const all[] = {"plate", "colour", "kind", "seats", "mass", "price", "weight", "height"};
-    fake_department_load(&city);
+    fake_department_load(&postgres_city);
     const struct value plate = value_text(STR("A00003"));
     for (unsigned round = 0; round < 2; round++)
         for (unsigned bits = 1; bits < 256; bits++) {
@@ -341,11 +224,11 @@ static void many_shapes(void **state)
             for (unsigned i = 0; i < 8; i++)
                 if (bits >> i & 1)
                     question.outputs[n++] = all[i];
-            const struct fake_answer *answer = fake_ask(&city, &question);
+            const struct fake_answer *answer = fake_ask(&postgres_city, &question);
             assert_ok(answer->err);
             assert_int_equal(answer->n_rows, 1);
         }
-    const struct postgres_system *system = ((struct postgres_plan *)fake_department_plan(&city))->system;
+    const struct postgres_system *system = ((struct postgres_plan *)fake_department_plan(&postgres_city))->system;
     for (size_t i = 0; i < system->n_connections; i++)
         assert_int_equal(system->connections[i]->n_statements, POSTGRES_STATEMENTS_MAX);
     struct value keys[SQL_IN_MAX]; /* and the largest statement there is */
@@ -355,7 +238,8 @@ static void many_shapes(void **state)
         keys[i] = value_text(str_from_c(texts[i]));
     }
     assert_string_equal(
-        fake_ask(&city, &(struct fake_question){.outputs = {"count(*)"}, .where = {{"plate", SQL_IN, keys, SQL_IN_MAX}}})->text, "1000");
+        fake_ask(&postgres_city, &(struct fake_question){.outputs = {"count(*)"}, .where = {{"plate", SQL_IN, keys, SQL_IN_MAX}}})->text,
+        "1000");
 }
 
 /* ---- the department's file ---- */
@@ -398,91 +282,93 @@ static void wrong_files(void **state)
         {"table: vehicle", "{name: colour, type: text, class: open}", ", tls: verify-full", 3, "add tls_ca"},
         {"table: vehicle", "{name: colour, type: text, class: open}", ", passwort: x", 3, "passwort"},
     };
-    run_sql("CREATE TABLE secret (plate text, colour text); INSERT INTO secret VALUES ('geheim', 'geheim')");
+    postgres_sql("CREATE TABLE secret (plate text, colour text); INSERT INTO secret VALUES ('geheim', 'geheim')");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct diag_list diags;
         char text[2048], place[160];
         snprintf(text, sizeof text, FIELDS "      - %s\n", rows[i].bind, rows[i].field);
-        write_system(server_port(), "hub", "500ms", rows[i].more, text);
-        fake_department_grant(&city, "[plate]", NULL);
-        if (fake_city_load(&city, &diags) == ERR_OK)
+        postgres_system_file(postgres_port(), "hub", "500ms", rows[i].more, text);
+        fake_department_grant(&postgres_city, "[plate]", NULL);
+        if (fake_city_load(&postgres_city, &diags) == ERR_OK)
             fail_msg("row %zu was accepted", i);
-        snprintf(place, sizeof place, "%s/systems/police.yaml:%d: ", city.dir, rows[i].line);
+        snprintf(place, sizeof place, "%s/systems/police.yaml:%d: ", postgres_city.dir, rows[i].line);
         if (strncmp(diags.diags[0].text, place, strlen(place)) != 0 || !strstr(diags.diags[0].text, rows[i].says))
             fail_msg("row %zu should say \"%s\" at line %d: %s", i, rows[i].says, rows[i].line, diags.diags[0].text);
-        fake_city_unload(&city);
+        fake_city_unload(&postgres_city);
     }
 }
 
 static void collation_that_folds(void **state)
 {
     struct diag_list diags;
-    run_sql("CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false); ALTER TABLE vehicle ALTER "
-            "colour TYPE text COLLATE folding");
-    assert_int_not_equal(fake_city_load(&city, &diags), ERR_OK);
+    postgres_sql("CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false); ALTER TABLE vehicle ALTER "
+                 "colour TYPE text COLLATE folding");
+    assert_int_not_equal(fake_city_load(&postgres_city, &diags), ERR_OK);
     assert_non_null(strstr(diags.diags[0].text, "field \"colour\" has a collation that holds different texts equal"));
-    fake_city_unload(&city);
+    fake_city_unload(&postgres_city);
 }
 
 static void password_that_is_open_or_wrong(void **state)
 {
     char path[256];
     struct diag_list diags;
-    fake_department_secret(&city, "department", "falsch\n"); /* down, and no error of the file */
-    fake_department_load(&city);
-    assert_err(ask_plate("A00003")->err, ERR_UNAVAILABLE);
-    fake_department_secret(&city, "department", "geheim 雨\n"); /* changed where it lies: the next try takes it */
+    fake_department_secret(&postgres_city, "department", "falsch\n"); /* down, and no error of the file */
+    fake_department_load(&postgres_city);
+    assert_err(postgres_ask("A00003")->err, ERR_UNAVAILABLE);
+    fake_department_secret(&postgres_city, "department", "geheim 雨\n"); /* changed where it lies: the next try takes it */
     enum err err = ERR_UNAVAILABLE;
     for (int i = 0; i < 100 && err; i++) {
         usleep(100000);
-        err = ask_plate("A00003")->err;
+        err = postgres_ask("A00003")->err;
     }
     assert_ok(err);
-    fake_city_unload(&city);
-    snprintf(path, sizeof path, "%s/secrets/department", city.data);
+    fake_city_unload(&postgres_city);
+    snprintf(path, sizeof path, "%s/secrets/department", postgres_city.data);
     assert_int_equal(chmod(path, 0644), 0);
-    fake_department_load(&city);
-    assert_err(ask_plate("A00003")->err, ERR_UNAVAILABLE);
-    fake_city_unload(&city);
+    fake_department_load(&postgres_city);
+    assert_err(postgres_ask("A00003")->err, ERR_UNAVAILABLE);
+    fake_city_unload(&postgres_city);
     assert_int_equal(chmod(path, 0600), 0);
-    write_system(server_port(), "boss", "500ms", "", VEHICLE); /* a superuser is refused when the city is loaded */
-    assert_err(fake_city_load(&city, &diags), ERR_DENIED);
+    postgres_system_file(postgres_port(), "boss", "500ms", "", POSTGRES_VEHICLE); /* a superuser is refused when the city is loaded */
+    assert_err(fake_city_load(&postgres_city, &diags), ERR_DENIED);
     assert_non_null(strstr(diags.diags[0].text, "systems/police.yaml:3: the role is a superuser"));
-    fake_city_unload(&city);
+    fake_city_unload(&postgres_city);
 }
 
 static void tls(void **state)
 {
     char more[300];
-    snprintf(more, sizeof more, ", tls: verify-full, tls_ca: %s/server.crt", need("CITYBRAIN_POSTGRES_SOCKET_DIR"));
-    write_system(server_port(), "hub", "500ms", more, VEHICLE);
-    fake_department_load(&city);
-    assert_ok(ask_plate("A00003")->err);
+    snprintf(more, sizeof more, ", tls: verify-full, tls_ca: %s/server.crt", postgres_need("CITYBRAIN_POSTGRES_SOCKET_DIR"));
+    postgres_system_file(postgres_port(), "hub", "500ms", more, POSTGRES_VEHICLE);
+    fake_department_load(&postgres_city);
+    assert_ok(postgres_ask("A00003")->err);
     assert_string_equal(
-        run_sql("SELECT count(*) = count(*) FILTER (WHERE ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'hub'"),
+        postgres_sql(
+            "SELECT count(*) = count(*) FILTER (WHERE ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'hub'"),
         "t");
-    fake_city_unload(&city);
-    snprintf(more, sizeof more, ", tls: verify-full, tls_ca: %s/other.crt", need("CITYBRAIN_POSTGRES_SOCKET_DIR")); /* another authority */
-    write_system(server_port(), "hub", "500ms", more, VEHICLE);
-    fake_department_load(&city);
-    assert_err(ask_plate("A00003")->err, ERR_UNAVAILABLE);
+    fake_city_unload(&postgres_city);
+    snprintf(more, sizeof more, ", tls: verify-full, tls_ca: %s/other.crt",
+        postgres_need("CITYBRAIN_POSTGRES_SOCKET_DIR")); /* another authority */
+    postgres_system_file(postgres_port(), "hub", "500ms", more, POSTGRES_VEHICLE);
+    fake_department_load(&postgres_city);
+    assert_err(postgres_ask("A00003")->err, ERR_UNAVAILABLE);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(answers, make, finish),
-        cmocka_unit_test_setup_teardown(every_type_asks, make, finish),
-        cmocka_unit_test_setup_teardown(numbers, make, finish),
-        cmocka_unit_test_setup_teardown(values_that_are_none, make, finish),
-        cmocka_unit_test_setup_teardown(rows_granted, make, finish),
-        cmocka_unit_test_setup_teardown(indexes_are_used, make, finish),
-        cmocka_unit_test_setup_teardown(limits, make, finish),
-        cmocka_unit_test_setup_teardown(many_shapes, make, finish),
-        cmocka_unit_test_setup_teardown(wrong_files, make, finish),
-        cmocka_unit_test_setup_teardown(collation_that_folds, make, finish),
-        cmocka_unit_test_setup_teardown(password_that_is_open_or_wrong, make, finish),
-        cmocka_unit_test_setup_teardown(tls, make, finish),
+        cmocka_unit_test_setup_teardown(answers, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(every_type_asks, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(numbers, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(values_that_are_none, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(rows_granted, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(indexes_are_used, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(limits, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(many_shapes, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(wrong_files, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(collation_that_folds, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(password_that_is_open_or_wrong, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(tls, postgres_make, postgres_unmake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,7 +218,8 @@ enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_
         err = connect_until(system, pg, is_cancelled, deadline, &where);
     if (err) {
         snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "the database %s", where);
-        log_words(system, pg);
+        if (err != ERR_CANCELLED)
+            log_words(system, pg);
     } else if (PQsetnonblocking(pg, 1) != 0) {
         err = ERR_NO_MEMORY;
     } else {
