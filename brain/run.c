@@ -239,7 +239,8 @@ static enum err collect_mounts(struct door *door)
     door->mounts[door->n_mounts++] = party_mount(brain->people);
     if (brain->cases)
         door->mounts[door->n_mounts++] = case_mount(brain->cases);
-    door->mounts[door->n_mounts++] = (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web};
+    door->mounts[door->n_mounts++] =
+        (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web, .schemas = web_schemas};
     door->mounts[door->n_mounts++] = (struct http_mount){.routes = http_openapi_routes, .n_routes = 1, .context = &brain->openapi};
     return ERR_OK;
 }

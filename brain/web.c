@@ -115,10 +115,11 @@ static void handle_health(struct http_exchange *x, void *context)
 }
 
 const struct http_route web_routes[] = {
-    {HTTP_GET, "/health", HTTP_PUBLIC, 0, handle_health, "Is the brain up"},
-    {HTTP_GET, "/log/v1/policy", HTTP_PUBLIC, 0, handle_policy, "The policy of the ledger's witnesses (C2SP tlog-policy)"},
-    {HTTP_GET, "/", HTTP_PUBLIC, 0, handle_index, "The cockpit"},
-    {HTTP_GET, "/assets/{rest...}", HTTP_PUBLIC, 0, handle_asset, "Static files of the screens"},
-    {HTTP_GET, "/{file}", HTTP_PUBLIC, 0, handle_file, "Static files of the screens"},
+    {HTTP_GET, "/health", HTTP_PUBLIC, 0, handle_health, "Is the brain up", .answer = "Health"},
+    {HTTP_GET, "/log/v1/policy", HTTP_PUBLIC, 0, handle_policy, "The policy of the ledger's witnesses (C2SP tlog-policy)",
+        .media_type = "text/plain"},
+    {HTTP_GET, "/", HTTP_PUBLIC, 0, handle_index, "The cockpit", .media_type = "text/html"},
+    {HTTP_GET, "/assets/{rest...}", HTTP_PUBLIC, 0, handle_asset, "Static files of the screens", .media_type = "*/*"},
+    {HTTP_GET, "/{file}", HTTP_PUBLIC, 0, handle_file, "Static files of the screens", .media_type = "*/*"},
 };
 const size_t web_n_routes = sizeof(web_routes) / sizeof(web_routes[0]);

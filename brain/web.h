@@ -11,6 +11,7 @@ struct web {
     const char *policy_path; /* of the ledger's witnesses; NULL: it has none */
 };
 
+extern const char web_schemas[]; /* brain/web.schema.json */
 extern const struct http_route web_routes[];
 extern const size_t web_n_routes;
 

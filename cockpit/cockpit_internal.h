@@ -95,6 +95,7 @@ void cockpit_viewer_tell_sources(struct cockpit_viewer *viewer);
 /* door.c */
 extern const struct http_route cockpit_routes[];
 extern const size_t cockpit_n_routes;
+extern const char cockpit_schemas[]; /* cockpit/door.schema.json */
 
 /* why.c: GET /cockpit/v1/why */
 void cockpit_handle_why(struct http_exchange *x, void *context);

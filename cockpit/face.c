@@ -175,7 +175,7 @@ enum err cockpit_face_create(struct cockpit *cockpit, struct loop *http_loop, st
 
 struct http_mount cockpit_face_mount(struct cockpit_face *face)
 {
-    return (struct http_mount){.routes = cockpit_routes, .n_routes = cockpit_n_routes, .context = face};
+    return (struct http_mount){.routes = cockpit_routes, .n_routes = cockpit_n_routes, .context = face, .schemas = cockpit_schemas};
 }
 
 static void nothing(void *context) {}

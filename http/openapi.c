@@ -6,6 +6,7 @@
  */
 #include "http/openapi.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DESCRIPTION_MAX (4u << 20)
@@ -63,19 +64,34 @@ static void put_path(struct json_writer *w, const char *pattern)
     json_key_str(w, (struct str){path, n});
 }
 
-static void put_parameters(struct json_writer *w, const char *pattern)
+static void put_parameter(struct json_writer *w, struct str name, const char *in, bool is_required)
 {
+    json_begin_object(w);
+    json_field_str(w, "name", name);
+    json_field_c(w, "in", in);
+    json_field_bool(w, "required", is_required);
+    json_key(w, "schema");
+    json_put_raw(w, STR("{\"type\":\"string\"}"));
+    json_end_object(w);
+}
+
+static void put_parameters(struct json_writer *w, const struct http_route *route)
+{
+    const char *pattern = route->pattern;
+    struct str name, rest = str_from_c(route->query ? route->query : "");
+
+    if (!strchr(pattern, '{') && str_is_empty(rest))
+        return;
     json_key(w, "parameters");
     json_begin_array(w);
-    for (const char *p = strchr(pattern, '{'); p; p = strchr(p + 1, '{')) {
-        size_t len = strcspn(p + 1, "}.");
-        json_begin_object(w);
-        json_field_str(w, "name", (struct str){p + 1, len});
-        json_field_c(w, "in", "path");
-        json_field_bool(w, "required", true);
-        json_key(w, "schema");
-        json_put_raw(w, STR("{\"type\":\"string\"}"));
-        json_end_object(w);
+    for (const char *p = strchr(pattern, '{'); p; p = strchr(p + 1, '{'))
+        put_parameter(w, (struct str){p + 1, strcspn(p + 1, "}.")}, "path", true);
+    for (bool more = !str_is_empty(rest); more;) {
+        more = str_cut(rest, ' ', &name, &rest);
+        if (!more)
+            name = rest;
+        bool is_optional = str_ends_with(name, STR("?"));
+        put_parameter(w, str_slice(name, 0, name.len - is_optional), "query", !is_optional);
     }
     json_end_array(w);
 }
@@ -97,6 +113,67 @@ static void put_security(struct json_writer *w, enum http_access access)
     }
 }
 
+/* "application/json":{"schema":{"$ref":…}}; without a schema any value is one. */
+static void put_content(struct json_writer *w, const char *media_type, const char *schema)
+{
+    json_key(w, media_type);
+    json_begin_object(w);
+    if (schema) {
+        char ref[128];
+        int len = snprintf(ref, sizeof(ref), "#/components/schemas/%s", schema);
+        json_key(w, "schema");
+        json_begin_object(w);
+        json_field_str(w, "$ref", (struct str){ref, (size_t)len < sizeof(ref) ? (size_t)len : sizeof(ref) - 1});
+        json_end_object(w);
+    }
+    json_end_object(w);
+}
+
+static void put_request(struct json_writer *w, const struct http_route *route)
+{
+    json_key(w, "requestBody");
+    json_begin_object(w);
+    json_field_bool(w, "required", true);
+    json_key(w, "content");
+    json_begin_object(w);
+    put_content(w, "application/json", route->body);
+    if (route->media_type && route->refusal) /* a door that speaks JSON under a name of its own takes both */
+        put_content(w, route->media_type, route->body);
+    json_end_object(w);
+    json_end_object(w);
+}
+
+static void put_answers(struct json_writer *w, const struct http_route *route)
+{
+    bool is_empty = !route->answer && !route->media_type;
+    char status[16];
+
+    json_key(w, "responses");
+    json_begin_object(w);
+    snprintf(status, sizeof(status), "%d", route->status ? route->status : is_empty ? 204 : 200);
+    json_key(w, status);
+    json_begin_object(w);
+    json_field_c(w, "description", is_empty ? "Done" : "OK");
+    if (!is_empty) {
+        json_key(w, "content");
+        json_begin_object(w);
+        put_content(w, route->media_type ? route->media_type : "application/json", route->answer);
+        json_end_object(w);
+    }
+    json_end_object(w);
+    json_key(w, "default");
+    json_begin_object(w);
+    json_field_c(w, "description", "A problem (RFC 9457)");
+    json_key(w, "content");
+    json_begin_object(w);
+    put_content(w, "application/problem+json", "Problem");
+    if (route->refusal)
+        put_content(w, route->media_type ? route->media_type : "application/json", route->refusal);
+    json_end_object(w);
+    json_end_object(w);
+    json_end_object(w);
+}
+
 static void put_route(struct json_writer *w, const struct http_route *route)
 {
     static const char *const methods[] = {"get", "post", "put", "delete", "head"};
@@ -104,28 +181,48 @@ static void put_route(struct json_writer *w, const struct http_route *route)
     json_key(w, methods[route->method]);
     json_begin_object(w);
     json_field_c(w, "summary", route->summary ? route->summary : "");
-    if (strchr(route->pattern, '{'))
-        put_parameters(w, route->pattern);
-    if (route->body_max > 0) {
-        json_key(w, "requestBody");
-        json_put_raw(w, STR("{\"required\":true,\"content\":{\"application/json\":{\"schema\":{}}}}"));
-    }
+    put_parameters(w, route);
+    if (route->body_max > 0)
+        put_request(w, route);
     put_security(w, route->access);
-    json_key(w, "responses");
-    json_put_raw(w, STR("{\"200\":{\"description\":\"OK\"},\"default\":{\"description\":\"A problem (RFC 9457)\",\"content\":"
-                        "{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}}"));
+    put_answers(w, route);
     json_end_object(w);
 }
 
-static void put_components(struct json_writer *w)
+/* The members of an object that is JSON already, among those of the object that is being written. */
+static void put_members(struct json_writer *w, const char *object)
+{
+    struct str text = str_trim(str_from_c(object));
+
+    if (text.len > 2)
+        json_put_raw(w, str_slice(text, 1, text.len - 2));
+}
+
+/* Several mounts of one folder (a connector's, one a system) bring the same schemas. */
+static bool has_come_before(const struct http_openapi *openapi, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (openapi->mounts[i].schemas == openapi->mounts[at].schemas)
+            return true;
+    return openapi->mounts[at].schemas == http_schemas;
+}
+
+static void put_components(struct json_writer *w, const struct http_openapi *openapi)
 {
     json_key(w, "components");
-    json_put_raw(w, STR("{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
+    json_begin_object(w);
+    json_key(w, "securitySchemes");
+    json_put_raw(w, STR("{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"},"
                         "\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"citybrain\"},"
-                        "\"digest\":{\"type\":\"http\",\"scheme\":\"digest\"}},"
-                        "\"schemas\":{\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\"],\"properties\":{"
-                        "\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},"
-                        "\"detail\":{\"type\":\"string\"},\"rule\":{\"type\":\"integer\"}}}}}"));
+                        "\"digest\":{\"type\":\"http\",\"scheme\":\"digest\"}}"));
+    json_key(w, "schemas");
+    json_begin_object(w);
+    put_members(w, http_schemas);
+    for (size_t i = 0; i < openapi->n_mounts; i++)
+        if (openapi->mounts[i].schemas && !has_come_before(openapi, i))
+            put_members(w, openapi->mounts[i].schemas);
+    json_end_object(w);
+    json_end_object(w);
 }
 
 void http_openapi_write(const struct http_openapi *openapi, struct buf *out)
@@ -136,6 +233,7 @@ void http_openapi_write(const struct http_openapi *openapi, struct buf *out)
     json_writer_init(&w, out);
     json_begin_object(&w);
     json_field_c(&w, "openapi", "3.1.0");
+    json_field_c(&w, "jsonSchemaDialect", "https://json-schema.org/draft/2020-12/schema");
     json_key(&w, "info");
     json_begin_object(&w);
     json_field_c(&w, "title", openapi->title);
@@ -154,7 +252,7 @@ void http_openapi_write(const struct http_openapi *openapi, struct buf *out)
         json_end_object(&w);
     }
     json_end_object(&w);
-    put_components(&w);
+    put_components(&w, openapi);
     json_end_object(&w);
 }
 
@@ -172,5 +270,5 @@ static void on_description(struct http_exchange *x, void *context)
 }
 
 const struct http_route http_openapi_routes[1] = {
-    {HTTP_GET, "/docs/openapi.json", HTTP_SIGNED_IN, 0, on_description, "This description (OpenAPI 3.1)"},
+    {HTTP_GET, "/docs/openapi.json", HTTP_SIGNED_IN, 0, on_description, "This description (OpenAPI 3.1)", .answer = "OpenApi"},
 };

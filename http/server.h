@@ -53,7 +53,14 @@ struct http_route {
     /* On the server's loop; must not block; replies now or keeps the exchange and replies later on the same loop. Idempotence is the
      * route's affair. */
     void (*handle)(struct http_exchange *x, void *context);
-    const char *summary; /* for the OpenAPI description */
+    /* For the OpenAPI description (http/openapi.h); a JSON answer without a schema fails tests/e2e/openapi_test.py. */
+    const char *summary;
+    const char *body;       /* schema of the request's JSON, by its name in a mount's `schemas`; NULL: no body, or any */
+    const char *answer;     /* schema of the JSON of success; NULL: see media_type */
+    const char *media_type; /* of success; NULL: application/json with an `answer`, and without one 204, no content */
+    int status;             /* of success; 0: 200, or 204 without content */
+    const char *query;      /* names in the query string, "indicator area?"; a '?' marks what may be left out */
+    const char *refusal;    /* schema of refusals that are told in media_type instead of as RFC 9457 problems */
 };
 
 /* A folder's routes with the object they act on; the server takes a list of these. `routes` and `context` are kept. */
@@ -61,6 +68,7 @@ struct http_mount {
     const struct http_route *routes;
     size_t n_routes;
     void *context;
+    const char *schemas; /* JSON Schemas by name, as one JSON object: a file *.schema.json, through tools/embed; NULL: none. Kept */
 };
 
 /* How the server learns who speaks; provided by the composition, called on the server's loop: they must not block. Strings in

@@ -120,6 +120,7 @@ static void handle_act(struct http_exchange *x, void *context)
 
 const struct http_route hub_act_routes[] = {
     {HTTP_POST, "/hub/v1/act/{area}/{party}/{name}", HTTP_SIGNED_IN, BODY_MAX, handle_act,
-        "A command to a department's system, once by its key"},
+        "A command to a department's system, once by its key; 422 with the department's words when it refuses", .body = "Act",
+        .answer = "Acted", .refusal = "ActRefused"},
 };
 const size_t hub_n_act_routes = sizeof hub_act_routes / sizeof *hub_act_routes;

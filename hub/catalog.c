@@ -123,6 +123,7 @@ static void handle_catalog(struct http_exchange *x, void *context)
 }
 
 const struct http_route hub_catalog_routes[] = {
-    {HTTP_GET, "/hub/v1/catalog", HTTP_SIGNED_IN, 0, handle_catalog, "Every resource the asker may see, and who uses it how much"},
+    {HTTP_GET, "/hub/v1/catalog", HTTP_SIGNED_IN, 0, handle_catalog, "Every resource the asker may see, and who uses it how much",
+        .answer = "Catalog"},
 };
 const size_t hub_n_catalog_routes = sizeof hub_catalog_routes / sizeof *hub_catalog_routes;

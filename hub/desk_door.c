@@ -439,10 +439,14 @@ static void handle_event(struct http_exchange *x, void *context)
 
 const struct http_route hub_desk_routes[] = {
     {HTTP_GET, "/hub/v1/contracts", HTTP_SIGNED_IN, 0, handle_list,
-        "The contracts that the asker is a party of; with view= mine, to-sign, in-force or history"},
-    {HTTP_POST, "/hub/v1/contracts", HTTP_SIGNED_IN, HUB_TERMS_MAX, handle_draft, "Draft a contract"},
-    {HTTP_GET, "/hub/v1/contracts/{area}/{index}", HTTP_SIGNED_IN, 0, handle_one, "A contract in full, with its history"},
+        "The contracts that the asker is a party of; with view= mine, to-sign, in-force or history", .answer = "Contracts",
+        .query = "view?"},
+    {HTTP_POST, "/hub/v1/contracts", HTTP_SIGNED_IN, HUB_TERMS_MAX, handle_draft, "Draft a contract", .body = "ContractDraft",
+        .answer = "ContractStepped", .status = 201},
+    {HTTP_GET, "/hub/v1/contracts/{area}/{index}", HTTP_SIGNED_IN, 0, handle_one, "A contract in full, with its history",
+        .answer = "ContractInFull"},
     {HTTP_POST, "/hub/v1/contracts/{area}/{index}/{event}", HTTP_SIGNED_IN, HUB_TERMS_MAX, handle_event,
-        "A step of a contract: change, offer, sign, suspend, resume, revoke, withdraw, confirm"},
+        "A step of a contract: change, offer, sign, suspend, resume, revoke, withdraw, confirm", .body = "ContractStepBody",
+        .answer = "ContractStepped"},
 };
 const size_t hub_n_desk_routes = sizeof hub_desk_routes / sizeof *hub_desk_routes;

@@ -1,7 +1,7 @@
 /*
- * The hub's door for programs and screens: HTTP and JSON (docs/hub.md, docs/openapi.json). Who asks is known before a handler runs; what
- * it may ask is the contracts' affair. What is denied and what does not exist look the same, but for the consumer of the contract,
- * who is told the rule.
+ * The hub's door for programs and screens: HTTP and JSON (docs/hub.md; schemas of what is taken and answered: door.schema.json). Who asks
+ * is known before a handler runs; what it may ask is the contracts' affair. What is denied and what does not exist look the same, but for
+ * the consumer of the contract, who is told the rule.
  *
  * The ledger's tiles, proofs and key are public: they hold no personal data, and their worth is that strangers check them.
  */
@@ -471,26 +471,32 @@ static void handle_vkey(struct http_exchange *x, void *context)
 
 const struct http_route hub_routes[] = {
     {HTTP_POST, "/hub/v1/call/{area}/{party}/{name}", HTTP_SIGNED_IN, CALL_BODY_MAX, handle_call,
-        "Rows of a table by key, under a contract, with a receipt"},
+        "Rows of a table by key, under a contract, with a receipt", .body = "Call", .answer = "Called"},
     {HTTP_GET, "/hub/v1/object/{area}/{party}/{name}", HTTP_SIGNED_IN, 0, handle_object,
-        "An object's bytes, under a contract, with a receipt"},
-    {HTTP_GET, "/hub/v1/resources", HTTP_SIGNED_IN, 0, handle_resources, "The resources that the asker offers or has a contract for"},
-    {HTTP_GET, "/hub/v1/opening/{index}", HTTP_SIGNED_IN, 0, handle_opening, "The salt of a leaf, for the parties of its use"},
-    {HTTP_GET, "/log/v1/checkpoint", HTTP_PUBLIC, 0, handle_checkpoint, "The ledger's newest checkpoint (C2SP signed note)"},
-    {HTTP_GET, "/log/v1/tile/{rest...}", HTTP_PUBLIC, 0, handle_tile, "The ledger's tiles (C2SP tlog-tiles)"},
-    {HTTP_GET, "/log/v1/proof/{index}", HTTP_PUBLIC, 0, handle_proof, "A leaf's proof of inclusion (C2SP tlog-proof)"},
-    {HTTP_GET, "/log/v1/receipt/{index}", HTTP_PUBLIC, 0, handle_receipt, "A leaf with its proof and the key: what citybrain verify reads"},
-    {HTTP_GET, "/log/v1/vkey", HTTP_PUBLIC, 0, handle_vkey, "The ledger's verifier key (C2SP vkey)"},
+        "An object's bytes, under a contract, with a receipt in the header Citybrain-Receipt", .media_type = "*/*", .query = "purpose"},
+    {HTTP_GET, "/hub/v1/resources", HTTP_SIGNED_IN, 0, handle_resources, "The resources that the asker offers or has a contract for",
+        .answer = "Resources"},
+    {HTTP_GET, "/hub/v1/opening/{index}", HTTP_SIGNED_IN, 0, handle_opening, "The salt of a leaf, for the parties of its use",
+        .answer = "Opening"},
+    {HTTP_GET, "/log/v1/checkpoint", HTTP_PUBLIC, 0, handle_checkpoint, "The ledger's newest checkpoint (C2SP signed note)",
+        .media_type = "application/octet-stream"},
+    {HTTP_GET, "/log/v1/tile/{rest...}", HTTP_PUBLIC, 0, handle_tile, "The ledger's tiles (C2SP tlog-tiles)",
+        .media_type = "application/octet-stream"},
+    {HTTP_GET, "/log/v1/proof/{index}", HTTP_PUBLIC, 0, handle_proof, "A leaf's proof of inclusion (C2SP tlog-proof)",
+        .media_type = "text/plain"},
+    {HTTP_GET, "/log/v1/receipt/{index}", HTTP_PUBLIC, 0, handle_receipt, "A leaf with its proof and the key: what citybrain verify reads",
+        .answer = "Receipt"},
+    {HTTP_GET, "/log/v1/vkey", HTTP_PUBLIC, 0, handle_vkey, "The ledger's verifier key (C2SP vkey)", .media_type = "text/plain"},
 };
 const size_t hub_n_routes = sizeof hub_routes / sizeof *hub_routes;
 
 size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max)
 {
     const struct http_mount own[] = {
-        {.routes = hub_routes, .n_routes = hub_n_routes, .context = hub},
+        {.routes = hub_routes, .n_routes = hub_n_routes, .context = hub, .schemas = hub_schemas},
         {.routes = hub_act_routes, .n_routes = hub_n_act_routes, .context = hub},
         {.routes = hub_catalog_routes, .n_routes = hub_n_catalog_routes, .context = hub},
-        {.routes = hub_desk_routes, .n_routes = hub_n_desk_routes, .context = hub},
+        {.routes = hub_desk_routes, .n_routes = hub_n_desk_routes, .context = hub, .schemas = hub_desk_schemas},
     };
     size_t n = 0;
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)

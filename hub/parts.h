@@ -161,5 +161,6 @@ extern const size_t hub_n_act_routes;
 void hub_reply_refusal(struct http_exchange *x, const struct hub_refusal *refusal); /* what strangers may know of it */
 extern const struct http_route hub_routes[];
 extern const size_t hub_n_routes;
+extern const char hub_schemas[], hub_desk_schemas[]; /* hub/door.schema.json, hub/desk.schema.json */
 
 #endif

@@ -41,6 +41,7 @@ class Camera:
         self.port, self.device, self.password = port, device, password
         self.connection = None
         self.challenge, self.count = None, 0
+        self.content_type = None  # of the last answer
 
     def close(self):
         if self.connection:
@@ -72,6 +73,7 @@ class Camera:
             except BaseException:
                 self.close()
                 raise
+            self.content_type = answer.headers.get("Content-Type")
             if answer.status != 401:
                 return answer.status, json.loads(text) if text else None
             found = answer.headers.get("WWW-Authenticate", "")

@@ -379,5 +379,5 @@ void case_desk_close(struct case_desk *desk)
 
 struct http_mount case_mount(struct case_desk *desk)
 {
-    return (struct http_mount){.routes = case_routes, .n_routes = case_n_routes, .context = desk};
+    return (struct http_mount){.routes = case_routes, .n_routes = case_n_routes, .context = desk, .schemas = case_schemas};
 }

@@ -46,6 +46,7 @@ struct case_write {
 /* On any thread; the write's strings live until `done`. ERR_FULL. */
 enum err case_desk_submit(struct case_write *write) MUST_CHECK;
 
+extern const char case_schemas[]; /* business/case/door.schema.json */
 extern const struct http_route case_routes[];
 extern const size_t case_n_routes;
 

@@ -230,7 +230,7 @@ enum err party_token(void *context, struct str token, struct http_identity *ret_
 
 struct http_mount party_mount(struct party_people *people)
 {
-    return (struct http_mount){.routes = party_routes, .n_routes = party_n_routes, .context = people};
+    return (struct http_mount){.routes = party_routes, .n_routes = party_n_routes, .context = people, .schemas = party_schemas};
 }
 
 /* ---- life ---- */

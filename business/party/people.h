@@ -72,6 +72,7 @@ enum err party_session_end(struct party_people *people, struct str token, struct
     void (*done)(struct party_session_write *write, enum err err), void *context) MUST_CHECK;
 
 /* sign_in.c */
+extern const char party_schemas[]; /* business/party/sign_in.schema.json */
 extern const struct http_route party_routes[];
 extern const size_t party_n_routes;
 extern const char party_nobody[]; /* a well-formed hash that nobody has: an unknown name must cost what a known one costs */

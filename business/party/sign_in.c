@@ -219,8 +219,9 @@ static void handle_sign_out(struct http_exchange *x, void *context)
 }
 
 const struct http_route party_routes[] = {
-    {HTTP_POST, "/party/v1/session", HTTP_PUBLIC, BODY_MAX, handle_sign_in, "Sign in with name and password"},
-    {HTTP_GET, "/party/v1/session", HTTP_SIGNED_IN, 0, handle_who, "Who is signed in"},
+    {HTTP_POST, "/party/v1/session", HTTP_PUBLIC, BODY_MAX, handle_sign_in, "Sign in with name and password", .body = "SignIn",
+        .answer = "Person"},
+    {HTTP_GET, "/party/v1/session", HTTP_SIGNED_IN, 0, handle_who, "Who is signed in", .answer = "Person"},
     {HTTP_DELETE, "/party/v1/session", HTTP_SIGNED_IN, 0, handle_sign_out, "Sign out"},
 };
 const size_t party_n_routes = sizeof(party_routes) / sizeof(party_routes[0]);

@@ -23,6 +23,8 @@
 #define REPORT_MS 30000
 #define ROWS_MAX_BYTES (16u << 20)
 
+extern const char push_schemas[]; /* push.schema.json */
+
 struct push_system {
     struct arena arena;
     struct hub *hub;
@@ -294,14 +296,14 @@ static enum err push_bind(void *context, const struct hub_resource *resource, st
         return err;
     system->resources[system->n_resources] = resource;
     system->routes[system->n_resources++] = (struct http_route){HTTP_POST, pattern.ptr, HTTP_SIGNED_IN, BODY_MAX, handle_publish,
-        "Rows of this stream from its provider: {\"events\":[{field:value,…}]}"};
+        "Rows of this stream from its provider", .body = "Publish", .answer = "Published"};
     return ERR_OK;
 }
 
 static void push_mount(void *context, struct http_mount *ret_mount)
 {
     struct push_system *system = context;
-    *ret_mount = (struct http_mount){.routes = system->routes, .n_routes = system->n_resources, .context = system};
+    *ret_mount = (struct http_mount){.routes = system->routes, .n_routes = system->n_resources, .context = system, .schemas = push_schemas};
 }
 
 static const struct hub_system_door door_slot = {.mount = push_mount};

@@ -383,14 +383,22 @@ static void handle_notifications(struct http_exchange *x, void *context)
 
 /* ---- the door ---- */
 
+#define MEDIA_TYPE "application/VIID+JSON" /* as the description names it, without the charset */
+
 static const struct http_route routes[] = {
-    {HTTP_POST, "/VIID/System/Register", HTTP_DIGEST, SMALL_BODY_MAX, handle_register, "A camera signs in (GA/T 1400)"},
-    {HTTP_POST, "/VIID/System/Keepalive", HTTP_DIGEST, SMALL_BODY_MAX, handle_keepalive, "A camera says that it is there (GA/T 1400)"},
-    {HTTP_POST, "/VIID/System/UnRegister", HTTP_DIGEST, SMALL_BODY_MAX, handle_unregister, "A camera signs out (GA/T 1400)"},
-    {HTTP_GET, "/VIID/System/Time", HTTP_DIGEST, 0, handle_time, "The clock for cameras (GA/T 1400)"},
-    {HTTP_POST, "/VIID/MotorVehicles", HTTP_DIGEST, VIID_BODY_MAX, handle_motor_vehicles, "Passages of vehicles, in bulk (GA/T 1400)"},
+    {HTTP_POST, "/VIID/System/Register", HTTP_DIGEST, SMALL_BODY_MAX, handle_register, "A camera signs in (GA/T 1400)",
+        .body = "ViidRegister", .answer = "ViidResponse", .media_type = MEDIA_TYPE, .refusal = "ViidResponse"},
+    {HTTP_POST, "/VIID/System/Keepalive", HTTP_DIGEST, SMALL_BODY_MAX, handle_keepalive, "A camera says that it is there (GA/T 1400)",
+        .body = "ViidKeepalive", .answer = "ViidResponse", .media_type = MEDIA_TYPE, .refusal = "ViidResponse"},
+    {HTTP_POST, "/VIID/System/UnRegister", HTTP_DIGEST, SMALL_BODY_MAX, handle_unregister, "A camera signs out (GA/T 1400)",
+        .body = "ViidUnRegister", .answer = "ViidResponse", .media_type = MEDIA_TYPE, .refusal = "ViidResponse"},
+    {HTTP_GET, "/VIID/System/Time", HTTP_DIGEST, 0, handle_time, "The clock for cameras (GA/T 1400)", .answer = "ViidTime",
+        .media_type = MEDIA_TYPE, .refusal = "ViidResponse"},
+    {HTTP_POST, "/VIID/MotorVehicles", HTTP_DIGEST, VIID_BODY_MAX, handle_motor_vehicles, "Passages of vehicles, in bulk (GA/T 1400)",
+        .body = "ViidMotorVehicles", .answer = "ViidResponseList", .media_type = MEDIA_TYPE, .refusal = "ViidResponse"},
     {HTTP_POST, "/VIID/SubscribeNotifications", HTTP_DIGEST, VIID_BODY_MAX, handle_notifications,
-        "Passages from another platform (GA/T 1400)"},
+        "Passages from another platform (GA/T 1400)", .body = "ViidNotifications", .answer = "ViidResponseList", .media_type = MEDIA_TYPE,
+        .refusal = "ViidResponse"},
 };
 
 enum err door_create(const struct door_options *options, struct door **ret_door)
@@ -437,5 +445,6 @@ void door_destroy(struct door *door)
 
 void door_mount(struct door *door, struct http_mount *ret_mount)
 {
-    *ret_mount = (struct http_mount){.routes = routes, .n_routes = sizeof routes / sizeof routes[0], .context = door};
+    *ret_mount = (struct http_mount){
+        .routes = routes, .n_routes = sizeof routes / sizeof routes[0], .context = door, .schemas = vehicle_camera_schemas};
 }

@@ -1,0 +1,378 @@
+"""The description of the HTTP interface is true: what a running brain takes and answers is held against the schemas that it gives of itself.
+
+Every route of the description is asked here, with a body and an answer that are checked (but for the screens' static files); a route that nobody
+asks fails, and so does one that answers JSON without a schema. A new route that needs no more than its query is asked by itself (AS, QUERY); another
+one gets its line in `asked`. Needs Debian's python3-jsonschema (JSON Schema 2020-12).
+"""
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import unittest
+import urllib.parse
+
+try:
+    from jsonschema import Draft202012Validator
+except ImportError:  # another Python than Debian's stands first in PATH: Debian's has the package (tools/setup test)
+    if os.path.realpath(sys.executable) == os.path.realpath("/usr/bin/python3"):
+        raise
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from camera import Camera, devices, passages  # noqa: E402
+from city import ROOT, City, wait_for  # noqa: E402
+
+STATIC = {("get", "/assets/{rest}"), ("get", "/{file}")}  # files as the screens' build made them
+ELSEWHERE = {("post", "/hub/v1/act/{area}/{party}/{name}"),  # the demo has no command: act_test.py has a city with some
+             ("get", "/hub/v1/object/{area}/{party}/{name}"),  # the demo's objects are granted to its scenes and cockpits alone: hub/door_test.c
+             ("get", "/log/v1/policy")}  # the demo's ledger has no witnesses: witness_test.py
+QUERY = {"indicator": "vehicles_true", "purpose": "cockpit.show", "limit": "3"}  # what a required name of a query is asked with
+EVENTS = {"indicators": "LiveIndicators", "road_states": "RoadStates", "ranking": "Ranking", "sources": "Sources", "recorded": "LiveRecorded",
+          "ping": "LivePing"}  # what /cockpit/v1/live sends: OpenAPI has no word for it
+
+
+def pairs_once(pairs):
+    keys = [key for key, _ in pairs]
+    assert len(keys) == len(set(keys)), f"a key stands twice: {keys}"
+    return dict(pairs)
+
+
+def bare(media_type):
+    return (media_type or "").split(";")[0].strip().lower()
+
+
+class Description:
+    def __init__(self, text):
+        self.doc = json.loads(text, object_pairs_hook=pairs_once)
+        self.asked = set()  # (method, path) that answered as described
+
+    def routes(self):
+        return [(method, path) for path, methods in self.doc["paths"].items() for method in methods]
+
+    def schemas(self):
+        return self.doc["components"]["schemas"]
+
+    def errors(self, schema, value):
+        whole = {**schema, "components": self.doc["components"]}  # so that its "#/components/…" resolve
+        return [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:300]}" for error in Draft202012Validator(whole).iter_errors(value)]
+
+    def body_errors(self, method, path, value, media_type="application/json"):
+        return self.errors(self.doc["paths"][path][method]["requestBody"]["content"][media_type].get("schema", {}), value)
+
+    def check(self, method, path, status, content_type, body):
+        """What is wrong with an answer; None: nothing."""
+        answers = self.doc["paths"][path][method]["responses"]
+        said = answers.get(str(status)) or (answers["default"] if status >= 400 else None)
+        if said is None:
+            return f"status {status} is not described"
+        content = {bare(name): value for name, value in said.get("content", {}).items()}
+        found = content.get(bare(content_type), content.get("*/*"))
+        if not body and not content:
+            found = {}
+        if found is None:
+            return f"{status} comes as {content_type}, and is described as {list(content) or 'nothing'}"
+        if bare(content_type).endswith("json") and "schema" not in found and "*/*" not in content:
+            return f"{status} is JSON and has no schema"
+        if "schema" in found and bare(content_type).endswith("json"):
+            errors = self.errors(found["schema"], json.loads(body))
+            if errors:
+                return f"{status}: " + "; ".join(errors[:5]) + f"\n{body[:500]!r}"
+        if status < 300:
+            self.asked.add((method, path))
+        return None
+
+
+class Interface(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="citybrain-openapi-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.city = City(world=True, city=cls.copy_of_the_city())
+        cls.city.__enter__()
+        cls.addClassCleanup(cls.city.close)
+        cls.world = {"Authorization": "Bearer " + cls.city.token("hangzhou/world")}
+        cls.parking = {"Authorization": "Bearer " + cls.city.token("hangzhou/scene.parking")}
+        cls.city.sign_in("mayor")
+        cls.description = Description(cls.city.request("GET", "/docs/openapi.json")[2])
+        cls.feed()
+
+    @classmethod
+    def copy_of_the_city(cls):
+        """The demo city, whose truth is recorded as it comes and not sampled each two minutes: nobody waits that long for a record."""
+        copy = os.path.join(cls.folder, "hangzhou")
+        shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), copy)
+        path = os.path.join(copy, "cockpits", "indicators.yaml")
+        with open(path, encoding="utf-8") as source:
+            lines = source.readlines()
+        with open(path, "w", encoding="utf-8") as out:
+            out.writelines(line for line in lines if not line.strip().startswith("sampled:"))
+        return copy
+
+    @classmethod
+    def feed(cls):
+        """Until no list of an answer is empty: the world drives, and a record of the truth is there at once."""
+        now = int(time.time() * 1000)
+        event = {"name": "vehicles_true", "area": "hangzhou", "time": now // 120000 * 120000, "period_ms": 120000, "value": 41203, "n": 41203}
+        status, _, body = cls.city.request("POST", "/hub/v1/publish/hangzhou/world/truth", {"events": [event]}, cls.world)
+        assert status == 200, body
+        with open(os.path.join(cls.city.data, "secrets", "camera"), encoding="ascii") as text:
+            password = text.read().split()[-1]
+        cls.names = devices(cls.city.city)
+        cls.camera = Camera(cls.city.port, cls.names[0], password)
+        wait_for(lambda: cls.city.request("GET", "/cockpit/v1/why?indicator=mean_speed")[0] == 200, 90, "a figure")
+        wait_for(lambda: cls.city.get("/cockpit/v1/ranking")["roads"], 90, "a road in the ranking")
+        wait_for(lambda: cls.city.get("/cockpit/v1/history?indicator=vehicles_true")["points"], 20, "a record")
+        wait_for(lambda: cls.city.request("GET", "/cockpit/v1/roads")[0] == 200, 20, "the roads")
+
+    def ask(self, method, path, body=None, headers=(), query="", status=200, **params):
+        """Asks, holds body and answer against the description, and gives the parsed answer."""
+        described = self.description.doc["paths"][path][method]
+        if body is not None:
+            self.assertEqual(self.description.body_errors(method, path, body), [], f"{method} {path} takes {body}")
+        for name, value in params.items():
+            path_asked = (path if name == next(iter(params)) else path_asked).replace("{" + name + "}", urllib.parse.quote(value, safe="/"))
+        target = (path_asked if params else path) + ("?" + query if query else "")
+        names = {one["name"] for one in described.get("parameters", []) if one["in"] == "query"}
+        self.assertLessEqual(set(urllib.parse.parse_qs(query)), names, f"{method} {path}: a name of the query is not described")
+        got, answer_headers, text = self.city.request(method.upper(), target, body, headers)
+        self.assertEqual(got, status, f"{method} {target}: {text[:300]!r}")
+        self.assertIsNone(self.description.check(method, path, got, answer_headers.get("Content-Type"), text), f"{method} {target}")
+        return json.loads(text) if bare(answer_headers.get("Content-Type")).endswith("json") else text
+
+    def viid(self, method, path, body=None, status=200):
+        if body is not None and status == 200:
+            for media_type in ("application/json", "application/VIID+JSON"):
+                self.assertEqual(self.description.body_errors(method, path, body, media_type), [])
+        got, answer = self.camera.request(method.upper(), path, body)
+        self.assertEqual(got, status, answer)
+        self.assertIsNone(self.description.check(method, path, got, self.camera.content_type, json.dumps(answer).encode()), f"{method} {path}")
+
+    # ---- the description itself ----
+
+    def test_1_it_is_openapi_with_whole_schemas(self):
+        doc, schemas = self.description.doc, self.description.schemas()
+        self.assertEqual(self.description.errors(schemas["OpenApi"], doc), [])
+        self.assertGreater(len(schemas), 40)
+        for name, schema in schemas.items():
+            Draft202012Validator.check_schema(schema)
+            self.assertNotEqual(schema, {}, name)
+        text = json.dumps(doc)
+        for reference in {part.split('"')[0] for part in text.split('"$ref": "')[1:]}:
+            self.assertIn(reference.removeprefix("#/components/schemas/"), schemas)
+        for name, schema in schemas.items():  # what a schema itself gives as an example is one
+            for example in schema.get("examples", []):
+                self.assertEqual(self.description.errors(schema, example), [], name)
+        for method, path in self.description.routes():
+            route = doc["paths"][path][method]
+            self.assertTrue(route["summary"], path)
+            problem = route["responses"]["default"]["content"]["application/problem+json"]["schema"]
+            self.assertEqual(problem, {"$ref": "#/components/schemas/Problem"})
+            if method in ("post", "put") and "requestBody" in route:
+                for media_type, content in route["requestBody"]["content"].items():
+                    self.assertTrue(content.get("schema"), f"{method} {path}: a body {media_type} without a schema")
+
+    # ---- each route, asked as it is described ----
+
+    def test_2_programs(self):
+        token = self.parking
+        plate = self.plate()
+        call = {"purpose": "parking.settle", "key": {"plate": plate}, "fields": ["plate", "vehicle_type"]}
+        where = {"area": "hangzhou", "party": "police", "name": "vehicle"}
+        called = self.ask("post", "/hub/v1/call/{area}/{party}/{name}", call, token, **where)
+        self.assertEqual(called["rows"][0]["plate"], plate)
+        self.ask("post", "/hub/v1/call/{area}/{party}/{name}", {**call, "contract": "hangzhou/c-17"}, token, **where)
+        index = called["receipt"].split("/")[1]
+        self.ask("get", "/hub/v1/opening/{index}", headers=token, index=index)
+        self.ask("get", "/hub/v1/resources", headers=token)
+        self.assertTrue(self.ask("get", "/hub/v1/contracts", headers=token))
+        about = {"resource": "hangzhou/police/vehicle", "what": "the type is another", "key": {"plate": plate}}
+        self.ask("post", "/hub/v1/correction", about, token, status=201)
+        publish = "/hub/v1/publish/hangzhou/world/truth"
+        self.assertEqual(self.ask("post", publish, {"events": []}, self.world), {"accepted": 0})
+        self.ask("post", publish, {"events": [{"name": "vehicles_true", "area": "hangzhou", "time": int(time.time() * 1000), "period_ms": 1000, "value": None, "n": 0}]},
+                 self.world)
+        wait_for(lambda: self.city.request("GET", f"/log/v1/proof/{index}")[0] == 200, 10, "the checkpoint")
+        for path in ("/log/v1/proof/{index}", "/log/v1/receipt/{index}"):
+            self.ask("get", path, index=index)
+        self.ask("get", "/log/v1/tile/{rest}", rest="entries/999", status=404)
+        size = int(self.ask("get", "/log/v1/checkpoint").split(b"\n")[1])
+        self.ask("get", "/log/v1/tile/{rest}", rest=f"entries/000.p/{size}" if size < 256 else "entries/000")
+
+    def plate(self):
+        """A plate that the police's database has."""
+        with open(os.path.join(self.city.data, "world", "plates.txt"), encoding="utf-8") as lines:
+            return lines.readline().split()[0]
+
+    def test_3_people(self):
+        person = City(data=self.city.data, port=self.city.port)
+        self.city, mine = person, self.city
+        self.addCleanup(setattr, self, "city", mine)
+        who = self.ask("post", "/party/v1/session", {"name": "xihu", "password": "citybrain-demo"})
+        self.assertEqual(self.ask("get", "/party/v1/session"), who)
+        self.ask("delete", "/party/v1/session", status=204)
+        self.ask("get", "/party/v1/session", status=401)
+
+    def as_person(self, name):
+        """The asker from here to the end of the test."""
+        person = City(data=self.city.data, port=self.city.port)
+        person.sign_in(name)
+        self.addCleanup(setattr, self, "city", self.city)
+        self.city = person
+
+    def test_3_contracts(self):
+        draft = {"provider": "hangzhou/police", "consumer": "hangzhou/scene.parking", "resource": "hangzhou/police/vehicle", "uses": ["call"],
+                 "fields": ["plate", "status"], "purpose": "parking.check", "legal_basis": {"zh": "依", "en": "law"}, "from": "2026-01-01",
+                 "until": "2028-01-01", "per_day": 100, "keep": "1h"}
+        self.as_person("police-contracts")
+        drafted = self.ask("post", "/hub/v1/contracts", draft, status=201)
+        area, index = drafted["contract"].split("/")
+        one, step = "/hub/v1/contracts/{area}/{index}", "/hub/v1/contracts/{area}/{index}/{event}"
+        self.ask("post", step, {**draft, "rows": "status <> 'E'", "per_month": None}, area=area, index=index, event="change")
+        for event in ("offer", "sign"):
+            self.ask("post", step, {}, area=area, index=index, event=event)
+        self.as_person("parking-contracts")
+        self.assertTrue(self.ask("get", "/hub/v1/contracts", query="view=to-sign"))
+        self.assertEqual(self.ask("post", step, {}, area=area, index=index, event="sign")["state"], "agreed")
+        self.ask("post", step, {}, area=area, index=index, event="suspend")
+        self.ask("post", step, {}, area=area, index=index, event="offer", status=409)
+        self.ask("post", step, {"key": "ed25519:" + "A" * 44, "signature": "0" * 128}, area=area, index=index, event="sign", status=409)
+        full = self.ask("get", one, area=area, index=index)
+        self.assertEqual(len(full["history"]), 6)
+        self.ask("post", step, {}, area=area, index=index, event="withdraw")
+        for view in ("mine", "in-force", "history"):
+            self.assertTrue(self.ask("get", "/hub/v1/contracts", query="view=" + view))
+        self.as_person("auditor")
+        self.ask("get", one, area=area, index=index)
+        self.ask("get", "/hub/v1/catalog")
+        self.as_person("operator")
+        self.ask("get", "/hub/v1/contracts", status=403)
+
+    def test_3_work(self):
+        """After test_2, whose correction is a case of the police's."""
+        self.as_person("police-contracts")
+        posts = self.ask("get", "/case/v1/posts")["posts"]
+        cases = self.ask("get", "/case/v1/cases", query="state=all&limit=50")["cases"]
+        mine = next(one for one in cases if one["kind"] == "data.correction")
+        number = str(mine["id"])
+        for name, body in (("assign", {"to": posts[0]["post"]}), ("comment", {"text": "looked at"}), ("close", {"text": "mended"}), ("reopen", {"text": "not yet"})):
+            self.ask("post", "/case/v1/cases/{id}/{step}", body, id=number, step=name)
+        self.ask("post", "/case/v1/cases/{id}/{step}", {}, id=number, step="comment", status=400)
+        self.assertGreater(len(self.ask("get", "/case/v1/cases/{id}", id=number)["history"]), 3)
+        self.as_person("auditor")
+        self.ask("get", "/case/v1/cases", query="state=all&area=hangzhou&kind=data.correction")
+        self.ask("get", "/case/v1/cases/{id}", id="999999", status=404)
+
+    def test_4_cameras(self):
+        device = {"DeviceID": self.camera.device}
+        for word in ("Register", "Keepalive", "UnRegister"):
+            self.viid("post", "/VIID/System/" + word, {word + "Object": device})
+        self.viid("get", "/VIID/System/Time")
+        good = passages(self.camera.device, 3, 77)
+        strange = [{**good[0], "PassTime": "20200701160000"}, {**good[1], "DeviceID": self.names[1]}, {"MotorVehicleID": "x"}, {}]
+        self.viid("post", "/VIID/MotorVehicles", {"MotorVehicleListObject": {"MotorVehicleObject": good + strange}})
+        self.viid("post", "/VIID/MotorVehicles", {"MotorVehicleListObject": {"MotorVehicleObject": good[2]}})
+        notification = {"NotificationID": "n1", "MotorVehicleObjectList": {"MotorVehicleObject": passages(self.camera.device, 1, 78)}}
+        self.viid("post", "/VIID/SubscribeNotifications", {"SubscribeNotificationListObject": {"SubscribeNotificationObject": [notification, {"NotificationID": "n2"}]}})
+        for body in (b"{", b'{"MotorVehicleListObject":[1}'):
+            self.viid("post", "/VIID/MotorVehicles", body, status=400)
+
+    def test_5_live(self):
+        seen = set()
+        with self.city.opener.open(self.city.url + "/cockpit/v1/live?area=hangzhou", timeout=30) as stream:
+            self.assertIsNone(self.description.check("get", "/cockpit/v1/live", 200, stream.headers["Content-Type"], b""))
+            until, event = time.monotonic() + 20, None
+            while time.monotonic() < until and seen != set(EVENTS):
+                line = stream.readline().decode().rstrip()
+                if line.startswith("event:"):
+                    event = line[6:].strip()
+                elif line.startswith("data:"):
+                    errors = self.description.errors(self.description.schemas()[EVENTS[event]], json.loads(line[5:]))
+                    self.assertEqual(errors, [], event)
+                    seen.add(event)
+                if seen == set(EVENTS) - {"recorded"}:  # the next record makes one
+                    now = int(time.time() * 1000)
+                    self.city.request("POST", "/hub/v1/publish/hangzhou/world/truth",
+                                      {"events": [{"name": "vehicles_true", "area": "hangzhou", "time": now, "period_ms": 120000, "value": 7, "n": 7}]}, self.world)
+        self.assertEqual(seen, set(EVENTS))
+
+    def test_6_every_route_answers_as_it_says(self):
+        """The others: each GET by itself, as the mayor; then nobody may be left."""
+        for method, path in self.description.routes():
+            route = self.description.doc["paths"][path][method]
+            parameters = route.get("parameters", [])
+            if method != "get" or (method, path) in self.description.asked | ELSEWHERE or any(one["in"] == "path" for one in parameters):
+                continue
+            query = "&".join(f"{one['name']}={QUERY.get(one['name'], 'x')}" for one in parameters if one["required"])
+            with self.subTest(path):
+                self.ask("get", path, query=query)
+        indicators = self.ask("get", "/cockpit/v1/indicators", query="area=hangzhou.xihu")["indicators"]
+        self.assertGreater(len(indicators), 4)
+        for indicator in indicators:  # one after the other: each has thresholds, roll-up and lineage of its own
+            self.ask("get", "/cockpit/v1/history", query="from=0&indicator=" + indicator["name"])
+            if self.city.request("GET", "/cockpit/v1/why?indicator=" + indicator["name"])[0] == 200:
+                self.ask("get", "/cockpit/v1/why", query="indicator=" + indicator["name"])
+        self.ask("get", "/cockpit/v1/ranking", query="limit=3")
+        where = {"area": "hangzhou", "party": "scene.count", "name": "road"}
+        self.ask("get", "/hub/v1/object/{area}/{party}/{name}", query="purpose=x", status=404, **where)
+        left = set(self.description.routes()) - self.description.asked - STATIC - ELSEWHERE
+        self.assertEqual(left, set(), "no test has had the described answer of these routes; ask them here")
+
+    # ---- what the brain refuses the schemas refuse, and the refusal is as described ----
+
+    def test_7_bodies_that_are_refused(self):
+        call = {"purpose": "parking.settle", "key": {"plate": "浙A12345"}, "fields": ["plate"]}
+        wrong = {
+            "/hub/v1/call/{area}/{party}/{name}": [[], {}, {**call, "purpose": 1}, {**call, "fields": "plate"}, {**call, "fields": [1]}, {**call, "key": []},
+                                                  {**call, "more": 1}, {**call, "contract": 7}, {**call, "fields": ["x"] * 65},
+                                                  {"purpose": "p", "fields": []}, {**call, "key": {str(i): 1 for i in range(65)}}],
+            "/hub/v1/publish/hangzhou/world/truth": [[], {}, {"events": {}}, {"events": [1]}, {"events": [], "more": 1}],
+            "/party/v1/session": [[], {}, {"name": "mayor"}, {"name": 1, "password": "x"}],
+        }
+        for path, bodies in wrong.items():
+            target = path.replace("{area}/{party}/{name}", "hangzhou/police/vehicle")
+            for body in bodies:
+                with self.subTest(path, body=str(body)[:80]):
+                    self.assertNotEqual(self.description.body_errors("post", path, body), [], "the schema takes it")
+                    headers = self.world if "publish" in path else self.parking if "hub" in path else {}
+                    status, answer_headers, text = self.city.request("POST", target, body, headers)
+                    self.assertEqual(status, 400, text)
+                    self.assertIsNone(self.description.check("post", path, status, answer_headers.get("Content-Type"), text))
+
+    def test_8_refusals_are_problems(self):
+        where = {"area": "hangzhou", "party": "police", "name": "vehicle"}
+        call = {"purpose": "another", "key": {"plate": "x"}, "fields": ["plate"]}
+        problem = self.ask("post", "/hub/v1/call/{area}/{party}/{name}", call, self.parking, status=404, **where)
+        self.assertEqual(problem["rule"], 8)  # docs/decide.md: the purpose
+        for method, path in self.description.routes():
+            if (method, path) in STATIC or path == "/":
+                continue
+            target = path.replace("{", "").replace("}", "")
+            stranger = City(data=self.city.data, port=self.city.port)
+            body = {} if "requestBody" in self.description.doc["paths"][path][method] else None
+            status, headers, text = stranger.request(method.upper(), target, body)
+            if status >= 400:
+                with self.subTest(f"{method} {path}", status=status):
+                    self.assertIsNone(self.description.check(method, path, status, headers.get("Content-Type"), text))
+
+    # ---- and this test would notice ----
+
+    def test_9_a_lie_is_found(self):
+        path = "/hub/v1/call/{area}/{party}/{name}"
+        good = b'{"rows":[],"truncated":false,"receipt":"h.log/1"}'
+        check = Description(json.dumps(self.description.doc)).check
+        self.assertIsNone(check("post", path, 200, "application/json", good))
+        self.assertIsNotNone(check("post", path, 200, "application/json", good.replace(b"false", b"0")))
+        self.assertIsNotNone(check("post", path, 200, "application/json", good[:-1] + b',"more":1}'))
+        self.assertIsNotNone(check("post", path, 200, "text/plain", good))
+        self.assertIsNotNone(check("post", path, 202, "application/json", good))
+        self.assertIsNotNone(check("get", "/log/v1/vkey", 200, "application/json", b"{}"))
+        self.assertIsNotNone(check("delete", "/party/v1/session", 200, "application/json", b"{}"))
+        without = json.loads(json.dumps(self.description.doc))
+        del without["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+        self.assertIn("no schema", Description(json.dumps(without)).check("post", path, 200, "application/json", good))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
