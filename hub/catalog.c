@@ -87,6 +87,21 @@ static bool may_see(const struct hub *hub, const struct hub_resource *resource, 
            hub_contract_first(hub, who->party, resource->name) || hub_contract_first(hub, who->acts_for, resource->name);
 }
 
+/* Who could be the other side of a contract: for those who draft one. */
+static void put_parties(struct json_writer *w, const struct hub *hub, const struct http_identity *who)
+{
+    json_key(w, "parties");
+    json_begin_array(w);
+    for (size_t i = 0; i < hub->n_parties && who->roles & HTTP_MANAGE; i++) {
+        json_begin_object(w);
+        json_field_str(w, "party", hub->parties[i].name);
+        hub_put_title(w, "title", hub->parties[i].title_zh, hub->parties[i].title_en);
+        json_field_str(w, "kind", hub->parties[i].kind);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
 static void handle_catalog(struct http_exchange *x, void *context)
 {
     const struct hub *hub = context;
@@ -114,6 +129,7 @@ static void handle_catalog(struct http_exchange *x, void *context)
         json_end_object(&w);
     }
     json_end_array(&w);
+    put_parties(&w, hub, who);
     json_end_object(&w);
     if (out.err)
         http_reply_err(x, out.err, STR_NONE);

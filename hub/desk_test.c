@@ -104,6 +104,7 @@ static void check_signed_leaf(const char *receipt)
     json_t *json;
     assert_ok(json_read(buf_str(&leaf), NULL, &json));
     assert_ok(hub_desk_message(hub_contract_lookup(hub, str_from_c(drafted)), &message));
+    buf_append(&leaf, "", 1); /* a NUL, for strstr() */
     static const char *const sides[] = {"provider", "consumer"};
     for (size_t i = 0; i < 2; i++) {
         json_t *one = json_object_get(json_object_get(json, "signatures"), sides[i]);

@@ -33,4 +33,13 @@ export interface Resource {
   used_by: ResourceUse[];
 }
 
-export const readCatalog = async (): Promise<Resource[]> => (await getJson<{ resources: Resource[] }>('/hub/v1/catalog')).resources;
+export interface Party extends Named {
+  kind: string;
+}
+
+export interface Catalog {
+  resources: Resource[];
+  parties: Party[]; // who could be the other side; only for those who draft contracts
+}
+
+export const readCatalog = (): Promise<Catalog> => getJson<Catalog>('/hub/v1/catalog');

@@ -4,7 +4,7 @@
 export type FailureKind = 'unreachable' | 'signed_out' | 'wrong_password' | 'not_allowed' | 'busy' | 'refused' | 'broken';
 
 export class Failure extends Error {
-  constructor(readonly kind: FailureKind, readonly status: number, readonly detail: string) {
+  constructor(readonly kind: FailureKind, readonly status: number, readonly detail: string, readonly rule?: number) {
     super(`${kind} ${status} ${detail}`);
   }
 }
@@ -26,18 +26,19 @@ async function send(path: string, init: RequestInit): Promise<Response> {
   }
 }
 
-async function detailOf(response: Response): Promise<string> {
+async function problemOf(response: Response): Promise<{ detail: string; rule?: number }> {
   try {
-    const problem = (await response.json()) as { detail?: string; title?: string };
-    return problem.detail ?? problem.title ?? '';
+    const problem = (await response.json()) as { detail?: string; title?: string; rule?: number };
+    return { detail: problem.detail ?? problem.title ?? '', rule: problem.rule };
   } catch {
-    return '';
+    return { detail: '' };
   }
 }
 
 async function checked(response: Response): Promise<Response> {
-  if (!response.ok) throw new Failure(kindOf(response.status), response.status, await detailOf(response));
-  return response;
+  if (response.ok) return response;
+  const { detail, rule } = await problemOf(response);
+  throw new Failure(kindOf(response.status), response.status, detail, rule);
 }
 
 export async function getJson<T>(path: string, query: Record<string, string | number> = {}): Promise<T> {

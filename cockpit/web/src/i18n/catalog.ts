@@ -43,6 +43,7 @@ export const zh = {
   state_suspended: '中止',
   state_ended: '已终止',
   back: '返回目录',
+  draft: '起草契约',
 };
 
 export const en: typeof zh = {
@@ -87,6 +88,7 @@ export const en: typeof zh = {
   state_suspended: 'suspended',
   state_ended: 'ended',
   back: 'Back to the catalog',
+  draft: 'Draft a contract',
 };
 
 export const w = words(zh, en);

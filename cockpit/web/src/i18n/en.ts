@@ -44,6 +44,7 @@ export const en: Record<Key, string> = {
 
   'top.pages': 'Pages',
   'page.catalog': 'Catalog',
+  'page.contracts': 'Contracts',
 
   'link.live': 'Live',
   'link.connecting': 'Connecting',

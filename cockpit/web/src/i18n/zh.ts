@@ -43,6 +43,7 @@ export const zh = {
 
   'top.pages': '页面',
   'page.catalog': '数据目录',
+  'page.contracts': '契约',
 
   'link.live': '实时',
   'link.connecting': '正在连接',
