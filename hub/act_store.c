@@ -177,7 +177,7 @@ static enum err tell_one(struct hub *hub, const struct act_told *told)
     if (!resource || !str_cut(resource->name, '/', &area, &rest))
         return ERR_OK;
     snprintf(key, sizeof key, "%s %s %s", told->party, told->resource, told->key);
-    snprintf(zh, sizeof zh, "指令结果不明:" STR_FORMAT, STR_ARG(resource->title_zh));
+    snprintf(zh, sizeof zh, "指令结果不明：" STR_FORMAT, STR_ARG(resource->title_zh));
     snprintf(en, sizeof en, "Command of unknown outcome: " STR_FORMAT, STR_ARG(resource->title_en));
     snprintf(detail, sizeof detail, "%s %s %s", told->resource, told->party, told->key);
     const struct hub_alert alert = {.kind = STR("act.unknown"),

@@ -67,7 +67,7 @@ static enum err write_source(struct case_desk *desk, struct db *db, struct arena
     enum err err = arena_printf(
         arena, &event.alert.key, "source.stale/" STR_FORMAT "/" STR_FORMAT, STR_ARG(v[SOURCE_PARTY].s), STR_ARG(v[SOURCE_NAME].s));
     if (!err)
-        err = arena_printf(arena, &event.alert.title_zh, "数据源中断:" STR_FORMAT, STR_ARG(v[SOURCE_ZH].s));
+        err = arena_printf(arena, &event.alert.title_zh, "数据源中断：" STR_FORMAT, STR_ARG(v[SOURCE_ZH].s));
     if (!err)
         err = arena_printf(arena, &event.alert.title_en, "Source silent: " STR_FORMAT, STR_ARG(v[SOURCE_EN].s));
     event.alert.detail = v[SOURCE_NAME].s;
@@ -131,7 +131,7 @@ static enum err write_step(struct case_write *write, struct db *db)
     if (!err) {
         buf_reset(&write->json);
         json_writer_init(&w, &write->json);
-        case_put(&w, &desk->words, &step.after, case_may_act(desk->rules, &step.after, &write->viewer));
+        case_put(&w, &desk->words, &step.after, &write->viewer);
         write->id = step.after.id;
         err = write->json.err;
     }

@@ -62,9 +62,9 @@ static enum err read_case(struct reading *reading)
         json_begin_object(&w);
         json_field_i64(&w, "time", clock_wall(desk->options.clock).ms);
         json_key(&w, "case");
-        case_put(&w, &desk->words, &record, case_may_act(desk->rules, &record, &reading->viewer));
+        case_put(&w, &desk->words, &record, &reading->viewer);
         json_key(&w, "history");
-        err = case_store_put_history(desk->reader, record.id, &w, desk->options.hub);
+        err = case_store_put_history(desk->reader, &record, &w, &desk->words, &reading->viewer);
         json_end_object(&w);
     }
     arena_finish(&arena);
@@ -330,7 +330,7 @@ static enum err fill_message(struct case_write *write, struct arena *arena, cons
     if (!err)
         err = arena_printf(arena, &alert->key, "%s/" STR_FORMAT, message->kind, STR_ARG(commitment));
     if (!err)
-        err = arena_printf(arena, &alert->title_zh, "%s:" STR_FORMAT, message->zh, STR_ARG(resource->title_zh));
+        err = arena_printf(arena, &alert->title_zh, "%s：" STR_FORMAT, message->zh, STR_ARG(resource->title_zh));
     if (!err)
         err = arena_printf(arena, &alert->title_en, "%s: " STR_FORMAT, message->en, STR_ARG(resource->title_en));
     if (!err)

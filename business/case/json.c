@@ -34,7 +34,7 @@ static void put_time(struct json_writer *w, const char *key, int64_t ms)
         json_put_null(w);
 }
 
-void case_put(struct json_writer *w, const struct case_words *words, const struct case_record *record, bool may_act)
+void case_put(struct json_writer *w, const struct case_words *words, const struct case_record *record, const struct case_viewer *viewer)
 {
     const struct case_kind *kind = case_kind_find(words->rules, record->kind);
     int area = words->hub ? area_find(hub_areas(words->hub), record->area) : -1;
@@ -45,7 +45,7 @@ void case_put(struct json_writer *w, const struct case_words *words, const struc
     put_title(w, "kind_title", kind->title_zh, kind->title_en);
     json_field_c(w, "closes", kind->is_measured ? "measured" : "result");
     put_title(w, "title", record->title_zh, record->title_en);
-    json_field_str(w, "detail", record->detail);
+    json_field_str(w, "detail", case_may_read(record, viewer) ? record->detail : STR_NONE);
     json_field_str(w, "receipt", record->receipt);
     json_field_str(w, "area", record->area);
     put_title(w, "area_title", place ? place->title_zh : record->area, place ? place->title_en : record->area);
@@ -61,21 +61,22 @@ void case_put(struct json_writer *w, const struct case_words *words, const struc
     json_field_i64(w, "escalated", record->n_escalated);
     json_field_i64(w, "reopened", record->n_reopened);
     json_field_bool(w, "late", record->is_late);
-    json_field_bool(w, "may_act", may_act);
+    json_field_bool(w, "may_act", case_may_act(words->rules, record, viewer));
     json_end_object(w);
 }
 
-enum err case_store_put_history(struct db *db, int64_t id, struct json_writer *w, const struct hub *hub)
+enum err case_store_put_history(struct db *db, const struct case_record *record, struct json_writer *w, const struct case_words *words,
+    const struct case_viewer *viewer)
 {
     static const char sql[] =
         "SELECT time_ms, what, from_state, to_state, owner, by, by_name, text FROM step WHERE case_id = ?1 ORDER BY n";
     struct db_statement *statement;
     struct diag diag = {""};
-    bool is_row = true;
+    bool is_row = true, may_read = case_may_read(record, viewer);
     enum err err = db_cached(db, sql, &diag, &statement);
     if (err)
         return err;
-    err = db_bind(statement, 1, value_integer(id));
+    err = db_bind(statement, 1, value_integer(record->id));
     json_begin_array(w);
     while (!err && (err = db_step(statement, &is_row)) == ERR_OK && is_row) {
         json_begin_object(w);
@@ -83,10 +84,10 @@ enum err case_store_put_history(struct db *db, int64_t id, struct json_writer *w
         json_field_str(w, "what", db_column(statement, 1).s);
         json_field_c(w, "from", case_state_names[db_column(statement, 2).i]);
         json_field_c(w, "to", case_state_names[db_column(statement, 3).i]);
-        put_party(w, hub, "owner", db_column(statement, 4).s);
-        put_party(w, hub, "by", db_column(statement, 5).s);
+        put_party(w, words->hub, "owner", db_column(statement, 4).s);
+        put_party(w, words->hub, "by", db_column(statement, 5).s);
         json_field_str(w, "by_name", db_column(statement, 6).s);
-        json_field_str(w, "text", db_column(statement, 7).s);
+        json_field_str(w, "text", may_read ? db_column(statement, 7).s : STR_NONE);
         json_end_object(w);
     }
     json_end_array(w);

@@ -210,6 +210,12 @@ bool case_may_see(const struct case_record *record, const struct case_viewer *vi
            (!record->is_private && !str_is_empty(viewer->area) && area_is_within(record->area, viewer->area));
 }
 
+bool case_may_read(const struct case_record *record, const struct case_viewer *viewer)
+{
+    return !record->is_private || str_equal(record->owner, viewer->party) ||
+           (!str_is_empty(record->party) && str_equal(record->party, viewer->acts_for));
+}
+
 bool case_may_act(const struct case_rules *rules, const struct case_record *record, const struct case_viewer *viewer)
 {
     if (!case_may_see(record, viewer) || str_is_empty(viewer->person))
@@ -293,7 +299,7 @@ enum err case_store_list(struct db *db, const struct case_viewer *viewer, const 
         arena_reset(&arena);
         err = read_record(statement, &arena, &record);
         if (!err) {
-            case_put(&w, words, &record, case_may_act(words->rules, &record, viewer));
+            case_put(&w, words, &record, viewer);
             last = record.id;
         }
     }

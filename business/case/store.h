@@ -36,6 +36,8 @@ enum err case_store_due(struct db *db, int64_t now_ms, int64_t *ids, size_t max,
 enum err case_store_put(struct db *db, struct case_step *step, const struct case_event *event, struct wall_time now) MUST_CHECK;
 
 bool case_may_see(const struct case_record *record, const struct case_viewer *viewer);
+/* Its words too: an audit sees that a request about somebody's data is there, and its history, not what it says of them. */
+bool case_may_read(const struct case_record *record, const struct case_viewer *viewer);
 bool case_may_act(const struct case_rules *rules, const struct case_record *record, const struct case_viewer *viewer);
 
 /* ---- as JSON; on a reader's handle ---- */
@@ -43,8 +45,9 @@ struct case_words { /* what the JSON needs to name things */
     const struct case_rules *rules;
     const struct hub *hub;
 };
-void case_put(struct json_writer *w, const struct case_words *words, const struct case_record *record, bool may_act);
-enum err case_store_put_history(struct db *db, int64_t id, struct json_writer *w, const struct hub *hub) MUST_CHECK;
+void case_put(struct json_writer *w, const struct case_words *words, const struct case_record *record, const struct case_viewer *viewer);
+enum err case_store_put_history(struct db *db, const struct case_record *record, struct json_writer *w, const struct case_words *words,
+    const struct case_viewer *viewer) MUST_CHECK;
 /* {"time":…,"cases":[…],"next":…,"counts":{…}} */
 enum err case_store_list(struct db *db, const struct case_viewer *viewer, const struct case_filter *filter, const struct case_words *words,
     struct wall_time now, struct buf *out) MUST_CHECK;

@@ -45,6 +45,7 @@ export const en: Record<Key, string> = {
   'top.pages': 'Pages',
   'page.catalog': 'Catalog',
   'page.contracts': 'Contracts',
+  'page.cases': 'Cases',
 
   'link.live': 'Live',
   'link.connecting': 'Connecting',

@@ -44,6 +44,7 @@ export const zh = {
   'top.pages': '页面',
   'page.catalog': '数据目录',
   'page.contracts': '契约',
+  'page.cases': '事件',
 
   'link.live': '实时',
   'link.connecting': '正在连接',

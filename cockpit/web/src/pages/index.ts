@@ -4,7 +4,7 @@ import type { Component } from 'vue';
 import type { Session } from '../api/types';
 import type { Key } from '../i18n/zh';
 
-export type PageName = 'catalog' | 'contracts';
+export type PageName = 'catalog' | 'contracts' | 'cases';
 
 export interface Page {
   name: PageName;
@@ -16,4 +16,5 @@ export interface Page {
 export const PAGES: readonly Page[] = [
   { name: 'catalog', title: 'page.catalog', isFor: () => true, load: () => import('./catalog/Page.vue') },
   { name: 'contracts', title: 'page.contracts', isFor: (who) => who.roles.some((r) => r === 'manage' || r === 'audit'), load: () => import('./contracts/Page.vue') },
+  { name: 'cases', title: 'page.cases', isFor: () => true, load: () => import('./cases/Page.vue') },
 ];

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Cases through the real program: a correction reaches its provider and nobody else, steps are refused and kept over kill -9, silent sources become
+cases of their street and close when measured, the page in a real browser."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from camera import Camera, devices, passages  # noqa: E402
+from city import ROOT, City, wait_for  # noqa: E402
+
+PLATE = "浙A00001"
+
+
+def quick_city(folder):
+    """The demo city, whose cameras are silent after seconds and whose deadlines are short."""
+    shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), folder)
+    for path, changes in (("systems/cameras.yaml", [(r"silent_after: \w+", "silent_after: 2s")]),
+                          ("cases.yaml", [(r"after: 10min", "after: 1s"), (r"deadline: 30min", "deadline: 3s")])):
+        path = os.path.join(folder, path)
+        with open(path, encoding="utf-8") as text:
+            changed = text.read()
+        for pattern, to in changes:
+            changed, n = re.subn(pattern, to, changed)
+            assert n, pattern
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(changed)
+    return folder
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.mkdtemp(prefix="citybrain-case-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        self.city = City(city=quick_city(os.path.join(folder, "hangzhou")))
+        self.addCleanup(self.city.close)
+        self.city.start()
+
+    def correct(self, **more):
+        token = self.city.token("hangzhou/scene.parking")
+        body = {"resource": "hangzhou/police/vehicle", "key": {"plate": PLATE}, "what": "颜色不对", **more}
+        status, _, answer = self.city.request("POST", "/hub/v1/correction", body, {"Authorization": f"Bearer {token}"})
+        return status, json.loads(answer)
+
+    def step(self, case, step, **body):
+        return self.city.request("POST", f"/case/v1/cases/{case}/{step}", body)[0]
+
+    def test_a_correction_is_its_providers_affair(self):
+        status, answer = self.correct()
+        self.assertEqual(status, 201)
+        self.assertRegex(answer["commitment"], r"^[0-9a-f]{64}$")
+        case = answer["case"]
+        self.assertEqual(self.correct(resource="hangzhou/health/visit")[0], 404)  # no contract in force: it is not there
+        self.assertEqual(self.correct(what=" ")[0], 400)
+        self.city.sign_in("xihu")
+        self.assertEqual(self.city.request("GET", f"/case/v1/cases/{case}")[0], 404)
+        self.assertEqual(self.step(case, "start"), 404)
+        self.city.sign_in("auditor")
+        seen = self.city.get(f"/case/v1/cases/{case}")
+        self.assertEqual((seen["case"]["detail"], seen["case"]["may_act"]), ("", False))
+        self.assertEqual(self.step(case, "start"), 403)
+        self.city.sign_in("police-contracts")
+        mine = self.city.get("/case/v1/cases?kind=data.correction")["cases"]
+        self.assertEqual([c["id"] for c in mine], [case])
+        self.assertIn(PLATE, mine[0]["detail"])
+        self.assertEqual(self.step(case, "close"), 400)
+        self.assertEqual(self.step(case, "jump"), 404)
+        self.assertEqual(self.step(case, "assign", to="hangzhou/post.nobody"), 400)
+        self.assertEqual(self.step(case, "start"), 200)
+        self.assertEqual(self.step(case, "start"), 409)
+        self.city.kill()
+        self.city.start()
+        self.assertEqual(self.city.get(f"/case/v1/cases/{case}")["case"]["state"], "doing")
+        self.assertEqual(self.step(case, "close", text="已更正"), 200)
+        self.assertEqual([n["what"] for n in self.city.get(f"/case/v1/cases/{case}")["history"]], ["opened", "started", "closed"])
+        # What it says of somebody stands in the case alone.
+        for name in ("brain",):
+            self.assertNotIn(PLATE, self.city.log(name))
+        for folder, _, files in os.walk(os.path.join(self.city.data, "ledger")):
+            for file in files:
+                with open(os.path.join(folder, file), "rb") as part:
+                    self.assertNotIn(PLATE.encode(), part.read(), file)
+
+    def test_a_silent_source_is_a_case_until_it_is_measured(self):
+        device = devices(self.city.city)[0]
+        self.city.sign_in("mayor")
+
+        def case():
+            found = [c for c in self.city.get("/case/v1/cases?kind=source.stale&limit=200&state=all")["cases"] if device in c["detail"]]
+            return found[0] if found else None
+
+        opened = wait_for(case, 90, "the case of a silent camera")
+        self.assertEqual(opened["closes"], "measured")
+        late = wait_for(lambda: case()["escalated"] and case(), 20, "the escalation")
+        self.assertTrue(late["late"])
+        self.assertEqual(self.step(opened["id"], "close", text="换了网线"), 200)
+        self.assertEqual(case()["state"], "measuring")  # words do not close it
+        with open(os.path.join(self.city.data, "secrets", "camera"), encoding="ascii") as secret:
+            camera = Camera(self.city.port, device, secret.read().split()[0])
+        self.addCleanup(camera.close)
+        self.assertEqual(len(camera.send(passages(device, 5, 1))), 5)
+        wait_for(lambda: case()["state"] == "closed", 90, "the closing by the measured value")
+
+    def test_the_page(self):
+        web = os.path.join(ROOT, "cockpit", "web")
+        self.assertTrue(os.path.exists(os.path.join(web, "dist", "index.html")), "the screens are not built; mend: make test, or npm run build in cockpit/web")
+        case = self.correct()[1]["case"]
+        result = subprocess.run(["node", "e2e/cases.mjs", self.city.url, "police-contracts", str(case)], cwd=web, capture_output=True, text=True, timeout=120)
+        print(result.stdout, file=sys.stderr)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
