@@ -11,6 +11,7 @@ if (!base || !out) {
 }
 mkdirSync(out, { recursive: true });
 
+const NAMES_MS = 12_000; // until the names stand on the map, in software GL
 const WALL = { width: 1920, height: 1080 };
 const PHONE = { width: 360, height: 780, phone: true };
 const SHOTS = [];
@@ -72,7 +73,7 @@ for (const shot of SHOTS.filter((s) => s.name.includes(filter))) {
   } else {
     await signIn(page, base, shot.path ?? '/', shot.person);
     if (!shot.block) await mapDrawn(page);
-    await page.waitForTimeout(3500);
+    await page.waitForTimeout(NAMES_MS);
     if (shot.before) await fetch(base + shot.before, { method: 'POST' });
     if (shot.lose) {
       await page.route('**/cockpit/v1/live*', (route) => route.abort());

@@ -7,7 +7,7 @@ import type { Area, EdgeState, LonLat, Source } from '../api/types';
 import type { Theme } from '../scale/scale';
 import { AREA_LAYER, FONT, GREEN, MINOR, PALETTES, ROAD_LAYER, WATER, makeStyle, roadColour, roadOpacity } from './layers';
 import type { Metric } from './layers';
-import { boundsOf, cameraMark, centreOf, collection, outside, point, polygon, roadLines } from './shapes';
+import { boundsOf, cameraMark, centreOf, collection, outside, point, polygon, roadLines, shareWithin } from './shapes';
 
 export interface RoadProperties {
   edge: string;
@@ -139,13 +139,26 @@ export class CityMap {
   setGround(ground: FeatureCollection | null): void {
     this.ground = ground;
     if (!ground) return;
-    this.data('ground', ground);
-    const named: GeoJSON.Feature[] = ground.features.filter((f) => [...WATER, ...GREEN].includes(f.properties?.kind as string)).map((f) => ({
+    const drawn = ground.features.filter((f) => this.isHere(f));
+    this.data('ground', { ...ground, features: drawn });
+    const named: GeoJSON.Feature[] = drawn.filter((f) => [...WATER, ...GREEN].includes(f.properties?.kind as string)).map((f) => ({
       type: 'Feature',
       properties: { name: this.o.groundTitle(f.properties!), water: WATER.includes(f.properties!.kind as string) },
       geometry: f.geometry.type === 'Polygon' ? { type: 'Point', coordinates: centreOf(f.geometry.coordinates[0] as LonLat[]) } : f.geometry,
     }));
     this.data('water-name', { type: 'FeatureCollection', features: named });
+  }
+
+  /** Ground beside the city would only be cut off at the map's edge, with its name. */
+  private isHere(feature: GeoJSON.Feature): boolean {
+    const whole = boundsOf([...this.areas.flatMap((a) => a.outline ?? []), ...this.roadPoints()]);
+    const shape = feature.geometry;
+    const points = shape.type === 'Polygon' ? shape.coordinates[0] : shape.type === 'LineString' ? shape.coordinates : null;
+    return !whole || !points || shareWithin(points as LonLat[], whole) >= 0.5;
+  }
+
+  private roadPoints(): LonLat[] {
+    return this.roads?.features.flatMap((f) => f.geometry.coordinates as LonLat[]) ?? [];
   }
 
   setAreas(areas: Area[], here: string): void {
@@ -172,6 +185,7 @@ export class CityMap {
     const features = roads.features.map((f) => ({ ...f, properties: { ...f.properties, key: keyOf(String(f.properties?.edge)) } }));
     this.data('road', { type: 'FeatureCollection', features });
     this.data('road-name', collection(roadLines(roads, rankOf)));
+    this.setGround(this.ground); // it is known now how far the city reaches
   }
 
   setSources(sources: Source[]): void {
@@ -209,8 +223,7 @@ export class CityMap {
 
   fit(padding = this.padding): void {
     this.padding = padding;
-    const outline = this.areas.find((a) => a.name === this.here)?.outline ??
-      this.roads?.features.flatMap((f) => f.geometry.coordinates as LonLat[]) ?? [];
+    const outline = this.areas.find((a) => a.name === this.here)?.outline ?? this.roadPoints();
     const bounds = boundsOf(outline);
     const box = this.o.container.getBoundingClientRect();
     const isRoom = box.width > padding.left + padding.right + 80 && box.height > padding.top + padding.bottom + 80;

@@ -1,6 +1,6 @@
 import type { FeatureCollection, LineString } from 'geojson';
 import { describe, expect, it } from 'vitest';
-import { boundsOf, centreOf, closed, outside, roadLines } from './shapes';
+import { boundsOf, centreOf, closed, outside, roadLines, shareWithin } from './shapes';
 import type { LonLat } from '../api/types';
 
 const square: LonLat[] = [[0, 0], [2, 0], [2, 2], [0, 2]];
@@ -13,6 +13,15 @@ describe('shapes', () => {
     expect(closed(closed(square)).length).toBe(5);
     expect(centreOf(square)).toEqual([1, 1]);
     expect(centreOf([...square].reverse())).toEqual([1, 1]);
+  });
+
+  it('lie within the city, beside it, or half and half', () => {
+    const city: [LonLat, LonLat] = [[0, 0], [4, 4]];
+    expect(shareWithin(square, city)).toBe(1);
+    expect(shareWithin([[3, 0], [5, 0], [5, 2]], city)).toBe(0.5);
+    expect(shareWithin([[5, 5], [6, 6]], city)).toBe(0);
+    expect(shareWithin([[-1, 2], [3, 2]], city)).toBe(0.75); // a line along a parallel
+    expect(shareWithin([], city)).toBe(0);
   });
 
   it('veil everything but the area', () => {

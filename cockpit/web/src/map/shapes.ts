@@ -19,6 +19,18 @@ export function boundsOf(points: LonLat[]): Bounds | null {
   return [[west, south], [east, north]];
 }
 
+/** How much of `points`' bounds lies within `whole`, from 0 to 1. */
+export function shareWithin(points: LonLat[], whole: Bounds): number {
+  const own = boundsOf(points);
+  if (!own) return 0;
+  const along = (axis: 0 | 1): number => {
+    const [from, to] = [own[0][axis], own[1][axis]];
+    const inside = Math.min(to, whole[1][axis]) - Math.max(from, whole[0][axis]);
+    return to > from ? Math.max(0, inside) / (to - from) : Number(inside >= 0);
+  };
+  return along(0) * along(1);
+}
+
 export function closed(outline: LonLat[]): LonLat[] {
   const [first, last] = [outline[0], outline.at(-1)];
   return first && last && (first[0] !== last[0] || first[1] !== last[1]) ? [...outline, first] : outline;
