@@ -28,7 +28,7 @@
 
 /* What the process fetched once; constant afterwards. */
 static struct {
-    EVP_MD *sha256, *md5;
+    EVP_MD *sha256, *md5, *sm3; /* sm3: NULL where OpenSSL was built without */
     EVP_MAC *hmac;
     EVP_CIPHER *aes_256_gcm;
 } algorithms;
@@ -58,6 +58,7 @@ static void fetch(void)
 {
     algorithms.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     algorithms.md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+    algorithms.sm3 = EVP_MD_fetch(NULL, "SM3", NULL);
     algorithms.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     algorithms.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     if (!algorithms.sha256 || !algorithms.md5 || !algorithms.hmac || !algorithms.aes_256_gcm ||
@@ -93,15 +94,28 @@ static const void *ptr_of(struct str s)
     return s.ptr ? s.ptr : "";
 }
 
-struct sha256 crypto_sha256_2(struct str a, struct str b)
+static struct sha256 digest_2(EVP_MD_CTX *context, const EVP_MD *algorithm, struct str a, struct str b)
 {
-    EVP_MD_CTX *context = contexts_get()->digest;
     struct sha256 digest;
 
-    if (EVP_DigestInit_ex2(context, algorithms.sha256, NULL) != 1 || EVP_DigestUpdate(context, ptr_of(a), a.len) != 1 ||
+    if (!algorithm || EVP_DigestInit_ex2(context, algorithm, NULL) != 1 || EVP_DigestUpdate(context, ptr_of(a), a.len) != 1 ||
         EVP_DigestUpdate(context, ptr_of(b), b.len) != 1 || EVP_DigestFinal_ex(context, digest.bytes, NULL) != 1)
         abort();
     return digest;
+}
+
+struct sha256 crypto_sha256_2(struct str a, struct str b)
+{
+    EVP_MD_CTX *context = contexts_get()->digest; /* fetches the algorithms */
+
+    return digest_2(context, algorithms.sha256, a, b);
+}
+
+struct sha256 crypto_sm3_2(struct str a, struct str b)
+{
+    EVP_MD_CTX *context = contexts_get()->digest;
+
+    return digest_2(context, algorithms.sm3, a, b);
 }
 
 struct sha256 crypto_sha256(struct str bytes)

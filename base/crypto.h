@@ -17,6 +17,9 @@ struct sha256 crypto_sha256_2(struct str a, struct str b); /* of the concatenati
 struct sha256 crypto_hmac_sha256(struct str key, struct str bytes);
 void crypto_md5_hex(struct str bytes, char out[33]); /* RFC 2617 Digest only: cameras know nothing newer */
 
+/* SM3 (GB/T 32905), of the concatenation. Also 32 bytes; where both are possible, who holds the hash knows which it is. */
+struct sha256 crypto_sm3_2(struct str a, struct str b);
+
 /* Incremental, for objects that are streamed. */
 struct crypto_hash;
 enum err crypto_hash_create(struct crypto_hash **ret_hash) MUST_CHECK;

@@ -253,9 +253,31 @@ static void threads_do_not_mix(void **state)
     assert_int_equal(mem_n_live(), 0);
 }
 
+/* ---- SM3: the standard's own examples ---- */
+
+static void sm3_is_as_the_standard_says(void **state)
+{
+    static const struct {
+        const char *a, *b, *hex;
+    } rows[] = {
+        {"abc", "", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"}, /* GB/T 32905-2016, A.1 */
+        {"a", "bc", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"},
+        {"abcdabcdabcdabcdabcdabcdabcdabcd", "abcdabcdabcdabcdabcdabcdabcdabcd",
+            "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"}, /* A.2 */
+        {"", "", "1ab21d8355cfa17f8e61194831e81a8f22bec8c728fefb747ed035eb5082aa2b"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char hex[65];
+        struct sha256 hash = crypto_sm3_2(str_from_c(rows[i].a), str_from_c(rows[i].b));
+        crypto_hex(hash.bytes, 32, hex);
+        assert_string_equal(hex, rows[i].hex);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sm3_is_as_the_standard_says),
         cmocka_unit_test(hashes),
         cmocka_unit_test(tags),
         cmocka_unit_test(signatures),

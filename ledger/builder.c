@@ -105,7 +105,7 @@ enum err builder_add(struct builder *builder, struct str leaf)
     buf_append_str(&builder->entries, leaf);
     if (builder->entries.err)
         return builder->entries.err;
-    struct sha256 hash = merkle_leaf_hash(leaf);
+    struct sha256 hash = merkle_leaf_hash_by(builder->edge.by, leaf);
     return merkle_edge_add(&builder->edge, &hash, write_full_tile, builder);
 }
 
@@ -181,7 +181,8 @@ static enum err sign_checkpoint(struct builder *builder)
     buf_reset(&builder->pending);
     enum err err = text.err;
     if (!err)
-        err = note_sign(buf_str(&text), builder->origin, builder->key, &builder->pending);
+        err = builder->key.sm2 ? note_sign_sm2(buf_str(&text), builder->origin, builder->key.sm2, &builder->pending)
+                               : note_sign(buf_str(&text), builder->origin, builder->key.ed25519, &builder->pending);
     buf_finish(&text);
     return err;
 }
@@ -228,11 +229,17 @@ enum err builder_publish(struct builder *builder)
 
 static enum err read_checkpoint(struct builder *builder, const char *path, struct checkpoint *ret_checkpoint, struct diag *diag)
 {
-    struct note_verifier verifier = {.name = builder->origin, .type = NOTE_LOG};
+    struct note_verifier verifier = {.name = builder->origin, .type = builder->key.sm2 ? NOTE_SM2 : NOTE_LOG};
     struct str text;
     struct diag cause = {""};
-    crypto_key_public(builder->key, verifier.key);
-    enum err err = note_key_id(builder->origin, NOTE_LOG, verifier.key, &verifier.id);
+    if (builder->key.sm2) {
+        struct sign_public public_key;
+        sign_key_public(builder->key.sm2, &public_key);
+        memcpy(verifier.key, public_key.bytes, sizeof public_key.bytes);
+    } else {
+        crypto_key_public(builder->key.ed25519, verifier.key);
+    }
+    enum err err = note_key_id(builder->origin, verifier.type, verifier.key, &verifier.id);
     if (!err)
         err = note_open(buf_str(&builder->note), &verifier, &text, &cause);
     if (!err)
@@ -264,7 +271,7 @@ static enum err read_last_bundle(struct builder *builder, struct diag *diag)
         err = tile_bundle_entry(rest, 0, &entry);
         if (err)
             break;
-        struct sha256 hash = merkle_leaf_hash(entry);
+        struct sha256 hash = merkle_leaf_hash_by(builder->edge.by, entry);
         if (memcmp(&hash, &builder->edge.hashes[0][i], sizeof hash) != 0)
             err = ERR_CORRUPT;
         len += 2 + entry.len;
@@ -301,12 +308,13 @@ static enum err read_edge(struct builder *builder, const char *checkpoint_path, 
 }
 
 enum err builder_init(
-    struct builder *builder, struct file_ops *files, const char *dir, struct str origin, const struct crypto_key *key, struct diag *diag)
+    struct builder *builder, struct file_ops *files, const char *dir, struct str origin, struct builder_key key, struct diag *diag)
 {
     builder->files = files;
     builder->dir = dir;
     builder->origin = origin;
     builder->key = key;
+    builder->edge.by = key.sm2 ? MERKLE_SM3 : MERKLE_SHA256;
     builder->published = builder->prepared = builder->edge.size = 0;
     builder->n_fds = builder->n_dirs = 0;
     buf_init(&builder->note, NOTE_MAX);

@@ -18,17 +18,23 @@
 #define BUILDER_FILES_MAX 512 /* written and not yet synced, each an open descriptor */
 #define BUILDER_DIRS_MAX 64   /* folders whose new names are not yet synced */
 
+/* Who signs: one of the two. With SM2 the tree is SM3's. */
+struct builder_key {
+    const struct crypto_key *ed25519;
+    const struct sign_key *sm2;
+};
+
 struct builder {
-    struct file_ops *files;       /* kept */
-    const char *dir;              /* kept: the folder of checkpoint and tiles */
-    struct str origin;            /* kept */
-    const struct crypto_key *key; /* kept */
-    uint64_t published;           /* leaves under the checkpoint on disk */
-    struct buf note;              /* that checkpoint; empty before the first */
-    uint64_t prepared;            /* leaves whose tiles are durable, the partial ones included; never less than `published` */
-    struct buf pending;           /* the checkpoint of `prepared` leaves as the log signs it; empty before builder_prepare() */
-    struct merkle_edge edge;      /* of all leaves taken */
-    struct buf entries;           /* the last entry bundle, as far as it is filled */
+    struct file_ops *files;  /* kept */
+    const char *dir;         /* kept: the folder of checkpoint and tiles */
+    struct str origin;       /* kept */
+    struct builder_key key;  /* kept */
+    uint64_t published;      /* leaves under the checkpoint on disk */
+    struct buf note;         /* that checkpoint; empty before the first */
+    uint64_t prepared;       /* leaves whose tiles are durable, the partial ones included; never less than `published` */
+    struct buf pending;      /* the checkpoint of `prepared` leaves as the log signs it; empty before builder_prepare() */
+    struct merkle_edge edge; /* of all leaves taken */
+    struct buf entries;      /* the last entry bundle, as far as it is filled */
     int fds[BUILDER_FILES_MAX];
     size_t n_fds;
     char *dirs[BUILDER_DIRS_MAX]; /* owned */
@@ -37,7 +43,7 @@ struct builder {
 
 /* Reads the published checkpoint and the tree's right edge under it, and checks them against each other and against the key. ERR_CORRUPT
  * with place and mend in `diag`, ERR_IO, ERR_NO_MEMORY, ERR_RANGE (the origin is no key name). */
-enum err builder_init(struct builder *builder, struct file_ops *files, const char *dir, struct str origin, const struct crypto_key *key,
+enum err builder_init(struct builder *builder, struct file_ops *files, const char *dir, struct str origin, struct builder_key key,
     struct diag *diag) MUST_CHECK;
 void builder_finish(struct builder *builder); /* also after a failed init */
 /* The next leaf; its index is builder->edge.size. On an error the builder is of no more use. */

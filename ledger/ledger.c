@@ -13,6 +13,7 @@
 #include "ledger/proof.h"
 #include "ledger/publisher.h"
 #include "ledger/retention.h"
+#include "ledger/sm_log.h"
 #include "ledger/tile.h"
 
 #include <assert.h>
@@ -51,6 +52,7 @@ struct ledger {
 
     /* the thread's own */
     struct builder builder;
+    struct sm_log *sm_log; /* NULL: there is none */
     struct journal_reader *reader;
     struct publisher publisher; /* with a policy */
     bool has_publisher;
@@ -79,6 +81,8 @@ static bool take_leaf(void *context, uint64_t index, struct str leaf)
     struct ledger *ledger = context;
     assert(index == ledger->builder.edge.size);
     ledger->take_err = builder_add(&ledger->builder, leaf);
+    if (!ledger->take_err && ledger->sm_log)
+        ledger->take_err = sm_log_take(ledger->sm_log, index, leaf);
     atomic_store_explicit(&ledger->n_built, index + 1, memory_order_release);
     return !ledger->take_err && (index + 1) % LEAVES_BETWEEN_LOOKS != 0;
 }
@@ -118,16 +122,21 @@ uint64_t ledger_minimum(struct ledger *ledger)
 static enum err note_published(struct ledger *ledger)
 {
     uint64_t size = ledger->builder.published;
+    enum err err = ledger->sm_log ? sm_log_publish(ledger->sm_log) : ERR_OK;
+    if (err)
+        return err;
     pthread_mutex_lock(&ledger->mutex);
     buf_reset(&ledger->checkpoint);
     buf_append_str(&ledger->checkpoint, buf_str(&ledger->builder.note));
-    enum err err = ledger->checkpoint.err;
+    err = ledger->checkpoint.err;
     if (!err)
         ledger->published = size;
     atomic_store_explicit(&ledger->n_published, size, memory_order_release);
     pthread_cond_broadcast(&ledger->was_done);
     pthread_mutex_unlock(&ledger->mutex);
     look_at_retention(ledger);
+    if (ledger->sm_log)
+        sm_log_anchor(ledger->sm_log, ledger, buf_str(&ledger->builder.note));
     /* what the published bundles hold is durable twice; the rest of the last bundle stays in the journal, too */
     return err ? err : journal_drop_before(ledger->journal, size - size % MERKLE_TILE);
 }
@@ -286,6 +295,22 @@ static enum err check_journal(struct ledger *ledger, struct diag *diag)
         published, first, end);
 }
 
+/* The parallel log has what the log has published at least, and never more than is durable. */
+static enum err open_sm_log(struct ledger *ledger, struct diag *diag)
+{
+    const struct ledger_options *options = &ledger->options;
+    char dir[FILE_PATH_MAX];
+    enum err err = file_join(dir, options->dir, "log-sm3");
+    if (err)
+        return diag_set(diag, err, options->dir, 0, "the folder's path is too long");
+    struct sm_log_options sm_options = {.dir = dir, .origin = options->sm_origin, .key = options->sm_key, .files = options->files};
+    err = sm_log_open(&sm_options, diag, &ledger->sm_log);
+    if (!err && sm_log_n_taken(ledger->sm_log) > journal_n_durable(ledger->journal))
+        err = diag_set(diag, ERR_CORRUPT, dir, 0,
+            "the parallel log has more leaves than the journal: they are not of one moment; restore the whole folder from one copy");
+    return err ? err : sm_log_catch_up(ledger->sm_log, ledger->static_dir, ledger->builder.published, diag);
+}
+
 static enum err open_parts(struct ledger *ledger, struct diag *diag)
 {
     const struct ledger_options *options = &ledger->options;
@@ -311,13 +336,16 @@ static enum err open_parts(struct ledger *ledger, struct diag *diag)
     };
     err = journal_open(&journal_options, diag, &ledger->journal);
     if (!err)
-        err = builder_init(&ledger->builder, options->files, ledger->static_dir, str_from_c(ledger->origin), options->key, diag);
+        err = builder_init(&ledger->builder, options->files, ledger->static_dir, str_from_c(ledger->origin),
+            (struct builder_key){.ed25519 = options->key}, diag);
     if (!err)
         err = check_journal(ledger, diag);
     if (!err)
         err = journal_reader_create(ledger->journal, ledger->builder.published, &ledger->reader);
     if (!err)
         err = tile_cache_create(ledger->static_dir, &ledger->cache);
+    if (!err && options->sm_key)
+        err = open_sm_log(ledger, diag);
     if (err || !options->policy)
         return err;
     ledger->has_publisher = true;
@@ -332,6 +360,7 @@ static void destroy(struct ledger *ledger)
     journal_close(ledger->journal);
     if (ledger->has_publisher)
         publisher_finish(&ledger->publisher);
+    sm_log_close(ledger->sm_log);
     builder_finish(&ledger->builder);
     tile_cache_destroy(ledger->cache);
     buf_finish(&ledger->checkpoint);
@@ -483,6 +512,11 @@ void ledger_status(struct ledger *ledger, struct ledger_status *ret_status)
 struct str ledger_origin(const struct ledger *ledger)
 {
     return ledger->options.origin;
+}
+
+struct sm_log *ledger_sm_log(struct ledger *ledger)
+{
+    return ledger->sm_log;
 }
 
 const char *ledger_static_dir(const struct ledger *ledger)

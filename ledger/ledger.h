@@ -27,6 +27,8 @@
 
 struct ledger;
 struct policy;
+struct sign_key;
+struct sm_log;
 
 /* How checkpoints come to the witnesses: the composition's (HTTP); the ledger knows bytes only. */
 struct ledger_sender {
@@ -39,12 +41,14 @@ struct ledger_sender {
 
 struct ledger_options {
     const char *dir;
-    struct str origin;            /* first line of the checkpoint, and the log's name in receipts: "hangzhou.log" */
-    const struct crypto_key *key; /* Ed25519; borrowed until close */
-    struct clock *clock;          /* kept */
-    const struct policy *policy;  /* NULL: no witnesses; kept */
-    struct ledger_sender *sender; /* with a policy; kept */
-    int64_t kept_ms;              /* entries older than that are below ledger_minimum(); 0: none (ledger/retention.h) */
+    struct str origin;             /* first line of the checkpoint, and the log's name in receipts: "hangzhou.log" */
+    const struct crypto_key *key;  /* Ed25519; borrowed until close */
+    struct clock *clock;           /* kept */
+    const struct policy *policy;   /* NULL: no witnesses; kept */
+    struct ledger_sender *sender;  /* with a policy; kept */
+    struct str sm_origin;          /* of the parallel log in SM3 and SM2 (ledger/sm_log.h) */
+    const struct sign_key *sm_key; /* its key; NULL: there is none. Borrowed until close */
+    int64_t kept_ms;               /* entries older than that are below ledger_minimum(); 0: none (ledger/retention.h) */
     /* Told once that the disk refused and nothing more is acknowledged, on a thread of the ledger's; may be NULL. */
     void (*fatal)(void *context, enum err err);
     void *fatal_context;
@@ -98,6 +102,7 @@ enum err ledger_publish(struct ledger *ledger) MUST_CHECK;
 /* The newest checkpoint, a signed note, appended to `out`. ERR_BUSY: none yet. */
 enum err ledger_checkpoint(struct ledger *ledger, struct buf *out) MUST_CHECK;
 struct str ledger_origin(const struct ledger *ledger);
+struct sm_log *ledger_sm_log(struct ledger *ledger);        /* the parallel log; NULL: there is none */
 const char *ledger_static_dir(const struct ledger *ledger); /* the folder of checkpoint and tiles, for the HTTP door */
 
 /* A C2SP tlog-proof of leaf `index` under the newest checkpoint. ERR_BUSY: durable, but not under a checkpoint yet (at most CHECKPOINT_MS);

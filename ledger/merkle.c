@@ -6,23 +6,43 @@
 #include <assert.h>
 #include <string.h>
 
-struct sha256 merkle_leaf_hash(struct str leaf)
+static struct sha256 hash_2(enum merkle_hash by, struct str a, struct str b)
 {
-    return crypto_sha256_2((struct str){"\x00", 1}, leaf);
+    return by == MERKLE_SM3 ? crypto_sm3_2(a, b) : crypto_sha256_2(a, b);
 }
 
-struct sha256 merkle_node_hash(const struct sha256 *left, const struct sha256 *right)
+struct sha256 merkle_leaf_hash_by(enum merkle_hash by, struct str leaf)
+{
+    return hash_2(by, (struct str){"\x00", 1}, leaf);
+}
+
+struct sha256 merkle_leaf_hash(struct str leaf)
+{
+    return merkle_leaf_hash_by(MERKLE_SHA256, leaf);
+}
+
+struct sha256 merkle_node_hash_by(enum merkle_hash by, const struct sha256 *left, const struct sha256 *right)
 {
     char bytes[65];
     bytes[0] = 1;
     memcpy(bytes + 1, left->bytes, 32);
     memcpy(bytes + 33, right->bytes, 32);
-    return crypto_sha256((struct str){bytes, sizeof bytes});
+    return hash_2(by, (struct str){bytes, sizeof bytes}, STR_NONE);
+}
+
+struct sha256 merkle_node_hash(const struct sha256 *left, const struct sha256 *right)
+{
+    return merkle_node_hash_by(MERKLE_SHA256, left, right);
+}
+
+struct sha256 merkle_empty_root_by(enum merkle_hash by)
+{
+    return hash_2(by, STR_NONE, STR_NONE);
 }
 
 struct sha256 merkle_empty_root(void)
 {
-    return crypto_sha256(STR_NONE);
+    return merkle_empty_root_by(MERKLE_SHA256);
 }
 
 static bool is_equal(const struct sha256 *a, const struct sha256 *b)
@@ -32,16 +52,21 @@ static bool is_equal(const struct sha256 *a, const struct sha256 *b)
 
 struct sha256 merkle_fold(const struct sha256 *hashes, size_t n)
 {
+    return merkle_fold_by(MERKLE_SHA256, hashes, n);
+}
+
+struct sha256 merkle_fold_by(enum merkle_hash by, const struct sha256 *hashes, size_t n)
+{
     assert(n > 0 && n <= MERKLE_TILE && (n & (n - 1)) == 0);
     if (n == 1)
         return hashes[0];
     struct sha256 row[MERKLE_TILE / 2];
     n /= 2;
     for (size_t i = 0; i < n; i++)
-        row[i] = merkle_node_hash(&hashes[2 * i], &hashes[2 * i + 1]);
+        row[i] = merkle_node_hash_by(by, &hashes[2 * i], &hashes[2 * i + 1]);
     for (; n > 1; n /= 2)
         for (size_t i = 0; i < n / 2; i++)
-            row[i] = merkle_node_hash(&row[2 * i], &row[2 * i + 1]);
+            row[i] = merkle_node_hash_by(by, &row[2 * i], &row[2 * i + 1]);
     return row[0];
 }
 
@@ -59,14 +84,14 @@ enum err merkle_edge_add(struct merkle_edge *edge, const struct sha256 *leaf_has
         enum err err = on_full(context, level, n / MERKLE_TILE - 1, edge->hashes[level]);
         if (err)
             return err;
-        hash = merkle_fold(edge->hashes[level], MERKLE_TILE);
+        hash = merkle_fold_by(edge->by, edge->hashes[level], MERKLE_TILE);
     }
     return ERR_OK;
 }
 
 struct sha256 merkle_edge_root(const struct merkle_edge *edge)
 {
-    struct sha256 root = merkle_empty_root();
+    struct sha256 root = merkle_empty_root_by(edge->by);
     bool is_first = true;
     /* the complete subtrees, from the smallest at the right to the largest at the left */
     for (uint32_t level = 0; level < MERKLE_LEVELS; level++) {
@@ -74,8 +99,8 @@ struct sha256 merkle_edge_root(const struct merkle_edge *edge)
         for (size_t width = 1; width <= n; width *= 2) {
             if (!(n & width))
                 continue;
-            struct sha256 subtree = merkle_fold(&edge->hashes[level][n & ~(2 * width - 1)], width);
-            root = is_first ? subtree : merkle_node_hash(&subtree, &root);
+            struct sha256 subtree = merkle_fold_by(edge->by, &edge->hashes[level][n & ~(2 * width - 1)], width);
+            root = is_first ? subtree : merkle_node_hash_by(edge->by, &subtree, &root);
             is_first = false;
         }
     }
@@ -97,7 +122,7 @@ static enum err subtree_root(struct merkle_source *source, uint32_t height, uint
     size_t n = (size_t)1 << (height % 8);
     enum err err = source->read(source, level, first >> (8 * level), n, hashes);
     if (!err)
-        *ret_root = merkle_fold(hashes, n);
+        *ret_root = merkle_fold_by(source->by, hashes, n);
     return err;
 }
 
@@ -116,7 +141,7 @@ static enum err range_root(struct merkle_source *source, uint64_t from, uint64_t
         if (err)
             return err;
         end -= width;
-        root = is_first ? subtree : merkle_node_hash(&subtree, &root);
+        root = is_first ? subtree : merkle_node_hash_by(source->by, &subtree, &root);
         is_first = false;
     }
     *ret_root = root;
@@ -180,6 +205,12 @@ enum err merkle_prove_consistency(struct merkle_source *source, uint64_t first, 
 bool merkle_check_inclusion(
     const struct merkle_proof *proof, uint64_t index, uint64_t size, const struct sha256 *leaf_hash, const struct sha256 *root)
 {
+    return merkle_check_inclusion_by(MERKLE_SHA256, proof, index, size, leaf_hash, root);
+}
+
+bool merkle_check_inclusion_by(enum merkle_hash by, const struct merkle_proof *proof, uint64_t index, uint64_t size,
+    const struct sha256 *leaf_hash, const struct sha256 *root)
+{
     if (index >= size)
         return false;
     uint64_t at = index, last = size - 1;
@@ -188,13 +219,13 @@ bool merkle_check_inclusion(
         if (last == 0)
             return false;
         if (at % 2 == 1 || at == last) {
-            hash = merkle_node_hash(&proof->hashes[i], &hash);
+            hash = merkle_node_hash_by(by, &proof->hashes[i], &hash);
             while (at % 2 == 0 && at != 0) {
                 at /= 2;
                 last /= 2;
             }
         } else {
-            hash = merkle_node_hash(&hash, &proof->hashes[i]);
+            hash = merkle_node_hash_by(by, &hash, &proof->hashes[i]);
         }
         at /= 2;
         last /= 2;

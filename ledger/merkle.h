@@ -14,6 +14,14 @@
 #define MERKLE_LEVELS 8     /* 256^8 leaves fill 64 bits */
 #define MERKLE_PROOF_MAX 64 /* hashes of a proof: one for each bit of a size */
 
+/* The tree's hash function: RFC 6962 has SHA-256, and so has all that does not say otherwise; the parallel log (ledger/sm_log.h) has SM3.
+ * Both have 32 bytes, and a struct sha256 holds either. */
+enum merkle_hash { MERKLE_SHA256 = 0, MERKLE_SM3 };
+
+struct sha256 merkle_leaf_hash_by(enum merkle_hash by, struct str leaf);
+struct sha256 merkle_node_hash_by(enum merkle_hash by, const struct sha256 *left, const struct sha256 *right);
+struct sha256 merkle_empty_root_by(enum merkle_hash by);
+struct sha256 merkle_fold_by(enum merkle_hash by, const struct sha256 *hashes, size_t n);
 struct sha256 merkle_leaf_hash(struct str leaf);                                       /* SHA-256(0x00 || leaf) */
 struct sha256 merkle_node_hash(const struct sha256 *left, const struct sha256 *right); /* SHA-256(0x01 || left || right) */
 struct sha256 merkle_empty_root(void);                                                 /* SHA-256 of nothing */
@@ -25,6 +33,7 @@ static inline uint64_t merkle_level_size(uint64_t size, uint32_t level)
 
 /* ---- the right edge: what a growing tree needs of itself ---- */
 struct merkle_edge {
+    enum merkle_hash by;
     uint64_t size; /* leaves */
     /* of each level the last tile, as far as it is filled: merkle_level_size() % 256 hashes; what lies behind is stale */
     struct sha256 hashes[MERKLE_LEVELS][MERKLE_TILE];
@@ -39,6 +48,7 @@ struct sha256 merkle_edge_root(const struct merkle_edge *edge);
 
 /* ---- proofs ---- */
 struct merkle_source {
+    enum merkle_hash by;
     /* `n` hashes of `level` from number `first` on, all in one tile; any error is passed on */
     enum err (*read)(struct merkle_source *source, uint32_t level, uint64_t first, size_t n, struct sha256 *ret_hashes);
 };
@@ -56,6 +66,8 @@ enum err merkle_prove_consistency(struct merkle_source *source, uint64_t from, u
 /* RFC 9162 §2.1.3.2: does the proof lead from the leaf at `index` to `root` of a tree of `size`? */
 bool merkle_check_inclusion(
     const struct merkle_proof *proof, uint64_t index, uint64_t size, const struct sha256 *leaf_hash, const struct sha256 *root) MUST_CHECK;
+bool merkle_check_inclusion_by(enum merkle_hash by, const struct merkle_proof *proof, uint64_t index, uint64_t size,
+    const struct sha256 *leaf_hash, const struct sha256 *root) MUST_CHECK;
 /* RFC 9162 §2.1.4.2: is the tree of `from` leaves a beginning of the tree of `size`? */
 bool merkle_check_consistency(
     const struct merkle_proof *proof, uint64_t from, uint64_t size, const struct sha256 *from_root, const struct sha256 *root) MUST_CHECK;

@@ -70,37 +70,51 @@ bool note_is_key_name(struct str name)
 
 /* ---- keys ---- */
 
-enum err note_key_id(struct str name, enum note_type type, const uint8_t public_key[32], uint32_t *ret_id)
+/* A key as it stands in a vkey and in what its id is made of: the type's byte, with SM2 its name, the key. */
+static void put_key(enum note_type type, const uint8_t *public_key, struct buf *out)
+{
+    buf_append_byte(out, (char)type);
+    if (type == NOTE_SM2)
+        buf_append_c(out, NOTE_SM2_NAME);
+    buf_append(out, public_key, type == NOTE_SM2 ? 65 : 32);
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+enum err note_key_id(struct str name, enum note_type type, const uint8_t *public_key, uint32_t *ret_id)
 {
     struct buf bytes;
     buf_init(&bytes, NOTE_MAX);
     buf_append_str(&bytes, name);
     buf_append_byte(&bytes, '\n');
-    buf_append_byte(&bytes, (char)type);
-    buf_append(&bytes, public_key, 32);
+    put_key(type, public_key, &bytes);
     enum err err = bytes.err;
-    if (!err) {
-        struct sha256 hash = crypto_sha256(buf_str(&bytes));
-        *ret_id = (uint32_t)hash.bytes[0] << 24 | (uint32_t)hash.bytes[1] << 16 | (uint32_t)hash.bytes[2] << 8 | hash.bytes[3];
-    }
+    if (!err)
+        *ret_id = get_u32(crypto_sha256(buf_str(&bytes)).bytes);
     buf_finish(&bytes);
     return err;
 }
 
-static enum err write_vkey(struct str name, enum note_type type, const uint8_t public_key[32], struct buf *out)
+static enum err write_vkey(struct str name, enum note_type type, const uint8_t *public_key, struct buf *out)
 {
     uint32_t id;
-    uint8_t key[33] = {(uint8_t)type};
+    struct buf key;
     if (!note_is_key_name(name))
         return ERR_RANGE;
     enum err err = note_key_id(name, type, public_key, &id);
     if (err)
         return err;
-    memcpy(key + 1, public_key, 32);
+    buf_init(&key, 256);
+    put_key(type, public_key, &key);
     buf_append_str(out, name);
     buf_printf(out, "+%08" PRIx32 "+", id);
-    crypto_base64((struct str){(const char *)key, sizeof key}, out);
-    return out->err;
+    crypto_base64(buf_str(&key), out);
+    err = key.err;
+    buf_finish(&key);
+    return err ? err : out->err;
 }
 
 enum err note_vkey_write(struct str name, const uint8_t public_key[32], struct buf *out)
@@ -113,21 +127,34 @@ enum err note_witness_vkey_write(struct str name, const uint8_t public_key[32], 
     return write_vkey(name, NOTE_WITNESS, public_key, out);
 }
 
-/* The Base64 part of a vkey: the type's byte, then the key. */
-static enum err parse_key_bytes(struct str base64, enum note_type type, uint8_t ret_key[32], struct diag *diag)
+enum err note_sm2_vkey_write(struct str name, const struct sign_key *key, struct buf *out)
 {
+    struct sign_public public_key;
+    sign_key_public(key, &public_key);
+    return public_key.algorithm == SIGN_SM2 ? write_vkey(name, NOTE_SM2, public_key.bytes, out) : ERR_UNSUPPORTED;
+}
+
+/* The Base64 part of a vkey: the type's byte, then the key. A log's key may be either of the two; *type becomes what it is. */
+static enum err parse_key_bytes(struct str base64, enum note_type *type, uint8_t ret_key[SIGN_PUBLIC_MAX], struct diag *diag)
+{
+    static const struct str sm2 = STR_INIT("\xff" NOTE_SM2_NAME);
     struct buf bytes;
     buf_init(&bytes, 4096); /* keys of other types may be longer */
     enum err err = base64.len <= 4096 ? crypto_unbase64(base64, &bytes) : ERR_SYNTAX;
+    struct str key = buf_str(&bytes);
+    if (!err && *type == NOTE_LOG && str_starts_with(key, sm2))
+        *type = NOTE_SM2;
+    size_t head = *type == NOTE_SM2 ? sm2.len : 1, wanted = *type == NOTE_SM2 ? 65 : 32;
     if (err)
         diag_set(diag, err, NULL, 0, "the verifier key's last part is not Base64");
-    else if (bytes.len == 0 || bytes.ptr[0] != (char)type)
-        err = diag_set(diag, ERR_UNSUPPORTED, NULL, 0, "the verifier key is not of type %d, %s", (int)type,
-            type == NOTE_LOG ? "a log's (Ed25519), the only one known here" : "a witness's (Ed25519 cosignatures)");
-    else if (bytes.len != 33)
-        err = diag_set(diag, ERR_SYNTAX, NULL, 0, "an Ed25519 key has 32 bytes; this one has %zu", bytes.len - 1);
+    else if (key.len == 0 || (*type != NOTE_SM2 && key.ptr[0] != (char)*type))
+        err = diag_set(diag, ERR_UNSUPPORTED, NULL, 0, "the verifier key is not of type %d, %s", (int)*type,
+            *type == NOTE_LOG ? "a log's (Ed25519), nor of SM2's, the only ones known here" : "a witness's (Ed25519 cosignatures)");
+    else if (key.len - head != wanted)
+        err = diag_set(diag, ERR_SYNTAX, NULL, 0, "an %s key has %zu bytes; this one has %zu", wanted == 32 ? "Ed25519" : "SM2", wanted,
+            key.len - head);
     else
-        memcpy(ret_key, bytes.ptr + 1, 32);
+        memcpy(ret_key, key.ptr + head, wanted);
     buf_finish(&bytes);
     return err;
 }
@@ -143,12 +170,12 @@ static enum err parse_vkey(struct str vkey, enum note_type type, struct note_ver
         return diag_set(diag, ERR_SYNTAX, NULL, 0, "the verifier key's name is empty or holds a space");
     if (id_text.len != 8 || crypto_unhex(id_text, id_bytes, sizeof id_bytes))
         return diag_set(diag, ERR_SYNTAX, NULL, 0, "the verifier key's id is not 8 hexadecimal digits");
-    enum err err = parse_key_bytes(key_text, type, verifier.key, diag);
+    enum err err = parse_key_bytes(key_text, &verifier.type, verifier.key, diag);
     if (!err)
-        err = note_key_id(verifier.name, type, verifier.key, &verifier.id);
+        err = note_key_id(verifier.name, verifier.type, verifier.key, &verifier.id);
     if (err)
         return err;
-    uint32_t id = (uint32_t)id_bytes[0] << 24 | (uint32_t)id_bytes[1] << 16 | (uint32_t)id_bytes[2] << 8 | id_bytes[3];
+    uint32_t id = get_u32(id_bytes);
     if (id != verifier.id)
         return diag_set(
             diag, ERR_CRYPTO, NULL, 0, "the verifier key's id %08" PRIx32 " is not that of its name and key, %08" PRIx32, id, verifier.id);
@@ -183,23 +210,42 @@ static void put_line(struct str name, const uint8_t *bytes, size_t len, struct b
     buf_append_byte(out, '\n');
 }
 
-enum err note_sign(struct str text, struct str name, const struct crypto_key *key, struct buf *out)
+/* The note of a text with one signature. */
+static enum err write_note(
+    struct str text, struct str name, enum note_type type, const uint8_t *public_key, const uint8_t signature[64], struct buf *out)
 {
-    uint8_t public_key[32], bytes[4 + 64];
+    uint8_t bytes[4 + 64];
     uint32_t id;
-    if (!note_is_key_name(name) || !str_ends_with(text, STR("\n")))
-        return ERR_RANGE;
-    crypto_key_public(key, public_key);
-    enum err err = note_key_id(name, NOTE_LOG, public_key, &id);
-    if (!err)
-        err = crypto_sign(key, text, bytes + 4);
+    enum err err = note_key_id(name, type, public_key, &id);
     if (err)
         return err;
     put_u32(id, bytes);
+    memcpy(bytes + 4, signature, 64);
     buf_append_str(out, text);
     buf_append_byte(out, '\n');
     put_line(name, bytes, sizeof bytes, out);
     return out->err;
+}
+
+enum err note_sign(struct str text, struct str name, const struct crypto_key *key, struct buf *out)
+{
+    uint8_t public_key[32], signature[64];
+    if (!note_is_key_name(name) || !str_ends_with(text, STR("\n")))
+        return ERR_RANGE;
+    crypto_key_public(key, public_key);
+    enum err err = crypto_sign(key, text, signature);
+    return err ? err : write_note(text, name, NOTE_LOG, public_key, signature, out);
+}
+
+enum err note_sign_sm2(struct str text, struct str name, const struct sign_key *key, struct buf *out)
+{
+    struct sign_public public_key;
+    uint8_t signature[SIGN_SIGNATURE_LEN];
+    sign_key_public(key, &public_key);
+    if (!note_is_key_name(name) || !str_ends_with(text, STR("\n")) || public_key.algorithm != SIGN_SM2)
+        return ERR_RANGE;
+    enum err err = sign_make(key, text, signature);
+    return err ? err : write_note(text, name, NOTE_SM2, public_key.bytes, signature, out);
 }
 
 /* What a witness signs: when, and the whole text. */
@@ -257,11 +303,6 @@ static bool has_control_bytes(struct str note)
     return false;
 }
 
-static uint32_t get_u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 /* The signature proper, without its key id. ERR_CRYPTO. */
 static enum err check_signature(
     const struct note_verifier *verifier, struct str text, const uint8_t *signature, size_t len, int64_t *ret_time_s)
@@ -269,6 +310,12 @@ static enum err check_signature(
     if (verifier->type == NOTE_LOG) {
         *ret_time_s = 0;
         return len == 64 ? crypto_verify(verifier->key, text, signature) : ERR_CRYPTO;
+    }
+    if (verifier->type == NOTE_SM2) {
+        struct sign_public public_key = {.algorithm = SIGN_SM2, .len = 65};
+        memcpy(public_key.bytes, verifier->key, 65);
+        *ret_time_s = 0;
+        return len == SIGN_SIGNATURE_LEN ? sign_check(&public_key, text, signature) : ERR_CRYPTO;
     }
     if (len != COSIGNATURE_LENGTH || signature[0] > 0x7f) /* the time has 63 bits */
         return ERR_CRYPTO;

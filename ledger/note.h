@@ -16,34 +16,41 @@
 #include "base/buf.h"
 #include "base/crypto.h"
 #include "base/diag.h"
+#include "base/sign.h"
 
 #define NOTE_MAX (1u << 20)     /* bytes of a note; far over any checkpoint with its cosignatures */
 #define NOTE_SIGNATURES_MAX 100 /* the specification asks for at least 16 */
 
-enum note_type { NOTE_LOG = 1, NOTE_WITNESS = 4 }; /* the signature types of C2SP signed-note */
+/* The signature types of C2SP signed-note. 0xff is for those without a number: behind it stand NOTE_SM2_NAME and the 65 bytes of the point.
+ */
+enum note_type { NOTE_LOG = 1, NOTE_WITNESS = 4, NOTE_SM2 = 0xff };
+#define NOTE_SM2_NAME "SM2 with SM3, citybrain"
 
 struct note_verifier {
     struct str name; /* borrowed from the text that was parsed */
     uint32_t id;
     enum note_type type;
-    uint8_t key[32];
+    uint8_t key[SIGN_PUBLIC_MAX]; /* 32 bytes; 65 with NOTE_SM2 */
 };
 
 /* The first four bytes of SHA-256(name || "\n" || type || public key). ERR_NO_MEMORY. */
-enum err note_key_id(struct str name, enum note_type type, const uint8_t public_key[32], uint32_t *ret_id) MUST_CHECK;
+enum err note_key_id(struct str name, enum note_type type, const uint8_t *public_key, uint32_t *ret_id) MUST_CHECK;
 /* Not empty, UTF-8, without spaces of Unicode and without '+'. */
 bool note_is_key_name(struct str name);
-/* A log's key, "name+hex id+Base64(0x01 || key)". ERR_SYNTAX; ERR_UNSUPPORTED (not Ed25519); ERR_CRYPTO (the id is not the key's); told in
- * `diag`. */
+/* A log's key, "name+hex id+Base64(0x01 || key)", or a parallel log's. ERR_SYNTAX; ERR_UNSUPPORTED (neither Ed25519 nor SM2); ERR_CRYPTO
+ * (the id is not the key's); told in `diag`. */
 enum err note_verifier_parse(struct str vkey, struct note_verifier *ret_verifier, struct diag *diag) MUST_CHECK;
 /* The same of a witness's key, whose first byte is 0x04. */
 enum err note_witness_parse(struct str vkey, struct note_verifier *ret_verifier, struct diag *diag) MUST_CHECK;
 /* Appends the vkey text of a log. ERR_RANGE (no key name), ERR_NO_MEMORY, ERR_TOO_LARGE. */
 enum err note_vkey_write(struct str name, const uint8_t public_key[32], struct buf *out) MUST_CHECK;
+enum err note_sm2_vkey_write(struct str name, const struct sign_key *key, struct buf *out) MUST_CHECK;
 enum err note_witness_vkey_write(struct str name, const uint8_t public_key[32], struct buf *out) MUST_CHECK;
 
 /* Appends `text` (which ends with a newline) and its signature. ERR_RANGE, ERR_CRYPTO, ERR_NO_MEMORY, ERR_TOO_LARGE. */
 enum err note_sign(struct str text, struct str name, const struct crypto_key *key, struct buf *out) MUST_CHECK;
+/* The same with an SM2 key. */
+enum err note_sign_sm2(struct str text, struct str name, const struct sign_key *key, struct buf *out) MUST_CHECK;
 /* Appends one signature line to `out`: the witness `name` vouches for the checkpoint `text` as of `time_s` (POSIX seconds, not negative).
  */
 enum err note_cosign(struct str text, struct str name, const struct crypto_key *key, int64_t time_s, struct buf *out) MUST_CHECK;

@@ -24,7 +24,7 @@ enum err publisher_init(struct publisher *publisher, const struct publisher *wit
         buf_init(&publisher->answers[i].body, GATHER_ANSWER_MAX);
     gather_init(&publisher->gather, policy, builder->published);
     const struct note_verifier *log = policy_log(policy, builder->origin);
-    crypto_key_public(builder->key, public_key);
+    crypto_key_public(builder->key.ed25519, public_key);
     if (policy_has_logs(policy) && (!log || memcmp(log->key, public_key, sizeof public_key) != 0))
         return diag_set(diag, ERR_RANGE, NULL, 0,
             "the policy names other logs, or another key of this one; give it the line \"log VKEY\" with the key of /log/v1/vkey");

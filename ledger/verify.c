@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "ledger/policy.h"
 #include "ledger/proof.h"
+#include "ledger/sm_log.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -28,8 +29,9 @@ static enum err check(struct str leaf, struct str proof_text, const struct note_
     if (!str_equal(checkpoint.origin, verifier->name))
         return diag_set(diag, ERR_CRYPTO, NULL, 0, "the checkpoint is of log \"" STR_FORMAT "\", the key of \"" STR_FORMAT "\"",
             STR_ARG(checkpoint.origin), STR_ARG(verifier->name));
-    struct sha256 leaf_hash = merkle_leaf_hash(leaf);
-    if (!merkle_check_inclusion(&proof.inclusion, proof.index, checkpoint.size, &leaf_hash, &checkpoint.root))
+    enum merkle_hash by = verifier->type == NOTE_SM2 ? MERKLE_SM3 : MERKLE_SHA256;
+    struct sha256 leaf_hash = merkle_leaf_hash_by(by, leaf);
+    if (!merkle_check_inclusion_by(by, &proof.inclusion, proof.index, checkpoint.size, &leaf_hash, &checkpoint.root))
         return diag_set(diag, ERR_CRYPTO, NULL, 0,
             "the leaf is not entry %" PRIu64 " of the log's %" PRIu64 ": leaf, index or proof was changed", proof.index, checkpoint.size);
     *ret_index = proof.index;
@@ -171,35 +173,60 @@ void verify_receipt_file(const char *path, struct str vkey, const struct policy 
     buf_finish(&text);
 }
 
-enum err verify_write_receipt(struct ledger *ledger, uint64_t index, const uint8_t public_key[32], struct buf *out)
+/* Writes the parts as one file; each may have failed. */
+static enum err write_receipt(
+    struct str origin, uint64_t index, const struct buf *leaf, const struct buf *proof, const struct buf *vkey, struct buf *out)
 {
-    struct buf leaf, proof, text;
+    char name[320];
+    struct json_writer writer;
+    enum err err = leaf->err ? leaf->err : proof->err ? proof->err : vkey->err;
+    if (err)
+        return err;
+    if (!str_is_utf8(buf_str(leaf)))
+        return ERR_SYNTAX;
+    snprintf(name, sizeof name, STR_FORMAT "/%" PRIu64, STR_ARG(origin), index);
+    json_writer_init(&writer, out);
+    json_begin_object(&writer);
+    json_field_c(&writer, "receipt", name);
+    json_field_str(&writer, "leaf", buf_str(leaf));
+    json_field_str(&writer, "proof", buf_str(proof));
+    json_field_str(&writer, "vkey", buf_str(vkey));
+    json_end_object(&writer);
+    return out->err;
+}
+
+/* `public_key` NULL: of the parallel log. */
+static enum err gather_receipt(struct ledger *ledger, uint64_t index, const uint8_t *public_key, struct buf *out)
+{
+    struct sm_log *sm_log = public_key ? NULL : ledger_sm_log(ledger);
+    struct buf leaf, proof, vkey;
+    if (!public_key && !sm_log)
+        return ERR_NOT_FOUND;
     buf_init(&leaf, LEDGER_LEAF_MAX);
     buf_init(&proof, NOTE_MAX);
-    buf_init(&text, NOTE_MAX);
+    buf_init(&vkey, NOTE_MAX);
+    struct str origin = sm_log ? sm_log_origin(sm_log) : ledger_origin(ledger);
     enum err err = ledger_leaf(ledger, index, &leaf);
-    if (!err && !str_is_utf8(buf_str(&leaf)))
-        err = ERR_SYNTAX;
     if (!err)
-        err = ledger_proof(ledger, index, &proof);
+        err = sm_log ? sm_log_proof(sm_log, index, &proof) : ledger_proof(ledger, index, &proof);
+    if (sm_log && err == ERR_NOT_FOUND && leaf.len > 0)
+        err = ERR_BUSY; /* it is there, and will be under a checkpoint in a moment */
     if (!err)
-        err = ledger_vkey(ledger_origin(ledger), public_key, &text);
-    if (!err) {
-        char name[320];
-        struct json_writer writer;
-        struct str origin = ledger_origin(ledger);
-        snprintf(name, sizeof name, STR_FORMAT "/%" PRIu64, STR_ARG(origin), index);
-        json_writer_init(&writer, out);
-        json_begin_object(&writer);
-        json_field_c(&writer, "receipt", name);
-        json_field_str(&writer, "leaf", buf_str(&leaf));
-        json_field_str(&writer, "proof", buf_str(&proof));
-        json_field_str(&writer, "vkey", buf_str(&text));
-        json_end_object(&writer);
-        err = out->err;
-    }
+        err = sm_log ? sm_log_vkey(sm_log, &vkey) : ledger_vkey(origin, public_key, &vkey);
+    if (!err)
+        err = write_receipt(origin, index, &leaf, &proof, &vkey, out);
     buf_finish(&leaf);
     buf_finish(&proof);
-    buf_finish(&text);
+    buf_finish(&vkey);
     return err;
+}
+
+enum err verify_write_receipt(struct ledger *ledger, uint64_t index, const uint8_t public_key[32], struct buf *out)
+{
+    return gather_receipt(ledger, index, public_key, out);
+}
+
+enum err verify_write_sm_receipt(struct ledger *ledger, uint64_t index, struct buf *out)
+{
+    return gather_receipt(ledger, index, NULL, out);
 }

@@ -37,5 +37,7 @@ void verify_receipt_file(const char *path, struct str vkey, const struct policy 
 
 /* A receipt file for leaf `index`, appended to `out`. `public_key` is the log's. As ledger_proof(); ERR_SYNTAX: the leaf is not UTF-8. */
 enum err verify_write_receipt(struct ledger *ledger, uint64_t index, const uint8_t public_key[32], struct buf *out) MUST_CHECK;
+/* The same of the parallel log in SM3 and SM2. ERR_NOT_FOUND also when there is none. */
+enum err verify_write_sm_receipt(struct ledger *ledger, uint64_t index, struct buf *out) MUST_CHECK;
 
 #endif

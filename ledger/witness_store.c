@@ -148,6 +148,9 @@ enum err witness_store_add_log(struct witness_store *store, struct str vkey, str
     if (str_to_c(vkey, stored->vkey, sizeof stored->vkey))
         return diag_set(diag, ERR_SYNTAX, NULL, 0, "the log's verifier key is too long");
     enum err err = note_verifier_parse(str_from_c(stored->vkey), &log->key, diag);
+    if (!err && log->key.type != NOTE_LOG)
+        err = diag_set(
+            diag, ERR_UNSUPPORTED, NULL, 0, "the log's key is not Ed25519; the witness protocol knows logs of SHA-256 and Ed25519 only");
     for (size_t i = 0; i < store->n_logs && !err; i++)
         if (str_equal(store->logs[i].key.name, log->key.name))
             err = diag_set(diag, ERR_EXISTS, NULL, 0, "the log \"" STR_FORMAT "\" is given twice", STR_ARG(log->key.name));
