@@ -1,6 +1,6 @@
 /*
- * Both algorithms: what is signed is checked, what is altered is refused; keys through their texts; RFC 8032's first vector. SM2's
- * arithmetic is OpenSSL's; that our form of it is everybody's is shown with OpenSSL's own command in tests/contract.
+ * Both algorithms: what is signed is checked, what is altered is refused; keys through their texts; RFC 8032's first vector; an SM2
+ * signature that the openssl command made.
  */
 #include "base/crypto.h"
 #include "base/mem.h"
@@ -60,6 +60,21 @@ static void rfc_8032_vector_1(void **state)
     sign_key_destroy(key);
 }
 
+/* Made by `openssl pkeyutl -sign -rawin -digest sm3 -pkeyopt distid:1234567812345678` with a key of `openssl genpkey -algorithm SM2`. */
+static void an_sm2_signature_from_elsewhere(void **state)
+{
+    static const char public_text[] = "sm2:BJ7tjJkK9fomuftRA5yDVSeqAjhBluzu1MZpB0c32njouuAcS8i5NMfva8qiOHEuuNHAg3yXY93+AylzoosurQE=";
+    static const char hex[] =
+        "04b170ddbb857cf1bc0af46d1c53078fb2908ae93ccd79cd4d45d5bf6de6007b261e5bbce63673adfd2138d146228b7f92cc40a7a09e245f59"
+        "837c24d0ad90bd";
+    struct sign_public public_key;
+    uint8_t signature[SIGN_SIGNATURE_LEN];
+    assert_ok(sign_public_read(str_from_c(public_text), &public_key));
+    assert_ok(crypto_unhex(str_from_c(hex), signature, sizeof signature));
+    assert_ok(sign_check(&public_key, STR("citybrain contract v1\n{}"), signature));
+    assert_err(sign_check(&public_key, STR("citybrain contract v1\n[]"), signature), ERR_CRYPTO);
+}
+
 static void refuses_bad_keys(void **state)
 {
     static const char *const bad_public[] = {"", "ed25519", "ed25519:", "ed25519:AAAA", "rsa:AAAA",
@@ -83,6 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signs_and_refuses),
         cmocka_unit_test(rfc_8032_vector_1),
+        cmocka_unit_test(an_sm2_signature_from_elsewhere),
         cmocka_unit_test(refuses_bad_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
     &command_act,
     &command_check,
 
+    &command_contract,
     &command_verify,
     &command_witness,
     &command_decide,

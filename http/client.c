@@ -205,6 +205,17 @@ static int status_of(const struct transfer *transfer)
     return (int)status;
 }
 
+/* "name=value" of the newest Set-Cookie; left empty when there is none, or a longer one. */
+static void take_cookie(const struct transfer *transfer, char *out, size_t size)
+{
+    struct curl_header *header;
+    if (curl_easy_header(transfer->easy, "Set-Cookie", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return;
+    size_t len = strcspn(header->value, ";");
+    if (len < size)
+        memcpy(out, header->value, len);
+}
+
 enum err http_client_perform(const struct http_request *request, struct http_response *ret_response)
 {
     struct transfer *transfer;
@@ -219,6 +230,7 @@ enum err http_client_perform(const struct http_request *request, struct http_res
         err = err_from_curl(curl_easy_perform(transfer->easy), &transfer->body);
     if (!err) {
         *ret_response = (struct http_response){.status = status_of(transfer), .body = transfer->body};
+        take_cookie(transfer, ret_response->cookie, sizeof(ret_response->cookie));
         buf_init(&transfer->body, 0); /* the body is the caller's now */
     }
     transfer_destroy(transfer);

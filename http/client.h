@@ -24,7 +24,8 @@ struct http_request {
 
 struct http_response {
     int status;
-    struct buf body; /* the caller's buf_finish() */
+    struct buf body;  /* the caller's buf_finish() */
+    char cookie[160]; /* http_client_perform(): "name=value" of the answer's Set-Cookie, for who signs in; "": none */
 };
 
 /* Waits. ERR_UNAVAILABLE: nobody listens, or the connection broke; ERR_TIMEOUT; ERR_SYNTAX: not a URL of http or https; ERR_TOO_LARGE: an

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/sign.h"
 #include "base/test.h"
+#include "hub/contract_verify.h"
 #include "hub/desk.h"
 #include "hub/fake_door.h"
 
@@ -172,6 +173,72 @@ static void a_life(void **state)
     }
     assert_int_equal(json_integer_value(json_object_get(json, "today")), 2);
     json_decref(json);
+}
+
+/* ---- proven offline ---- */
+
+static char exported[200000];
+
+/* The contract in full with the receipt file of one of its steps, as `citybrain contract show --json` writes it. */
+static void export_with(const char *receipt)
+{
+    char path[100];
+    get(drafted, "police-manager");
+    size_t len = strlen(out) - 1; /* without the last brace */
+    memcpy(exported, out, len);
+    snprintf(path, sizeof path, "/log/v1/receipt/%s", strchr(receipt, '/') + 1);
+    int status = ask("GET", path, NULL, NULL);
+    for (int i = 0; i < 50 && status == 409; i++) {
+        usleep(100000);
+        status = ask("GET", path, NULL, NULL);
+    }
+    assert_int_equal(status, 200);
+    snprintf(exported + len, sizeof exported - len, ",\"receipt\":%s}", out);
+}
+
+static int proven(const char *from, const char *to, const struct sign_public *provider, const char *words)
+{
+    static char text[200000];
+    const char *at = from ? strstr(exported, from) : NULL;
+    if (from && !at)
+        fail_msg("\"%s\" does not stand in it", from);
+    if (at)
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - exported), exported, to, at + strlen(from));
+    else
+        snprintf(text, sizeof text, "%s", exported);
+    struct contract_verify verify = {.provider_key = provider};
+    contract_verify(str_from_c(text), &verify);
+    if (verify.result != 0 && !strstr(verify.diag.text, words))
+        fail_msg("\"%s\" was told as: %s", words, verify.diag.text);
+    return verify.result;
+}
+
+static void proven_offline(void **state)
+{
+    char agreed[100], suspended[100];
+    struct sign_public own, other;
+    agree();
+    snprintf(agreed, sizeof agreed, "%s", member("receipt"));
+    assert_int_equal(step(drafted, "suspend", "police-manager"), 200);
+    snprintf(suspended, sizeof suspended, "%s", member("receipt"));
+    assert_ok(hub_party_public(door.city.hub, STR("h/police"), &own));
+    assert_ok(hub_party_public(door.city.hub, STR("h/parking"), &other));
+    export_with(agreed);
+    assert_int_equal(proven(NULL, NULL, NULL, ""), 0);
+    assert_int_equal(proven(NULL, NULL, &own, ""), 0);
+    assert_int_equal(proven(NULL, NULL, &other, "not the one that its party declares"), 1);
+    assert_int_equal(
+        proven("\"content\":{\"consumer\":\"h/parking\"", "\"content\":{\"consumer\":\"h/count\"", NULL, "terms are not those"), 1);
+    assert_int_equal(proven("\"content\":{", "\"content\":{\"more\":1,", NULL, "terms are not those"), 1);
+    assert_int_equal(proven("\\\"state\\\":\\\"agreed\\\"", "\\\"state\\\":\\\"agreeD\\\"", NULL, ""), 1); /* in the leaf */
+    assert_int_equal(proven("\"receipt\":{", "\"receipts\":{", NULL, "no receipt"), 2);
+    assert_int_equal(proven("{\"contract\"", "[\"contract\"", NULL, "no contract in JSON"), 2);
+    export_with(suspended); /* signed, in the log, and yet not what brought it into force */
+    assert_int_equal(proven(NULL, NULL, NULL, "did not bring the contract into force"), 1);
+    draft();
+    assert_int_equal(step(drafted, "offer", "parking-manager"), 200);
+    export_with(member("receipt"));
+    assert_int_equal(proven(NULL, NULL, NULL, "did not bring the contract into force"), 1);
 }
 
 /* ---- who may do what ---- */
@@ -436,6 +503,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_life, make, finish),
+        cmocka_unit_test_setup_teardown(proven_offline, make, finish),
         cmocka_unit_test_setup_teardown(roles_and_doors, make, finish),
         cmocka_unit_test_setup_teardown(wrong_drafts, make, finish),
         cmocka_unit_test_setup_teardown(what_is_acknowledged_is_durable, make, finish),
