@@ -104,7 +104,7 @@ def documents():
     found = []
     for pattern in ("*.md", "docs/**/*.md", "bench/*.md", "city/**/*.md", "system/**/*.md", "scene/**/*.md", "cockpit/*.md", "tests/**/*.md"):
         found += glob.glob(pattern, root_dir=ROOT, recursive=True)
-    return sorted(set(found))
+    return sorted({path for path in found if "node_modules" not in path.split(os.sep)})  # others' documents are not ours to keep
 
 
 class Documents(unittest.TestCase):
