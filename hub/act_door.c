@@ -96,15 +96,14 @@ static void handle_act(struct http_exchange *x, void *context)
 {
     struct hub *hub = context;
     json_t *body;
+    struct str resource;
     if (http_body_json(x, &body))
         return;
-    struct acting *acting = arena_alloc_zero(http_arena(x), 1, sizeof *acting);
-    if (!acting || arena_printf(http_arena(x), &acting->act.resource, STR_FORMAT "/" STR_FORMAT "/" STR_FORMAT,
-                       STR_ARG(http_param(x, "area")), STR_ARG(http_param(x, "party")), STR_ARG(http_param(x, "name")))) {
-        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+    struct acting *acting = hub_door_begin(x, sizeof *acting, &resource);
+    if (!acting)
         return;
-    }
     struct hub_act *act = &acting->act;
+    act->resource = resource;
     const char *wrong = read_act(x, body, hub_resource_find(hub, act->resource), act);
     if (wrong) {
         http_reply_problem(x, 400, str_from_c(wrong), -1);

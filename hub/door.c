@@ -46,11 +46,14 @@ void hub_reply_refusal(struct http_exchange *x, const struct hub_refusal *refusa
     }
 }
 
-/* "area/party/name" of the path. */
-static enum err resource_name(struct http_exchange *x, struct str *ret_name)
+void *hub_door_begin(struct http_exchange *x, size_t size, struct str *ret_resource)
 {
-    return arena_printf(http_arena(x), ret_name, STR_FORMAT "/" STR_FORMAT "/" STR_FORMAT, STR_ARG(http_param(x, "area")),
-        STR_ARG(http_param(x, "party")), STR_ARG(http_param(x, "name")));
+    void *asking = arena_alloc_zero(http_arena(x), 1, size);
+    if (asking && !arena_printf(http_arena(x), ret_resource, STR_FORMAT "/" STR_FORMAT "/" STR_FORMAT, STR_ARG(http_param(x, "area")),
+                      STR_ARG(http_param(x, "party")), STR_ARG(http_param(x, "name"))))
+        return asking;
+    http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+    return NULL;
 }
 
 /* ---- POST /hub/v1/call/{area}/{party}/{name} ---- */
@@ -176,14 +179,14 @@ static void handle_call(struct http_exchange *x, void *context)
 {
     struct hub *hub = context;
     json_t *body;
+    struct str resource;
     if (http_body_json(x, &body))
         return;
-    struct calling *calling = arena_alloc_zero(http_arena(x), 1, sizeof *calling);
-    if (!calling || resource_name(x, &calling->call.resource)) {
-        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+    struct calling *calling = hub_door_begin(x, sizeof *calling, &resource);
+    if (!calling)
         return;
-    }
     struct hub_call *call = &calling->call;
+    call->resource = resource;
     const char *wrong = read_call(x, body, hub_resource_find(hub, call->resource), call);
     if (wrong) {
         http_reply_problem(x, 400, str_from_c(wrong), -1);
@@ -220,17 +223,16 @@ static void object_done(struct hub_object_get *get)
 
 static void handle_object(struct http_exchange *x, void *context)
 {
-    struct object_getting *getting = arena_alloc_zero(http_arena(x), 1, sizeof *getting);
-    struct str purpose = http_query(x, "purpose");
+    struct str resource, purpose = http_query(x, "purpose");
     if (str_is_empty(purpose)) {
         http_reply_problem(x, 400, STR("say what for: ?purpose=CODE"), -1);
         return;
     }
-    if (!getting || resource_name(x, &getting->get.resource)) {
-        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+    struct object_getting *getting = hub_door_begin(x, sizeof *getting, &resource);
+    if (!getting)
         return;
-    }
     getting->x = x;
+    getting->get.resource = resource;
     getting->get.party = http_identity(x)->party;
     getting->get.purpose = purpose;
     getting->get.loop = http_loop(x);
