@@ -379,42 +379,23 @@ enum err traci_add_vehicle(struct traci_client *client, const struct traci_depar
     return ERR_OK;
 }
 
-enum err traci_set_signal_state(struct traci_client *client, struct str signal, struct str state)
+enum err traci_set_signal(struct traci_client *client, struct str signal, uint8_t variable, struct value value)
 {
-    if (!has_room(client, signal.len + state.len + 64))
+    size_t len = value.type == VALUE_TEXT ? value.s.len : 0;
+    if (!has_room(client, signal.len + len + 64))
         return ERR_FULL;
-    size_t at = open_set(client, TRACI_SIGNAL, TRACI_SIGNAL_STATE, signal);
-    traci_write_text(&client->queue, state);
-    close_set(client, at);
-    return ERR_OK;
-}
-
-enum err traci_set_signal_phase(struct traci_client *client, struct str signal, int32_t phase)
-{
-    if (!has_room(client, signal.len + 64))
-        return ERR_FULL;
-    size_t at = open_set(client, TRACI_SIGNAL, TRACI_SIGNAL_SET_PHASE, signal);
-    traci_write_i32(&client->queue, phase);
-    close_set(client, at);
-    return ERR_OK;
-}
-
-enum err traci_set_signal_program(struct traci_client *client, struct str signal, struct str program)
-{
-    if (!has_room(client, signal.len + program.len + 64))
-        return ERR_FULL;
-    size_t at = open_set(client, TRACI_SIGNAL, TRACI_SIGNAL_SET_PROGRAM, signal);
-    traci_write_text(&client->queue, program);
-    close_set(client, at);
-    return ERR_OK;
-}
-
-enum err traci_set_signal_duration(struct traci_client *client, struct str signal, double left_s)
-{
-    if (!has_room(client, signal.len + 64))
-        return ERR_FULL;
-    size_t at = open_set(client, TRACI_SIGNAL, TRACI_SIGNAL_SET_DURATION, signal);
-    traci_write_f64(&client->queue, left_s);
+    size_t at = open_set(client, TRACI_SIGNAL, variable, signal);
+    switch (value.type) {
+    case VALUE_TEXT:
+        traci_write_text(&client->queue, value.s);
+        break;
+    case VALUE_INTEGER:
+        traci_write_i32(&client->queue, (int32_t)value.i);
+        break;
+    default:
+        assert(value.type == VALUE_REAL); /* a signal has no other values */
+        traci_write_f64(&client->queue, value.r);
+    }
     close_set(client, at);
     return ERR_OK;
 }

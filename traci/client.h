@@ -10,6 +10,7 @@
 #ifndef TRACI_CLIENT_H
 #define TRACI_CLIENT_H
 
+#include "base/value.h"
 #include "traci/codec.h"
 
 #define TRACI_QUEUE_MAX (4u << 20) /* bytes of commands that wait for the next step */
@@ -44,10 +45,9 @@ struct traci_departure {
     struct str lane, position, speed; /* as SUMO's departLane, departPos, departSpeed: "best", "random_free", "max" */
 };
 enum err traci_add_vehicle(struct traci_client *client, const struct traci_departure *departure) MUST_CHECK;
-enum err traci_set_signal_state(struct traci_client *client, struct str signal, struct str state) MUST_CHECK;
-enum err traci_set_signal_phase(struct traci_client *client, struct str signal, int32_t phase) MUST_CHECK;
-enum err traci_set_signal_program(struct traci_client *client, struct str signal, struct str program) MUST_CHECK;
-enum err traci_set_signal_duration(struct traci_client *client, struct str signal, double left_s) MUST_CHECK;
+/* `variable` is one of TRACI_SIGNAL_STATE and TRACI_SIGNAL_SET_PROGRAM (text), TRACI_SIGNAL_SET_PHASE (integer) and
+ * TRACI_SIGNAL_SET_DURATION (real, seconds); SUMO refuses a value of another type. */
+enum err traci_set_signal(struct traci_client *client, struct str signal, uint8_t variable, struct value value) MUST_CHECK;
 
 /* Sends what is queued, then steps to `until_s` (0: one step); `fn` gets the subscribed variables. */
 enum err traci_step(struct traci_client *client, double until_s, traci_variable_fn fn, void *context) MUST_CHECK;

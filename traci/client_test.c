@@ -181,18 +181,21 @@ static void a_signal_is_set_and_read(void **state)
     size_t n = strlen(text);
     char red[32] = {0};
     memset(red, 'r', n);
-    assert_ok(traci_set_signal_state(f->client, STR("A0"), str_from_c(red)));
+    assert_ok(traci_set_signal(f->client, STR("A0"), TRACI_SIGNAL_STATE, value_text(str_from_c(red))));
     assert_ok(traci_step(f->client, 0, watch, &ride));
     assert_ok(traci_get(f->client, TRACI_SIGNAL, TRACI_SIGNAL_STATE, STR("A0"), take_text, text));
     assert_string_equal(text, red);
-    assert_ok(traci_set_signal_program(f->client, STR("A0"), STR("0")));
-    assert_ok(traci_set_signal_phase(f->client, STR("A0"), 2));
-    assert_ok(traci_set_signal_duration(f->client, STR("A0"), 25));
+    assert_ok(traci_set_signal(f->client, STR("A0"), TRACI_SIGNAL_SET_PROGRAM, value_text(STR("0"))));
+    assert_ok(traci_set_signal(f->client, STR("A0"), TRACI_SIGNAL_SET_PHASE, value_integer(2)));
+    assert_ok(traci_set_signal(f->client, STR("A0"), TRACI_SIGNAL_SET_DURATION, value_real(25)));
     assert_ok(traci_step(f->client, 0, watch, &ride));
     int32_t phase;
     assert_ok(traci_get_i32(f->client, TRACI_SIGNAL, TRACI_SIGNAL_PHASE, STR("A0"), &phase));
     assert_int_equal(phase, 2);
     assert_int_equal(traci_n_refused(f->client), 0);
+    assert_ok(traci_set_signal(f->client, STR("A0"), TRACI_SIGNAL_SET_PHASE, value_text(STR("two")))); /* of another type */
+    assert_ok(traci_step(f->client, 0, watch, &ride));
+    assert_int_equal(traci_n_refused(f->client), 1);
 }
 
 static void sumo_dies(void **state)
