@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
     &command_run,
     &command_call,
     &command_act,
+    &command_query,
     &command_check,
 
     &command_contract,

@@ -64,6 +64,7 @@ struct sql_select {
     struct str source; /* the SQL after FROM, the department's own binding: "(SELECT "a", "b" FROM "vehicle")"; it gets the alias t */
     const struct sql_column *columns;
     const struct sql_condition *rows; /* NULL: all */
+    const struct sql_condition *also; /* the asker's own, beside `where`; NULL: none. Such a select has no shape */
     const struct sql_output *outputs; /* with an aggregate among them the plain ones are the GROUP BY */
     size_t n_outputs;
     const struct sql_constraint *where; /* all of them */

@@ -395,6 +395,11 @@ static void put_where(struct writer *w)
         put_condition(w, select->rows);
         before = " AND ";
     }
+    if (select->also) {
+        put(w, before);
+        put_condition(w, select->also);
+        before = " AND ";
+    }
     for (size_t i = 0; i < select->n_where && !w->err; i++) {
         put(w, before);
         put_constraint(w, &select->where[i]);
@@ -540,7 +545,7 @@ static bool is_usual_prefix(struct value value)
 size_t sql_shape(const struct sql_select *select, uint8_t out[SQL_SHAPE_MAX])
 {
     size_t n = 0;
-    if (3 * select->n_outputs + 4 * select->n_where + 3 * select->n_order + 4 > SQL_SHAPE_MAX)
+    if (select->also || 3 * select->n_outputs + 4 * select->n_where + 3 * select->n_order + 4 > SQL_SHAPE_MAX)
         return 0;
     out[n++] = (uint8_t)select->n_outputs;
     for (size_t i = 0; i < select->n_outputs; i++) {

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +86,13 @@ struct str http_remote_address(struct http_exchange *x)
     else if (address && address->sa_family == AF_INET6)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, text, sizeof(text));
     return arena_copy_str(&x->arena, str_from_c(text), &copy) ? STR_NONE : copy;
+}
+
+bool http_is_gone(const struct http_exchange *x)
+{
+    const union MHD_ConnectionInfo *info = x->mhd ? MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CONNECTION_FD) : NULL;
+    struct pollfd poll_fd = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+    return info && poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 const struct http_identity *http_identity(const struct http_exchange *x)

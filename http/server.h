@@ -123,6 +123,8 @@ struct str http_cookie(const struct http_exchange *x, const char *name); /* empt
 struct str http_cookie_find(struct str cookies, const char *name);       /* the same in a header's text; the first of a name counts */
 /* Who is connected, "192.0.2.7" or "2001:db8::7"; behind a proxy that is the proxy. Empty when it has gone. */
 struct str http_remote_address(struct http_exchange *x);
+/* Has the asker closed the connection? For replies that come later and cost much. */
+bool http_is_gone(const struct http_exchange *x);
 const struct http_identity *http_identity(const struct http_exchange *x);
 /* The body as JSON, owned by the exchange; replies 400 with the place by itself when it is not (then returns the error: just return). */
 enum err http_body_json(struct http_exchange *x, json_t **ret_json) MUST_CHECK;

@@ -136,6 +136,16 @@ void hub_object_drop(struct hub_entry *entry);
 /* ---- hub/call.c ---- */
 void hub_calls_resume(struct hub *hub); /* those that waited for a reservation */
 
+/* ---- hub/query.c ---- */
+enum err hub_queries_create(struct hub *hub) MUST_CHECK;
+void hub_queries_stop(struct hub *hub); /* those that run or wait are refused; joins the threads. While the systems still answer */
+void hub_queries_destroy(struct hub *hub);
+
+/* ---- hub/query_door.c: POST /hub/v1/query ---- */
+struct http_exchange;
+#define HUB_QUERY_BODY_MAX 65536
+void hub_query_handle(struct http_exchange *x, void *hub);
+
 /* ---- hub/source.c ---- */
 enum err hub_sources_create(struct hub *hub) MUST_CHECK;
 void hub_sources_destroy(struct hub *hub);

@@ -409,6 +409,8 @@ enum err hub_create(const struct hub_options *options, struct diag_list *diags, 
             strerror(errno));
     if (!err && !hub->is_check)
         err = hub_sources_create(hub);
+    if (!err && !hub->is_check)
+        err = hub_queries_create(hub);
     if (!err)
         err = load_city(hub, diags);
     if (!err && !hub->is_check)
@@ -470,6 +472,7 @@ void hub_stop(struct hub *hub)
     atomic_store(&hub->is_stopping, true);
     loop_timer_stop(&hub->tick);
     hub_calls_resume(hub); /* they are refused now */
+    hub_queries_stop(hub);
     for (struct hub_system *system = hub->systems; system; system = system->next) {
         if (system->system)
             system->ops->close(system->system);
@@ -485,6 +488,7 @@ void hub_destroy(struct hub *hub)
         if (loop_run_once(hub->loop, 10))
             break;
     hub_acts_close(hub);
+    hub_queries_destroy(hub);
     hub_quota_close(hub);
     if (hub->loop && !hub->is_check && loop_run_once(hub->loop, 0)) /* the writer's last tasks */
         log_write(LOG_WARNING, "hub", "the loop did not run", LOG_END);

@@ -76,6 +76,7 @@ struct hub_contract {
     struct sha256 hash;
     struct str leaf_head, leaf_middle, leaf_resource; /* ready pieces of an intent leaf (hub/leaf.c) */
     void *plan;                                       /* compiled by the connector; NULL: none */
+    _Atomic int64_t n_rows, n_rows_ms;                /* how many rows it grants, when that was counted (hub/query_fetch.c); 0: never */
     bool is_new;                                      /* its leaf is still to be written */
     struct hub_contract *_Atomic next_same;           /* of the same consumer and resource, by name */
     struct negotiate life;                            /* where it stands; the desk's, under its lock */
@@ -97,6 +98,7 @@ struct hub_desk {
 struct hub_epochs;  /* hub/epoch.c */
 struct hub_sources; /* hub/source.c */
 struct hub_acts;    /* hub/act_store.c */
+struct hub_queries; /* hub/query.c */
 
 struct hub {
     struct arena arena; /* everything loaded */
@@ -137,6 +139,7 @@ struct hub {
     struct hub_acts *acts; /* hub/act_store.h; NULL with check_only */
     struct hub_desk desk;
     bool is_demo;
+    struct hub_queries *queries;
     struct hub_entry *source_entry; /* AREA/hub/source */
     struct hub_entry *alert_entry;  /* AREA/hub/alert */
     struct db_writer *writer;       /* {data}/hub.sqlite; NULL with check_only */

@@ -44,6 +44,7 @@ struct hub_fetch {
     size_t n_outputs;
     const struct sql_constraint *where; /* all of them hold */
     size_t n_where;
+    const struct sql_condition *also; /* one more, typed over the same columns; NULL: none */
     const struct sql_order *order;
     size_t n_order;
     size_t n_rows_max;  /* one more is asked for, to know about truncation */

@@ -131,6 +131,7 @@ static struct sql_select select_of(const struct postgres_seen *seen, const struc
         .where = fetch->where,
         .n_where = fetch->n_where,
         .order = fetch->order,
+        .also = fetch->also,
         .n_order = fetch->n_order,
         .limit = (int64_t)fetch->n_rows_max + 1};
 }

@@ -52,6 +52,7 @@ struct sql_select sqlite_plan_select(const struct sqlite_plan *plan, const struc
         .source = plan->table->source,
         .columns = plan->table->resource->columns,
         .rows = plan->rows,
+        .also = fetch->also,
         .outputs = fetch->outputs,
         .n_outputs = fetch->n_outputs,
         .where = fetch->where,

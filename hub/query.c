@@ -1,0 +1,589 @@
+/*
+ * Queries: a few threads, a bounded line before them. Each takes one query at a time from its statement to its answer; the departments and
+ * the ledger answer to the thread's own loop.
+ */
+#include "hub/query_parts.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#define THREADS_MAX 4
+#define QUEUE_MAX 64        /* queries that wait; past it 429 */
+#define RESERVATION_MS 2000 /* a quota's reservation on disk takes a few ms */
+
+struct hub_queries {
+    struct hub *hub;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t wake;
+    struct query *first, **last;
+    size_t n_waiting, n_threads, n_idle;
+    bool is_stopping;
+    pthread_t threads[THREADS_MAX];
+};
+
+struct outcome {
+    struct hub_follow follow;
+};
+
+/* ---- deciding ---- */
+
+static void name_fields(struct query_table *table)
+{
+    table->is_decided = true;
+    if (table->read == 0) { /* count(*) and EXISTS read no field: decided as reading the first that is granted */
+        struct hub_contract *contract = hub_contract_first(table->query->hub, table->query->asked->party, table->name);
+        for (; contract; contract = contract->next_same)
+            if (str_equal(contract->purpose, table->query->asked->purpose) || !contract->next_same)
+                break;
+        table->used_ats[0] = contract->field_ats[0];
+        table->used[table->n_used++] = contract->terms.fields[0];
+        return;
+    }
+    for (size_t i = 0; i < table->n_columns; i++)
+        if (table->read >> i & 1) {
+            table->used_ats[table->n_used] = table->fields[i];
+            table->used[table->n_used++] = table->columns[i].name;
+        }
+}
+
+static enum err choose(struct query_table *table)
+{
+    struct query *query = table->query;
+    const struct decide_request request = {
+        .party = query->asked->party,
+        .resource = table->name,
+        .use = STR("query"),
+        .purpose = query->asked->purpose,
+        .fields = table->used,
+        .n_fields = table->n_used,
+        .subjects = DECIDE_NONE,
+    };
+    struct mono_time from = clock_mono(query->hub->clock);
+    for (;;) {
+        struct hub_refusal refusal = {0};
+        enum err err = hub_choose(query->hub, &request, STR_NONE, query->now, true, &table->contract, &refusal);
+        if (err == ERR_STATE && mono_ms_between(from, clock_mono(query->hub->clock)) < RESERVATION_MS) {
+            (void)!loop_run_once(query->loop, 5); /* the reservation is being written */
+            continue;
+        }
+        if (err == ERR_STATE)
+            return query_fail(query, ERR_BUSY, "the quota's reservation takes too long; try again");
+        if (err)
+            query->refusal = refusal;
+        return err;
+    }
+}
+
+/* Every resource that is used, or none: what was counted is given back. */
+static enum err decide_all(struct query *query)
+{
+    enum err err = ERR_OK;
+    size_t n_used = 0;
+    for (size_t i = 0; i < query->n_tables && !err; i++) {
+        struct query_table *table = &query->tables[i];
+        if (!table->is_used)
+            continue;
+        n_used++;
+        name_fields(table);
+        err = choose(table);
+    }
+    if (!err && n_used == 0)
+        return query_fail(
+            query, ERR_SYNTAX, "the statement reads no resource; name one in double quotes: SELECT … FROM \"area/party/name\"");
+    for (size_t i = 0; i < query->n_tables && err; i++)
+        if (query->tables[i].contract)
+            hub_quota_give_back(query->tables[i].contract, query->now);
+    return err;
+}
+
+/* ---- evidence ---- */
+
+static void intent_written(struct ledger_append *append)
+{
+    struct query_table *table = container_of(append, struct query_table, intent);
+    hub_work_end(table->query->hub);
+    table->is_intent_done = true;
+}
+
+/* {"fields":[…],"parameters":[…],"purpose":…,"resource":…,"sql":…} in RFC 8785 form. */
+static void write_request(const struct query_table *table, struct buf *out)
+{
+    const struct hub_query *asked = table->query->asked;
+    struct json_writer w;
+    json_writer_init(&w, out);
+    json_begin_object(&w);
+    json_key(&w, "fields");
+    json_begin_array(&w);
+    for (size_t i = 0; i < table->n_used; i++)
+        json_put_str(&w, table->used[i]);
+    json_end_array(&w);
+    json_key(&w, "parameters");
+    json_begin_array(&w);
+    for (size_t i = 0; i < asked->n_parameters; i++)
+        json_put_value(&w, asked->parameters[i]);
+    json_end_array(&w);
+    json_field_str(&w, "purpose", asked->purpose);
+    json_field_str(&w, "resource", table->name);
+    json_field_str(&w, "sql", asked->sql);
+    json_end_object(&w);
+}
+
+static enum err append_intent(struct query_table *table)
+{
+    struct query *query = table->query;
+    struct hub *hub = query->hub;
+    struct buf request;
+    buf_init(&request, 16 * HUB_QUERY_SQL_MAX);
+    write_request(table, &request);
+    const struct hub_intent intent = {
+        .contract = table->contract,
+        .use = "query",
+        .fields = table->used,
+        .n_fields = table->n_used,
+        .request = buf_str(&request),
+        .now = query->now,
+    };
+    enum err err = request.err ? request.err : hub_leaf_intent(hub, &intent, &table->leaf);
+    buf_finish(&request);
+    if (err)
+        return query_fail(query, err == ERR_TOO_LARGE ? ERR_RANGE : ERR_UNAVAILABLE, "no receipt can be written for this statement");
+    table->intent = (struct ledger_append){.leaf = {table->leaf.bytes, table->leaf.len}, .loop = query->loop, .done = intent_written};
+    hub_work_begin(hub);
+    err = ledger_append(hub->ledger, &table->intent);
+    if (err) {
+        hub_work_end(hub);
+        table->is_intent_done = true;
+        table->intent.err = err;
+        return query_fail(query, ERR_UNAVAILABLE, "no receipt can be written");
+    }
+    return ERR_OK;
+}
+
+/* Also when the query failed: a leaf that is being written borrows from here. */
+static void await_intents(struct query *query)
+{
+    for (size_t i = 0; i < query->n_tables; i++) {
+        struct query_table *table = &query->tables[i];
+        while (table->leaf.len && !table->is_intent_done)
+            (void)!loop_run_once(query->loop, 100);
+        if (table->leaf.len && table->intent.err)
+            query_fail(query, ERR_UNAVAILABLE, "no receipt can be written");
+    }
+}
+
+static void outcome_written(struct hub_follow *follow, enum err err)
+{
+    if (err)
+        log_write(LOG_ERROR, "hub", "an outcome could not be written", LOG_ERR(err), LOG_END);
+    mem_free(container_of(follow, struct outcome, follow));
+}
+
+static const char *status_text(enum err err)
+{
+    switch (err) {
+    case ERR_OK:
+        return "ok";
+    case ERR_TIMEOUT:
+        return "timeout";
+    case ERR_TOO_LARGE:
+        return "too_large";
+    case ERR_BUSY:
+        return "busy";
+    case ERR_CANCELLED:
+        return "cancelled";
+    case ERR_UNAVAILABLE:
+        return "unavailable";
+    default:
+        return "failed";
+    }
+}
+
+static void tell_outcome(const struct query_table *table)
+{
+    const struct query *query = table->query;
+    struct hub *hub = query->hub;
+    enum err failed = query->refusal.err;
+    const struct hub_outcome about = {
+        .intent = table->intent.index,
+        .n_rows = table->n_fetched,
+        .answer = failed ? STR("") : str_slice(buf_str(&query->json), query->rows_from, query->rows_to - query->rows_from),
+        .status = status_text(failed),
+        .duration_us = (clock_mono(hub->clock).ns - query->started.ns) / 1000,
+        .now = clock_wall(hub->clock),
+    };
+    struct outcome *outcome = mem_alloc_zero(1, sizeof *outcome);
+    if (!outcome) {
+        log_write(LOG_ERROR, "hub", "an outcome could not be written", LOG_ERR(ERR_NO_MEMORY), LOG_END);
+        return;
+    }
+    outcome->follow.finished = outcome_written;
+    enum err err = hub_leaf_outcome(hub, &about, &outcome->follow.leaf);
+    if (err)
+        outcome_written(&outcome->follow, err);
+    else
+        hub_follow_start(hub, &outcome->follow);
+}
+
+/* ---- the answer ---- */
+
+/* A column that comes straight from a field is told as a call tells it: times as RFC 3339, booleans as such. */
+static enum value_type told_type(sqlite3_stmt *statement, int at)
+{
+    const char *declared = sqlite3_column_decltype(statement, at);
+    return !declared                              ? VALUE_NULL
+           : strcmp(declared, "TIME_INT") == 0    ? VALUE_TIME
+           : strcmp(declared, "BOOLEAN_INT") == 0 ? VALUE_BOOLEAN
+                                                  : VALUE_NULL;
+}
+
+static void put_cell(struct json_writer *w, sqlite3_stmt *statement, int at, enum value_type told)
+{
+    struct value value = VALUE_NONE;
+    switch (sqlite3_column_type(statement, at)) {
+    case SQLITE_INTEGER:
+        value = (struct value){.type = told == VALUE_NULL ? VALUE_INTEGER : told, .i = sqlite3_column_int64(statement, at)};
+        break;
+    case SQLITE_FLOAT:
+        value = value_real(sqlite3_column_double(statement, at));
+        break;
+    case SQLITE_TEXT:
+        value = value_text((struct str){(const char *)sqlite3_column_text(statement, at), (size_t)sqlite3_column_bytes(statement, at)});
+        break;
+    case SQLITE_BLOB:
+        value = (struct value){.type = VALUE_BYTES, .s = {sqlite3_column_blob(statement, at), (size_t)sqlite3_column_bytes(statement, at)}};
+        break;
+    }
+    json_put_value(w, value);
+}
+
+/* `named` is the statement as it was asked: its columns' names and types. */
+static enum err write_rows(struct query *query, sqlite3_stmt *named, sqlite3_stmt *run, struct json_writer *w)
+{
+    int n = sqlite3_column_count(named), code = SQLITE_DONE;
+    enum value_type told[QUERY_COLUMNS_MAX];
+    json_begin_object(w);
+    json_key(w, "columns");
+    json_begin_array(w);
+    for (int i = 0; i < n; i++) {
+        told[i] = told_type(named, i);
+        json_put_c(w, sqlite3_column_name(named, i));
+    }
+    json_end_array(w);
+    json_key(w, "rows");
+    query->rows_from = query->json.len;
+    json_begin_array(w);
+    while (!query->json.err && (code = sqlite3_step(run)) == SQLITE_ROW) {
+        if (query->n_answer == HUB_QUERY_ROWS_MAX) {
+            query->is_truncated = true;
+            code = SQLITE_DONE;
+            break;
+        }
+        query->n_answer++;
+        json_begin_array(w);
+        for (int i = 0; i < n; i++)
+            put_cell(w, run, i, told[i]);
+        json_end_array(w);
+    }
+    json_end_array(w);
+    query->rows_to = query->json.len;
+    if (query->json.err)
+        return query_fail(query, query->json.err, "the answer is larger than %u MB; narrow the statement", HUB_QUERY_ANSWER_MAX >> 20);
+    return code == SQLITE_DONE ? ERR_OK : query_engine_err(query, code);
+}
+
+static void write_rest(struct query *query, struct json_writer *w)
+{
+    char receipt[HUB_RECEIPT_MAX];
+    json_field_bool(w, "truncated", query->is_truncated);
+    json_key(w, "receipts");
+    json_begin_array(w);
+    for (size_t i = 0; i < query->n_tables; i++) {
+        const struct query_table *table = &query->tables[i];
+        if (!table->contract)
+            continue;
+        hub_receipt(query->hub, table->intent.index, receipt);
+        json_begin_object(w);
+        json_field_str(w, "contract", table->contract->name);
+        json_field_str(w, "resource", table->name);
+        json_field_c(w, "receipt", receipt);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    if (query->asked->is_explain) {
+        json_key(w, "explain");
+        json_begin_array(w);
+        for (size_t i = 0; i < query->n_parts; i++) {
+            json_begin_object(w);
+            json_field_str(w, "resource", query->parts[i].table->name);
+            json_field_str(w, "asked", query->parts[i].text);
+            json_field_i64(w, "round_trips", (int64_t)query->parts[i].n_trips);
+            json_field_i64(w, "rows", (int64_t)query->parts[i].n_rows);
+            json_end_object(w);
+        }
+        json_end_array(w);
+    }
+    json_end_object(w);
+}
+
+/* ---- one query, on its thread ---- */
+
+static enum err run_statement(struct query *query, sqlite3_stmt *named, sqlite3_stmt *run, struct json_writer *w)
+{
+    enum err err = query_engine_bind(query, run);
+    return err ? err : write_rows(query, named, run, w);
+}
+
+/* How large each table of a join is decides which one drives it. */
+static enum err estimate(struct query *query)
+{
+    size_t n_used = 0;
+    for (size_t i = 0; i < query->n_tables; i++)
+        n_used += query->tables[i].is_used;
+    for (size_t i = 0; i < query->n_tables && n_used > 1; i++)
+        if (query->tables[i].is_used)
+            query_estimate(&query->tables[i]);
+    return query->refusal.err;
+}
+
+/* Over rows, with their order and limit pushed where SQLite says that they can be; without, when it shows that they cannot. */
+static enum err run_rows(struct query *query, sqlite3_stmt *named, struct json_writer *w)
+{
+    sqlite3_stmt *run = NULL;
+    enum err err = query_engine_prepare(query, query->asked->sql, &run);
+    if (!err)
+        err = run_statement(query, named, run, w);
+    sqlite3_finalize(run);
+    if (!query->needs_all || err != ERR_STATE)
+        return err;
+    query->refusal = (struct hub_refusal){0};
+    query->n_answer = 0;
+    buf_reset(&query->json);
+    json_writer_init(w, &query->json);
+    err = query_engine_prepare(query, query->asked->sql, &run);
+    if (!err)
+        err = run_statement(query, named, run, w);
+    sqlite3_finalize(run);
+    return err;
+}
+
+static enum err execute(struct query *query, sqlite3_stmt *named, struct json_writer *w)
+{
+    struct query_grouping grouping;
+    sqlite3_stmt *run = NULL;
+    bool is_group;
+    enum err err = query_group_recognise(query, &grouping, &is_group);
+    if (!err && is_group) {
+        err = query_group_fetch(query, &grouping);
+        if (!err)
+            err = query_engine_prepare(query, grouping.sql, &run);
+        if (!err)
+            err = run_statement(query, named, run, w);
+        sqlite3_finalize(run);
+    } else if (!err) {
+        err = estimate(query);
+        if (!err)
+            err = run_rows(query, named, w);
+    }
+    return err;
+}
+
+static enum err work(struct query *query, struct json_writer *w)
+{
+    sqlite3_stmt *named = NULL;
+    if (query_is_over(query))
+        return query_engine_err(query, SQLITE_INTERRUPT);
+    enum err err = query_engine_open(query);
+    if (!err)
+        err = query_engine_prepare(query, query->asked->sql, &named);
+    if (!err)
+        err = query_engine_bind(query, named); /* are all parameters given? */
+    if (!err)
+        err = decide_all(query);
+    for (size_t i = 0; i < query->n_tables && !err; i++)
+        if (query->tables[i].contract)
+            err = append_intent(&query->tables[i]);
+    if (!err)
+        err = execute(query, named, w);
+    sqlite3_finalize(named);
+    return err;
+}
+
+static void release(struct query *query)
+{
+    for (struct query_set *set = query->sets, *next; set; set = next) {
+        next = set->next;
+        mem_free(set->entries);
+        mem_free(set->keys);
+        mem_free(set->rowids);
+        mem_free(set);
+    }
+    for (struct query_batch *batch = query->batches; batch; batch = batch->next)
+        rows_release(batch->rows);
+    arena_finish(&query->arena);
+    buf_finish(&query->json);
+    mem_free(query);
+}
+
+static void done_task(struct loop_task *task)
+{
+    struct query *query = container_of(task, struct query, task);
+    query->asked->done(query->asked); /* it is the asker's again */
+    release(query);
+}
+
+/* To the asker's loop, which frees all. */
+static void hand_over(struct query *query)
+{
+    struct hub_query *asked = query->asked;
+    asked->refusal = query->refusal;
+    asked->json = query->refusal.err ? STR_NONE : buf_str(&query->json);
+    query->task.fn = done_task;
+    loop_post(asked->loop, &query->task);
+}
+
+static void run_query(struct query *query, struct loop *loop)
+{
+    struct json_writer w;
+    query->loop = loop;
+    query->started = clock_mono(query->hub->clock);
+    query->now = clock_wall(query->hub->clock);
+    json_writer_init(&w, &query->json);
+    enum err err = work(query, &w);
+    if (err)
+        query_fail(query, err, "%s", err_text(err));
+    await_intents(query); /* no byte of an answer before its receipts are durable */
+    query_engine_close(query);
+    if (!query->refusal.err) {
+        write_rest(query, &w);
+        if (query->json.err)
+            query_fail(query, query->json.err, "the answer is larger than %u MB; narrow the statement", HUB_QUERY_ANSWER_MAX >> 20);
+    }
+    for (size_t i = 0; i < query->n_tables; i++)
+        if (query->tables[i].leaf.len && !query->tables[i].intent.err)
+            tell_outcome(&query->tables[i]);
+    hand_over(query);
+}
+
+/* ---- threads ---- */
+
+static void *run_thread(void *context)
+{
+    struct hub_queries *queries = context;
+    struct loop *loop;
+    pthread_setname_np(pthread_self(), "query");
+    bool is_up = loop_create(queries->hub->clock, &loop) == ERR_OK;
+    pthread_mutex_lock(&queries->lock);
+    for (;;) {
+        queries->n_idle++;
+        while (!queries->first && !queries->is_stopping)
+            pthread_cond_wait(&queries->wake, &queries->lock);
+        queries->n_idle--;
+        struct query *query = queries->first;
+        if (!query)
+            break;
+        queries->first = query->next;
+        if (!queries->first)
+            queries->last = &queries->first;
+        queries->n_waiting--;
+        pthread_mutex_unlock(&queries->lock);
+        if (is_up) {
+            run_query(query, loop);
+        } else {
+            query_fail(query, ERR_NO_MEMORY, "no memory");
+            hand_over(query);
+        }
+        pthread_mutex_lock(&queries->lock);
+    }
+    pthread_mutex_unlock(&queries->lock);
+    if (is_up)
+        loop_destroy(loop);
+    return NULL;
+}
+
+/* Into the line; a thread more when all are busy. False: no room. */
+static bool enqueue(struct hub_queries *queries, struct query *query)
+{
+    pthread_mutex_lock(&queries->lock);
+    if (queries->n_idle <= queries->n_waiting && queries->n_threads < THREADS_MAX && !queries->is_stopping &&
+        pthread_create(&queries->threads[queries->n_threads], NULL, run_thread, queries) == 0)
+        queries->n_threads++;
+    bool has_room = queries->n_waiting < QUEUE_MAX && queries->n_threads > 0 && !queries->is_stopping;
+    if (has_room) {
+        query->next = NULL;
+        *queries->last = query;
+        queries->last = &query->next;
+        queries->n_waiting++;
+        pthread_cond_signal(&queries->wake);
+    }
+    pthread_mutex_unlock(&queries->lock);
+    return has_room;
+}
+
+enum err hub_queries_create(struct hub *hub)
+{
+    struct hub_queries *queries = mem_alloc_zero(1, sizeof *queries);
+    if (!queries)
+        return ERR_NO_MEMORY;
+    queries->hub = hub;
+    queries->last = &queries->first;
+    pthread_mutex_init(&queries->lock, NULL);
+    pthread_cond_init(&queries->wake, NULL);
+    hub->queries = queries;
+    return ERR_OK;
+}
+
+void hub_queries_stop(struct hub *hub)
+{
+    struct hub_queries *queries = hub->queries;
+    if (!queries)
+        return;
+    pthread_mutex_lock(&queries->lock);
+    queries->is_stopping = true; /* those that wait or run see hub->is_stopping, and are refused */
+    pthread_cond_broadcast(&queries->wake);
+    pthread_mutex_unlock(&queries->lock);
+    for (size_t i = 0; i < queries->n_threads; i++)
+        pthread_join(queries->threads[i], NULL);
+    queries->n_threads = 0;
+}
+
+void hub_queries_destroy(struct hub *hub)
+{
+    if (!hub->queries)
+        return;
+    pthread_mutex_destroy(&hub->queries->lock);
+    pthread_cond_destroy(&hub->queries->wake);
+    mem_free(hub->queries);
+    hub->queries = NULL;
+}
+
+void hub_query_start(struct hub *hub, struct hub_query *asked)
+{
+    struct query *query = mem_alloc_zero(1, sizeof *query);
+    if (!query) { /* nothing can be posted without memory; every other refusal comes later, on the loop */
+        asked->refusal = (struct hub_refusal){.err = ERR_NO_MEMORY};
+        asked->done(asked);
+        return;
+    }
+    query->hub = hub;
+    query->asked = asked;
+    arena_init(&query->arena, QUERY_ARENA_MAX);
+    buf_init(&query->json, HUB_QUERY_ANSWER_MAX);
+    asked->json = STR_NONE;
+    asked->refusal = (struct hub_refusal){0};
+    asked->hub_state = query;
+    if (asked->sql.len == 0 || asked->sql.len > HUB_QUERY_SQL_MAX || memchr(asked->sql.ptr, '\0', asked->sql.len))
+        query_fail(query, ERR_SYNTAX, "a statement has 1 to %d bytes and no NUL", HUB_QUERY_SQL_MAX);
+    else if (asked->n_parameters > HUB_QUERY_PARAMETERS_MAX)
+        query_fail(query, ERR_SYNTAX, "a statement has at most %d parameters", HUB_QUERY_PARAMETERS_MAX);
+    else if (atomic_load(&hub->is_stopping))
+        query_fail(query, ERR_UNAVAILABLE, "the hub is stopping");
+    else if (enqueue(hub->queries, query))
+        return;
+    else
+        query_fail(query, ERR_BUSY, "too many queries wait; try again");
+    hand_over(query);
+}
