@@ -247,13 +247,20 @@ static void sources_are_kept_by_party_and_name(void **state)
         value_text(STR("文一路")), value_text(STR("Wenyi Rd")), value_real(120.1), value_real(30.2), value_text(STR("fresh")),
         value_time(T0), value_time(T0), value_text(STR(""))};
     assert_ok(cockpit_board_source(f.board, row));
-    row[7] = value_text(STR("stale"));
-    assert_ok(cockpit_board_source(f.board, row));
     struct cockpit_snapshot *s = snapshot(&f, T0);
+    struct buf out = render(s, 1, view_sources);
+    assert_non_null(strstr(out.ptr, "\"detail\":null"));
+    buf_finish(&out);
+    cockpit_snapshot_release(s);
+    row[7] = value_text(STR("stale"));
+    row[10] = value_text(STR("value_type|colour|text"));
+    assert_ok(cockpit_board_source(f.board, row));
+    s = snapshot(&f, T0);
     assert_int_equal(s->n_sources, 1);
     assert_true(s->sources_changed);
-    struct buf out = render(s, 1, view_sources);
+    out = render(s, 1, view_sources);
     assert_non_null(strstr(out.ptr, "\"health\":\"stale\""));
+    assert_non_null(strstr(out.ptr, "\"detail\":{\"code\":\"value_type\",\"parameters\":[\"colour\",\"text\"]}"));
     assert_non_null(strstr(out.ptr, "\"zh\":\"文一路\""));
     buf_finish(&out);
     out = render(s, 2, view_sources);

@@ -211,6 +211,26 @@ void cockpit_view_ranking(const struct cockpit_snapshot *s, int area, size_t lim
     json_end_object(w);
 }
 
+/* A code and its parameters (hub/detail.h), which the screens say in their language; null when there is nothing to say. */
+static void put_detail(const char *text, struct json_writer *w)
+{
+    struct str code, parameters[HUB_DETAIL_PARAMETERS_MAX];
+    json_key(w, "detail");
+    if (!text[0]) {
+        json_put_null(w);
+        return;
+    }
+    size_t n = hub_detail_split(str_from_c(text), &code, parameters);
+    json_begin_object(w);
+    json_field_str(w, "code", code);
+    json_key(w, "parameters");
+    json_begin_array(w);
+    for (size_t i = 0; i < n; i++)
+        json_put_str(w, parameters[i]);
+    json_end_array(w);
+    json_end_object(w);
+}
+
 static void put_source(const struct cockpit_snapshot *s, const struct cockpit_source *source, struct json_writer *w)
 {
     static const char *const health[] = {"fresh", "stale", "down"};
@@ -227,7 +247,7 @@ static void put_source(const struct cockpit_snapshot *s, const struct cockpit_so
     json_field_c(w, "health", health[source->health]);
     json_field_i64(w, "last_heard", source->last_heard_ms);
     json_field_i64(w, "since", source->since_ms);
-    json_field_c(w, "detail", source->detail);
+    put_detail(source->detail, w);
     json_end_object(w);
 }
 

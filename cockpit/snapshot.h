@@ -26,7 +26,7 @@ struct cockpit_road { /* one named road in one area */
     int64_t n;
 };
 
-#define COCKPIT_SOURCE_DETAIL_MAX 120
+#define COCKPIT_SOURCE_DETAIL_MAX HUB_DETAIL_MAX
 
 struct cockpit_source {
     struct str party, source; /* borrowed from the board */

@@ -176,12 +176,15 @@ void hub_department_report(struct hub_department *department, enum hub_health he
     }
     wall = department->last_heard;
     pthread_mutex_unlock(&department->lock);
-    if (!is_same && (!is_first || health != HUB_FRESH))
+    if (!is_same && (!is_first || health != HUB_FRESH)) {
+        char english[HUB_DEPARTMENT_DETAIL_MAX + 100];
+        hub_detail_english(str_from_c(detail), english, sizeof english);
         log_write(health == HUB_FRESH ? LOG_NOTICE : LOG_WARNING, department->connector,
             health == HUB_FRESH   ? "the department is back"
             : health == HUB_STALE ? "the department answers with errors"
                                   : "the department is down",
-            LOG_STR("source", department->source), LOG_TEXT("detail", detail), LOG_END);
+            LOG_STR("source", department->source), LOG_TEXT("detail", english), LOG_END);
+    }
     if (is_due && !is_damped)
         tell(department, health, wall, detail);
 }

@@ -54,7 +54,7 @@ enum err hub_department_binding(const struct hub_department *department, const s
 /* ---- health ---- */
 /* Told to the hub when it changes and now and then; a change is logged. HUB_DOWN and back are told at once, HUB_STALE (single answers with
  * errors) at most once a second, and holds for a second against HUB_FRESH: a bad row among good ones does not flood the log. `detail` is
- * for people who look at the source. Any thread. */
+ * a code with parameters (hub/detail.h). Any thread. */
 void hub_department_report(struct hub_department *department, enum hub_health health, const char *detail);
 
 #endif

@@ -16,6 +16,7 @@
 #include "db/sql.h"
 #include "http/server.h"
 #include "hub/area.h"
+#include "hub/detail.h"
 #include "ledger/ledger.h"
 
 #define HUB_FIELDS_MAX                                                                                                                     \
@@ -147,7 +148,7 @@ struct hub_source {
     struct point place; /* 0, 0: nowhere on the map */
     enum hub_health health;
     struct wall_time last_heard; /* 0 ms: never */
-    struct str detail;           /* why, for people; no personal data */
+    struct str detail;           /* why: a code with parameters (hub/detail.h), empty when fresh; no personal data */
 };
 /* Any thread. Publishes when health changed, and at least every minute. */
 void hub_source_report(struct hub *hub, const struct hub_source *source);

@@ -42,11 +42,29 @@ static void report(struct hub_keep *keep, enum hub_health health, struct str det
     hub_source_report(keep->hub, &source);
 }
 
+static const char *detail_of(const struct hub_refusal *why)
+{
+    static const char *const rules[DECIDE_N_RULES] = {
+        [DECIDE_STATE] = HUB_DETAIL(rule_1),
+        [DECIDE_NOT_YET] = HUB_DETAIL(rule_2),
+        [DECIDE_OVER] = HUB_DETAIL(rule_3),
+        [DECIDE_NOT_FRESH] = HUB_DETAIL(rule_4),
+        [DECIDE_PER_SECOND] = HUB_DETAIL(rule_10),
+        [DECIDE_PER_DAY] = HUB_DETAIL(rule_11),
+        [DECIDE_PER_MONTH] = HUB_DETAIL(rule_12),
+    };
+    if (why->rule > 0 && why->rule < DECIDE_N_RULES && rules[why->rule])
+        return rules[why->rule];
+    return why->err == ERR_DENIED || why->err == ERR_NOT_FOUND ? HUB_DETAIL(no_contract)
+           : why->err == ERR_NO_MEMORY                         ? HUB_DETAIL(no_memory)
+                                                               : HUB_DETAIL(no_receipt);
+}
+
 /* ---- trying again ---- */
 
 static void begin_again(struct hub_keep *keep, const struct hub_refusal *why)
 {
-    report(keep, HUB_STALE, str_from_c(why->diag.text[0] ? why->diag.text : err_text(why->err)));
+    report(keep, HUB_STALE, str_from_c(detail_of(why)));
     if (loop_timer_start(keep->options.loop, &keep->retry, keep->pause_ms)) /* no memory for one timer: the process is at its end */
         log_write(LOG_ERROR, "hub", "a stream will not be begun again", LOG_STR("party", keep->options.party),
             LOG_STR("resource", keep->options.resource), LOG_END);

@@ -98,15 +98,17 @@ enum err postgres_read_connection(struct postgres_system *system, struct yaml_no
 /* The connection while a city is loaded, tried once. NULL: the department is down. */
 static PGconn *probe(struct postgres_system *system, struct diag_list *diags, enum err *ret_err)
 {
-    char detail[HUB_DEPARTMENT_DETAIL_MAX] = "";
+    char detail[HUB_DEPARTMENT_DETAIL_MAX] = "", english[HUB_DEPARTMENT_DETAIL_MAX];
     struct mono_time deadline = {clock_mono(system->department.clock).ns + POSTGRES_CONNECT_MS * INT64_C(1000000)};
     *ret_err = ERR_OK;
     if (system->probe || system->is_probed)
         return system->probe;
     system->is_probed = true;
     enum err err = postgres_session_open(system, NULL, deadline, detail, &system->probe);
-    if (err == ERR_DENIED)
-        *ret_err = yaml_error(yaml_get(system->department.root, "connection"), diags, err, "%s", detail);
+    if (err == ERR_DENIED) {
+        hub_detail_english(str_from_c(detail), english, sizeof english);
+        *ret_err = yaml_error(yaml_get(system->department.root, "connection"), diags, err, "%s", english);
+    }
     return system->probe;
 }
 

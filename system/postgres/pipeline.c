@@ -271,7 +271,7 @@ void postgres_send(struct postgres_connection *connection, struct postgres_run *
         sync(connection);
     if (err == ERR_UNAVAILABLE) {
         postgres_again(system, run);
-        postgres_drop(connection, "the connection to the database broke");
+        postgres_drop(connection, HUB_DETAIL(broken));
     } else if (err) {
         postgres_answer(system, run, err);
     }
@@ -309,15 +309,15 @@ static enum err meaning(const char *state, const char **ret_detail, bool *ret_is
         bool is_changed;
         const char *detail;
     } codes[] = {
-        {"57014", ERR_TIMEOUT, false, "a statement ran longer than its time"},
-        {"55P03", ERR_TIMEOUT, false, "a table is locked by the department's own work"},
+        {"57014", ERR_TIMEOUT, false, HUB_DETAIL(sql_slow)},
+        {"55P03", ERR_TIMEOUT, false, HUB_DETAIL(sql_locked)},
         {"22003", ERR_RANGE, false, NULL},
         {"22021", ERR_RANGE, false, NULL},
-        {"42501", ERR_UNAVAILABLE, true, "the role may not read a table that is declared"},
-        {"42", ERR_UNAVAILABLE, true, "a table is not as it is declared any more"},
-        {"0A000", ERR_UNAVAILABLE, true, "a table is not as it was any more"},
-        {"25006", ERR_UNAVAILABLE, false, "a binding tries to write, and is refused"},
-        {"53", ERR_UNAVAILABLE, false, "the database is short of memory, disk or connections"},
+        {"42501", ERR_UNAVAILABLE, true, HUB_DETAIL(sql_denied)},
+        {"42", ERR_UNAVAILABLE, true, HUB_DETAIL(sql_changed)},
+        {"0A000", ERR_UNAVAILABLE, true, HUB_DETAIL(sql_changed)},
+        {"25006", ERR_UNAVAILABLE, false, HUB_DETAIL(sql_writes)},
+        {"53", ERR_UNAVAILABLE, false, HUB_DETAIL(sql_short)},
     };
     *ret_is_changed = false;
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
@@ -326,7 +326,7 @@ static enum err meaning(const char *state, const char **ret_detail, bool *ret_is
             *ret_is_changed = codes[i].is_changed;
             return codes[i].err;
         }
-    *ret_detail = "the database refuses a statement";
+    *ret_detail = HUB_DETAIL(sql_refused);
     return ERR_UNAVAILABLE;
 }
 
@@ -348,7 +348,7 @@ static void failed(struct postgres_connection *connection, struct postgres_sent 
         return;
     enum err err = meaning(state, &words, &is_changed);
     if (words) {
-        snprintf(detail, sizeof detail, "%s (SQLSTATE %.5s)", words, state);
+        hub_detail_put(detail, sizeof detail, words, "%.5s", state);
         hub_department_report(&system->department, HUB_STALE, detail);
     }
     connection->is_leaving = connection->is_leaving || is_changed;
@@ -380,7 +380,7 @@ static void add_row(struct postgres_connection *connection, struct postgres_run 
             run->err = ERR_TOO_LARGE;
             return;
         } else if (!postgres_read_value(PQftype(result, (int)i), bytes, type, system->civil_zone, &values[i])) {
-            snprintf(detail, sizeof detail, "field \"" STR_FORMAT "\" of " STR_FORMAT " holds a value that is not of type %s",
+            hub_detail_put(detail, sizeof detail, HUB_DETAIL(field_value), STR_FORMAT "|" STR_FORMAT "|%s",
                 STR_ARG(select.columns[select.outputs[i].column].name), STR_ARG(run->plan->table->resource->name), value_type_name(type));
             hub_department_report(&system->department, HUB_STALE, detail);
             run->err = ERR_UNAVAILABLE;
@@ -428,7 +428,7 @@ static bool came(struct postgres_connection *connection, const PGresult *result,
 {
     struct postgres_sent *sent = head(connection);
     connection->n_silent = 0;
-    *ret_why = "the server speaks out of turn";
+    *ret_why = HUB_DETAIL(out_of_turn);
     switch (PQresultStatus(result)) {
     case PGRES_PIPELINE_SYNC:
         if (sent->step != POSTGRES_SYNC)
@@ -436,7 +436,7 @@ static bool came(struct postgres_connection *connection, const PGresult *result,
         take(connection);
         return true;
     case PGRES_SINGLE_TUPLE:
-        *ret_why = "the server sends more than it was asked for";
+        *ret_why = HUB_DETAIL(too_many);
         if (sent->run && !row_came(connection, sent->run, result)) {
             *ret_why = sent->run->err ? NULL : *ret_why; /* too large an answer is no fault of the server's */
             return false;
@@ -479,7 +479,7 @@ static bool read_results(struct postgres_connection *connection, const char **re
             return false;
     }
     const char *mode = PQparameterStatus(connection->pg, "default_transaction_read_only");
-    *ret_why = "the server has made the session one that writes";
+    *ret_why = HUB_DETAIL(session_writes);
     if (mode && strcmp(mode, "on") != 0)
         return false;
     for (PGnotify *notify = PQnotifies(connection->pg); notify; notify = PQnotifies(connection->pg))
@@ -498,7 +498,7 @@ void postgres_ready(void *context, uint32_t epoll_events)
         connection->n_silent += (size_t)n_readable;
     bool is_good = connection->n_silent <= POSTGRES_SILENT_MAX && PQconsumeInput(connection->pg);
     if (connection->n_silent > POSTGRES_SILENT_MAX)
-        why = "the server sends bytes without an end";
+        why = HUB_DETAIL(endless);
     if (is_good)
         is_good = read_results(connection, &why);
     if (is_good)

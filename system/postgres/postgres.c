@@ -150,7 +150,7 @@ static void *make_connection(void *context)
     if (!opening->err) {
         opening->err = postgres_schema_read(system, opening->pg, &opening->is_cancelled, deadline, &opening->schema);
         if (opening->err) {
-            snprintf(opening->detail, sizeof opening->detail, "the database does not tell of its tables");
+            snprintf(opening->detail, sizeof opening->detail, "%s", HUB_DETAIL(no_tables));
             PQfinish(opening->pg);
             opening->pg = NULL;
         }
@@ -181,7 +181,7 @@ static void opened(struct loop_task *task)
     pthread_join(opening->thread, NULL);
     opening->is_running = false;
     if (!opening->err && adopt(system, opening->pg, opening->schema)) {
-        snprintf(opening->detail, sizeof opening->detail, "no memory for a connection");
+        snprintf(opening->detail, sizeof opening->detail, "%s", HUB_DETAIL(no_memory));
         PQfinish(opening->pg);
         postgres_schema_destroy(opening->schema);
         opening->err = ERR_NO_MEMORY;
@@ -209,7 +209,7 @@ static void open_one(struct postgres_system *system)
     opening->task.fn = opened;
     opening->is_running = pthread_create(&opening->thread, NULL, make_connection, system) == 0;
     if (!opening->is_running)
-        failed_to_open(system, "no thread can be started");
+        failed_to_open(system, HUB_DETAIL(no_thread));
 }
 
 /* ---- handing out ---- */
@@ -255,7 +255,7 @@ void postgres_settle(struct postgres_system *system)
         is_busy = is_busy || system->connections[i]->n_sent > 0;
     struct mono_time due = {clock_mono(system->department.clock).ns + BUSY_MS * INT64_C(1000000)};
     if (is_busy && (!system->tick.heap_at || system->tick.due.ns > due.ns) && loop_timer_start(system->loop, &system->tick, BUSY_MS))
-        postgres_drop(system->connections[0], "no memory for a timer");
+        postgres_drop(system->connections[0], HUB_DETAIL(no_memory));
 }
 
 /* ---- the tick: what is late, what is idle ---- */
@@ -282,7 +282,7 @@ static void look_at(struct postgres_connection *connection, struct mono_time now
             break;
         }
     }
-    postgres_drop(connection, "the server did not answer in time");
+    postgres_drop(connection, HUB_DETAIL(no_answer));
 }
 
 static void ticked(struct loop_timer *timer)
@@ -294,7 +294,7 @@ static void ticked(struct loop_timer *timer)
     while (system->waiting && mono_ms_between(system->waiting->asked, now) > 2 * system->timeout_ms + POSTGRES_GRACE_MS)
         postgres_answer(system, take_waiting(system), ERR_TIMEOUT);
     if (loop_timer_start(system->loop, &system->tick, IDLE_MS))
-        hub_department_report(&system->department, HUB_STALE, "no memory for a timer");
+        hub_department_report(&system->department, HUB_STALE, HUB_DETAIL(no_memory));
     postgres_settle(system);
 }
 
@@ -353,7 +353,7 @@ static void begin(void *context)
     struct postgres_system *system = context;
     woken(&system->wake);
     if (loop_timer_start(system->loop, &system->tick, IDLE_MS))
-        failed_to_open(system, "no memory for a timer");
+        failed_to_open(system, HUB_DETAIL(no_memory));
 }
 
 /* On its thread: nothing more is begun, everything is answered. */
@@ -377,7 +377,7 @@ static void start(struct loop_timer *timer)
     PQfinish(system->probe);
     system->probe = NULL;
     if (loop_thread_start(system->department.clock, "postgres", &thread)) {
-        hub_department_report(&system->department, HUB_DOWN, "no thread can be started");
+        hub_department_report(&system->department, HUB_DOWN, HUB_DETAIL(no_thread));
         end(system);
         return;
     }

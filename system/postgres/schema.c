@@ -124,12 +124,12 @@ struct look {
     int modifiers[HUB_FIELDS_MAX];
 };
 
-/* What is wrong is kept once, for the health report, and told at its place. */
-static enum err wrong(struct look *look, size_t field, enum err err, const char *short_text, const char *long_text)
+/* What is wrong is kept once, for the health report (a code of hub/detail.h; `more`: further parameters), and told at its place. */
+static enum err wrong(struct look *look, size_t field, enum err err, const char *code, const char *more, const char *long_text)
 {
     const struct hub_field *it = &look->table->resource->fields[field];
-    if (str_is_empty(look->seen->wrong) && arena_printf(look->arena, &look->seen->wrong, "field \"" STR_FORMAT "\" of " STR_FORMAT " %s",
-                                               STR_ARG(it->name), STR_ARG(look->table->resource->name), short_text))
+    if (str_is_empty(look->seen->wrong) && arena_printf(look->arena, &look->seen->wrong, "%s|" STR_FORMAT "|" STR_FORMAT "%s", code,
+                                               STR_ARG(it->name), STR_ARG(look->table->resource->name), more))
         return ERR_NO_MEMORY;
     if (!look->diags)
         return ERR_OK;
@@ -144,7 +144,7 @@ static enum err refused(struct look *look, size_t field, const PGresult *result)
     snprintf(text, sizeof text,
         "is not to be had from the department's database: %.200s; mend the field's name or bind:, or the role's rights",
         words ? words : "refused");
-    return wrong(look, field, ERR_NOT_FOUND, "is not to be had from the department's database", text);
+    return wrong(look, field, ERR_NOT_FOUND, HUB_DETAIL(field_refused), "", text);
 }
 
 static enum err ask(struct look *look, const char *before, int only, bool is_describe, PGresult **ret_result)
@@ -191,8 +191,7 @@ static enum err find_refused(struct look *look)
             first = told;
     }
     if (str_is_empty(look->seen->wrong)) /* one by one it goes, together it does not */
-        first =
-            wrong(look, 0, ERR_UNSUPPORTED, "cannot be asked together with the others", "cannot be asked together with the other fields");
+        first = wrong(look, 0, ERR_UNSUPPORTED, HUB_DETAIL(field_alone), "", "cannot be asked together with the other fields");
     return first;
 }
 
@@ -226,7 +225,7 @@ static enum err check_collations(struct look *look)
         int at = hub_field_find(look->table->resource, str_from_c(PQgetvalue(result, i, 0)));
         snprintf(text, sizeof text, "has a collation that holds different texts equal; bind a SELECT with the column COLLATE \"C\"");
         if (at >= 0)
-            err = wrong(look, (size_t)at, ERR_UNSUPPORTED, "has a non-deterministic collation", text);
+            err = wrong(look, (size_t)at, ERR_UNSUPPORTED, HUB_DETAIL(field_collation), "", text);
     }
     PQclear(result);
     return err;
@@ -235,7 +234,7 @@ static enum err check_collations(struct look *look)
 static enum err check_types(struct look *look, struct sql_column *columns, enum postgres_fit *fits)
 {
     const struct hub_resource *resource = look->table->resource;
-    char short_text[160], long_text[400];
+    char types[160], long_text[400];
     enum err first = ERR_OK;
     for (size_t i = 0; i < resource->n_fields; i++) {
         enum value_type type = resource->fields[i].type;
@@ -250,13 +249,12 @@ static enum err check_types(struct look *look, struct sql_column *columns, enum 
         }
         if (fits[i] != POSTGRES_UNFIT)
             continue;
-        snprintf(short_text, sizeof short_text, "is declared as %s, but the column is %s", value_type_name(type),
-            there ? there : "of a type of its own");
+        snprintf(types, sizeof types, "|%s|%s", value_type_name(type), there ? there : "-");
         snprintf(long_text, sizeof long_text,
             "is declared as %s, but the department's column is %s; a%s %s field takes %s: declare the type that is there, or bind a SELECT "
             "that converts it",
             value_type_name(type), there ? there : "of another type", type == VALUE_INTEGER ? "n" : "", value_type_name(type), takes(type));
-        enum err err = wrong(look, i, ERR_RANGE, short_text, long_text);
+        enum err err = wrong(look, i, ERR_RANGE, HUB_DETAIL(field_type), types, long_text);
         if (err && !first)
             first = err;
     }

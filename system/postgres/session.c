@@ -117,15 +117,15 @@ static enum err connect_until(
 {
     enum err err = ERR_OK;
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-    *ret_where = "cannot be reached";
+    *ret_where = HUB_DETAIL(unreachable);
     while (!err && state != PGRES_POLLING_OK) {
         switch (PQstatus(pg)) {
         case CONNECTION_SSL_STARTUP:
-            *ret_where = "makes no secure connection (TLS) with us";
+            *ret_where = HUB_DETAIL(no_tls);
             break;
         case CONNECTION_AWAITING_RESPONSE:
         case CONNECTION_AUTH_OK:
-            *ret_where = "refuses the sign-in";
+            *ret_where = HUB_DETAIL(sign_in);
             break;
         case CONNECTION_BAD:
             return ERR_UNAVAILABLE;
@@ -134,7 +134,7 @@ static enum err connect_until(
         }
         err = wait_for(system, pg, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, is_cancelled, deadline);
         if (err)
-            *ret_where = "does not answer in time";
+            *ret_where = HUB_DETAIL(no_answer);
         else
             state = PQconnectPoll(pg);
         if (!err && state == PGRES_POLLING_FAILED)
@@ -172,16 +172,16 @@ static enum err guard(struct postgres_system *system, PGconn *pg, _Atomic bool *
     enum err err = postgres_session_ask(system, pg, sql, false, is_cancelled, deadline, &result);
     if (err) {
         const char *state = err == ERR_SYNTAX ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "the database takes no read-only session (SQLSTATE %.5s)", state ? state : "-");
+        hub_detail_put(detail, HUB_DEPARTMENT_DETAIL_MAX, HUB_DETAIL(no_session), "%.5s", state ? state : "-");
         if (err == ERR_SYNTAX)
             PQclear(result);
         return ERR_UNAVAILABLE;
     }
     if (PQntuples(result) != 1 || PQnfields(result) != 3 || strcmp(PQgetvalue(result, 0, 0), "on") != 0) {
-        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "the database keeps no session read-only");
+        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", HUB_DETAIL(session_writes));
         err = ERR_UNAVAILABLE;
     } else if (strcmp(PQgetvalue(result, 0, 1), "on") == 0) {
-        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "the role is a superuser; give the hub a role that may only SELECT what is declared");
+        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", HUB_DETAIL(superuser));
         err = ERR_DENIED;
     }
     PQclear(result);
@@ -203,8 +203,7 @@ enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_
     const char *where;
     enum err err = system->password_file[0] ? hub_department_secret(system->password_file, password) : ERR_OK;
     if (err) {
-        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "the password's file cannot be used: %s",
-            err == ERR_DENIED ? "others than its owner may read it (chmod 600)" : err_text(err));
+        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", err == ERR_DENIED ? HUB_DETAIL(secret_open) : HUB_DETAIL(secret_unread));
         return ERR_UNAVAILABLE;
     }
     PGconn *pg = begin(system, password);
@@ -213,11 +212,11 @@ enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_
         return ERR_NO_MEMORY;
     PQsetNoticeReceiver(pg, hear_nothing, NULL);
     err = PQstatus(pg) == CONNECTION_BAD ? ERR_UNAVAILABLE : ERR_OK;
-    where = "cannot be reached";
+    where = HUB_DETAIL(unreachable);
     if (!err)
         err = connect_until(system, pg, is_cancelled, deadline, &where);
     if (err) {
-        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "the database %s", where);
+        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", where);
         if (err != ERR_CANCELLED)
             log_words(system, pg);
     } else if (PQsetnonblocking(pg, 1) != 0) {

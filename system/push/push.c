@@ -75,13 +75,13 @@ static void on_look(struct loop_timer *timer)
     struct push_system *system = container_of(timer, struct push_system, look);
     int64_t last_ms = atomic_load(&system->last_heard_ms);
     if (last_ms == 0)
-        report(system, HUB_DOWN, "nothing has come yet");
+        report(system, HUB_DOWN, HUB_DETAIL(nothing_yet));
     else if (clock_wall(system->clock).ms - last_ms > system->silent_after_ms)
-        report(system, HUB_STALE, "nothing has come for a while");
+        report(system, HUB_STALE, HUB_DETAIL(nothing_lately));
     else
         report(system, HUB_FRESH, "");
     if (loop_timer_start(system->loop, timer, LOOK_MS))
-        report(system, HUB_DOWN, "the timer stopped");
+        report(system, HUB_DOWN, HUB_DETAIL(no_memory));
 }
 
 /* ---- the door ---- */

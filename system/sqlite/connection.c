@@ -42,9 +42,9 @@ static int on_progress(void *context)
     return connection->deadline.ns && clock_mono(connection->clock).ns > connection->deadline.ns;
 }
 
-static enum err say(struct sqlite_connection *connection, char *detail, size_t size, const char *what)
+static enum err say(struct sqlite_connection *connection, char *detail, size_t size, const char *code)
 {
-    snprintf(detail, size, "%s (%s)", what, sqlite3_errmsg(connection->db));
+    hub_detail_put(detail, size, code, "%s", sqlite3_errmsg(connection->db));
     return ERR_UNAVAILABLE;
 }
 
@@ -63,12 +63,12 @@ static enum err guard(struct sqlite_connection *connection, char *detail, size_t
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL); /* a statement is planned once, not again for each parameter of a GLOB */
     /* Reading the schema's version is the first touch of the file: here a lock or a file that is no database shows. */
     if (sqlite3_exec(db, "PRAGMA query_only = 1; PRAGMA cache_size = -4096; PRAGMA schema_version", NULL, NULL, NULL) != SQLITE_OK)
-        return say(connection, detail, size, "the file cannot be read as a SQLite database");
+        return say(connection, detail, size, HUB_DETAIL(file_foreign));
     sqlite3_set_authorizer(db, authorize, NULL);
     sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, connection);
     if (sqlite3_prepare_v3(db, "BEGIN", -1, SQLITE_PREPARE_PERSISTENT, &connection->begin, NULL) != SQLITE_OK ||
         sqlite3_prepare_v3(db, "COMMIT", -1, SQLITE_PREPARE_PERSISTENT, &connection->commit, NULL) != SQLITE_OK)
-        return say(connection, detail, size, "no transaction can be begun");
+        return say(connection, detail, size, HUB_DETAIL(no_transaction));
     return ERR_OK;
 }
 
@@ -80,14 +80,14 @@ enum err sqlite_connect(
     arena_init(&connection->arena, SQLITE_PARAMETERS_MAX);
     if (stat(path, &status) != 0) {
         const char *name = strrchr(path, '/'); /* the health of a source is seen by many: no paths of the machine */
-        snprintf(detail, detail_size, "there is no file %s", name ? name + 1 : path);
+        hub_detail_put(detail, detail_size, HUB_DETAIL(file_missing), "%s", name ? name + 1 : path);
         return ERR_UNAVAILABLE;
     }
     connection->device = status.st_dev;
     connection->inode = status.st_ino;
     enum err err = ERR_OK;
     if (sqlite3_open_v2(path, &connection->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL) != SQLITE_OK)
-        err = say(connection, detail, detail_size, "the file does not open");
+        err = say(connection, detail, detail_size, HUB_DETAIL(file_closed));
     if (!err)
         err = guard(connection, detail, detail_size);
     if (err)

@@ -176,19 +176,19 @@ static enum err step_err(struct sqlite_connection *connection, int code, char *d
 {
     switch (code & 0xff) {
     case SQLITE_INTERRUPT:
-        snprintf(detail, size, "a statement ran longer than %lld ms", (long long)connection->timeout_ms);
+        hub_detail_put(detail, size, HUB_DETAIL(slow), "%lld", (long long)connection->timeout_ms);
         return ERR_TIMEOUT;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        snprintf(detail, size, "the file is locked by another program");
+        snprintf(detail, size, "%s", HUB_DETAIL(file_locked));
         return ERR_UNAVAILABLE;
     case SQLITE_TOOBIG:
-        snprintf(detail, size, "a value is longer than %d bytes", SQLITE_VALUE_MAX);
+        hub_detail_put(detail, size, HUB_DETAIL(value_long), "%d", SQLITE_VALUE_MAX);
         return ERR_TOO_LARGE;
     case SQLITE_NOMEM:
         return ERR_NO_MEMORY;
     default:
-        snprintf(detail, size, "%s", sqlite3_errmsg(connection->db));
+        hub_detail_put(detail, size, HUB_DETAIL(words), "%s", sqlite3_errmsg(connection->db));
         return ERR_UNAVAILABLE;
     }
 }
@@ -208,7 +208,7 @@ static enum err read_rows(const struct sql_select *select, struct sqlite_connect
         }
         for (size_t i = 0; i < fetch->n_outputs; i++)
             if (!column_value(statement, (int)i, types[i], &values[i])) {
-                snprintf(detail, size, "field \"" STR_FORMAT "\" holds a value that is not of type %s",
+                hub_detail_put(detail, size, HUB_DETAIL(value_type), STR_FORMAT "|%s",
                     STR_ARG(select->columns[fetch->outputs[i].column].name), value_type_name(types[i]));
                 return ERR_CORRUPT;
             }

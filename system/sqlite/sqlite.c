@@ -29,10 +29,13 @@ static void report(struct sqlite_system *system, enum hub_health health, const c
     bool is_same = system->reported.ns && health == system->health && (health == HUB_FRESH || strcmp(detail, system->detail) == 0);
     if (is_same && mono_ms_between(system->reported, now) < REPORT_MS)
         return;
-    if (!is_same && (system->reported.ns || health != HUB_FRESH))
+    if (!is_same && (system->reported.ns || health != HUB_FRESH)) {
+        char english[256];
+        hub_detail_english(str_from_c(detail), english, sizeof english);
         log_write(health == HUB_FRESH ? LOG_NOTICE : LOG_WARNING, "sqlite",
             health == HUB_FRESH ? "the department is back" : "the department is down", LOG_STR("source", system->source),
-            LOG_TEXT("detail", detail), LOG_END);
+            LOG_TEXT("detail", english), LOG_END);
+    }
     system->health = health;
     system->reported = now;
     if (detail != system->detail)

@@ -175,11 +175,11 @@ static void report(
     char name[CAMERA_DEVICE_MAX + 16], detail[96] = "";
     (void)snprintf(name, sizeof name, "camera/%.*s", (int)camera->device.len, camera->device.ptr);
     if (health == HUB_STALE && wall_ms == 0)
-        (void)snprintf(detail, sizeof detail, "not heard since the start");
+        (void)snprintf(detail, sizeof detail, "%s", HUB_DETAIL(never));
     else if (health == HUB_STALE && atomic_load_explicit(&camera->has_left, memory_order_relaxed))
-        (void)snprintf(detail, sizeof detail, "it has unregistered");
+        (void)snprintf(detail, sizeof detail, "%s", HUB_DETAIL(unregistered));
     else if (health == HUB_STALE)
-        (void)snprintf(detail, sizeof detail, "no passage and no keepalive for more than %lld s", (long long)(silent_after_ms / 1000));
+        hub_detail_put(detail, sizeof detail, HUB_DETAIL(silent), "%lld", (long long)(silent_after_ms / 1000));
     const struct hub_source source = {
         .party = party,
         .source = str_from_c(name),

@@ -77,7 +77,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
       const health = silentSince && time - silentSince > 6000 ? 'stale' : i === 17 ? 'down' : i % 23 === 4 ? 'stale' : 'fresh';
       const since = silentSince ?? started - 41 * 60e3 * (i === 17 ? 5 : 1);
       return { ...c, health, last_heard: health === 'fresh' ? time - 1500 : since, since: health === 'fresh' ? started : since,
-        detail: health === 'down' ? 'it has unregistered' : health === 'stale' ? 'no passage and no keepalive for more than 60 s' : '' };
+        detail: health === 'down' ? { code: 'unregistered', parameters: [] } : health === 'stale' ? { code: 'silent', parameters: ['60'] } : null };
     }) };
   };
   const history = (area, name) => {

@@ -115,7 +115,13 @@ export interface Source {
   health: Health;
   last_heard: number | null;
   since: number | null;
-  detail: string | null;
+  detail: Detail | null;
+}
+
+/** Why a source is not fresh: a code of hub/detail.h, said by `detail.CODE` of the words. */
+export interface Detail {
+  code: string;
+  parameters: string[];
 }
 
 /** In the stream a part of the list: it says nothing of other sources. */

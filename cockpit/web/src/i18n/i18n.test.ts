@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { en } from './en';
-import { fill } from './index';
+import { detailText, fill } from './index';
 import { zh } from './zh';
 
 const src = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -32,6 +32,24 @@ describe('the words of the pages', () => {
       const stem = key.slice(0, key.lastIndexOf('_') + 1);
       expect(code.includes(`'${key}'`) || (stem !== '' && code.includes(`\`${stem}\${`)), `${path}: '${key}' is used by nobody`).toBe(true);
     }
+  });
+});
+
+describe('the details of sources', () => {
+  /** X_(code, "English") of hub/detail.h. */
+  const header = readFileSync(join(src, '../../../hub/detail.h'), 'utf8');
+  const codes = [...header.matchAll(/X_\((\w+), "((?:[^"\\]|\\.)*)"\)/g)].map(([, code, english]) => [code!, english!.replaceAll('\\"', '"')] as const);
+
+  it('are said in both languages, in English as the logs say them', () => {
+    expect(codes.length).toBeGreaterThan(40);
+    for (const [code, english] of codes) expect(en[`detail.${code}` as keyof typeof en], code).toBe(english);
+    expect(Object.keys(zh).filter((key) => key.startsWith('detail.')).sort()).toEqual(codes.map(([code]) => `detail.${code}`).sort());
+  });
+
+  it('are filled with their parameters; one of a newer brain is shown as it came', () => {
+    expect(detailText({ code: 'silent', parameters: ['60'] })).toBe('超过 60 秒没有过车，也没有心跳');
+    expect(detailText({ code: 'field_type', parameters: ['n', 'h/police/vehicle', 'integer', 'text'] })).toBe('h/police/vehicle 的字段“n”声明为 integer，实际的列是 text');
+    expect(detailText({ code: 'of_tomorrow', parameters: ['7'] })).toBe('of_tomorrow 7');
   });
 });
 

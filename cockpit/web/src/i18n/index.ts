@@ -1,6 +1,6 @@
 // Chinese and English, chosen once for the whole page. t() takes only keys that exist; pick() chooses from a city's own {zh, en}.
 import { ref, watchEffect } from 'vue';
-import type { Text } from '../api/types';
+import type { Detail, Text } from '../api/types';
 import { en } from './en';
 import { zh } from './zh';
 import type { Key } from './zh';
@@ -37,6 +37,13 @@ export function fill(text: string, values: Record<string, string | number>): str
 
 export function t(key: Key, values: Record<string, string | number> = {}): string {
   return fill((language.value === 'zh' ? zh : en)[key], values);
+}
+
+/** Why a source is not fresh. A code that this page does not know yet is shown as it came. */
+export function detailText(detail: Detail): string {
+  const values = Object.fromEntries(detail.parameters.map((p, i) => [String(i + 1), p]));
+  const key = `detail.${detail.code}`;
+  return key in zh ? t(key as Key, values) : [detail.code, ...detail.parameters].join(' ');
 }
 
 /** The words of one page, which load with it: `const w = words(zh, en)`, then `w('key')`. The type demands the same keys. */
