@@ -101,105 +101,136 @@ static void states_outlive_a_restart(void **state)
 #define SYSTEM "party: h/police\nconnector: fake\nresources:\n"
 #define RESOURCE "  - name: thing\n    title: {zh: 物, en: Thing}\n    kind: table\n"
 
-/* The first error must be in this line of this file and say this. */
-static void wrong_files(void **state)
+/* The first error about a file must be in this line of it and say this. */
+struct wrong {
+    const char *file, *text;
+    int line;
+    const char *says;
+};
+
+static const struct wrong wrong_contracts[] = {
+    {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/passages\nuses: [subscribe]\nfields: [time]\n" CONTRACT_TAIL, 4,
+        "there is no resource \"h/police/passages\""},
+    {"contracts/c-3.yaml", "contract: h/c-3\nprovider: h/count\nconsumer: h/count\n" STREAM "fields: [time]\n" CONTRACT_TAIL, 2,
+        "is offered by \"h/police\", not by \"h/count\"; write provider: h/police"},
+    {"contracts/c-3.yaml", "contract: h/c-3\nprovider: h/police\nconsumer: h/nobody\n" STREAM "fields: [time]\n" CONTRACT_TAIL, 3,
+        "there is no party \"h/nobody\"; declare it in parties.yaml"},
+    {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [tim]\n" CONTRACT_TAIL, 6, "has no field \"tim\""},
+    {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time, time]\n" CONTRACT_TAIL, 6, "stands twice"},
+    {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: []\n" CONTRACT_TAIL, 6, "at least one"},
+    {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/vehicle\nuses: [call]\nfields: [owner]\n" CONTRACT_TAIL, 6,
+        "is secret and never leaves"},
+    {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/passage\nuses: [call]\nfields: [time]\n" CONTRACT_TAIL, 5,
+        "a stream has no use \"call\"; it has subscribe"},
+    {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nrows: x\n" CONTRACT_TAIL, 7, "rows: is for tables only"},
+    {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/vehicle\nuses: [call]\nfields: [colour]\nrows: bad\n" CONTRACT_TAIL, 7,
+        "rows: is not a condition over the fields of \"h/police/vehicle\": at character 1: there is no field \"bad\""},
+    {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nper_secnd: 1\n" CONTRACT_TAIL, 7, "per_second"},
+    {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nper_day: 0\n" CONTRACT_TAIL, 7, "per_day"},
+    {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nconfirmed: 2026-01-01\n" CONTRACT_TAIL, 7, "fresh_for"},
+    {"contracts/c-3.yaml",
+        CONTRACT_HEAD STREAM "fields: [time]\npurpose: to count the cars\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: "
+                             "2028-01-01\nkeep: 24h\nstate: agreed\n",
+        7, "a purpose is a code"},
+    {"contracts/c-3.yaml",
+        CONTRACT_HEAD STREAM
+        "fields: [time]\npurpose: p\nlegal_basis: {zh: 依, en: law}\nfrom: 2028-01-01\nuntil: 2028-01-01\nkeep: 24h\nstate: agreed\n",
+        10, "ends before it begins"},
+    {"contracts/c-3.yaml",
+        CONTRACT_HEAD STREAM "fields: [time]\npurpose: p\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: 24h\nstate: agreed\n", 1,
+        "legal_basis"},
+    {"contracts/c-3.yaml",
+        CONTRACT_HEAD STREAM
+        "fields: [time]\npurpose: p\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: 24h\nstate: yes\n",
+        12, "state"},
+    {"contracts/c-3.yaml", "contract: h/c-17\nprovider: h/police\nconsumer: h/count\n" STREAM "fields: [time]\n" CONTRACT_TAIL, 1,
+        "declared twice"},
+    {"contracts/c-3.yaml", "contract: h/contract\n", 1, "is not a contract's name"},
+    {"contracts/c-3.yaml", "contract: k/c-3\n", 1, "there is no area \"k\""},
+    {"contracts/c-3.yaml", "- a list\n", 1, "not a map"},
+    {"contracts/c-3.yaml", "contract: h/c-3\ncontract: h/c-4\n", 2, ""},
+};
+
+static const struct wrong wrong_systems[] = {
+    {"systems/a.yaml", "party: h/police\nconnector: oracle\nresources: []\n", 2, "there is no connector \"oracle\"; there are fake"},
+    {"systems/a.yaml", "party: h/nobody\nconnector: fake\nresources: []\n", 1, "there is no party"},
+    {"systems/a.yaml", "party: h/police\nconnector: fake\n", 1, "add resources:"},
+    {"systems/a.yaml", SYSTEM RESOURCE, 4, "has no fields"},
+    {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, type: text}\n", 8,
+        "field \"phone\" has no class; give it one of open, internal, personal, secret"},
+    {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, class: open}\n", 8, "field \"phone\" has no type"},
+    {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, type: string, class: open}\n", 8, "\"string\" is not a type"},
+    {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, type: text, class: private}\n", 8, "class"},
+    {"systems/a.yaml",
+        SYSTEM RESOURCE "    fields:\n      - {name: a, type: text, class: open, key: true}\n      - {name: a, type: text, class: open}\n",
+        9, "declared twice"},
+    {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: a, type: text, class: open}\n", 4, "has no key"},
+    {"systems/a.yaml", SYSTEM RESOURCE "    feilds: []\n", 7, "fields"},
+    {"systems/a.yaml", SYSTEM "  - {name: a/b, title: {zh: 物, en: T}, kind: stream}\n", 4, "is not a resource's name"},
+    {"systems/a.yaml", SYSTEM "  - {name: ab, title: {zh: 物}, kind: stream, fields: [{name: a, type: text, class: open}]}\n", 4, "en"},
+    {"systems/z.yaml", SYSTEM "  - {name: passage, title: {zh: 物, en: T}, kind: stream, fields: [{name: a, type: text, class: open}]}\n",
+        4, "is declared twice, also in"},
+};
+
+static const struct wrong wrong_scenes[] = {
+    {"scenes/b.yaml",
+        "party: h/count\nresources:\n  - {name: t, title: {zh: 物, en: T}, kind: table, fields: [{name: a, type: text, class: open, "
+        "key: true}]}\n",
+        3, "needs a connector"},
+    {"scenes/b.yaml",
+        "party: h/count\nresources:\n  - {name: o, title: {zh: 物, en: T}, kind: object, fields: [{name: a, type: text, class: "
+        "open}]}\n",
+        3, "an object has one field"},
+};
+
+static const struct wrong wrong_parties[] = {
+    {"parties.yaml", "parties:\n  - {name: police, title: {zh: 警, en: P}, kind: department}\n", 2, "is not a party's name"},
+    {"parties.yaml", "parties:\n  - {name: k/police, title: {zh: 警, en: P}, kind: department}\n", 2, "there is no area \"k\""},
+    {"parties.yaml", "parties:\n  - {name: h/police, title: {zh: 警, en: P}, kind: ministry}\n", 2, "kind"},
+    {"parties.yaml", "people: []\n", 1, "there is no party"},
+};
+
+static void expect_refused(const struct wrong *row, size_t at)
 {
-    static const struct {
-        const char *file, *text;
-        int line;
-        const char *says;
-    } rows[] = {
-        {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/passages\nuses: [subscribe]\nfields: [time]\n" CONTRACT_TAIL, 4,
-            "there is no resource \"h/police/passages\""},
-        {"contracts/c-3.yaml", "contract: h/c-3\nprovider: h/count\nconsumer: h/count\n" STREAM "fields: [time]\n" CONTRACT_TAIL, 2,
-            "is offered by \"h/police\", not by \"h/count\"; write provider: h/police"},
-        {"contracts/c-3.yaml", "contract: h/c-3\nprovider: h/police\nconsumer: h/nobody\n" STREAM "fields: [time]\n" CONTRACT_TAIL, 3,
-            "there is no party \"h/nobody\"; declare it in parties.yaml"},
-        {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [tim]\n" CONTRACT_TAIL, 6, "has no field \"tim\""},
-        {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time, time]\n" CONTRACT_TAIL, 6, "stands twice"},
-        {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: []\n" CONTRACT_TAIL, 6, "at least one"},
-        {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/vehicle\nuses: [call]\nfields: [owner]\n" CONTRACT_TAIL, 6,
-            "is secret and never leaves"},
-        {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/passage\nuses: [call]\nfields: [time]\n" CONTRACT_TAIL, 5,
-            "a stream has no use \"call\"; it has subscribe"},
-        {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nrows: x\n" CONTRACT_TAIL, 7, "rows: is for tables only"},
-        {"contracts/c-3.yaml", CONTRACT_HEAD "resource: h/police/vehicle\nuses: [call]\nfields: [colour]\nrows: bad\n" CONTRACT_TAIL, 7,
-            "rows: is not a condition over the fields of \"h/police/vehicle\": at character 1: there is no field \"bad\""},
-        {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nper_secnd: 1\n" CONTRACT_TAIL, 7, "per_second"},
-        {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nper_day: 0\n" CONTRACT_TAIL, 7, "per_day"},
-        {"contracts/c-3.yaml", CONTRACT_HEAD STREAM "fields: [time]\nconfirmed: 2026-01-01\n" CONTRACT_TAIL, 7, "fresh_for"},
-        {"contracts/c-3.yaml",
-            CONTRACT_HEAD STREAM "fields: [time]\npurpose: to count the cars\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: "
-                                 "2028-01-01\nkeep: 24h\nstate: agreed\n",
-            7, "a purpose is a code"},
-        {"contracts/c-3.yaml",
-            CONTRACT_HEAD STREAM
-            "fields: [time]\npurpose: p\nlegal_basis: {zh: 依, en: law}\nfrom: 2028-01-01\nuntil: 2028-01-01\nkeep: 24h\nstate: agreed\n",
-            10, "ends before it begins"},
-        {"contracts/c-3.yaml",
-            CONTRACT_HEAD STREAM "fields: [time]\npurpose: p\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: 24h\nstate: agreed\n", 1,
-            "legal_basis"},
-        {"contracts/c-3.yaml",
-            CONTRACT_HEAD STREAM
-            "fields: [time]\npurpose: p\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: 24h\nstate: yes\n",
-            12, "state"},
-        {"contracts/c-3.yaml", "contract: h/c-17\nprovider: h/police\nconsumer: h/count\n" STREAM "fields: [time]\n" CONTRACT_TAIL, 1,
-            "declared twice"},
-        {"contracts/c-3.yaml", "contract: h/contract\n", 1, "is not a contract's name"},
-        {"contracts/c-3.yaml", "contract: k/c-3\n", 1, "there is no area \"k\""},
-        {"contracts/c-3.yaml", "- a list\n", 1, "not a map"},
-        {"contracts/c-3.yaml", "contract: h/c-3\ncontract: h/c-4\n", 2, ""},
-        {"systems/a.yaml", "party: h/police\nconnector: oracle\nresources: []\n", 2, "there is no connector \"oracle\"; there are fake"},
-        {"systems/a.yaml", "party: h/nobody\nconnector: fake\nresources: []\n", 1, "there is no party"},
-        {"systems/a.yaml", "party: h/police\nconnector: fake\n", 1, "add resources:"},
-        {"systems/a.yaml", SYSTEM RESOURCE, 4, "has no fields"},
-        {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, type: text}\n", 8,
-            "field \"phone\" has no class; give it one of open, internal, personal, secret"},
-        {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, class: open}\n", 8, "field \"phone\" has no type"},
-        {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, type: string, class: open}\n", 8,
-            "\"string\" is not a type"},
-        {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, type: text, class: private}\n", 8, "class"},
-        {"systems/a.yaml",
-            SYSTEM RESOURCE
-            "    fields:\n      - {name: a, type: text, class: open, key: true}\n      - {name: a, type: text, class: open}\n",
-            9, "declared twice"},
-        {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: a, type: text, class: open}\n", 4, "has no key"},
-        {"systems/a.yaml", SYSTEM RESOURCE "    feilds: []\n", 7, "fields"},
-        {"systems/a.yaml", SYSTEM "  - {name: a/b, title: {zh: 物, en: T}, kind: stream}\n", 4, "is not a resource's name"},
-        {"systems/a.yaml", SYSTEM "  - {name: ab, title: {zh: 物}, kind: stream, fields: [{name: a, type: text, class: open}]}\n", 4, "en"},
-        {"systems/z.yaml",
-            SYSTEM "  - {name: passage, title: {zh: 物, en: T}, kind: stream, fields: [{name: a, type: text, class: open}]}\n", 4,
-            "is declared twice, also in"},
-        {"scenes/b.yaml",
-            "party: h/count\nresources:\n  - {name: t, title: {zh: 物, en: T}, kind: table, fields: [{name: a, type: text, class: open, "
-            "key: true}]}\n",
-            3, "needs a connector"},
-        {"scenes/b.yaml",
-            "party: h/count\nresources:\n  - {name: o, title: {zh: 物, en: T}, kind: object, fields: [{name: a, type: text, class: "
-            "open}]}\n",
-            3, "an object has one field"},
-        {"parties.yaml", "parties:\n  - {name: police, title: {zh: 警, en: P}, kind: department}\n", 2, "is not a party's name"},
-        {"parties.yaml", "parties:\n  - {name: k/police, title: {zh: 警, en: P}, kind: department}\n", 2, "there is no area \"k\""},
-        {"parties.yaml", "parties:\n  - {name: h/police, title: {zh: 警, en: P}, kind: ministry}\n", 2, "kind"},
-        {"parties.yaml", "people: []\n", 1, "there is no party"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct diag_list diags;
-        struct fake_city wrong;
-        char place[128];
-        fake_city_make(&wrong);
-        wrong.ledger = fake_ledger();
-        fake_city_write(&wrong, rows[i].file, rows[i].text);
-        if (fake_city_load(&wrong, &diags) == ERR_OK)
-            fail_msg("row %zu (%s): accepted", i, rows[i].says);
-        assert_int_not_equal(diags.n, 0);
-        snprintf(place, sizeof place, "%s/%s:%d: ", wrong.dir, rows[i].file, rows[i].line);
-        if (!strstr(diags.diags[0].text, rows[i].says) || (rows[i].line && strncmp(diags.diags[0].text, place, strlen(place)) != 0))
-            fail_msg("row %zu should say at line %d \"%s\", says: %s", i, rows[i].line, rows[i].says, diags.diags[0].text);
-        fake_city_unload(&wrong);
-        fake_city_remove(&wrong);
-        fake_ledger_reset();
-    }
+    struct diag_list diags;
+    struct fake_city wrong;
+    char place[128];
+    fake_city_make(&wrong);
+    wrong.ledger = fake_ledger();
+    fake_city_write(&wrong, row->file, row->text);
+    if (fake_city_load(&wrong, &diags) == ERR_OK)
+        fail_msg("row %zu (%s): accepted", at, row->says);
+    assert_int_not_equal(diags.n, 0);
+    snprintf(place, sizeof place, "%s/%s:%d: ", wrong.dir, row->file, row->line);
+    if (!strstr(diags.diags[0].text, row->says) || strncmp(diags.diags[0].text, place, strlen(place)) != 0)
+        fail_msg("row %zu should say at line %d \"%s\", says: %s", at, row->line, row->says, diags.diags[0].text);
+    fake_city_unload(&wrong);
+    fake_city_remove(&wrong);
+    fake_ledger_reset();
+}
+
+static void wrong_contracts_are_refused(void **state)
+{
+    for (size_t i = 0; i < sizeof wrong_contracts / sizeof *wrong_contracts; i++)
+        expect_refused(&wrong_contracts[i], i);
+}
+
+static void wrong_systems_are_refused(void **state)
+{
+    for (size_t i = 0; i < sizeof wrong_systems / sizeof *wrong_systems; i++)
+        expect_refused(&wrong_systems[i], i);
+}
+
+static void wrong_scenes_are_refused(void **state)
+{
+    for (size_t i = 0; i < sizeof wrong_scenes / sizeof *wrong_scenes; i++)
+        expect_refused(&wrong_scenes[i], i);
+}
+
+static void wrong_parties_are_refused(void **state)
+{
+    for (size_t i = 0; i < sizeof wrong_parties / sizeof *wrong_parties; i++)
+        expect_refused(&wrong_parties[i], i);
 }
 
 static void every_error_is_told(void **state)
@@ -268,7 +299,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_there, make, finish),
         cmocka_unit_test_setup_teardown(contract_leaves, make, finish),
         cmocka_unit_test_setup_teardown(states_outlive_a_restart, make, finish),
-        cmocka_unit_test(wrong_files),
+        cmocka_unit_test(wrong_contracts_are_refused),
+        cmocka_unit_test(wrong_systems_are_refused),
+        cmocka_unit_test(wrong_scenes_are_refused),
+        cmocka_unit_test(wrong_parties_are_refused),
         cmocka_unit_test_setup_teardown(every_error_is_told, make, finish),
         cmocka_unit_test_setup_teardown(check_touches_nothing, make, finish),
         cmocka_unit_test_setup_teardown(each_allocation_fails_once, make, finish),
