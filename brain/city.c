@@ -81,8 +81,8 @@ static void read_policy(struct yaml_node root, struct diag_list *diags, struct c
 
 static void read_all(struct yaml_node root, struct diag_list *diags, struct city *city)
 {
-    static const char *const keys[] = {
-        "city", "title", "time_zone", "log", "witnesses", "http", "passages_kept", "receipts_kept", "epoch_keys_kept", "demo", NULL};
+    static const char *const keys[] = {"city", "title", "time_zone", "log", "sm_log", "witnesses", "http", "passages_kept", "receipts_kept",
+        "epoch_keys_kept", "demo", NULL};
     static const char *const title_keys[] = {"zh", "en", NULL};
     yaml_check_keys(root, keys, diags);
     yaml_get_str(root, "city", true, diags, &city->name);
@@ -98,6 +98,7 @@ static void read_all(struct yaml_node root, struct diag_list *diags, struct city
         yaml_error(yaml_get(root, "time_zone"), diags, ERR_NOT_FOUND,
             "time zone \"" STR_FORMAT "\" is not known; give Asia/Shanghai, UTC, or an offset like +08:00", STR_ARG(city->zone_name));
     yaml_get_str(root, "log", true, diags, &city->log_origin);
+    yaml_get_bool(root, "sm_log", false, diags, &city->has_sm_log);
     read_policy(root, diags, city);
     read_http(root, diags, city);
     int64_t passages_kept_ms = 7 * 86400000LL; /* the camera door reads it; checked here, where all of city.yaml is */

@@ -22,6 +22,7 @@ struct city {
     struct str log_origin;
     struct policy *policy; /* owned; whose cosignatures make a checkpoint count. NULL: nobody's */
     char policy_path[CITY_PATH_MAX];
+    bool has_sm_log;
     int64_t receipts_kept_ms; /* served to everybody for so long; 0: for ever */
     char address[64];
     uint16_t port;

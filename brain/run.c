@@ -6,11 +6,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sign.h"
 #include "brain/city.h"
 #include "brain/connectors.h"
 #include "brain/files.h"
 #include "brain/scenes.h"
 #include "brain/sender.h"
+#include "brain/sm_door.h"
 #include "brain/web.h"
 #include "business/case/desk.h"
 #include "business/party/party.h"
@@ -28,7 +30,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define OWN_MOUNTS 5 /* beside the hub's: cockpit, people, cases, screens, description */
+#define OWN_MOUNTS 6 /* beside the hub's: cockpit, people, cases, screens, parallel log, description */
 #define EXIT_BAD_INPUT 2
 #define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
 
@@ -49,6 +51,8 @@ struct brain {
     struct clock *clock;
     struct loop *loop; /* the main thread's: the hub's own */
     struct crypto_key *ledger_key;
+    struct sign_key *sm_key; /* of the parallel log, when the city has one */
+    char sm_origin[256];
     struct sender *sender; /* to the witnesses, when the city has some */
     struct ledger *ledger;
     struct bus *bus;
@@ -103,6 +107,28 @@ static enum err auth_digest(void *context, struct str user, char ret_ha1[33], st
 
 /* ---- up ---- */
 
+/* The parallel log's key: 32 bytes in a file, as the ledger's own. */
+static enum err open_sm_key(struct brain *brain, struct diag *diag)
+{
+    static const char head[] = "citybrain-key:sm2:";
+    char path[CITY_PATH_MAX], text[sizeof(head) + 64];
+    uint8_t scalar[32];
+    int len = snprintf(brain->sm_origin, sizeof(brain->sm_origin), STR_FORMAT ".sm", STR_ARG(brain->city.log_origin));
+    enum err err = len > 0 && len < (int)sizeof(brain->sm_origin) ? ERR_OK : ERR_TOO_LARGE;
+    if (err == ERR_OK)
+        err = city_path(brain->city.data_dir, "secrets/ledger-sm2", path);
+    if (err == ERR_OK)
+        err = crypto_key_file(path, scalar);
+    if (err == ERR_OK) {
+        memcpy(text, head, sizeof(head));
+        crypto_hex(scalar, sizeof(scalar), text + sizeof(head) - 1);
+        err = sign_key_read(str_from_c(text), &brain->sm_key);
+        crypto_wipe(scalar, sizeof(scalar));
+        crypto_wipe(text, sizeof(text));
+    }
+    return err == ERR_OK ? err : diag_set(diag, err, path, 0, "the key of the parallel log cannot be read: %s", err_text(err));
+}
+
 static enum err open_ledger(struct brain *brain, struct diag *diag)
 {
     char path[CITY_PATH_MAX];
@@ -118,6 +144,8 @@ static enum err open_ledger(struct brain *brain, struct diag *diag)
         err = city_path(brain->city.data_dir, "ledger", path);
     if (err != ERR_OK)
         return err;
+    if (brain->city.has_sm_log && (err = open_sm_key(brain, diag)) != ERR_OK)
+        return err;
     if (brain->city.policy && (err = sender_create(brain->clock, &brain->sender)) != ERR_OK)
         return err;
     struct ledger_options options = {.dir = path,
@@ -126,6 +154,8 @@ static enum err open_ledger(struct brain *brain, struct diag *diag)
         .clock = brain->clock,
         .policy = brain->city.policy,
         .sender = brain->sender ? sender_slots(brain->sender) : NULL,
+        .sm_origin = str_from_c(brain->sm_origin),
+        .sm_key = brain->sm_key,
         .kept_ms = brain->city.receipts_kept_ms,
         .fatal = ledger_cannot_store};
     return ledger_open(&options, diag, &brain->ledger);
@@ -241,6 +271,9 @@ static enum err collect_mounts(struct door *door)
         door->mounts[door->n_mounts++] = case_mount(brain->cases);
     door->mounts[door->n_mounts++] =
         (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web, .schemas = web_schemas};
+    if (brain->sm_key)
+        door->mounts[door->n_mounts++] =
+            (struct http_mount){.routes = sm_door_routes, .n_routes = sm_door_n_routes, .context = brain->ledger};
     door->mounts[door->n_mounts++] = (struct http_mount){.routes = http_openapi_routes, .n_routes = 1, .context = &brain->openapi};
     return ERR_OK;
 }
@@ -384,6 +417,7 @@ static void go_down(struct brain *brain)
     cockpit_config_destroy(brain->cockpit_config);
     bus_destroy(brain->bus);
     crypto_key_destroy(brain->ledger_key);
+    sign_key_destroy(brain->sm_key);
     loop_unwatch(brain->signal_watch);
     loop_destroy(brain->loop);
     if (brain->signal_fd >= 0)

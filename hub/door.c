@@ -9,6 +9,7 @@
 #include "http/server.h"
 #include "hub/desk.h"
 #include "ledger/retention.h"
+#include "ledger/tile.h"
 #include "ledger/verify.h"
 
 #include <stdio.h>
@@ -18,7 +19,6 @@
 #define LIST_MAX (32u << 20)
 #define PROOF_MAX 65536
 #define RECEIPT_MAX (1u << 20) /* a leaf of 64 KiB, all of it escaped, with its proof */
-#define TILE_PATH_MAX 200
 
 static struct str unknown_text(void)
 {
@@ -388,7 +388,17 @@ static void reply_static(struct http_exchange *x, struct hub *hub, struct str pa
 
 static void handle_checkpoint(struct http_exchange *x, void *context)
 {
-    reply_static(x, context, STR("checkpoint"), "no-cache");
+    const struct hub *hub = context;
+    struct buf note;
+    buf_init(&note, PROOF_MAX);
+    enum err err = ledger_checkpoint(hub->ledger, &note);
+    if (err) {
+        http_reply_err(x, err == ERR_BUSY ? ERR_NOT_FOUND : err, STR("the log has no checkpoint yet"));
+    } else {
+        http_add_header(x, "Cache-Control", STR("no-cache"));
+        http_reply(x, 200, "text/plain; charset=utf-8", buf_str(&note));
+    }
+    buf_finish(&note);
 }
 
 static void reply_pruned(struct http_exchange *x)
@@ -396,17 +406,10 @@ static void reply_pruned(struct http_exchange *x)
     http_reply_problem(x, 410, STR("entries as old as this one are no longer served; the log still has and proves them, ask the city"), -1);
 }
 
-/* Only what a tile's path can be: letters of "entries", digits, "x", ".p". No way up. */
 static void handle_tile(struct http_exchange *x, void *context)
 {
     struct str rest = http_param(x, "rest"), path;
-    bool is_fine = rest.len > 0 && rest.len <= TILE_PATH_MAX;
-    for (size_t i = 0; i < rest.len && is_fine; i++) {
-        char c = rest.ptr[i];
-        bool is_dot = c == '.' && i + 1 < rest.len && rest.ptr[i + 1] == 'p';
-        is_fine = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || is_dot || (c == '/' && i > 0 && rest.ptr[i - 1] != '/');
-    }
-    if (!is_fine || arena_printf(http_arena(x), &path, "tile/" STR_FORMAT, STR_ARG(rest)))
+    if (!tile_is_path(rest) || arena_printf(http_arena(x), &path, "tile/" STR_FORMAT, STR_ARG(rest)))
         http_reply_problem(x, 404, STR("there is no such tile"), -1);
     else if (retention_is_pruned(rest, ledger_minimum(((struct hub *)context)->ledger)))
         reply_pruned(x);
@@ -484,7 +487,7 @@ const struct http_route hub_routes[] = {
     {HTTP_GET, "/hub/v1/opening/{index}", HTTP_SIGNED_IN, 0, handle_opening, "The salt of a leaf, for the parties of its use",
         .answer = "Opening"},
     {HTTP_GET, "/log/v1/checkpoint", HTTP_PUBLIC, 0, handle_checkpoint, "The ledger's newest checkpoint (C2SP signed note)",
-        .media_type = "application/octet-stream"},
+        .media_type = "text/plain"},
     {HTTP_GET, "/log/v1/tile/{rest...}", HTTP_PUBLIC, 0, handle_tile, "The ledger's tiles (C2SP tlog-tiles)",
         .media_type = "application/octet-stream"},
     {HTTP_GET, "/log/v1/proof/{index}", HTTP_PUBLIC, 0, handle_proof, "A leaf's proof of inclusion (C2SP tlog-proof)",

@@ -213,6 +213,15 @@ enum err sm_log_vkey(const struct sm_log *log, struct buf *out)
     return note_sm2_vkey_write(str_from_c(log->origin), log->key, out);
 }
 
+enum err sm_log_checkpoint(struct sm_log *log, struct buf *out)
+{
+    pthread_mutex_lock(&log->mutex);
+    bool is_there = log->checkpoint.len > 0;
+    buf_append_str(out, buf_str(&log->checkpoint));
+    pthread_mutex_unlock(&log->mutex);
+    return is_there ? out->err : ERR_BUSY;
+}
+
 enum err sm_log_proof(struct sm_log *log, uint64_t index, struct buf *out)
 {
     struct buf note;

@@ -42,6 +42,7 @@ void sm_log_anchor(struct sm_log *log, struct ledger *ledger, struct str note);
 struct str sm_log_origin(const struct sm_log *log);
 const char *sm_log_static_dir(const struct sm_log *log);
 enum err sm_log_vkey(const struct sm_log *log, struct buf *out) MUST_CHECK;
+enum err sm_log_checkpoint(struct sm_log *log, struct buf *out) MUST_CHECK; /* as ledger_checkpoint() */
 /* As ledger_proof(), but ERR_BUSY is the caller's to tell: ERR_NOT_FOUND when the leaf is not under its checkpoint. Any thread. */
 enum err sm_log_proof(struct sm_log *log, uint64_t index, struct buf *out) MUST_CHECK;
 

@@ -41,6 +41,18 @@ static enum err format_path(char out[FILE_PATH_MAX], const char *dir, int level,
     return len < 0 || len >= FILE_PATH_MAX ? ERR_TOO_LARGE : ERR_OK;
 }
 
+/* Letters of "entries", digits, "x", ".p". No way up. */
+bool tile_is_path(struct str path)
+{
+    bool is_fine = path.len > 0 && path.len <= TILE_PATH_MAX;
+    for (size_t i = 0; i < path.len && is_fine; i++) {
+        char c = path.ptr[i];
+        bool is_dot = c == '.' && i + 1 < path.len && path.ptr[i + 1] == 'p';
+        is_fine = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || is_dot || (c == '/' && i > 0 && path.ptr[i - 1] != '/');
+    }
+    return is_fine;
+}
+
 enum err tile_path(char out[FILE_PATH_MAX], const char *dir, int level, uint64_t n, size_t width)
 {
     assert(width >= 1 && width <= MERKLE_TILE);

@@ -14,12 +14,16 @@
 
 #define TILE_ENTRIES (-1) /* instead of a level: entry bundles */
 #define TILE_BUNDLE_MAX ((size_t)MERKLE_TILE * (2 + 65535))
+#define TILE_PATH_MAX 200 /* bytes of what is asked for behind "tile/" */
 #define TILE_CACHE_MAX 64 /* tiles of 8 KiB: a few proofs' worth at each level of the largest log */
 
 /* `width` 1 to 256; 256 is the full tile. ERR_TOO_LARGE. */
 enum err tile_path(char out[FILE_PATH_MAX], const char *dir, int level, uint64_t n, size_t width) MUST_CHECK;
 /* The folder of a tile's partial forms, "….p". */
 enum err tile_partial_dir(char out[FILE_PATH_MAX], const char *dir, int level, uint64_t n) MUST_CHECK;
+
+/* Is `path`, which somebody asks for behind "tile/", of letters that a tile's path can have: nothing that leads elsewhere. */
+bool tile_is_path(struct str path);
 
 /* At least `width` hashes of a tile, from its partial form or, when that is gone, from the full one. ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT
  * (too short). */

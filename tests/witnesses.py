@@ -102,6 +102,11 @@ class WitnessedCity(City):
         with open(path, "w", encoding="utf-8") as out:
             out.write(changed + "witnesses: policy\n")
 
+    def set_option(self, line):
+        """One more line of city.yaml, for the next start."""
+        with open(os.path.join(self.city, "city.yaml"), "a", encoding="utf-8") as out:
+            out.write(line + "\n")
+
     def health(self):
         return self.get("/health")["ledger"]
 

@@ -228,8 +228,7 @@ class Witnesses(unittest.TestCase):
             path = os.path.join(city.city, "city.yaml")
             with open(path, encoding="utf-8") as text:
                 plain = text.read()
-            with open(path, "w", encoding="utf-8") as out:
-                out.write(plain + "receipts_kept: 1d\n")
+            city.set_option("receipts_kept: 1d")
             old = time.time() - 2 * 86400
             os.utime(os.path.join(city.data, "ledger", "log", "tile", "entries", "000"), (old, old))
             city.start()
@@ -243,6 +242,44 @@ class Witnesses(unittest.TestCase):
                 out.write(plain)
             city.start()
             self.assertEqual(json.loads(ask(f"{city.url}/log/v1/receipt/0"))["leaf"], json.loads(kept)["leaf"])
+
+    def test_the_parallel_log(self):
+        """sm_log: true on a city that had none: it begins with what there is, its receipts hold, and a kill leaves both logs whole."""
+        with WitnessedCity(3, 2) as city:
+            caller = Caller(city)
+            self.assertEqual(city.request("GET", "/log-sm/v1/checkpoint")[0], 404)
+            published_past(city, caller.call(150))
+            self.assertEqual(city.stop(), 0)
+            city.set_option("sm_log: true")
+            size = 0
+            for _ in range(5):
+                city.start()
+                index = caller.call(5)
+                published_past(city, index)
+                wait_for(lambda i=index: city.request("GET", f"/log-sm/v1/receipt/{i}")[0] == 200, 20, "the parallel log's receipt")
+                now = int(ask(city.url + "/log-sm/v1/checkpoint").split("\n")[1])
+                self.assertGreater(now, size)
+                size = now
+                city.kill()
+            city.start()
+            path = os.path.join(city.folder, "receipt.json")
+            vkey = ask(city.url + "/log-sm/v1/vkey").strip()
+            for index in (0, 100, size - 1):
+                with open(path, "w", encoding="utf-8") as out:
+                    out.write(ask(f"{city.url}/log-sm/v1/receipt/{index}"))
+                proven = city.citybrain("verify", path, "--vkey", vkey)
+                self.assertEqual(proven.returncode, 0, proven.stderr)
+                self.assertIn(f"hangzhou.log.sm/{index} is leaf {index}", proven.stdout)
+                self.assertEqual(city.citybrain("verify", path, "--vkey", city.log_vkey).returncode, 1)
+                receipt = json.loads(ask(f"{city.url}/log/v1/receipt/{index}"))
+                with open(path, encoding="utf-8") as text:
+                    self.assertEqual(json.load(text)["leaf"], receipt["leaf"])
+            self.assertEqual(city.request("GET", "/log-sm/v1/tile/0/000")[0], 200)
+            self.assertEqual(city.request("GET", "/log-sm/v1/tile/../checkpoint")[0] // 100, 4)
+            self.assertEqual(ask(f"{city.url}/log-sm/v1/proof/7").split("\n")[1], "index 7")
+            self.assertEqual(city.request("GET", "/log-sm/v1/receipt/99999999")[0], 404)
+            check_leaves(self, city, caller.receipts)
+            self.assertEqual(city.stop(), 0)
 
     def test_a_bad_policy_is_refused_at_the_start(self):
         with WitnessedCity(4, 3) as city:

@@ -1,16 +1,18 @@
 /*
- * Writes a log for a verifier that this project did not write: write_log DIR N.
+ * Writes a log for a verifier that this project did not write: write_log DIR N [sm].
  *
  *     DIR/ledger/log/…          the static files
  *     DIR/vkey                  the verifier key
  *     DIR/witnesses             those of five witnesses, all of whom have cosigned each checkpoint; their memory is DIR/w0 to w4
  *     DIR/checkpoints/SIZE      the checkpoint as it stood at some sizes on the way
+ *     DIR/ledger/log-sm3/…      with "sm": the parallel log in SM3 and SM2, and DIR/vkey-sm, DIR/proofs-sm/INDEX
  *     DIR/proofs/INDEX          a tlog-proof under the last checkpoint, for every 70th leaf
  */
 #include "base/file.h"
 #include "base/log.h"
 #include "ledger/ledger.h"
 #include "ledger/policy.h"
+#include "ledger/sm_log.h"
 #include "ledger/witness_store.h"
 
 #include <inttypes.h>
@@ -147,13 +149,31 @@ static void close_five(struct five *five)
     policy_destroy(five->policy);
 }
 
+static void write_sm(struct ledger *ledger, const char *dir, uint64_t n)
+{
+    char folder[FILE_PATH_MAX], name[32];
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    must(sm_log_vkey(ledger_sm_log(ledger), &text), "vkey-sm");
+    put_file(dir, "vkey-sm", buf_str(&text));
+    must(file_join(folder, dir, "proofs-sm"), dir);
+    for (uint64_t i = 0; i < n; i += 10) {
+        buf_reset(&text);
+        must(sm_log_proof(ledger_sm_log(ledger), i, &text), "proof-sm");
+        snprintf(name, sizeof name, "%" PRIu64, i);
+        put_file(folder, name, buf_str(&text));
+    }
+    buf_finish(&text);
+}
+
 int main(int argc, char **argv)
 {
     static const uint64_t sizes[] = {1, 2, 255, 256, 257, 1000, 35072, 65535, 65536, 65537};
     static const uint8_t seed[32] = {20, 26, 11, 22};
     uint64_t n_leaves, n = 0;
-    if (argc != 3 || str_to_u64(str_from_c(argv[2]), &n_leaves) != ERR_OK) {
-        fprintf(stderr, "usage: write_log DIR N\n");
+    bool has_sm = argc == 4 && strcmp(argv[3], "sm") == 0;
+    if ((argc != 3 && !has_sm) || str_to_u64(str_from_c(argv[2]), &n_leaves) != ERR_OK) {
+        fprintf(stderr, "usage: write_log DIR N [sm]\n");
         return 2;
     }
     char folder[FILE_PATH_MAX], name[32];
@@ -171,6 +191,11 @@ int main(int argc, char **argv)
     must(ledger_vkey(options.origin, public_key, &text), "vkey");
     put_file(argv[1], "vkey", buf_str(&text));
     open_five(&five, argv[1], buf_str(&text));
+    struct sign_key *sm_key = NULL;
+    if (has_sm)
+        must(sign_key_read(STR("citybrain-key:sm2:20261122000000000000000000000000000000000000000000000000000000ff"), &sm_key), "sm2 key");
+    options.sm_origin = STR("hangzhou.log.sm");
+    options.sm_key = sm_key;
     options.policy = five.policy;
     options.sender = &five.sender;
     must(ledger_open(&options, &diag, &ledger), diag.text);
@@ -192,7 +217,10 @@ int main(int argc, char **argv)
         put_file(folder, name, buf_str(&text));
     }
     buf_finish(&text);
+    if (has_sm)
+        write_sm(ledger, argv[1], n);
     ledger_close(ledger);
+    sign_key_destroy(sm_key);
     close_five(&five);
     crypto_key_destroy(key);
     return 0;
