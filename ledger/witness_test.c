@@ -412,6 +412,14 @@ static void a_fork_leaves_its_proof(void **state)
     free(fork);
 }
 
+/* Where `part` begins in the note, which ends without a NUL. */
+static size_t place_of(const struct buf *note, struct str part)
+{
+    const char *at = memmem(note->ptr, note->len, part.ptr, part.len);
+    assert_non_null(at);
+    return (size_t)(at - note->ptr);
+}
+
 static void a_changed_memory_is_refused(void **state)
 {
     struct tree *tree = grow_tree(10);
@@ -431,8 +439,7 @@ static void a_changed_memory_is_refused(void **state)
     snprintf(name + 16, sizeof name - 16, ".note");
     assert_ok(file_join(path, root, name));
     for (size_t i = 0; i < note.len; i++) { /* every byte; the log's own line is kept for others and not read here */
-        bool is_of_log =
-            i > (size_t)(strstr(note.ptr, "\n\n") - note.ptr) && i < (size_t)(strstr(note.ptr, "\xe2\x80\x94 hangzhou/police") - note.ptr);
+        bool is_of_log = i > place_of(&note, STR("\n\n")) && i < place_of(&note, STR("\xe2\x80\x94 hangzhou/police"));
         note.ptr[i] ^= 1;
         assert_ok(file_replace(file_sim_unsynced_ops(), path, buf_str(&note)));
         note.ptr[i] ^= 1;
