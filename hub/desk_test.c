@@ -428,6 +428,25 @@ static void time_ends_it(void **state)
     assert_non_null(strstr(out, "\"event\":\"expire\",\"by\":\"hub\""));
 }
 
+static void freshness_runs_out(void **state)
+{
+    char body[2000];
+    const char *at = strstr(DRAFT, "\"30d\"");
+    snprintf(body, sizeof body, "%.*s\"1500ms\"%s", (int)(at - DRAFT), DRAFT, at + strlen("\"30d\""));
+    assert_int_equal(ask("POST", "/hub/v1/contracts", "parking-manager", body), 201);
+    snprintf(drafted, sizeof drafted, "%s", member("contract"));
+    assert_int_equal(step(drafted, "offer", "parking-manager"), 200);
+    assert_int_equal(step(drafted, "sign", "parking-manager"), 200);
+    assert_int_equal(step(drafted, "sign", "police-manager"), 200);
+    assert_int_equal(ask("POST", CALL, "parking", NAMED), 200);
+    usleep(1600000);
+    assert_int_equal(ask("POST", CALL, "parking", NAMED), 404);
+    assert_non_null(strstr(out, "\"rule\":4")); /* not confirmed lately enough */
+    assert_int_equal(step(drafted, "confirm", "parking-manager"), 409);
+    assert_int_equal(step(drafted, "confirm", "police-manager"), 200);
+    assert_int_equal(ask("POST", CALL, "parking", NAMED), 200);
+}
+
 /* ---- a party that keeps its key itself ---- */
 
 static struct sign_key *own_key;
@@ -509,6 +528,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_acknowledged_is_durable, make, finish),
         cmocka_unit_test_setup_teardown(a_restart_keeps_all, make, finish),
         cmocka_unit_test_setup_teardown(time_ends_it, make, finish),
+        cmocka_unit_test_setup_teardown(freshness_runs_out, make, finish),
         cmocka_unit_test_setup_teardown(its_own_key, make_own_key, finish_own_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

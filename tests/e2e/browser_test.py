@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The cockpit in a real browser, before a living city: cockpit/web/e2e/cockpit.mjs says what it looks at, and counts."""
+"""The screens in a real browser, before a living city: cockpit/web/e2e/cockpit.mjs and pages.mjs say what they look at, and count."""
 import os
 import subprocess
 import sys
@@ -22,10 +22,10 @@ def main():
             return any(i["name"] == "vehicles_in_transit" and i["value"] for i in indicators)
 
         wait_for(counts, 90, "the first count")
-        result = subprocess.run(["node", "e2e/cockpit.mjs", city.url, *sys.argv[1:]], cwd=WEB)
-        if result.returncode != 0:
+        codes = [subprocess.run(["node", script, city.url, *sys.argv[1:]], cwd=WEB).returncode for script in ("e2e/cockpit.mjs", "e2e/pages.mjs")]
+        if any(codes):
             print(city.log("brain")[-3000:], file=sys.stderr)
-        return result.returncode
+        return max(codes)
 
 
 sys.exit(main())
