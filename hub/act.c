@@ -50,9 +50,11 @@ static void destroy(struct hub_acting *acting)
 
 static void refuse_with(struct hub_acting *acting, const struct hub_refusal *refusal)
 {
+    struct hub *hub = acting->hub;
     acting->act->refusal = *refusal;
     acting->act->done(acting->act);
     destroy(acting);
+    hub_work_end(hub);
 }
 
 static void refuse(struct hub_acting *acting, enum err err, const char *why)
@@ -124,8 +126,10 @@ static void finish(struct hub_acting *acting)
         if (acting->became == ACT_UNKNOWN && acting->entry->resource.is_at_most_once)
             hub_acts_tell_soon(acting->hub);
     }
+    struct hub *hub = acting->hub;
     acting->act->done(acting->act); /* it is the asker's again */
     follow_outcome(acting);
+    hub_work_end(hub);
 }
 
 /* ---- notes ---- */
@@ -211,7 +215,6 @@ static void marked(struct act_write *write)
 static void intent_written(struct ledger_append *append)
 {
     struct hub_acting *acting = container_of(append, struct hub_acting, intent);
-    atomic_fetch_sub_explicit(&acting->hub->n_in_flight, 1, memory_order_relaxed);
     if (append->err) {
         give_up(acting, ERR_UNAVAILABLE, "no receipt can be written");
         return;
@@ -262,10 +265,7 @@ static void write_intent(struct hub_acting *acting)
     buf_finish(&subject_json);
     if (!err) {
         acting->intent = (struct ledger_append){.leaf = {acting->leaf.bytes, acting->leaf.len}, .loop = act->loop, .done = intent_written};
-        atomic_fetch_add_explicit(&acting->hub->n_in_flight, 1, memory_order_relaxed);
         err = ledger_append(acting->hub->ledger, &acting->intent);
-        if (err)
-            atomic_fetch_sub_explicit(&acting->hub->n_in_flight, 1, memory_order_relaxed);
     }
     if (!err)
         return;
@@ -281,8 +281,10 @@ static void give_again(struct hub_acting *acting, enum act_found found)
 {
     hub_quota_give_back(acting->contract, acting->now); /* nothing was used */
     fill(acting, found, buf_str(&acting->note.answer), acting->note.receipt, true);
+    struct hub *hub = acting->hub;
     acting->act->done(acting->act);
     destroy(acting);
+    hub_work_end(hub);
 }
 
 static void noted(struct act_write *write)
@@ -473,5 +475,6 @@ void hub_act_start(struct hub *hub, struct hub_act *act)
     acting->task.fn = begin_task;
     buf_init(&acting->request, REQUEST_MAX);
     buf_init(&acting->answer, HUB_ACT_ANSWER_MAX);
+    hub_work_begin(hub); /* until it is destroyed, or its outcome is on its way */
     loop_post(act->loop, &acting->task);
 }

@@ -330,6 +330,35 @@ static void under_way_at_the_end(void **state)
     }
 }
 
+static _Atomic bool is_slow_done;
+
+static void slow_done(struct hub_act *act)
+{
+    is_slow_done = true;
+    usleep(200000);
+}
+
+/* The hub ends while another thread is being told: it waits for the outcome. */
+static void the_end_waits(void **state)
+{
+    struct asked asked;
+    struct loop_thread *thread;
+    run(&asked, OPEN, "w1", "north"); /* the quota is reserved from here on */
+    assert_ok(loop_thread_start(clock_system(), "asker", &thread));
+    begin(&asked, OPEN, "w2", "north");
+    asked.act.loop = loop_thread_loop(thread);
+    asked.act.done = slow_done;
+    size_t n = fake_ledger_count("\"type\":\"outcome\"");
+    hub_act_start(city.hub, &asked.act);
+    for (int i = 0; i < 2000 && !is_slow_done; i++)
+        usleep(1000);
+    assert_true(is_slow_done);
+    fake_city_unload(&city);
+    assert_int_equal(fake_ledger_count("\"type\":\"outcome\""), n + 1);
+    loop_thread_stop(thread);
+    load_city();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +369,7 @@ int main(void)
         cmocka_unit_test(not_done_may_be_asked_again),
         cmocka_unit_test(unknown_outcomes),
         cmocka_unit_test(under_way_at_the_end),
+        cmocka_unit_test(the_end_waits),
     };
     return cmocka_run_group_tests(tests, make, finish);
 }

@@ -115,11 +115,12 @@ static enum err run_told(struct db_write *write, struct db *db)
 static void told_done(struct db_write *write)
 {
     struct told *told = container_of(write, struct told, write);
-    atomic_fetch_sub(&told->contract->hub->n_in_flight, 1);
+    struct hub *hub = told->contract->hub;
     if (write->err)
         log_write(
             LOG_ERROR, "hub", "a contract's history lacks a step", LOG_STR("contract", told->contract->name), LOG_ERR(write->err), LOG_END);
     mem_free(told);
+    hub_work_end(hub);
 }
 
 void hub_desk_told(struct hub_contract *contract, uint64_t leaf)
@@ -133,10 +134,10 @@ void hub_desk_told(struct hub_contract *contract, uint64_t leaf)
         .leaf = leaf,
         .time_ms = clock_wall(hub->clock).ms,
         .state = atomic_load(&contract->state)};
-    atomic_fetch_add(&hub->n_in_flight, 1);
+    hub_work_begin(hub);
     if (db_writer_submit(hub->writer, &told->write)) {
-        atomic_fetch_sub(&hub->n_in_flight, 1);
         mem_free(told);
+        hub_work_end(hub);
     }
 }
 

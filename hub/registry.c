@@ -484,7 +484,7 @@ void hub_destroy(struct hub *hub)
 {
     if (!hub)
         return;
-    for (int i = 0; i < 1000 && atomic_load(&hub->n_in_flight) > 0; i++)
+    for (int i = 0; i < 1000 && atomic_load_explicit(&hub->n_in_flight, memory_order_acquire) > 0; i++)
         if (loop_run_once(hub->loop, 10))
             break;
     hub_acts_close(hub);
