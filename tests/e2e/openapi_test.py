@@ -184,6 +184,10 @@ class Interface(unittest.TestCase):
         self.assertEqual(called["rows"][0]["plate"], plate)
         self.ask("post", "/hub/v1/call/{area}/{party}/{name}", {**call, "contract": "hangzhou/c-17"}, token, **where)
         index = called["receipt"].split("/")[1]
+        query = {"purpose": "parking.plan", "sql": 'SELECT vehicle_type, count(*) FROM "hangzhou/police/vehicle" WHERE seats > ? GROUP BY 1', "parameters": [5]}
+        self.assertTrue(self.ask("post", "/hub/v1/query", query, token)["rows"])
+        self.assertTrue(self.ask("post", "/hub/v1/query", {**query, "explain": True}, token)["explain"])
+        self.ask("post", "/hub/v1/query", {**query, "sql": "SELECT"}, token, status=400)
         self.ask("get", "/hub/v1/opening/{index}", headers=token, index=index)
         self.ask("get", "/hub/v1/resources", headers=token)
         self.assertTrue(self.ask("get", "/hub/v1/contracts", headers=token))
@@ -327,6 +331,9 @@ class Interface(unittest.TestCase):
             "/hub/v1/call/{area}/{party}/{name}": [[], {}, {**call, "purpose": 1}, {**call, "fields": "plate"}, {**call, "fields": [1]}, {**call, "key": []},
                                                   {**call, "more": 1}, {**call, "contract": 7}, {**call, "fields": ["x"] * 65},
                                                   {"purpose": "p", "fields": []}, {**call, "key": {str(i): 1 for i in range(65)}}],
+            "/hub/v1/query": [[], {}, {"purpose": "p"}, {"purpose": "p", "sql": 1}, {"purpose": "p", "sql": "SELECT 1", "more": 1},
+                              {"purpose": "p", "sql": "SELECT 1", "parameters": [[]]}, {"purpose": "p", "sql": "SELECT 1", "parameters": [1] * 101},
+                              {"purpose": "p", "sql": "SELECT 1", "explain": 1}],
             "/hub/v1/publish/hangzhou/world/truth": [[], {}, {"events": {}}, {"events": [1]}, {"events": [], "more": 1}],
             "/party/v1/session": [[], {}, {"name": "mayor"}, {"name": 1, "password": "x"}],
         }
