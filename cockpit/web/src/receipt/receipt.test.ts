@@ -93,6 +93,23 @@ describe('a receipt', () => {
     expect(v.steps[2]!.facts).toMatchObject({ origin: ORIGIN, size: '300' });
   });
 
+  it('is verified under a checkpoint that witnesses have cosigned, and not by their lines alone', async () => {
+    // C2SP tlog-cosignature: key id of type 4, eight bytes of time, Ed25519 over "cosignature/v1", the time and the text
+    const cosign = (body: string, name: string): string => {
+      const key = sha256(utf8(name));
+      const id = sha256(concat(utf8(`${name}\n`), new Uint8Array([4]), ed25519.getPublicKey(key))).slice(0, 4);
+      const time = new Uint8Array([0, 0, 0, 0, 0x6a, 0xe6, 0x63, 0x80]);
+      return `\u2014 ${name} ${toBase64(concat(id, time, ed25519.sign(utf8(`cosignature/v1\ntime 1793483648\n${body}`), key)))}\n`;
+    };
+    const served = makeLog(100);
+    const note = served.proof.slice(served.proof.indexOf('\n\n') + 2);
+    const body = note.slice(0, note.lastIndexOf('\n\n') + 1);
+    const lines = ['w0', 'w1', 'w2', ORIGIN].map((name) => cosign(body, name)).join(''); // the last has the log's name, and another id
+    expect((await verify({ ...served, proof: served.proof + lines }, 100)).verdict).toBe('verified');
+    const without = served.proof.slice(0, served.proof.length - note.length) + body + '\n' + lines;
+    expect(refusalOf(await verify({ ...served, proof: without }, 100))).toBe('bad_signature');
+  });
+
   it('waits while the leaf is not under a checkpoint, and gives up in the end', async () => {
     const log = makeLog(7);
     log.busy = 3;
