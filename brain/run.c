@@ -19,6 +19,7 @@
 #include "cockpit/cockpit.h"
 #include "http/openapi.h"
 #include "hub/registry.h"
+#include "hub/uses.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -30,7 +31,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define OWN_MOUNTS 6 /* beside the hub's: cockpit, people, cases, screens, parallel log, description */
+#define OWN_MOUNTS 7 /* beside the hub's: cockpit, people, cases, uses, screens, parallel log, description */
 #define EXIT_BAD_INPUT 2
 #define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
 
@@ -58,6 +59,7 @@ struct brain {
     struct bus *bus;
     struct hub *hub;
     struct party_people *people;
+    struct hub_uses *uses;
     struct case_desk *cases; /* NULL: the city has no cases.yaml */
     struct cockpit_config *cockpit_config;
     struct cockpit *cockpit;
@@ -235,6 +237,13 @@ static enum err open_cases(struct brain *brain, struct diag_list *diags)
     return err == ERR_OK ? case_desk_start(brain->cases, diags) : err;
 }
 
+static enum err open_uses(struct brain *brain, struct diag_list *diags)
+{
+    char path[CITY_PATH_MAX];
+    enum err err = city_path(brain->city.data_dir, "store/uses.sqlite", path);
+    return err == ERR_OK ? hub_uses_open(brain->hub, path, diags, &brain->uses) : err;
+}
+
 static enum err open_cockpit(struct brain *brain, struct diag_list *diags)
 {
     char path[CITY_PATH_MAX], store[CITY_PATH_MAX];
@@ -267,6 +276,7 @@ static enum err collect_mounts(struct door *door)
     door->n_mounts = hub_mounts(brain->hub, door->mounts, n);
     door->mounts[door->n_mounts++] = cockpit_face_mount(door->face);
     door->mounts[door->n_mounts++] = party_mount(brain->people);
+    door->mounts[door->n_mounts++] = hub_uses_mount(brain->uses);
     if (brain->cases)
         door->mounts[door->n_mounts++] = case_mount(brain->cases);
     door->mounts[door->n_mounts++] =
@@ -354,6 +364,8 @@ static enum err go_up(struct brain *brain, struct diag_list *diags)
     if (err == ERR_OK)
         err = open_cases(brain, diags);
     if (err == ERR_OK)
+        err = open_uses(brain, diags);
+    if (err == ERR_OK)
         err = open_cockpit(brain, diags);
     if (err == ERR_OK)
         err = scenes_start(brain->hub, &brain->city, brain->clock, diags, &brain->scenes);
@@ -397,6 +409,7 @@ static void go_down(struct brain *brain)
     scenes_stop(brain->scenes);
     cockpit_stop(brain->cockpit);
     case_desk_stop(brain->cases);
+    hub_uses_close(brain->uses);
     if (brain->hub)
         hub_stop(brain->hub);
     party_close(brain->people);

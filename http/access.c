@@ -27,6 +27,8 @@ static enum err keep_identity(struct http_exchange *x, const struct http_identit
         err = arena_copy_str(&x->arena, identity->device, &x->identity.device);
     if (!err)
         err = arena_copy_str(&x->arena, identity->acts_for, &x->identity.acts_for);
+    if (!err)
+        err = arena_copy_str(&x->arena, identity->subject, &x->identity.subject);
     x->identity.roles = identity->roles;
     if (err)
         http_reply_refusal(x, 503, "not enough memory");

@@ -43,6 +43,8 @@ struct http_identity {
     struct str device;   /* Digest user: a camera's id; else empty */
     struct str acts_for; /* the party whose contracts a person manages: "hangzhou/police"; a program's and a post's own */
     unsigned roles;      /* bits of enum http_role; programs have none */
+    /* A citizen's own keys, as canonical JSON: {\"plate\":\"浙A…\"}; empty: an official or a program. A citizen has no area. */
+    struct str subject;
 };
 
 struct http_route {

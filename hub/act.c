@@ -241,6 +241,14 @@ static void forgotten(struct act_write *write)
     give_up(container_of(write, struct hub_acting, note), ERR_UNAVAILABLE, "no receipt can be written");
 }
 
+static bool has_personal(const struct hub_resource *resource, const struct value *values)
+{
+    for (size_t i = 0; i < resource->n_fields; i++)
+        if (resource->fields[i].class >= HUB_PERSONAL && values[i].type != VALUE_NULL)
+            return true;
+    return false;
+}
+
 static void write_intent(struct hub_acting *acting)
 {
     struct hub_act *act = acting->act;
@@ -251,10 +259,10 @@ static void write_intent(struct hub_acting *acting)
         .n_fields = act->n_values,
         .request = request,
         .now = acting->now};
-    /* Whom it is about: the personal parameters that are its key, as a call's key. */
+    /* Whom it is about: its personal parameters, as the key of a call about them. */
     struct buf subject_json;
     buf_init(&subject_json, REQUEST_MAX);
-    if (acting->entry->has_personal_key) {
+    if (has_personal(&acting->entry->resource, acting->values)) {
         struct json_writer w;
         json_writer_init(&w, &subject_json);
         hub_act_put_values(&w, &acting->entry->resource, acting->values, true);
@@ -348,7 +356,7 @@ static void look_up(struct hub_acting *acting)
 
 /* ---- what is asked ---- */
 
-void hub_act_put_values(struct json_writer *w, const struct hub_resource *resource, const struct value *values, bool keys_only)
+void hub_act_put_values(struct json_writer *w, const struct hub_resource *resource, const struct value *values, bool personal_only)
 {
     bool is_put[HUB_FIELDS_MAX] = {false};
     json_begin_object(w);
@@ -358,7 +366,7 @@ void hub_act_put_values(struct json_writer *w, const struct hub_resource *resour
             if (!is_put[i] && (first < 0 || str_compare(resource->fields[i].name, resource->fields[first].name) < 0))
                 first = (int)i;
         is_put[first] = true;
-        if (values[first].type != VALUE_NULL && (!keys_only || resource->fields[first].is_key)) {
+        if (values[first].type != VALUE_NULL && (!personal_only || resource->fields[first].class >= HUB_PERSONAL)) {
             json_key_str(w, resource->fields[first].name);
             json_put_value(w, values[first]);
         }

@@ -46,7 +46,7 @@ void hub_acts_tell(struct hub *hub);
 
 /* ---- hub/act.c ---- */
 struct json_writer;
-/* Values in the resource's order as an object in canonical form, without the absent ones; or its key fields alone. */
-void hub_act_put_values(struct json_writer *w, const struct hub_resource *resource, const struct value *values, bool keys_only);
+/* Values in the resource's order as an object in canonical form, without the absent ones; or the personal ones alone. */
+void hub_act_put_values(struct json_writer *w, const struct hub_resource *resource, const struct value *values, bool personal_only);
 
 #endif

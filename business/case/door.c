@@ -4,6 +4,7 @@
 #include "base/crypto.h"
 #include "base/mem.h"
 #include "hub/registry.h"
+#include "hub/uses.h"
 
 #include <stddef.h>
 
@@ -305,6 +306,7 @@ static const struct message messages[] = {
     {"correction", "data.correction", "数据更正请求", "Correction asked for"},
     {"quality", "data.quality", "数据质量问题", "Quality of data"},
 };
+static const struct message objection = {"objection", "data.objection", "对数据使用的异议", "Objection to a use"};
 
 /* Whoever has a contract on a resource, or offers it, may say that it is wrong. */
 static bool may_speak_of(const struct hub *hub, const struct hub_resource *resource, const struct http_identity *who)
@@ -426,6 +428,46 @@ static void handle_correction(struct http_exchange *x, void *context)
         submit_step(&correction->write);
 }
 
+/* ---- POST /case/v1/objection: a citizen objects to a use of their own data; a case at the provider, once a use ---- */
+
+static void handle_objection(struct http_exchange *x, void *context)
+{
+    struct case_desk *desk = context;
+    const struct http_identity *who = http_identity(x);
+    struct str receipt, what, origin, number, key;
+    struct hub_use_info use;
+    json_t *json;
+    uint64_t index;
+    if (http_body_json(x, &json) != ERR_OK || !read_text(x, json, "receipt", HUB_RECEIPT_MAX, &receipt) ||
+        !read_text(x, json, "what", CASE_TEXT_MAX - 1000, &what))
+        return;
+    const struct hub_resource *resource = NULL;
+    /* A leaf that is not about this citizen, and none, are the same. */
+    if (str_cut_last(receipt, '/', &origin, &number) && str_to_u64(number, &index) == ERR_OK &&
+        hub_use_of_subject(desk->options.hub, index, who->subject, http_arena(x), &use) == ERR_OK)
+        resource = hub_resource_find(desk->options.hub, use.resource);
+    if (!resource) {
+        http_reply_err(x, ERR_NOT_FOUND, STR("there is no such use of your data"));
+        return;
+    }
+    if (str_is_empty(what)) {
+        http_reply_err(x, ERR_RANGE, STR("say \"what\" you object to"));
+        return;
+    }
+    struct case_write *write = begin_step(x, desk);
+    if (!write)
+        return;
+    enum err err = arena_printf(
+        http_arena(x), &key, STR_FORMAT " " STR_FORMAT " " STR_FORMAT, STR_ARG(use.contract), STR_ARG(use.consumer), STR_ARG(who->subject));
+    if (!err)
+        err = fill_message(write, http_arena(x), &objection, resource, key, what, receipt);
+    write->event.alert.receipt = receipt;
+    if (err)
+        http_reply_err(x, err, STR("the objection could not be written"));
+    else
+        submit_step(write);
+}
+
 const struct http_route case_routes[] = {
     {HTTP_GET, "/case/v1/cases", HTTP_SIGNED_IN, 0, handle_list, "Cases the asker may see, the newest first", .answer = "Cases",
         .query = "state? area? post? kind? before? limit?"},
@@ -435,5 +477,7 @@ const struct http_route case_routes[] = {
         "A step of a case: assign, start, comment, close, reopen", .body = "CaseStep", .answer = "Case"},
     {HTTP_POST, "/hub/v1/correction", HTTP_SIGNED_IN, BODY_MAX, handle_correction, "A message to a provider: its data is wrong or poor",
         .body = "Correction", .answer = "Corrected", .status = 201},
+    {HTTP_POST, "/case/v1/objection", HTTP_SIGNED_IN, BODY_MAX, handle_objection, "A citizen objects to a use of their own data",
+        .body = "Objection", .answer = "Case"},
 };
 const size_t case_n_routes = sizeof case_routes / sizeof *case_routes;

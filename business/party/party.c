@@ -62,10 +62,36 @@ static void read_roles(const struct str_map *parties, struct yaml_node map, stru
         yaml_error(list, diags, ERR_DENIED, "manage, audit and operate are kept apart; give one of them to another person");
 }
 
+/* A citizen: the keys under which departments know them, and nothing of an official's. */
+static void read_subject(struct yaml_node map, struct diag_list *diags, struct party_person *ret)
+{
+    struct yaml_node subject = yaml_get(map, "subject");
+    json_t *json = json_object();
+    struct buf text;
+    buf_init(&text, PARTY_SUBJECT_MAX);
+    size_t n = yaml_kind(subject) == YAML_MAP ? yaml_n_items(subject) : 0;
+    bool is_fine = n > 0 && n <= PARTY_SUBJECT_KEYS_MAX;
+    for (size_t i = 0; i < n && is_fine; i++) {
+        struct str name = yaml_text(yaml_map_key(subject, i)), value = yaml_text(yaml_map_value(subject, i));
+        is_fine = str_is_name(name) && !str_is_empty(value) &&
+                  json_object_setn_new(json, name.ptr, name.len, json_stringn(value.ptr, value.len)) == 0;
+    }
+    if (!is_fine)
+        yaml_error(subject, diags, ERR_SYNTAX, "subject: is a map of 1 to %d own keys of a citizen, {plate: …}", PARTY_SUBJECT_KEYS_MAX);
+    else if (!yaml_is_none(yaml_get(map, "area")) || !yaml_is_none(yaml_get(map, "for")) || !yaml_is_none(yaml_get(map, "roles")))
+        yaml_error(map, diags, ERR_DENIED, "a citizen has no area, no roles and acts for nobody; leave them out, or leave out subject:");
+    else if (json_write_canonical(json, &text) == ERR_OK) {
+        ret->subject = buf_str(&text); /* taken */
+        text = (struct buf){0};
+    }
+    json_decref(json);
+    buf_finish(&text);
+}
+
 static void read_person(const struct party_options *options, const struct str_map *parties, struct yaml_node map, struct diag_list *diags,
     struct party_person *ret)
 {
-    static const char *const keys[] = {"name", "title", "post", "for", "roles", "area", "password", NULL};
+    static const char *const keys[] = {"name", "title", "post", "for", "roles", "area", "subject", "password", NULL};
     struct str password = STR_NONE;
     *ret = (struct party_person){.has_demo_password = false};
     yaml_check_keys(map, keys, diags);
@@ -79,7 +105,9 @@ static void read_person(const struct party_options *options, const struct str_ma
     struct yaml_node title = yaml_get(map, "title");
     yaml_get_str(title, "zh", true, diags, &ret->title_zh);
     yaml_get_str(title, "en", true, diags, &ret->title_en);
-    if (yaml_get_str(map, "area", true, diags, &ret->area) == ERR_OK && area_find(options->areas, ret->area) < 0)
+    if (!yaml_is_none(yaml_get(map, "subject")))
+        read_subject(map, diags, ret);
+    else if (yaml_get_str(map, "area", true, diags, &ret->area) == ERR_OK && area_find(options->areas, ret->area) < 0)
         yaml_error(yaml_get(map, "area"), diags, ERR_NOT_FOUND, "there is no area \"" STR_FORMAT "\"; areas.yaml has them all",
             STR_ARG(ret->area));
     if (yaml_get_str(map, "password", false, diags, &password) != ERR_OK)
@@ -315,6 +343,8 @@ void party_close(struct party_people *people)
         usleep(1000);
     loop_thread_stop(people->sign_in);
     yaml_destroy(people->yaml);
+    for (size_t i = 0; i < people->n_people; i++)
+        mem_free((char *)people->people[i].subject.ptr);
     mem_free(people->people);
     mem_free(people->programs);
     mem_free(people->sessions);

@@ -3,6 +3,7 @@
 #define BUSINESS_PARTY_PEOPLE_H
 
 #include "base/crypto.h"
+#include "base/json.h"
 #include "base/yaml.h"
 #include "business/party/limit.h"
 #include "business/party/party.h"
@@ -10,11 +11,14 @@
 
 #include <pthread.h>
 
-#define PARTY_ENCODED_MAX 128 /* "$argon2id$v=19$m=19456,t=2,p=1$…": 97 bytes */
+#define PARTY_SUBJECT_KEYS_MAX 8
+#define PARTY_SUBJECT_MAX 2048 /* bytes of them as JSON */
+#define PARTY_ENCODED_MAX 128  /* "$argon2id$v=19$m=19456,t=2,p=1$…": 97 bytes */
 
 struct party_person {
     struct str name, post, area, title_zh, title_en;
     struct str acts_for; /* the post itself, unless `for:` says another party */
+    struct str subject;  /* a citizen's own keys as canonical JSON, owned; empty: an official */
     unsigned roles;      /* bits of enum http_role */
     bool has_demo_password;
     char encoded[PARTY_ENCODED_MAX]; /* "": no password, nobody signs in. The sign-in thread's after the start */

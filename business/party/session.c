@@ -243,7 +243,11 @@ enum err party_session(void *context, struct str token, struct http_identity *re
     if (must_store && submit(people, &copy, false, loop_thread_loop(people->sign_in), NULL, NULL) != ERR_OK)
         log_write(LOG_WARNING, "party", "when a session was last used could not be stored", LOG_END);
     const struct party_person *person = &people->people[copy.person];
-    *ret_identity = (struct http_identity){
-        .party = person->post, .area = person->area, .person = person->name, .acts_for = person->acts_for, .roles = person->roles};
+    *ret_identity = (struct http_identity){.party = person->post,
+        .area = person->area,
+        .person = person->name,
+        .acts_for = person->acts_for,
+        .roles = person->roles,
+        .subject = person->subject};
     return ERR_OK;
 }

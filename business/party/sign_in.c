@@ -58,6 +58,7 @@ static void reply_person(struct http_exchange *x, struct party_people *people, c
     put_text(&w, "title", options->city_title_zh, options->city_title_en);
     json_end_object(&w);
     json_field_str(&w, "time_zone", options->zone_name);
+    json_field_bool(&w, "citizen", !str_is_empty(person->subject));
     json_field_bool(&w, "demo", options->is_demo);
     json_end_object(&w);
     http_add_header(x, "Cache-Control", STR("no-store"));

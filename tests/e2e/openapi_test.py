@@ -267,6 +267,13 @@ class Interface(unittest.TestCase):
         self.as_person("auditor")
         self.ask("get", "/case/v1/cases", query="state=all&area=hangzhou&kind=data.correction")
         self.ask("get", "/case/v1/cases/{id}", id="999999", status=404)
+        call = {"purpose": "parking.settle", "key": {"plate": "浙A00001"}, "fields": ["status"]}
+        self.ask("post", "/hub/v1/call/{area}/{party}/{name}", call, self.parking, area="hangzhou", party="police", name="vehicle")
+        self.as_person("citizen")
+        self.ask("get", "/party/v1/session")
+        uses = self.ask("get", "/hub/v1/uses/mine", query="limit=5")["uses"]
+        self.ask("post", "/case/v1/objection", {"receipt": uses[0]["receipt"], "what": "not me"})
+        self.ask("post", "/case/v1/objection", {"receipt": "hangzhou.log/0", "what": "not me"}, status=404)
 
     def test_4_cameras(self):
         device = {"DeviceID": self.camera.device}

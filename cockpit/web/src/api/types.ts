@@ -16,8 +16,9 @@ export interface Session {
   party: string;
   for: string; // the party whose contracts they keep
   roles: Role[];
-  area: string;
+  area: string; // empty: a citizen
   level: string;
+  citizen: boolean; // sees the uses of their own data, and nothing of an official's
   title: Text;
   city: { name: string; title: Text };
   time_zone: string;

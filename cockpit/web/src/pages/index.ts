@@ -4,7 +4,7 @@ import type { Component } from 'vue';
 import type { Session } from '../api/types';
 import type { Key } from '../i18n/zh';
 
-export type PageName = 'catalog' | 'contracts' | 'cases';
+export type PageName = 'catalog' | 'contracts' | 'cases' | 'mydata';
 
 export interface Page {
   name: PageName;
@@ -14,7 +14,8 @@ export interface Page {
 }
 
 export const PAGES: readonly Page[] = [
-  { name: 'catalog', title: 'page.catalog', isFor: () => true, load: () => import('./catalog/Page.vue') },
+  { name: 'catalog', title: 'page.catalog', isFor: (who) => !who.citizen, load: () => import('./catalog/Page.vue') },
   { name: 'contracts', title: 'page.contracts', isFor: (who) => who.roles.some((r) => r === 'manage' || r === 'audit'), load: () => import('./contracts/Page.vue') },
-  { name: 'cases', title: 'page.cases', isFor: () => true, load: () => import('./cases/Page.vue') },
+  { name: 'mydata', title: 'page.mydata', isFor: (who) => who.citizen, load: () => import('./mydata/Page.vue') },
+  { name: 'cases', title: 'page.cases', isFor: (who) => !who.citizen, load: () => import('./cases/Page.vue') },
 ];

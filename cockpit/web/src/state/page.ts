@@ -24,7 +24,8 @@ export const hrefOf = (page: PageName | 'cockpit', ...rest: string[]): string =>
 const parts = ref<string[]>(typeof location === 'undefined' ? [] : readFragment(location.hash));
 
 export const pages = computed(() => PAGES.filter((p) => session.value !== null && p.isFor(session.value)));
-export const page = computed(() => pages.value.find((p) => p.name === parts.value[0]) ?? null);
+// A citizen has no cockpit: what is theirs comes first.
+export const page = computed(() => pages.value.find((p) => p.name === parts.value[0]) ?? (session.value?.citizen ? (pages.value[0] ?? null) : null));
 /** What stands behind the page's name, as one name: "hangzhou/police/vehicle"; empty: nothing. */
 export const opened = computed(() => (page.value ? parts.value.slice(1).join('/') : ''));
 
