@@ -21,10 +21,21 @@
 
 #define CONTRACT_MAX (4u << 20)
 
-enum { CONTRACT_AS, CONTRACT_KEY, CONTRACT_SM2, CONTRACT_JSON, CONTRACT_VKEY, CONTRACT_CITY, CONTRACT_DATA, CONTRACT_URL };
+enum {
+    CONTRACT_AS,
+    CONTRACT_KEY,
+    CONTRACT_SIGNATURE,
+    CONTRACT_SM2,
+    CONTRACT_JSON,
+    CONTRACT_VKEY,
+    CONTRACT_CITY,
+    CONTRACT_DATA,
+    CONTRACT_URL
+};
 static const struct command_option options[] = {
     {"as", "WHO", "a person's sign-in name, police-contracts (the password is in CITYBRAIN_PASSWORD); or a party with a token, to look"},
     {"key", "FILE", "sign: with this private key, which stays here, instead of the one that a demo's hub holds"},
+    {"signature", "FILE", "sign: hand in what `sign FILE --key` printed elsewhere"},
     {"sm2", NULL, "key: an SM2 key; otherwise Ed25519"},
     {"json", NULL, "show: the whole of it as JSON, with the receipt; what verify reads"},
     {"vkey", "KEY", "verify: the log's verifier key, or a file that holds it; without it the file's own is believed, and said so"},
@@ -41,7 +52,8 @@ static int wrong_use(void)
                     "    draft FILE                                change CONTRACT FILE\n"
                     "    offer|sign|suspend|resume|confirm|revoke|withdraw CONTRACT\n"
                     "each with --as WHO; and without a brain\n"
-                    "    key FILE [--sm2]                          verify FILE [--vkey KEY] [--city DIR]\n");
+                    "    key FILE [--sm2]                          verify FILE [--vkey KEY] [--city DIR]\n"
+                    "    sign FILE.json --key FILE                 (FILE.json: what show --json wrote; prints the signature)\n");
     return 2;
 }
 
@@ -175,7 +187,7 @@ static int act(const struct command_line *line, struct hub_cli_contract *cli)
     if (strcmp(action, "change") == 0 && second)
         return hub_cli_contract_draft(cli, second, first, stdout, stderr);
     if (is_step(action) && first)
-        return hub_cli_contract_step(cli, first, action, line->values[CONTRACT_KEY], stdout, stderr);
+        return hub_cli_contract_step(cli, first, action, line->values[CONTRACT_KEY], line->values[CONTRACT_SIGNATURE], stdout, stderr);
     return wrong_use();
 }
 
@@ -207,6 +219,8 @@ static int run_contract(const struct command_line *line)
         return make_key(line->words[1], line->values[CONTRACT_SM2] != NULL);
     if (strcmp(action, "verify") == 0 && line->n_words == 2)
         return verify(line, line->words[1]);
+    if (strcmp(action, "sign") == 0 && line->n_words == 2 && line->values[CONTRACT_KEY] && !line->values[CONTRACT_AS])
+        return hub_cli_contract_sign_file(line->words[1], line->values[CONTRACT_KEY], stdout, stderr);
     if (!line->values[CONTRACT_AS])
         return wrong_use();
     struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));

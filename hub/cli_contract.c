@@ -265,57 +265,83 @@ int hub_cli_contract_draft(struct hub_cli_contract *cli, const char *file, const
 
 /* ---- steps ---- */
 
-/* {"key":…,"signature":…} over the contract's content as the door tells it, with a private key that stays here. */
-static int sign_here(struct hub_cli_contract *cli, const char *name, const char *key_file, struct buf *body, FILE *error)
+/* {"key":…,"signature":…} over the content of an exported contract. */
+static enum err sign_text(struct str contract, const char *key_file, struct buf *ret_body, FILE *error)
 {
-    char path[URL_MAX], key_text[SIGN_TEXT_MAX], hex[2 * SIGN_SIGNATURE_LEN + 1];
+    char key_text[SIGN_TEXT_MAX], hex[2 * SIGN_SIGNATURE_LEN + 1];
     uint8_t signature[SIGN_SIGNATURE_LEN];
     struct sign_public public_key;
     struct sign_key *key = NULL;
-    struct buf file, text, message;
-    int code;
-    snprintf(path, sizeof path, "/hub/v1/contracts/%s", name);
-    json_t *contract = ask(cli, "GET", path, STR_NONE, error, &code, NULL);
-    if (!contract)
-        return code;
+    struct buf file, message;
     buf_init(&file, 4096);
-    buf_init(&text, CONTRACT_FILE_MAX);
     buf_init(&message, CONTRACT_FILE_MAX);
     enum err err = file_read(key_file, &file);
     if (!err)
         err = sign_key_read(buf_str(&file), &key);
     if (err)
         fprintf(error, "citybrain contract: %s holds no private key; `citybrain contract key FILE` makes one\n", key_file);
-    if (!err)
-        err = json_write_canonical(contract, &text);
-    if (!err)
-        err = contract_file_message(buf_str(&text), &message);
-    if (!err)
-        err = sign_make(key, buf_str(&message), signature);
-    if (!err) {
+    else if ((err = contract_file_message(contract, &message)))
+        fprintf(error, "citybrain contract: this is no contract in JSON; `citybrain contract show CONTRACT --json` writes one\n");
+    else if (!(err = sign_make(key, buf_str(&message), signature))) {
         sign_key_public(key, &public_key);
         sign_public_text(&public_key, key_text);
         crypto_hex(signature, sizeof signature, hex);
-        buf_printf(body, "{\"key\":\"%s\",\"signature\":\"%s\"}", key_text, hex);
-        err = body->err;
+        buf_printf(ret_body, "{\"key\":\"%s\",\"signature\":\"%s\"}", key_text, hex);
+        err = ret_body->err;
     }
     sign_key_destroy(key);
     buf_finish(&file);
-    buf_finish(&text);
     buf_finish(&message);
-    json_decref(contract);
+    return err;
+}
+
+int hub_cli_contract_sign_file(const char *contract_file, const char *key_file, FILE *out, FILE *error)
+{
+    struct buf text, body;
+    buf_init(&text, CONTRACT_FILE_MAX);
+    buf_init(&body, BODY_MAX);
+    enum err err = file_read(contract_file, &text);
+    if (err)
+        fprintf(error, "citybrain contract: %s cannot be read\n", contract_file);
+    else if (!(err = sign_text(buf_str(&text), key_file, &body, error)))
+        fprintf(out, STR_FORMAT "\n", STR_ARG(buf_str(&body)));
+    buf_finish(&text);
+    buf_finish(&body);
     return err ? 2 : 0;
 }
 
-int hub_cli_contract_step(struct hub_cli_contract *cli, const char *name, const char *step, const char *key_file, FILE *out, FILE *error)
+/* The same over what the door tells; the private key stays here. */
+static int sign_here(struct hub_cli_contract *cli, const char *name, const char *key_file, struct buf *body, FILE *error)
+{
+    char path[URL_MAX];
+    struct buf text;
+    int code;
+    snprintf(path, sizeof path, "/hub/v1/contracts/%s", name);
+    json_t *contract = ask(cli, "GET", path, STR_NONE, error, &code, NULL);
+    if (!contract)
+        return code;
+    buf_init(&text, CONTRACT_FILE_MAX);
+    if (json_write_canonical(contract, &text) || sign_text(buf_str(&text), key_file, body, error))
+        code = 2;
+    buf_finish(&text);
+    json_decref(contract);
+    return code;
+}
+
+int hub_cli_contract_step(struct hub_cli_contract *cli, const char *name, const char *step, const char *key_file,
+    const char *signature_file, FILE *out, FILE *error)
 {
     char path[URL_MAX];
     struct buf body;
     buf_init(&body, BODY_MAX);
     int code = key_file ? sign_here(cli, name, key_file, &body, error) : 0;
+    if (!code && signature_file && file_read(signature_file, &body)) {
+        fprintf(error, "citybrain contract: %s cannot be read\n", signature_file);
+        code = 2;
+    }
     if (!code) {
         snprintf(path, sizeof path, "/hub/v1/contracts/%s/%s", name, step);
-        json_t *answer = ask(cli, "POST", path, key_file ? buf_str(&body) : STR("{}"), error, &code, NULL);
+        json_t *answer = ask(cli, "POST", path, key_file || signature_file ? buf_str(&body) : STR("{}"), error, &code, NULL);
         code = print_step(answer, code, out);
     }
     buf_finish(&body);

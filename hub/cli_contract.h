@@ -25,7 +25,11 @@ int hub_cli_contract_list(struct hub_cli_contract *cli, const char *view, FILE *
 int hub_cli_contract_show(struct hub_cli_contract *cli, const char *name, bool is_json, FILE *out, FILE *error);
 /* `file`: a contract's file (docs/city.md), YAML or JSON. `change`: the draft to change; NULL: a new one. */
 int hub_cli_contract_draft(struct hub_cli_contract *cli, const char *file, const char *change, FILE *out, FILE *error);
-/* offer, sign, suspend …; `key_file`: sign with this private key instead of the hub's. */
-int hub_cli_contract_step(struct hub_cli_contract *cli, const char *name, const char *step, const char *key_file, FILE *out, FILE *error);
+/* offer, sign, suspend …; sign with the private key in `key_file`, or hand in the signature in `signature_file`; both NULL: the hub signs.
+ */
+int hub_cli_contract_step(struct hub_cli_contract *cli, const char *name, const char *step, const char *key_file,
+    const char *signature_file, FILE *out, FILE *error);
+/* Without any brain: {"key":…,"signature":…} over an exported contract. */
+int hub_cli_contract_sign_file(const char *contract_file, const char *key_file, FILE *out, FILE *error);
 
 #endif

@@ -353,6 +353,15 @@ static bool takes_away(int event)
     return event == NEGOTIATE_SUSPEND || event == NEGOTIATE_REVOKE || event == NEGOTIATE_WITHDRAW || event == NEGOTIATE_EXPIRE;
 }
 
+static bool has_had_enough(struct hub_contract *contract, int64_t now_ms)
+{
+    if (contract->step_minute != now_ms / 60000) {
+        contract->step_minute = now_ms / 60000;
+        contract->n_steps = 0;
+    }
+    return contract->n_steps++ >= HUB_STEPS_PER_MINUTE;
+}
+
 static enum err begin_event(struct hub_desk_ask *ask)
 {
     struct hub *hub = ask->hub;
@@ -382,6 +391,11 @@ static enum err begin_event(struct hub_desk_ask *ask)
     if (rule) {
         ask->target = NULL;
         return refuse(ask, rule);
+    }
+    if (has_had_enough(target, ask->now_ms) && !takes_away(ask->event)) {
+        ask->target = NULL;
+        return diag_set(
+            &ask->diag, ERR_BUSY, NULL, 0, "more than %d steps of one contract in a minute; wait for the next one", HUB_STEPS_PER_MINUTE);
     }
     if (ask->event == NEGOTIATE_CHANGE) {
         err = read_terms(ask, target->name);

@@ -13,6 +13,7 @@
 
 #define HUB_PAPERS_MAX 20000         /* contracts drafted here and kept */
 #define HUB_DRAFTS_MAX 4096          /* drafts and changes in one run; past it they wait for a restart, which gives their memory back */
+#define HUB_STEPS_PER_MINUTE 120     /* of one contract: each is a leaf for ever. Past it only what takes away is done */
 #define HUB_TERMS_MAX 65536          /* bytes of a draft */
 #define HUB_DRAFT NEGOTIATE_N_EVENTS /* the event that makes a contract: not of its life yet */
 

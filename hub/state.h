@@ -80,8 +80,10 @@ struct hub_contract {
     bool is_new;                                      /* its leaf is still to be written */
     struct hub_contract *_Atomic next_same;           /* of the same consumer and resource, by name */
     struct negotiate life;                            /* where it stands; the desk's, under its lock */
-    bool is_at_desk;                                  /* a step of it is being written; as `life` */
-    _Atomic int state;                                /* the same for decisions, which take no lock */
+    int64_t step_minute;                              /* the running minute, and the steps taken in it; the hub's loop's */
+    unsigned n_steps;
+    bool is_at_desk;   /* a step of it is being written; as `life` */
+    _Atomic int state; /* the same for decisions, which take no lock */
     _Atomic int64_t fresh_until_ms;
     _Atomic uint64_t second; /* packed as hub_quota's */
     struct hub_quota quotas[QUOTA_N];
