@@ -136,6 +136,19 @@ enum err hub_department_binding(const struct hub_department *department, const s
     return ERR_OK;
 }
 
+enum err hub_department_wrong(const struct hub_department *department, const struct hub_resource *resource, size_t field,
+    struct arena *arena, struct str *wrong, struct diag_list *diags, enum err err, const char *code, const char *more, const char *text)
+{
+    const struct hub_field *it = &resource->fields[field];
+    if (str_is_empty(*wrong) &&
+        arena_printf(arena, wrong, "%s|" STR_FORMAT "|" STR_FORMAT "%s", code, STR_ARG(it->name), STR_ARG(resource->name), more))
+        return ERR_NO_MEMORY;
+    if (!diags)
+        return ERR_OK;
+    return yaml_error(
+        hub_department_field_node(department, resource, it->name), diags, err, "field \"" STR_FORMAT "\" %s", STR_ARG(it->name), text);
+}
+
 /* ---- health ---- */
 
 static void tell(struct hub_department *department, enum hub_health health, struct wall_time last_heard, const char *detail)

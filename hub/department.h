@@ -51,6 +51,27 @@ enum hub_binding { HUB_BIND_TABLE, HUB_BIND_VIEW, HUB_BIND_SELECT };
 enum err hub_department_binding(const struct hub_department *department, const struct hub_resource *resource, struct yaml_node binding,
     struct diag_list *diags, enum hub_binding *ret_kind, struct str *ret_text) MUST_CHECK;
 
+/* What does not fit of a resource's field: the first is kept in *wrong (in `arena`) for the health report, a code of hub/detail.h with
+ * field, resource and `more` ("|a|b"), and each is told at its place, as `text`, when there are `diags`: then `err` is returned. */
+enum err hub_department_wrong(const struct hub_department *department, const struct hub_resource *resource, size_t field,
+    struct arena *arena, struct str *wrong, struct diag_list *diags, enum err err, const char *code, const char *more,
+    const char *text) MUST_CHECK;
+
+/* ---- `connection:` of a database server: host, port, database, user, password_file, tls, tls_ca, timeout, connections, zone ---- */
+enum hub_tls { HUB_TLS_DISABLE, HUB_TLS_REQUIRE, HUB_TLS_VERIFY_CA, HUB_TLS_VERIFY_FULL };
+struct hub_server {
+    char host[256], database[128], user[128], password_file[HUB_DEPARTMENT_PATH_MAX], tls_ca[HUB_DEPARTMENT_PATH_MAX];
+    int port;
+    enum hub_tls tls;
+    struct time_zone zone; /* of columns without one */
+    int64_t timeout_ms;    /* of one statement */
+    size_t n_connections;
+};
+#define HUB_SERVER_CONNECTIONS_MAX 16
+/* server->zone holds the city's before. */
+enum err hub_department_read_server(const struct hub_department *department, struct yaml_node connection, int default_port,
+    struct diag_list *diags, struct hub_server *server) MUST_CHECK;
+
 /* ---- health ---- */
 /* Told to the hub when it changes and now and then; a change is logged. HUB_DOWN and back are told at once, HUB_STALE (single answers with
  * errors) at most once a second, and holds for a second against HUB_FRESH: a bad row among good ones does not flood the log. `detail` is

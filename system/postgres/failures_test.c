@@ -57,6 +57,7 @@ static void sessions_that_are_ended(void **state)
 {
     enum { N = 2000 };
     static struct fake_asking *askings[N];
+    postgres_system_file(postgres_port(), "hub", "5s", "", POSTGRES_VEHICLE); /* time enough to come back on a busy machine */
     fake_department_load(&postgres_city);
     until_it_answers();
     static char plates[N][8];
@@ -89,7 +90,7 @@ static void silence(void **state)
     int64_t ms = mono_ms_between(before, clock_mono(clock_system()));
     print_message("silence ended with \"%s\" after %lld ms\n", err_text(err), (long long)ms);
     assert_err(err, ERR_TIMEOUT);
-    assert_true(ms >= 900 && ms < 5000);
+    assert_true(ms >= 900 && ms < 10000);
     fake_proxy_set(postgres_proxy, FAKE_PROXY_PASS);
     until_it_answers();
 }
@@ -103,7 +104,7 @@ static void slow_bytes(void **state)
     fake_proxy_set(postgres_proxy, FAKE_PROXY_SLOW);
     struct mono_time before = clock_mono(clock_system());
     assert_err(postgres_ask("A00003")->err, ERR_TIMEOUT);
-    assert_true(mono_ms_between(before, clock_mono(clock_system())) < 5000);
+    assert_true(mono_ms_between(before, clock_mono(clock_system())) < 10000);
     fake_proxy_set(postgres_proxy, FAKE_PROXY_PASS);
     until_it_answers();
 }

@@ -18,18 +18,16 @@
 #define POSTGRES_SILENT_MAX                                                                                                                \
     (64u << 20) /* bytes that may come without completing a row or a result: the widest row that the guards let through */
 #define POSTGRES_STATEMENTS_MAX 64 /* kept prepared on a connection; the one unused for longest goes */
-#define POSTGRES_CONNECTIONS_MAX 16
+#define POSTGRES_CONNECTIONS_MAX HUB_SERVER_CONNECTIONS_MAX
 #define POSTGRES_MOVES_MAX 4
-#define POSTGRES_TRIES_MAX 6 /* of one asking whose connections break under it; its time bounds it too */
-#define POSTGRES_DEPTH 32    /* askings under way on one connection */
+#define POSTGRES_TRIES_MAX 10 /* of one asking whose connections break under it; its time bounds it too */
+#define POSTGRES_DEPTH 32     /* askings under way on one connection */
 #define POSTGRES_SENT_MAX 256
 #define POSTGRES_SLOW_MS 20      /* behind an asking that runs for longer nothing is queued on its connection, and what is goes elsewhere */
 #define POSTGRES_AGAIN_MS 1000   /* after so long a table that did not fit is looked at again */
 #define POSTGRES_GRACE_MS 500    /* after the server's own time-out ours ends the connection */
 #define POSTGRES_CONNECT_MS 5000 /* for connecting, signing in and looking at the tables */
 #define POSTGRES_QUEUE_MAX 10000 /* askings accepted and not answered: half a second's worth at the highest rate */
-
-enum postgres_tls { POSTGRES_TLS_DISABLE, POSTGRES_TLS_REQUIRE, POSTGRES_TLS_VERIFY_CA, POSTGRES_TLS_VERIFY_FULL };
 
 struct postgres_table { /* a resource's binding, as the file has it */
     const struct hub_resource *resource;
@@ -121,11 +119,8 @@ struct postgres_opening {
 
 struct postgres_system {
     struct hub_department department;
-    char host[256], port[8], database[128], user[128], zone[24], password_file[HUB_DEPARTMENT_PATH_MAX], tls_ca[HUB_DEPARTMENT_PATH_MAX];
-    enum postgres_tls tls;
-    struct time_zone civil_zone; /* of columns without a zone */
-    int64_t timeout_ms;
-    size_t n_connections_max;
+    struct hub_server server;
+    char zone[24]; /* as the server takes it */
     struct postgres_table *tables;
     size_t n_tables;
     struct postgres_plan *plans;
@@ -147,7 +142,7 @@ struct postgres_system {
     size_t n_connections;
     struct postgres_opening opening;
     struct loop_timer tick;
-    struct mono_time open_again; /* back-off */
+    struct mono_time open_again, first_failure; /* back-off */
     int64_t back_off_ms;
     bool is_down;
     struct arena scratch;

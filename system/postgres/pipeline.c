@@ -379,7 +379,7 @@ static void add_row(struct postgres_connection *connection, struct postgres_run 
         } else if (bytes.len > POSTGRES_VALUE_MAX) {
             run->err = ERR_TOO_LARGE;
             return;
-        } else if (!postgres_read_value(PQftype(result, (int)i), bytes, type, system->civil_zone, &values[i])) {
+        } else if (!postgres_read_value(PQftype(result, (int)i), bytes, type, system->server.zone, &values[i])) {
             hub_detail_put(detail, sizeof detail, HUB_DETAIL(field_value), STR_FORMAT "|" STR_FORMAT "|%s",
                 STR_ARG(select.columns[select.outputs[i].column].name), STR_ARG(run->plan->table->resource->name), value_type_name(type));
             hub_department_report(&system->department, HUB_STALE, detail);

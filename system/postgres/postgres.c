@@ -18,6 +18,7 @@
 #define PING_MS 5000        /* an idle connection is asked whether it lives */
 #define IDLE_CLOSE_MS 60000 /* one more than the first goes home after so long */
 #define BACK_OFF_FIRST_MS 200
+#define DOWN_MS 500 /* without a connection for so long: what waits is refused */
 #define BACK_OFF_MAX_MS 5000
 #define CROWD 4 /* askings on each connection before another one is made */
 #define SCRATCH_MAX (8u << 20)
@@ -161,12 +162,15 @@ static void *make_connection(void *context)
 
 static void failed_to_open(struct postgres_system *system, const char *detail)
 {
+    struct mono_time now = clock_mono(system->department.clock);
+    if (!system->back_off_ms)
+        system->first_failure = now;
     system->back_off_ms = system->back_off_ms ? 2 * system->back_off_ms : BACK_OFF_FIRST_MS;
     if (system->back_off_ms > BACK_OFF_MAX_MS)
         system->back_off_ms = BACK_OFF_MAX_MS;
-    system->open_again.ns = clock_mono(system->department.clock).ns + system->back_off_ms * 1000000;
-    if (system->n_connections > 0 || (!system->is_down && system->back_off_ms == BACK_OFF_FIRST_MS))
-        return; /* one more was wanted, those that are there do; or it is the first time: once more before all that waits is refused */
+    system->open_again.ns = now.ns + system->back_off_ms * 1000000;
+    if (system->n_connections > 0 || mono_ms_between(system->first_failure, now) < DOWN_MS)
+        return; /* one more was wanted, and those that are there do; or it went on for a moment only */
     system->is_down = true;
     hub_department_report(&system->department, HUB_DOWN, detail);
     answer_waiting(system, ERR_UNAVAILABLE);
@@ -203,7 +207,7 @@ static void opened(struct loop_task *task)
 static void open_one(struct postgres_system *system)
 {
     struct postgres_opening *opening = &system->opening;
-    if (opening->is_running || system->is_stopping || system->n_connections >= system->n_connections_max ||
+    if (opening->is_running || system->is_stopping || system->n_connections >= system->server.n_connections ||
         clock_mono(system->department.clock).ns < system->open_again.ns)
         return;
     opening->task.fn = opened;
@@ -273,7 +277,7 @@ static void look_at(struct postgres_connection *connection, struct mono_time now
     }
     if (mono_ms_between(connection->head_since, now) >= POSTGRES_SLOW_MS)
         postgres_move_others(connection);
-    if (mono_ms_between(connection->head_since, now) <= system->timeout_ms + POSTGRES_GRACE_MS)
+    if (mono_ms_between(connection->head_since, now) <= system->server.timeout_ms + POSTGRES_GRACE_MS)
         return;
     for (size_t i = 0; i < connection->n_sent; i++) {
         struct postgres_run *run = connection->sent[(connection->first + i) % POSTGRES_SENT_MAX].run;
@@ -291,7 +295,7 @@ static void ticked(struct loop_timer *timer)
     struct mono_time now = clock_mono(system->department.clock);
     for (size_t i = system->n_connections; i-- > 0;)
         look_at(system->connections[i], now);
-    while (system->waiting && mono_ms_between(system->waiting->asked, now) > 2 * system->timeout_ms + POSTGRES_GRACE_MS)
+    while (system->waiting && mono_ms_between(system->waiting->asked, now) > 2 * system->server.timeout_ms + POSTGRES_GRACE_MS)
         postgres_answer(system, take_waiting(system), ERR_TIMEOUT);
     if (loop_timer_start(system->loop, &system->tick, IDLE_MS))
         hub_department_report(&system->department, HUB_STALE, HUB_DETAIL(no_memory));
@@ -434,7 +438,7 @@ static enum err postgres_open(const struct hub_system_env *env, struct yaml_node
     system->start.fn = start;
     system->tick.fn = ticked;
     system->wake.fn = woken;
-    system->civil_zone = env->zone;
+    system->server.zone = env->zone;
     enum err err = hub_department_init(&system->department, env, "postgres", root, diags, &connection);
     if (!err)
         err = postgres_read_connection(system, connection, diags);

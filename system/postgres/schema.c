@@ -124,17 +124,10 @@ struct look {
     int modifiers[HUB_FIELDS_MAX];
 };
 
-/* What is wrong is kept once, for the health report (a code of hub/detail.h; `more`: further parameters), and told at its place. */
 static enum err wrong(struct look *look, size_t field, enum err err, const char *code, const char *more, const char *long_text)
 {
-    const struct hub_field *it = &look->table->resource->fields[field];
-    if (str_is_empty(look->seen->wrong) && arena_printf(look->arena, &look->seen->wrong, "%s|" STR_FORMAT "|" STR_FORMAT "%s", code,
-                                               STR_ARG(it->name), STR_ARG(look->table->resource->name), more))
-        return ERR_NO_MEMORY;
-    if (!look->diags)
-        return ERR_OK;
-    return yaml_error(hub_department_field_node(&look->system->department, look->table->resource, it->name), look->diags, err,
-        "field \"" STR_FORMAT "\" %s", STR_ARG(it->name), long_text);
+    return hub_department_wrong(
+        &look->system->department, look->table->resource, field, look->arena, &look->seen->wrong, look->diags, err, code, more, long_text);
 }
 
 static enum err refused(struct look *look, size_t field, const PGresult *result)

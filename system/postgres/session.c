@@ -145,13 +145,15 @@ static enum err connect_until(
 
 static PGconn *begin(struct postgres_system *system, const char *password)
 {
+    char port[8];
     static const char *const modes[] = {"disable", "require", "verify-ca", "verify-full"};
+    snprintf(port, sizeof port, "%d", system->server.port);
     const char *const keys[] = {"host", "port", "dbname", "user", "password", "sslmode", "sslrootcert", "gssencmode", "channel_binding",
         "client_encoding", "application_name", "passfile", "connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
         "tcp_user_timeout", "target_session_attrs", "options", NULL};
-    const char *const values[] = {system->host, system->port, system->database, system->user, password, modes[system->tls],
-        system->tls_ca[0] ? system->tls_ca : NULL, "disable", "prefer", "UTF8", "citybrain", "/nonexistent", "5", "10", "5", "3", "15000",
-        "any", "", NULL};
+    const char *const values[] = {system->server.host, port, system->server.database, system->server.user, password,
+        modes[system->server.tls], system->server.tls_ca[0] ? system->server.tls_ca : NULL, "disable", "prefer", "UTF8", "citybrain",
+        "/nonexistent", "5", "10", "5", "3", "15000", "any", "", NULL};
     _Static_assert(sizeof keys == sizeof values, "a value a key");
     return PQconnectStartParams(keys, values, 0);
 }
@@ -168,7 +170,8 @@ static enum err guard(struct postgres_system *system, PGconn *pg, _Atomic bool *
         "('idle_in_transaction_session_timeout', '10000'), ('client_connection_check_interval', '1000'), ('jit', 'off')) v (name, value) "
         "ON v.name = s.name;"
         "SELECT current_setting('default_transaction_read_only'), current_setting('is_superuser'), current_setting('integer_datetimes')",
-        (long long)system->timeout_ms, system->zone, (long long)(system->timeout_ms < 1000 ? system->timeout_ms : 1000));
+        (long long)system->server.timeout_ms, system->zone,
+        (long long)(system->server.timeout_ms < 1000 ? system->server.timeout_ms : 1000));
     enum err err = postgres_session_ask(system, pg, sql, false, is_cancelled, deadline, &result);
     if (err) {
         const char *state = err == ERR_SYNTAX ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
@@ -201,7 +204,7 @@ enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_
 {
     char password[HUB_DEPARTMENT_SECRET_MAX] = "";
     const char *where;
-    enum err err = system->password_file[0] ? hub_department_secret(system->password_file, password) : ERR_OK;
+    enum err err = system->server.password_file[0] ? hub_department_secret(system->server.password_file, password) : ERR_OK;
     if (err) {
         snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", err == ERR_DENIED ? HUB_DETAIL(secret_open) : HUB_DETAIL(secret_unread));
         return ERR_UNAVAILABLE;

@@ -1,0 +1,88 @@
+/*
+ * `connection:` of a department's database server, as the connectors to PostgreSQL and MariaDB read it.
+ */
+#include "hub/department.h"
+
+#include <string.h>
+
+#define TIMEOUT_MS 2000 /* of a statement, unless the file says otherwise */
+#define CONNECTIONS 4
+
+/* ---- connection: ---- */
+
+static enum err get_text(struct yaml_node connection, const char *key, bool required, struct diag_list *diags, char *out, size_t size)
+{
+    struct str text;
+    enum err err = yaml_get_str(connection, key, required, diags, &text);
+    if (err)
+        return err == ERR_NOT_FOUND && !required ? ERR_OK : err;
+    if (str_is_empty(text) || str_to_c(text, out, size))
+        return yaml_error(yaml_get(connection, key), diags, ERR_RANGE, "%s: is empty or too long", key);
+    return ERR_OK;
+}
+
+/* A socket's folder and this machine are reached without TLS; anything else has to be sure of whom it speaks to. */
+static bool is_here(const char *host)
+{
+    return host[0] == '/' || strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+static enum err read_tls(
+    const struct hub_department *department, struct hub_server *server, struct yaml_node connection, struct diag_list *diags)
+{
+    static const char *const modes[] = {"disable", "require", "verify-ca", "verify-full", NULL};
+    size_t mode = is_here(server->host) ? HUB_TLS_DISABLE : HUB_TLS_VERIFY_FULL;
+    enum err err = yaml_get_choice(connection, "tls", false, diags, modes, &mode);
+    if (!err || err == ERR_NOT_FOUND)
+        err = hub_department_get_path(department, connection, "tls_ca", diags, server->tls_ca);
+    server->tls = (enum hub_tls)mode;
+    if (!err && server->tls >= HUB_TLS_VERIFY_CA && !server->tls_ca[0])
+        return yaml_error(connection, diags, ERR_NOT_FOUND,
+            "tls: %s needs the authority that signed the server's certificate; add tls_ca: \"{data}/secrets/…\", or write tls: require "
+            "(encrypted, but to whomever answers)",
+            modes[mode]);
+    return err;
+}
+
+static enum err read_zone(struct hub_server *server, struct yaml_node connection, struct diag_list *diags)
+{
+    struct str name;
+    enum err err = yaml_get_str(connection, "zone", false, diags, &name);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    if (time_zone_parse(name, &server->zone))
+        return yaml_error(yaml_get(connection, "zone"), diags, ERR_RANGE, "zone: takes Asia/Shanghai, UTC or an offset as +08:00");
+    return ERR_OK;
+}
+
+enum err hub_department_read_server(const struct hub_department *department, struct yaml_node connection, int default_port,
+    struct diag_list *diags, struct hub_server *server)
+{
+    static const char *const keys[] = {
+        "host", "port", "database", "user", "password_file", "tls", "tls_ca", "timeout", "connections", "zone", NULL};
+    int64_t port = default_port, connections = CONNECTIONS;
+    enum err err = yaml_check_keys(connection, keys, diags);
+    if (!err)
+        err = get_text(connection, "host", true, diags, server->host, sizeof server->host);
+    if (!err)
+        err = get_text(connection, "database", true, diags, server->database, sizeof server->database);
+    if (!err)
+        err = get_text(connection, "user", true, diags, server->user, sizeof server->user);
+    if (!err)
+        err = hub_department_get_path(department, connection, "password_file", diags, server->password_file);
+    if (!err)
+        err = yaml_get_i64(connection, "port", false, diags, 1, 65535, &port);
+    if (!err || err == ERR_NOT_FOUND)
+        err = yaml_get_i64(connection, "connections", false, diags, 1, HUB_SERVER_CONNECTIONS_MAX, &connections);
+    server->timeout_ms = TIMEOUT_MS;
+    if (!err || err == ERR_NOT_FOUND)
+        err = yaml_get_duration_ms(connection, "timeout", false, diags, &server->timeout_ms);
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    if (server->timeout_ms < 1 || server->timeout_ms > 60000)
+        return yaml_error(yaml_get(connection, "timeout"), diags, ERR_RANGE, "the time for a statement lies between 1ms and 60s");
+    server->port = (int)port;
+    server->n_connections = (size_t)connections;
+    err = read_tls(department, server, connection, diags);
+    return err ? err : read_zone(server, connection, diags);
+}
