@@ -467,6 +467,14 @@ enum err hub_start(struct hub *hub)
     return loop_timer_start(hub->loop, &hub->tick, TICK_MS);
 }
 
+/* For ten seconds at most: what waits for a slow department has been cancelled by then. */
+static void wait_for_uses(struct hub *hub)
+{
+    for (int i = 0; i < 1000 && atomic_load_explicit(&hub->n_in_flight, memory_order_acquire) > 0; i++)
+        if (loop_run_once(hub->loop, 10))
+            break;
+}
+
 void hub_stop(struct hub *hub)
 {
     atomic_store(&hub->is_stopping, true);
@@ -478,15 +486,14 @@ void hub_stop(struct hub *hub)
             system->ops->close(system->system);
         system->system = NULL;
     }
+    wait_for_uses(hub); /* they write leaves, and the ledger is closed next */
 }
 
 void hub_destroy(struct hub *hub)
 {
     if (!hub)
         return;
-    for (int i = 0; i < 1000 && atomic_load_explicit(&hub->n_in_flight, memory_order_acquire) > 0; i++)
-        if (loop_run_once(hub->loop, 10))
-            break;
+    wait_for_uses(hub);
     hub_acts_close(hub);
     hub_queries_destroy(hub);
     hub_quota_close(hub);

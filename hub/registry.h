@@ -64,7 +64,8 @@ struct hub_options {
 enum err hub_create(const struct hub_options *options, struct diag_list *diags, struct hub **ret_hub) MUST_CHECK;
 /* Writes the leaves of new and changed contracts; from here on uses are served. Before or on the hub's loop. */
 enum err hub_start(struct hub *hub) MUST_CHECK;
-/* No more uses; closes the systems and their threads. On the hub's loop's thread, when the doors are closed and subscriptions ended. */
+/* No more uses; closes the systems and their threads, and waits for the uses under way: the ledger may be closed next. On the hub's loop's
+ * thread, when the doors are closed and subscriptions ended. */
 void hub_stop(struct hub *hub);
 /* After hub_stop() and ledger_close(), while the loops that made uses still exist. Takes NULL. */
 void hub_destroy(struct hub *hub);
