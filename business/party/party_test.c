@@ -207,6 +207,12 @@ static void a_mistake_in_the_file_is_told_with_its_mend(void **state)
         {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, roles: [king]}\n", "\"king\" is no role", true},
         {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, roles: [manage, audit]}\n", "are kept apart", true},
         {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, for: h/b, roles: [audit]}\n", "no party \"h/b\"", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, subject: {}}\n", "subject: is a map", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, subject: plate}\n", "subject: is a map", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, subject: {plate: ''}}\n", "subject: is a map", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, subject: {plate: x}}\n", "a citizen has no area", true},
+        {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, roles: [audit], subject: {plate: x}}\n", "a citizen has no area",
+            true},
         {POST "people:\n  - {name: A b, title: {zh: 一, en: a}, post: h/a, area: h}\n", "is no name", true},
     };
     struct party_fixture f;
