@@ -13,10 +13,10 @@
 #define H NEGOTIATE_HUB
 
 struct row {
-    int rule;
+    int64_t rule;        /* no hole before `is` */
     struct negotiate is; /* from_ms 0, until_ms 1000 unless given; now is 500 unless given */
     struct negotiate_act act;
-    int64_t now_ms;
+    int now_ms;
     enum hub_contract_state becomes;
 };
 
@@ -42,7 +42,7 @@ struct row {
     }
 #define SUSPENDED(by_)                                                                                                                     \
     {                                                                                                                                      \
-        .state = HUB_SUSPENDED, .has_provider_signed = true, .has_consumer_signed = true, .suspended_by = by_                              \
+        .state = HUB_SUSPENDED, .has_provider_signed = true, .has_consumer_signed = true, .suspended_by = (by_)                            \
     }
 #define ENDED                                                                                                                              \
     {                                                                                                                                      \
@@ -50,7 +50,7 @@ struct row {
     }
 #define ACT(event_, side_)                                                                                                                 \
     {                                                                                                                                      \
-        .event = NEGOTIATE_##event_, .side = side_, .may_manage = true, .is_signature_good = true                                          \
+        .event = NEGOTIATE_##event_, .side = (side_), .may_manage = true, .is_signature_good = true                                        \
     }
 
 static const struct row rows[] = {
@@ -108,8 +108,8 @@ static void the_rules(void **state)
             contract.fresh_for_ms = 50;
         before = contract;
         int rule = negotiate_step(&contract, &rows[i].act, rows[i].now_ms ? rows[i].now_ms : 500);
-        if (rule != rows[i].rule)
-            fail_msg("row %zu: rule %d (%s), not %d", i, rule, negotiate_rule_text(rule), rows[i].rule);
+        if (rule != (int)rows[i].rule)
+            fail_msg("row %zu: rule %d (%s), not %d", i, rule, negotiate_rule_text(rule), (int)rows[i].rule);
         if (rule)
             assert_memory_equal(&contract, &before, sizeof contract);
         else if (contract.state != rows[i].becomes)

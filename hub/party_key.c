@@ -73,13 +73,13 @@ static enum err held_key(struct hub *hub, struct str party, struct sign_key **re
 enum err hub_party_public(struct hub *hub, struct str name, struct sign_public *ret_public)
 {
     const struct hub_party *party = hub_party_find(hub, name);
-    struct sign_key *key;
+    struct sign_key *key = NULL;
     if (!party)
         return ERR_NOT_FOUND;
     if (!str_is_empty(party->key))
         return sign_public_read(party->key, ret_public);
     enum err err = held_key(hub, name, &key);
-    if (err)
+    if (err || !key)
         return err;
     sign_key_public(key, ret_public);
     sign_key_destroy(key);
@@ -89,13 +89,13 @@ enum err hub_party_public(struct hub *hub, struct str name, struct sign_public *
 enum err hub_party_sign(struct hub *hub, struct str name, struct str message, struct diag *diag, struct hub_signature *ret_signature)
 {
     const struct hub_party *party = hub_party_find(hub, name);
-    struct sign_key *key;
+    struct sign_key *key = NULL;
     if (!party || !str_is_empty(party->key) || !hub->is_demo)
         return diag_set(diag, ERR_DENIED, NULL, 0,
             "\"" STR_FORMAT "\" keeps its key itself: sign with `citybrain contract sign CONTRACT --key FILE`%s", STR_ARG(name),
             party && str_is_empty(party->key) ? ", and declare its public half as key: in parties.yaml" : "");
     enum err err = held_key(hub, name, &key);
-    if (err)
+    if (err || !key)
         return diag_set(diag, err, NULL, 0, "the key of \"" STR_FORMAT "\" could not be read: %s", STR_ARG(name), err_text(err));
     sign_key_public(key, &ret_signature->key);
     err = sign_make(key, message, ret_signature->bytes);

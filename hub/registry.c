@@ -294,7 +294,7 @@ static enum err load_system(struct hub *hub, struct str name, struct yaml_node r
 /* Of a scene's file only what it offers; its other keys are the scene's own. */
 static enum err load_scene(struct hub *hub, struct str name, struct yaml_node root, struct diag_list *diags)
 {
-    struct str party;
+    struct str party = STR_NONE;
     enum err err = check_party(hub, root, diags, &party);
     struct yaml_node resources = yaml_get(root, "resources");
     if (err || yaml_is_none(resources))
