@@ -389,6 +389,25 @@ static enum err commit_key(struct correction *correction, const json_t *key, str
     return err;
 }
 
+/* A citizen speaks of their own data only: the resource's personal keys that are theirs, as the key of the message. NULL: none is. */
+static json_t *own_key(const struct hub_resource *resource, struct str subject)
+{
+    json_t *own = NULL, *key = NULL, *value;
+    char name[65];
+    if (str_is_empty(subject) || json_read(subject, NULL, &own) != ERR_OK)
+        return NULL;
+    for (size_t i = 0; i < resource->n_fields; i++) {
+        const struct hub_field *field = &resource->fields[i];
+        if (!field->is_key || field->class < HUB_PERSONAL || str_to_c(field->name, name, sizeof name) != ERR_OK ||
+            !(value = json_object_get(own, name)))
+            continue;
+        key = key ? key : json_object();
+        json_object_set(key, name, value);
+    }
+    json_decref(own);
+    return key;
+}
+
 static void handle_correction(struct http_exchange *x, void *context)
 {
     struct case_desk *desk = context;
@@ -403,25 +422,30 @@ static void handle_correction(struct http_exchange *x, void *context)
             message = &messages[i];
     json_t *given = json_object_get(json, "key");
     const struct hub_resource *resource = hub_resource_find(desk->options.hub, name);
-    if (!resource || !may_speak_of(desk->options.hub, resource, http_identity(x))) {
+    json_t *own = resource ? own_key(resource, http_identity(x)->subject) : NULL;
+    if (!resource || !(own || may_speak_of(desk->options.hub, resource, http_identity(x)))) {
         http_reply_err(x, ERR_NOT_FOUND, STR("no such resource"));
         return;
     }
     if (str_is_empty(what) || (given && !json_is_object(given))) {
         http_reply_err(x, ERR_RANGE, STR("say \"what\" is wrong; \"key\" is an object as in a call"));
+        json_decref(own);
         return;
     }
     struct correction *correction = arena_alloc_zero(http_arena(x), 1, sizeof *correction);
-    struct case_write *begun = correction ? begin_step(x, desk) : NULL;
+    json_t *about = own ? own : given ? json_incref(given) : json_object();
+    enum err err = correction ? commit_key(correction, about, http_arena(x), &key) : ERR_NO_MEMORY;
+    json_decref(about);
+    if (err) {
+        http_reply_err(x, err, STR("the message could not be written"));
+        return;
+    }
+    struct case_write *begun = begin_step(x, desk);
     if (!begun)
         return;
     correction->write = *begun;
     correction->write.done = correction_done;
-    json_t *empty = given ? NULL : json_object();
-    enum err err = commit_key(correction, given ? given : empty, http_arena(x), &key);
-    json_decref(empty);
-    if (!err)
-        err = fill_message(&correction->write, http_arena(x), message, resource, key, what, str_from_c(correction->commitment));
+    err = fill_message(&correction->write, http_arena(x), message, resource, key, what, str_from_c(correction->commitment));
     if (err)
         http_reply_err(x, err, STR("the message could not be written"));
     else

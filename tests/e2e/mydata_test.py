@@ -78,6 +78,12 @@ class MyData(unittest.TestCase):
         self.assertEqual(object_to("nonsense", "x"), 404)
         self.assertEqual(object_to(made[0], " "), 400)
         self.assertEqual(object_to(made[0], "我不在那里"), 200)
+        # A correction is about one's own data, whatever key is given.
+        def correct(resource):
+            body = {"resource": resource, "key": {"plate": ANOTHERS}, "what": "颜色不对"}
+            return self.city.request("POST", "/hub/v1/correction", body)[0]
+        self.assertEqual(correct("hangzhou/police/vehicle"), 201)
+        self.assertEqual(correct("hangzhou/health/visit"), 404)
         # Nothing of an official's.
         self.assertEqual(self.city.get("/case/v1/cases?state=all")["cases"], [])
         self.assertEqual(self.city.get("/hub/v1/catalog")["resources"], [])
@@ -89,6 +95,9 @@ class MyData(unittest.TestCase):
         case = self.city.get("/case/v1/cases?kind=data.objection")["cases"][0]
         self.assertEqual(case["receipt"], made[0])
         self.assertIn("我不在那里", case["detail"])
+        asked = self.city.get("/case/v1/cases?kind=data.correction")["cases"][0]
+        self.assertIn(MINE, asked["detail"])
+        self.assertNotIn(ANOTHERS, asked["detail"])
         self.assertEqual(self.city.request("GET", "/hub/v1/uses/mine")[0], 404)  # an official has no such page
         self.assertEqual(object_to(made[0], "x"), 404)
 
