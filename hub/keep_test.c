@@ -198,17 +198,28 @@ static void the_next_day(void **state)
     struct hub_subscribe_options options = options_for(&taker);
     options.limit = 4;
     assert_ok(hub_keep_start(city.hub, &options, NULL, &keep));
-    fake_city_spin(&city);
+    for (size_t i = 1; i <= 2; i++) { /* one row a window, however long the disk takes to reserve it */
+        publish("c1");
+        for (int j = 0; j < 1000 && taker.n_rows < i; j++) {
+            clock_fake_advance_ms(&city.clock, 10);
+            fake_city_spin(&city);
+        }
+        assert_int_equal(taker.n_rows, i);
+        pass(10);
+        fake_city_spin(&city);
+    }
     for (int i = 0; i < 10; i++) { /* more than its queue holds */
         publish("c1");
         pass(2);
-        pass(10);
     }
     assert_int_equal(taker.n_rows, 2);
     clock_fake_advance_ms(&city.clock, 86400000);
     pass(HUB_KEEP_RETRY_MS / 1000);
     publish("c2");
-    pass(1);
+    for (int j = 0; j < 1000 && taker.n_rows < 3; j++) {
+        clock_fake_advance_ms(&city.clock, 10);
+        fake_city_spin(&city);
+    }
     assert_int_equal(taker.n_rows, 3);
     assert_string_equal(taker.last, "c2");
     hub_keep_stop(keep);

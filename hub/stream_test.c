@@ -212,8 +212,9 @@ static void load_with_quota(const char *quota)
 static void use_windows(struct taker *taker, int n)
 {
     for (int i = 0; i < n && !taker->ended; i++) {
+        size_t before = taker->n_rows;
         assert_ok(publish("c1", 1)); /* the provider never waits for the next day */
-        for (int j = 0; j < 20; j++) {
+        for (int j = 0; j < 1000 && taker->n_rows == before && !taker->ended; j++) {
             fake_city_spin(&city);
             clock_fake_advance_ms(&city.clock, 10);
         }
@@ -270,7 +271,10 @@ static void the_last_window_is_whole(void **state)
         fake_city_spin(&city);
         clock_fake_advance_ms(&city.clock, 10);
     }
-    fake_city_spin(&city);
+    for (int i = 0; i < 500 && taker.n_rows < 10000; i++) { /* the disk may take its time to reserve the use */
+        clock_fake_advance_ms(&city.clock, 10);
+        fake_city_spin(&city);
+    }
     assert_int_equal(taker.n_rows, 10000);
     assert_int_equal(taker.ended, ERR_OK);
     assert_ok(publish("c1", 1000));
