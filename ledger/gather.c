@@ -132,16 +132,15 @@ static enum err take_line(struct gather *gather, size_t witness, struct str body
 /* 409: the size that the witness knows. */
 static void take_conflict(struct gather *gather, struct gather_lane *lane, struct str body, int64_t now_ms)
 {
-    uint64_t size;
-    if (!str_ends_with(body, STR("\n")) || note_parse_number(str_slice(body, 0, body.len - 1), &size)) {
-        retry_later(lane, GATHER_WRONG, now_ms);
-    } else if (size > gather->size) {
+    uint64_t size = 0;
+    bool is_number = str_ends_with(body, STR("\n")) && !note_parse_number(str_slice(body, 0, body.len - 1), &size);
+    if (is_number && size > gather->size) {
         lane->known_size = lane->claimed_size = size;
         retry_later(lane, GATHER_AHEAD, now_ms);
-    } else if (size == lane->asked_old) {
-        retry_later(lane, lane->asked_old == lane->asked_size ? GATHER_FORKED : GATHER_WRONG, now_ms);
-    } else if (++lane->n_conflicts > GATHER_CONFLICTS_MAX) {
-        retry_later(lane, GATHER_WRONG, now_ms);
+    } else if (is_number && size == lane->asked_old && size == lane->asked_size) {
+        retry_later(lane, GATHER_FORKED, now_ms);
+    } else if (!is_number || size == lane->asked_old || ++lane->n_conflicts > GATHER_CONFLICTS_MAX) {
+        retry_later(lane, GATHER_WRONG, now_ms); /* no size, the one that it was asked with, or one after the other */
     } else {
         lane->known_size = size;
         lane->retry_ms = now_ms;

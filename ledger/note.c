@@ -360,7 +360,7 @@ static enum err open_note(struct str note, struct str *ret_text, struct str *ret
 
 enum err note_text(struct str note, struct str *ret_text, struct diag *diag)
 {
-    struct str text, signatures;
+    struct str text = STR_NONE, signatures;
     enum err err = open_note(note, &text, &signatures, diag);
     if (!err)
         *ret_text = text;
@@ -381,7 +381,7 @@ static enum err tell_signature(enum err err, int n, const struct note_verifier *
 enum err note_open_line(struct str note, const struct note_verifier *verifier, struct str *ret_text, struct buf *line_out,
     int64_t *ret_time_s, struct diag *diag)
 {
-    struct str text, signatures, line, first = STR_NONE;
+    struct str text = STR_NONE, signatures = STR_NONE, line = STR_NONE, first = STR_NONE;
     enum err err = open_note(note, &text, &signatures, diag);
     if (err)
         return err;

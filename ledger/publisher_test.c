@@ -61,7 +61,8 @@ static void send_to(struct ledger_sender *sender, struct ledger *ledger, size_t 
     five->ledger = ledger;
     five->n_sent++;
     assert_true(str_starts_with(url, STR("http://")));
-    switch (five->moods[witness]) {
+    int mood = five->moods[witness];
+    switch (mood) {
     case DEAD:
         ledger_answered(ledger, witness, ERR_UNAVAILABLE, 0, STR_NONE);
         return;

@@ -111,7 +111,7 @@ static enum err find_key(const struct receipt *receipt, struct str vkey, const s
 
 static enum err check_quorum(const struct receipt *receipt, const struct policy *policy, struct diag *diag)
 {
-    struct proof proof;
+    struct proof proof = {.checkpoint = STR_NONE};
     enum err err = proof_parse(receipt->proof, &proof, diag);
     return err ? err : policy_check(policy, proof.checkpoint, diag);
 }

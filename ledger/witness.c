@@ -83,8 +83,8 @@ static enum err judge(const struct witness_log *log, const struct witness_reques
 enum err witness_step(const struct witness_log *logs, size_t n_logs, struct str body, struct witness_verdict *ret_verdict)
 {
     struct witness_verdict *verdict = ret_verdict;
-    struct witness_request request;
-    struct str text;
+    struct witness_request request = {.note = STR_NONE};
+    struct str text = STR_NONE;
     *verdict = (struct witness_verdict){.status = WITNESS_MALFORMED};
     enum err err = witness_request_parse(body, &request, &verdict->diag);
     if (!err)

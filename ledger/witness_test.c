@@ -316,7 +316,7 @@ static struct note_verifier witness_verifier(void)
 static void answers_and_remembers(void **state)
 {
     struct tree *tree = grow_tree(30);
-    struct witness_store *store, *second;
+    struct witness_store *store = NULL, *second = NULL;
     struct witness_answer answer;
     struct buf out, note;
     struct note_verifier verifier = witness_verifier();
@@ -376,7 +376,7 @@ static void read_note(const char *suffix, struct buf *out)
 static void a_fork_leaves_its_proof(void **state)
 {
     struct tree *tree = grow_tree(9), *fork = grow_tree(9);
-    struct witness_store *store;
+    struct witness_store *store = NULL;
     struct witness_answer answer;
     struct witness_log log = known_log(tree, 0);
     struct checkpoint sides[2];
@@ -423,7 +423,7 @@ static size_t place_of(const struct buf *note, struct str part)
 static void a_changed_memory_is_refused(void **state)
 {
     struct tree *tree = grow_tree(10);
-    struct witness_store *store;
+    struct witness_store *store = NULL;
     struct witness_answer answer;
     struct buf out, note;
     struct diag diag = {""};
@@ -461,7 +461,7 @@ static void a_changed_memory_is_refused(void **state)
 /* Cosigns 1, 2, 3 … on and marks each size once it was told. */
 static enum err live(const char *dir, struct file_sim *sim, struct tree *tree, uint64_t n)
 {
-    struct witness_store *store;
+    struct witness_store *store = NULL;
     struct witness_answer answer;
     struct buf out;
     enum err err = open_store(dir, file_sim_ops(sim), NULL, &store);
@@ -499,7 +499,7 @@ static void nothing_told_is_forgotten_in_a_crash(void **state)
     while (file_sim_replay_step(replay, &mark))
         for (int crash = 0; crash < 2; crash++)
             for (uint64_t seed = 0; seed < 4; seed++, n_crashes++) {
-                struct witness_store *store;
+                struct witness_store *store = NULL;
                 assert_ok(file_sim_replay_crash(replay, crash ? FILE_SIM_POWER : FILE_SIM_KILL, seed, other));
                 assert_ok(open_store(other_dir, file_sim_unsynced_ops(), NULL, &store));
                 assert_in_range(witness_store_log(store, 0)->size, mark, mark + 1); /* one may be stored and not yet told */
@@ -533,7 +533,7 @@ static void a_failing_disk_ends_the_witness(void **state)
 static void failing_memory_is_no_verdict(void **state)
 {
     struct tree *tree = grow_tree(20);
-    struct witness_store *store;
+    struct witness_store *store = NULL;
     struct witness_answer answer;
     struct buf out, body;
     buf_init(&out, 4000);
