@@ -191,7 +191,7 @@ static int64_t ms_until_turn(struct ledger *ledger)
 }
 
 /* Waits for leaves, answers of witnesses, the moment of the next checkpoint when one is due, or to be told. */
-static void wait_for_work(struct ledger *ledger, bool *ret_must_publish, bool *ret_must_end)
+static void wait_for_work(struct ledger *ledger, bool *ret_must_end)
 {
     struct timespec until;
     int64_t wait_ms = ms_until_turn(ledger);
@@ -209,9 +209,17 @@ static void wait_for_work(struct ledger *ledger, bool *ret_must_publish, bool *r
             break;
     }
     ledger->has_work = ledger->has_answers = false;
-    *ret_must_publish = ledger->wanted > ledger->published;
     *ret_must_end = ledger->must_end;
     pthread_mutex_unlock(&ledger->mutex);
+}
+
+/* Somebody waits for a publication, still. */
+static bool is_wanted(struct ledger *ledger)
+{
+    pthread_mutex_lock(&ledger->mutex);
+    bool is_wanted = ledger->wanted > ledger->published;
+    pthread_mutex_unlock(&ledger->mutex);
+    return is_wanted;
 }
 
 static bool is_behind(const struct ledger *ledger)
@@ -254,13 +262,13 @@ static void *run(void *context)
 {
     struct ledger *ledger = context;
     pthread_setname_np(pthread_self(), "ledger");
-    bool must_publish = false, must_end = false;
+    bool must_end = false;
     enum err err = ERR_OK;
     do {
-        wait_for_work(ledger, &must_publish, &must_end);
+        wait_for_work(ledger, &must_end);
         err = catch_up(ledger);
         if (!err)
-            err = publish(ledger, must_publish || must_end);
+            err = publish(ledger, must_end || is_wanted(ledger));
     } while (!err && !(must_end && may_end(ledger)));
     if (err) {
         atomic_store(&ledger->failed, (int)err);
