@@ -12,7 +12,7 @@ if (!base) {
 const SAMPLES = 9;
 const HEAP_GROWTH_MAX = 1e6;
 const browser = await launch();
-const { page, context, errors } = await openPage(browser, base);
+const { page, context, errors } = await openPage(browser, base, { width: 800, height: 600, reduced: true }); // what grows does not depend on the size
 const cdp = await context.newCDPSession(page);
 await cdp.send('Performance.enable');
 await signIn(page, base);

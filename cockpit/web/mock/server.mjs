@@ -35,8 +35,8 @@ const INDICATORS = [
 ];
 
 const PEOPLE = {
-  mayor: { person: 'mayor', party: 'hangzhou/post.mayor', area: 'hangzhou', level: 'city', title: text('市长值守', 'Mayor’s office') },
-  gudang: { person: 'gudang', party: 'hangzhou/post.gudang', area: 'hangzhou.xihu.gudang', level: 'street', title: text('古荡街道值班', 'Gudang duty desk') },
+  mayor: { person: 'mayor', party: 'hangzhou/post.mayor', for: 'hangzhou/post.mayor', roles: ['audit'], citizen: false, area: 'hangzhou', level: 'city', title: text('市长值守', 'Mayor’s office') },
+  gudang: { person: 'gudang', party: 'hangzhou/post.gudang', for: 'hangzhou/post.gudang', roles: [], citizen: false, area: 'hangzhou.xihu.gudang', level: 'street', title: text('古荡街道值班', 'Gudang duty desk') },
 };
 
 const within = (area, root) => area === root || area.startsWith(`${root}.`);
