@@ -101,6 +101,7 @@ static int print_answer(struct str body, bool is_json, FILE *out, FILE *error)
     {
         print_line(out, row);
     }
+    fflush(out); /* what follows goes another way */
     print_notes(error, answer);
     json_decref(answer);
     return 0;

@@ -23,6 +23,7 @@ struct hub_queries {
     size_t n_waiting, n_threads, n_idle;
     bool is_stopping;
     pthread_t threads[THREADS_MAX];
+    struct hub_statistics statistics;
 };
 
 struct outcome {
@@ -50,7 +51,8 @@ static void name_fields(struct query_table *table)
         }
 }
 
-static enum err choose(struct query_table *table)
+/* `is_statistic`: how many subjects it has is counted afterwards, by query_statistic.c. */
+static enum err choose(struct query_table *table, bool is_statistic)
 {
     struct query *query = table->query;
     const struct decide_request request = {
@@ -60,7 +62,7 @@ static enum err choose(struct query_table *table)
         .purpose = query->asked->purpose,
         .fields = table->used,
         .n_fields = table->n_used,
-        .subjects = DECIDE_NONE,
+        .subjects = is_statistic ? DECIDE_INTEGER_MAX : DECIDE_NONE,
     };
     struct mono_time from = clock_mono(query->hub->clock);
     for (;;) {
@@ -79,7 +81,7 @@ static enum err choose(struct query_table *table)
 }
 
 /* Every resource that is used, or none: what was counted is given back. */
-static enum err decide_all(struct query *query)
+static enum err decide_all(struct query *query, const struct query_grouping *grouping, bool is_group)
 {
     enum err err = ERR_OK;
     size_t n_used = 0;
@@ -89,7 +91,7 @@ static enum err decide_all(struct query *query)
             continue;
         n_used++;
         name_fields(table);
-        err = choose(table);
+        err = choose(table, is_group && grouping->table == table);
     }
     if (!err && n_used == 0)
         return query_fail(
@@ -370,30 +372,23 @@ static enum err run_rows(struct query *query, sqlite3_stmt *named, struct json_w
     return err;
 }
 
-static enum err execute(struct query *query, sqlite3_stmt *named, struct json_writer *w)
+static enum err run_groups(struct query *query, const struct query_grouping *grouping, sqlite3_stmt *named, struct json_writer *w)
 {
-    struct query_grouping grouping;
     sqlite3_stmt *run = NULL;
-    bool is_group;
-    enum err err = query_group_recognise(query, &grouping, &is_group);
-    if (!err && is_group) {
-        err = query_group_fetch(query, &grouping);
-        if (!err)
-            err = query_engine_prepare(query, grouping.sql, &run);
-        if (!err)
-            err = run_statement(query, named, run, w);
-        sqlite3_finalize(run);
-    } else if (!err) {
-        err = estimate(query);
-        if (!err)
-            err = run_rows(query, named, w);
-    }
+    enum err err = query_group_fetch(query, grouping);
+    if (!err)
+        err = query_engine_prepare(query, grouping->sql, &run);
+    if (!err)
+        err = run_statement(query, named, run, w);
+    sqlite3_finalize(run);
     return err;
 }
 
 static enum err work(struct query *query, struct json_writer *w)
 {
     sqlite3_stmt *named = NULL;
+    struct query_grouping grouping;
+    bool is_group = false;
     if (query_is_over(query))
         return query_engine_err(query, SQLITE_INTERRUPT);
     enum err err = query_engine_open(query);
@@ -402,12 +397,16 @@ static enum err work(struct query *query, struct json_writer *w)
     if (!err)
         err = query_engine_bind(query, named); /* are all parameters given? */
     if (!err)
-        err = decide_all(query);
+        err = query_group_recognise(query, &grouping, &is_group);
+    if (!err)
+        err = decide_all(query, &grouping, is_group);
     for (size_t i = 0; i < query->n_tables && !err; i++)
         if (query->tables[i].contract)
             err = append_intent(&query->tables[i]);
+    if (!err && !is_group)
+        err = estimate(query);
     if (!err)
-        err = execute(query, named, w);
+        err = is_group ? run_groups(query, &grouping, named, w) : run_rows(query, named, w);
     sqlite3_finalize(named);
     return err;
 }
@@ -532,6 +531,7 @@ enum err hub_queries_create(struct hub *hub)
     queries->last = &queries->first;
     pthread_mutex_init(&queries->lock, NULL);
     pthread_cond_init(&queries->wake, NULL);
+    pthread_mutex_init(&queries->statistics.lock, NULL);
     hub->queries = queries;
     return ERR_OK;
 }
@@ -554,10 +554,16 @@ void hub_queries_destroy(struct hub *hub)
 {
     if (!hub->queries)
         return;
+    hub_statistics_finish(&hub->queries->statistics);
     pthread_mutex_destroy(&hub->queries->lock);
     pthread_cond_destroy(&hub->queries->wake);
     mem_free(hub->queries);
     hub->queries = NULL;
+}
+
+struct hub_statistics *hub_query_statistics(struct hub *hub)
+{
+    return &hub->queries->statistics;
 }
 
 void hub_query_start(struct hub *hub, struct hub_query *asked)

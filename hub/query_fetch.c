@@ -97,7 +97,7 @@ static enum err refuse(struct query_table *table, enum err err)
     }
 }
 
-static enum err keep_rows(struct query *query, struct rows *rows)
+enum err query_keep_rows(struct query *query, struct rows *rows)
 {
     struct query_batch *batch = arena_alloc(&query->arena, sizeof *batch);
     if (!batch) {
@@ -144,7 +144,7 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
         (void)!loop_run_once(query->loop, 100);
     if (waiting.fetch.err)
         return refuse(table, waiting.fetch.err);
-    enum err err = keep_rows(query, waiting.fetch.rows);
+    enum err err = query_keep_rows(query, waiting.fetch.rows);
     if (err)
         return err;
     table->n_fetched += rows_n(waiting.fetch.rows);

@@ -33,6 +33,7 @@ struct reader {
     size_t n_tokens;
     size_t select, from, where, group, having, order, limit, end; /* places of the clauses' first words; end: there is none */
     struct str alias;
+    uint64_t hidden; /* columns whose name is an alias of the answer too */
     struct buf sql;
 };
 
@@ -321,14 +322,17 @@ static bool write_tokens(struct reader *reader, size_t from, size_t to)
         bool is_alias = at > 0 && is_word(reader, at - 1, "AS");
         if (!is_alias && (!write_aggregate(reader, at, &n)))
             return false;
-        if ((is_alias || is_after_operand(reader, at)) && read_column(reader, at, &column, &n))
-            return false; /* an alias that hides a field: let SQLite say what it means */
+        if (is_after_operand(reader, at) && read_column(reader, at, &column, &n))
+            return false; /* an alias without AS that is a field too: let SQLite say what is meant */
+        if (is_alias && read_column(reader, at, &column, &n))
+            reader->hidden |= UINT64_C(1) << column;
         if (!is_alias && n) {
             at += n;
             continue;
         }
         if (!is_alias && read_column(reader, at, &column, &n) && !is_sign(reader, at + n, "(")) {
-            if (!write_column(reader, column))
+            bool is_alias_too = at > reader->from && (reader->hidden >> column & 1);
+            if (is_alias_too || !write_column(reader, column))
                 return false;
             at += n;
             continue;
@@ -437,6 +441,7 @@ static bool read_where(struct reader *reader)
     is_fine =
         is_fine && !text.err &&
         !sql_condition_parse(&query->arena, buf_str(&text), resource->columns, resource->n_fields, NULL, &reader->grouping->condition);
+    is_fine = is_fine && !arena_copy_str(&query->arena, str_trim(buf_str(&text)), &reader->grouping->where);
     buf_finish(&text);
     return is_fine;
 }
@@ -474,7 +479,8 @@ enum err query_group_fetch(struct query *query, const struct query_grouping *gro
     const struct sql_select select = {.columns = grouping->table->entry->resource.columns};
     struct query_table *groups = &query->groups;
     struct rows *rows;
-    enum err err = query_fetch(grouping->table, &asking, &rows);
+    bool is_statistic = grouping->table->contract->terms.min_subjects != DECIDE_NONE;
+    enum err err = is_statistic ? query_statistic_fetch(query, grouping, &rows) : query_fetch(grouping->table, &asking, &rows);
     if (err)
         return err;
     *groups = (struct query_table){.query = query, .name = STR("groups"), .n_rows = (int64_t)rows_n(rows), .read = UINT64_MAX};

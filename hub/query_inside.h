@@ -139,6 +139,7 @@ struct query {
     size_t n_tables;
     struct query_table groups;
     bool has_groups;
+    struct query_table cells; /* of a statistics-only contract */
     struct query_plan **plans;
     size_t n_plans, cap_plans;
     struct query_set *sets;

@@ -31,6 +31,7 @@ struct query_asking {
     const char *why; /* for the explanation; NULL: rows */
 };
 enum err query_fetch(struct query_table *table, const struct query_asking *asking, struct rows **ret_rows) MUST_CHECK;
+enum err query_keep_rows(struct query *query, struct rows *rows) MUST_CHECK; /* takes them: released when the query ends, or at once */
 /* How many rows the grant has, asked for once in a while: what the planner goes by. */
 void query_estimate(struct query_table *table);
 
@@ -61,9 +62,23 @@ struct query_grouping {
     struct sql_output outputs[HUB_FIELDS_MAX];
     size_t n_outputs, n_groups;
     const struct sql_condition *condition; /* of the WHERE; NULL: none */
+    struct str where;                      /* its text, columns quoted, parameters put in; empty: none */
     struct str sql;                        /* over the table "groups" */
 };
 enum err query_group_recognise(struct query *query, struct query_grouping *ret_grouping, bool *ret_is) MUST_CHECK;
+/* ERR_DENIED by rule 13 under a statistics-only contract. */
 enum err query_group_fetch(struct query *query, const struct query_grouping *grouping) MUST_CHECK;
+
+/* ---- query_statistic.c ---- */
+struct hub_statistics { /* the cells of statistics-only contracts, kept for a day */
+    pthread_mutex_t lock;
+    struct hub_statistic *first;
+};
+void hub_statistics_finish(struct hub_statistics *statistics);
+/* The groupings' answer from the contract's cells of at least k; the rows join the query's. */
+enum err query_statistic_fetch(struct query *query, const struct query_grouping *grouping, struct rows **ret_rows) MUST_CHECK;
+
+/* ---- query.c ---- */
+struct hub_statistics *hub_query_statistics(struct hub *hub);
 
 #endif

@@ -45,9 +45,10 @@ static int connect_table(sqlite3 *db, void *context, int argc, const char *const
         buf_printf(&sql, "%s\"" STR_FORMAT "\" %s", i ? ", " : "", STR_ARG(table->columns[i].name), declared_type(table->columns[i].type));
     buf_append(&sql, ")", 2); /* with the NUL */
     struct table_vtab *vtab = sql.err ? NULL : sqlite3_malloc(sizeof *vtab);
+    bool was_own = table->query->is_own;
     table->query->is_own = true; /* the authorizer would refuse a CREATE TABLE */
     int code = vtab ? sqlite3_declare_vtab(db, sql.ptr) : SQLITE_NOMEM;
-    table->query->is_own = false;
+    table->query->is_own = was_own;
     buf_finish(&sql);
     if (code != SQLITE_OK) {
         sqlite3_free(vtab);

@@ -467,6 +467,7 @@ enum err mariadb_run(struct mariadb_session *session, struct mariadb_run *run, c
         .where = fetch->where,
         .n_where = fetch->n_where,
         .order = fetch->order,
+        .also = fetch->also,
         .n_order = fetch->n_order,
         .limit = (int64_t)fetch->n_rows_max + 1};
     struct mariadb_statement *kept = NULL;

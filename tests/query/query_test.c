@@ -141,6 +141,8 @@ static void aggregates(void **state)
          "BY n "
          "DESC, kind LIMIT 2",
             "[[\"K1\",10],[\"K2\",10]]", 7},
+        {"SELECT kind, avg(weight) AS weight FROM \"h/police/vehicle\" WHERE plate < 'A0000007' GROUP BY kind ORDER BY kind DESC LIMIT 1",
+            "[[\"K6\",6]]", 7},
         {"SELECT count(DISTINCT kind) + 1 FROM \"h/police/vehicle\"", "[[8]]", 1},
         {"SELECT kind FROM \"h/police/vehicle\" GROUP BY kind ORDER BY kind DESC LIMIT 1", "[[\"K6\"]]", 7},
         {"SELECT total(weight) FROM \"h/police/vehicle\" WHERE plate = 'x'", "[[0]]", 1},

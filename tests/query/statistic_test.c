@@ -1,0 +1,314 @@
+/*
+ * A statistics-only contract under attack: whatever is asked, every answer is made of whole cells of at least k, and so is what two answers
+ * differ by. The attacker knows everything but one thing: the test plays against the true table. Seed: CITYBRAIN_SEED, pairs:
+ * CITYBRAIN_PAIRS.
+ */
+#include "tests/query/query_city.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define K 10
+#define N_PEOPLE 3000
+#define N_PAIRS 10000
+
+static const char *const streets[] = {"gudang", "beishan", "xixi", "cuiyuan", "lingyin"};
+static const char *const classes[] = {"A", "B", "C", "D"};
+static const char *const flags[] = {"FALSE", "TRUE"};
+
+static struct person {
+    int street, class, flag, weight; /* -1: NULL */
+} people[N_PEOPLE];
+static size_t cells[6][5][3]; /* [street + 1][class + 1][flag + 1] */
+
+static uint64_t random_state;
+
+static uint32_t draw(uint32_t n)
+{
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return (uint32_t)((random_state * UINT64_C(2685821657736338717)) >> 33) % n;
+}
+
+static int skewed(int n) /* the last are rare */
+{
+    int at = 0;
+    while (at < n - 1 && draw(3) == 0)
+        at++;
+    return at;
+}
+
+static void write_people(struct buf *sql)
+{
+    memset(cells, 0, sizeof cells);
+    buf_append_c(sql, "CREATE TABLE person (id BIGINT, street TEXT, class TEXT, flag BOOLEAN, weight BIGINT);");
+    for (size_t i = 0; i < N_PEOPLE; i++) {
+        struct person *p = &people[i];
+        *p = (struct person){draw(40) ? skewed(5) : -1, skewed(4), draw(20) ? 0 : 1, draw(4) ? (int)draw(100) : -1};
+        cells[p->street + 1][p->class + 1][p->flag + 1]++;
+        buf_printf(sql, i % 100 ? ", " : "%sINSERT INTO person VALUES ", i ? ";" : "");
+        buf_printf(sql, "(%zu, %s%s%s, '%s', %s, ", i, p->street < 0 ? "" : "'", p->street < 0 ? "NULL" : streets[p->street],
+            p->street < 0 ? "" : "'", classes[p->class], flags[p->flag]);
+        buf_printf(sql, p->weight < 0 ? "NULL)" : "%d)", p->weight);
+    }
+}
+
+static void make_all(void)
+{
+    const char *seed = getenv("CITYBRAIN_SEED");
+    uint64_t first = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
+    struct buf sql;
+    random_state = first * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    printf("seed %llu\n", (unsigned long long)first);
+    fflush(stdout);
+    query_city_make();
+    buf_init(&sql, 4u << 20);
+    write_people(&sql);
+    buf_append_byte(&sql, '\0');
+    query_city_department(&query_engine_sqlite, "police", sql.ptr,
+        "  - name: person\n    title: {zh: 人, en: People}\n    kind: table\n    bind: {table: person}\n    fields:\n"
+        "      - {name: id, type: integer, class: personal, key: true}\n      - {name: street, type: text, class: internal}\n"
+        "      - {name: class, type: text, class: internal}\n      - {name: flag, type: boolean, class: internal}\n"
+        "      - {name: weight, type: integer, class: internal}\n");
+    buf_finish(&sql);
+    query_city_contract(1, "police", "person", "street, class, flag, weight", "min_subjects: 10\n");
+    query_city_start();
+}
+
+static int make(void **state)
+{
+    make_all();
+    return 0;
+}
+
+static int finish(void **state)
+{
+    query_city_finish();
+    assert_int_equal(mem_n_live(), 0);
+    return 0;
+}
+
+/* ---- conditions, as SQL and as a function ---- */
+
+struct condition {
+    unsigned streets, classes, flags; /* bits of the values that hold; of NULL none does */
+};
+
+static void list(struct buf *out, const char *name, const char *const *values, size_t n, unsigned bits, bool quoted)
+{
+    buf_printf(out, "%s IN (", name);
+    for (size_t i = 0, done = 0; i < n; i++)
+        if (bits >> i & 1)
+            buf_printf(out, quoted ? "%s'%s'" : "%s%s", done++ ? ", " : "", values[i]);
+    buf_append_c(out, ")");
+}
+
+static bool holds(const struct condition *c, int street, int class, int flag)
+{
+    return street >= 0 && class >= 0 && flag >= 0 && (c->streets >> street & 1) && (c->classes >> class & 1) && (c->flags >> flag & 1);
+}
+
+static struct condition draw_condition(void)
+{
+    return (struct condition){1 + draw(31), 1 + draw(15), 1 + draw(3)};
+}
+
+static const char *count_sql(const struct condition *c)
+{
+    static char text[4096];
+    struct buf out;
+    buf_init(&out, sizeof text);
+    buf_append_c(&out, "SELECT count(*), count(weight), sum(weight) FROM \"h/police/person\" WHERE ");
+    list(&out, "street", streets, 5, c->streets, true);
+    buf_append_c(&out, " AND ");
+    list(&out, "class", classes, 4, c->classes, true);
+    buf_append_c(&out, " AND ");
+    list(&out, "flag", flags, 2, c->flags, false);
+    buf_append_byte(&out, '\0');
+    assert_ok(out.err);
+    memcpy(text, out.ptr, out.len);
+    buf_finish(&out);
+    return text;
+}
+
+/* -1: refused. */
+static int64_t ask_count(const struct condition *c)
+{
+    struct query_answer answer = query_ask(count_sql(c), NULL, 0);
+    int64_t n = -1;
+    if (answer.err) {
+        assert_int_equal(answer.rule, 13);
+    } else {
+        n = json_integer_value(json_array_get(json_array_get(json_object_get(answer.json, "rows"), 0), 0));
+        query_answer_drop(&answer);
+    }
+    if (fake_ledger_n() > 1000)
+        fake_ledger_reset();
+    return n;
+}
+
+static int64_t sum_of_cells(const struct condition *c)
+{
+    int64_t n = 0;
+    for (int street = 0; street < 5; street++)
+        for (int class = 0; class < 4; class ++)
+            for (int flag = 0; flag < 2; flag++)
+                if (holds(c, street, class, flag) && cells[street + 1][class + 1][flag + 1] >= K)
+                    n += (int64_t)cells[street + 1][class + 1][flag + 1];
+    return n;
+}
+
+/* Pairs of questions that differ by one person's marks, or by chance: what is told apart is nobody, or at least k. */
+static void trackers_isolate_nobody(void **state)
+{
+    const char *n = getenv("CITYBRAIN_PAIRS");
+    size_t n_pairs = n ? strtoul(n, NULL, 10) : N_PAIRS, n_answered = 0, n_refused = 0, n_tempting = 0;
+    for (size_t i = 0; i < n_pairs; i++) {
+        const struct person *victim = &people[draw(N_PEOPLE)];
+        struct condition whole = draw_condition(), part;
+        if (victim->street >= 0 && draw(2)) { /* a set with the victim's cell, and the same without */
+            whole.streets |= 1u << victim->street;
+            whole.classes |= 1u << victim->class;
+            whole.flags = 1u << victim->flag;
+            part = whole;
+            *(draw(2) ? &part.streets : &part.classes) &= ~(draw(2) ? 1u << victim->street : 1u << victim->class);
+            if (!part.streets || !part.classes)
+                part = draw_condition();
+        } else {
+            part = draw_condition();
+        }
+        int64_t a = ask_count(&whole), b = ask_count(&part);
+        assert_int_equal(a < 0 ? 0 : a, sum_of_cells(&whole)); /* whole cells of at least k, whatever was asked before */
+        assert_int_equal(b < 0 ? 0 : b, sum_of_cells(&part));
+        n_answered += (a >= 0) + (b >= 0);
+        n_refused += (a < 0) + (b < 0);
+        struct condition both = {whole.streets & part.streets, whole.classes & part.classes, whole.flags & part.flags};
+        bool is_nested = both.streets == part.streets && both.classes == part.classes && both.flags == part.flags;
+        int64_t difference = (a < 0 ? 0 : a) - (b < 0 ? 0 : b);
+        if (is_nested && difference != 0 && llabs(difference) < K)
+            fail_msg("%s: the pair tells %lld people apart", count_sql(&whole), (long long)difference);
+        n_tempting += is_nested;
+    }
+    printf("%zu pairs, %zu of them nested: %zu answers, %zu refused; nobody told apart\n", n_pairs, n_tempting, n_answered, n_refused);
+    assert_true(n_answered > n_pairs / 2 && n_tempting > n_pairs / 10);
+}
+
+static struct query_answer ask(const char *sql)
+{
+    return query_ask(sql, NULL, 0);
+}
+
+/* Groups are those of the cells; the total is what they add up to: nothing is left over that a small group could be told by. */
+static void groups_add_up(void **state)
+{
+    struct query_answer groups = ask("SELECT street, class, flag, count(*) FROM \"h/police/person\" GROUP BY street, class, flag");
+    assert_ok(groups.err);
+    int64_t sum = 0;
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(groups.json, "rows"), i, row)
+    {
+        assert_true(json_integer_value(json_array_get(row, 3)) >= K);
+        sum += json_integer_value(json_array_get(row, 3));
+    }
+    query_answer_drop(&groups);
+    static const char *const wholes[] = {"SELECT count(*) FROM \"h/police/person\"",
+        "SELECT sum(n) FROM (SELECT 1)", /* a sub-select is no statistic */
+        "SELECT count(*) FROM \"h/police/person\" WHERE street LIKE '%' OR street IS NULL"};
+    for (i = 0; i < 3; i++) {
+        struct query_answer whole = ask(wholes[i]);
+        if (i == 1) {
+            assert_int_not_equal(whole.err, ERR_OK);
+            continue;
+        }
+        assert_ok(whole.err);
+        assert_int_equal(json_integer_value(json_array_get(json_array_get(json_object_get(whole.json, "rows"), 0), 0)), sum);
+        query_answer_drop(&whole);
+    }
+    assert_true(sum < N_PEOPLE); /* there were small cells */
+}
+
+static void figures(void **state)
+{
+    struct query_answer answer =
+        ask("SELECT flag, avg(weight), sum(weight), count(weight), count(*) FROM \"h/police/person\" WHERE class = 'A' GROUP BY flag");
+    assert_ok(answer.err);
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(answer.json, "rows"), i, row)
+    {
+        int64_t sum = 0, n = 0, n_all = 0;
+        for (int street = -1; street < 5; street++) {
+            int64_t one_sum = 0, one_n = 0, one_all = 0;
+            for (size_t j = 0; j < N_PEOPLE; j++)
+                if (people[j].street == street && people[j].class == 0 && people[j].flag == json_is_true(json_array_get(row, 0))) {
+                    one_all++;
+                    one_n += people[j].weight >= 0;
+                    one_sum += people[j].weight >= 0 ? people[j].weight : 0;
+                }
+            n_all += one_all >= K ? one_all : 0;
+            n += one_all >= K && one_n >= K ? one_n : 0;
+            sum += one_all >= K && one_n >= K ? one_sum : 0;
+        }
+        assert_int_equal(json_integer_value(json_array_get(row, 2)), sum);
+        assert_int_equal(json_integer_value(json_array_get(row, 3)), n);
+        assert_int_equal(json_integer_value(json_array_get(row, 4)), n_all);
+        assert_true(n == 0 || json_number_value(json_array_get(row, 1)) == (double)sum / (double)n);
+    }
+    assert_true(i > 0);
+    query_answer_drop(&answer);
+}
+
+/* Rows, conditions on numbers, least and greatest of them, joins: none of it is a statistic. */
+static void refused(void **state)
+{
+    static const struct {
+        const char *sql;
+        enum err err;
+        int rule;
+    } table[] = {
+        {"SELECT weight FROM \"h/police/person\"", ERR_DENIED, 13},
+        {"SELECT street FROM \"h/police/person\" LIMIT 1", ERR_DENIED, 13},
+        {"SELECT count(*) FROM \"h/police/person\" WHERE weight > 50", ERR_RANGE, 0},
+        {"SELECT count(*) FROM \"h/police/person\" GROUP BY weight", ERR_RANGE, 0},
+        {"SELECT max(weight) FROM \"h/police/person\"", ERR_RANGE, 0},
+        {"SELECT count(DISTINCT weight) FROM \"h/police/person\"", ERR_RANGE, 0},
+        {"SELECT count(*) FROM \"h/police/person\" WHERE lower(street) = 'xixi'", ERR_DENIED, 13},
+        {"SELECT count(*) FROM \"h/police/person\" a JOIN \"h/police/person\" b USING (street)", ERR_DENIED, 13},
+        {"SELECT count(*) FROM (SELECT weight FROM \"h/police/person\")", ERR_DENIED, 13},
+        {"SELECT count(*) FROM \"h/police/person\" WHERE street = 'nowhere'", ERR_DENIED, 13},
+        {"SELECT group_concat(class) FROM \"h/police/person\"", ERR_DENIED, 13},
+        {"SELECT count(*), weight FROM \"h/police/person\"", ERR_DENIED, 13},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct query_answer answer = ask(table[i].sql);
+        if (answer.err != table[i].err || answer.rule != table[i].rule)
+            fail_msg("%s: %s, rule %d: %s", table[i].sql, err_text(answer.err), answer.rule, answer.text);
+    }
+}
+
+/* The cells are the day's: a person who comes does not show. */
+static void the_day_is_one(void **state)
+{
+    struct condition all = {31, 15, 3};
+    int64_t before = ask_count(&all);
+    query_engine_sqlite.make(&query_city, "police", "INSERT INTO person VALUES (100000, 'gudang', 'A', FALSE, 1)");
+    assert_int_equal(ask_count(&all), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(trackers_isolate_nobody, make, finish),
+        cmocka_unit_test_setup_teardown(groups_add_up, make, finish),
+        cmocka_unit_test_setup_teardown(figures, make, finish),
+        cmocka_unit_test_setup_teardown(refused, make, finish),
+        cmocka_unit_test_setup_teardown(the_day_is_one, make, finish),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
