@@ -218,7 +218,8 @@ static enum err open_people(struct brain *brain, struct diag_list *diags)
         .city_title_en = brain->city.title_en,
         .zone_name = brain->city.zone_name,
         .areas = hub_areas(brain->hub),
-        .clock = brain->clock};
+        .clock = brain->clock,
+        .fatal = cannot_store};
     return party_open(&options, diags, &brain->people);
 }
 
@@ -261,6 +262,7 @@ static enum err open_cockpit(struct brain *brain, struct diag_list *diags)
         .config = brain->cockpit_config,
         .store_path = store,
         .clock = brain->clock,
+        .fatal = cannot_store,
         .ground_path = access(brain->ground_path, R_OK) == 0 ? brain->ground_path : NULL};
     err = cockpit_create(&options, &diag, &brain->cockpit);
     return err == ERR_OK ? ERR_OK : diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));

@@ -304,6 +304,7 @@ enum err cockpit_create(const struct cockpit_options *options, struct diag *diag
         cockpit_destroy(cockpit);
         return err;
     }
+    cockpit_store_on_failed_sync(cockpit->store, options->fatal, options->fatal_context);
     loop_thread_call(cockpit->thread, subscribe_all, cockpit);
     *ret_cockpit = cockpit;
     return ERR_OK;

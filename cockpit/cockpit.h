@@ -21,6 +21,8 @@ struct cockpit_options {
     const char *store_path;              /* SQLite file */
     const char *ground_path;             /* GeoJSON of water and green for the map; NULL: none */
     struct clock *clock;
+    void (*fatal)(void *context, const char *part, enum err err); /* the disk refused; may be NULL */
+    void *fatal_context;
 };
 
 /* Opens the store, subscribes to what the configuration names, starts its thread. A refused subscription is logged with its rule and told

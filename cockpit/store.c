@@ -162,6 +162,11 @@ static void nothing_done(struct db_write *write) {}
 
 static void nothing(void *context) {}
 
+void cockpit_store_on_failed_sync(struct cockpit_store *store, void (*fn)(void *context, const char *part, enum err err), void *context)
+{
+    db_writer_on_failed_sync(store->writer, fn, context, "cockpit");
+}
+
 void cockpit_store_close(struct cockpit_store *store)
 {
     if (!store)

@@ -25,6 +25,8 @@ struct cockpit_record {
 enum err cockpit_store_open(const char *path, struct loop_thread *thread, struct clock *clock,
     void (*on_recorded)(void *context, const struct cockpit_record *record, enum err err), void *context, struct diag *diag,
     struct cockpit_store **ret_store) MUST_CHECK;
+/* As db_writer_on_failed_sync(). */
+void cockpit_store_on_failed_sync(struct cockpit_store *store, void (*fn)(void *context, const char *part, enum err err), void *context);
 /* From another thread than `thread`, while that still runs: what waits is committed and told, and every reading that was asked for is on
  * its way to its loop; then all is freed. Takes NULL. */
 void cockpit_store_close(struct cockpit_store *store);

@@ -54,6 +54,10 @@ struct db_write {
 
 /* Takes `db`. `limit`: most writes waiting. */
 enum err db_writer_create(struct db *db, size_t limit, struct db_writer **ret_writer) MUST_CHECK;
+/* Who is told, once, on the writer's thread and before any write's `done`, that an fsync failed: whoever holds the process's life, since
+ * nothing may be acknowledged any more. Before the first submit; `fn` may be NULL, `part` is kept. */
+void db_writer_on_failed_sync(
+    struct db_writer *writer, void (*fn)(void *context, const char *part, enum err err), void *context, const char *part);
 void db_writer_destroy(struct db_writer *writer); /* commits what waits; closes the database; takes NULL */
 /* Any thread. ERR_FULL: too many wait. ERR_IO: an fsync failed, nothing is written any more; the owner stops the process. */
 enum err db_writer_submit(struct db_writer *writer, struct db_write *write) MUST_CHECK;

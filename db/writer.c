@@ -25,6 +25,9 @@ struct db_writer {
     pthread_cond_t wake;
     struct db_write *first, *last;
     size_t n_waiting;
+    void (*on_failed_sync)(void *context, const char *part, enum err err); /* set before the first submit */
+    void *context;
+    const char *part;
     bool is_ending;
     bool has_failed; /* an fsync failed: nothing is taken any more */
 };
@@ -62,7 +65,7 @@ static enum err run_in_savepoint(struct db *db, struct db_write *write, bool *re
 }
 
 /* Runs the list in one transaction, leaving each outcome in write->err. An error: nothing of it was committed. */
-static enum err commit_together(struct db *db, struct db_write *list)
+static enum err run_together(struct db *db, struct db_write *list)
 {
     enum err err = db_begin(db);
     if (err != ERR_OK)
@@ -78,21 +81,36 @@ static enum err commit_together(struct db *db, struct db_write *list)
     return db_commit(db);
 }
 
-static void commit_one_by_one(struct db *db, struct db_write *list)
+static enum err commit_together(struct db_writer *writer, struct db_write *list)
+{
+    struct db *db = writer->db;
+    bool had_failed = db->has_failed_sync;
+    enum err err = run_together(db, list);
+    if (db->has_failed_sync && !had_failed) {
+        pthread_mutex_lock(&writer->lock);
+        writer->has_failed = true;
+        pthread_mutex_unlock(&writer->lock);
+        if (writer->on_failed_sync != NULL)
+            writer->on_failed_sync(writer->context, writer->part, ERR_IO);
+    }
+    return err;
+}
+
+static void commit_one_by_one(struct db_writer *writer, struct db_write *list)
 {
     for (struct db_write *write = list, *next; write != NULL; write = next) {
         next = write->next;
         write->next = NULL;
-        enum err err = db->has_failed_sync ? ERR_IO : commit_together(db, write);
+        enum err err = writer->db->has_failed_sync ? ERR_IO : commit_together(writer, write);
         tell_done(write, err != ERR_OK ? err : write->err);
     }
 }
 
-static void commit_batch(struct db *db, struct db_write *list)
+static void commit_batch(struct db_writer *writer, struct db_write *list)
 {
-    enum err err = commit_together(db, list);
+    enum err err = commit_together(writer, list);
     if (err != ERR_OK) {
-        commit_one_by_one(db, list);
+        commit_one_by_one(writer, list);
         return;
     }
     for (struct db_write *write = list, *next; write != NULL; write = next) {
@@ -127,14 +145,8 @@ static struct db_write *take_batch(struct db_writer *writer)
 static void *writer_thread(void *context)
 {
     struct db_writer *writer = context;
-    for (struct db_write *list = take_batch(writer); list != NULL; list = take_batch(writer)) {
-        commit_batch(writer->db, list);
-        if (writer->db->has_failed_sync) {
-            pthread_mutex_lock(&writer->lock);
-            writer->has_failed = true;
-            pthread_mutex_unlock(&writer->lock);
-        }
-    }
+    for (struct db_write *list = take_batch(writer); list != NULL; list = take_batch(writer))
+        commit_batch(writer, list);
     return NULL;
 }
 
@@ -161,6 +173,14 @@ enum err db_writer_create(struct db *db, size_t limit, struct db_writer **ret_wr
     (void)pthread_setname_np(writer->thread, "db writer");
     *ret_writer = writer;
     return ERR_OK;
+}
+
+void db_writer_on_failed_sync(
+    struct db_writer *writer, void (*fn)(void *context, const char *part, enum err err), void *context, const char *part)
+{
+    writer->on_failed_sync = fn;
+    writer->context = context;
+    writer->part = part;
 }
 
 void db_writer_destroy(struct db_writer *writer)

@@ -219,10 +219,19 @@ static void a_full_disk_costs_only_who_needs_it(void **state)
     assert_int_equal(n_rows(), 19);
 }
 
+static void on_failed_sync(void *context, const char *part, enum err err)
+{
+    assert_string_equal(part, "test");
+    assert_err(err, ERR_IO);
+    atomic_fetch_add((_Atomic int *)context, 1);
+}
+
 static void a_failed_fsync_stops_the_writer(void **state)
 {
     static struct insert inserts[3];
+    _Atomic int n_told = 0;
     struct db_writer *writer = open_writer(100, NULL);
+    db_writer_on_failed_sync(writer, on_failed_sync, &n_told, "test");
     insert_init(&inserts[0], NULL, 1, 10, ERR_OK);
     assert_ok(db_writer_submit(writer, &inserts[0].write));
     wait_all(NULL, inserts, 1);
@@ -232,6 +241,7 @@ static void a_failed_fsync_stops_the_writer(void **state)
     assert_ok(db_writer_submit(writer, &inserts[1].write));
     wait_all(NULL, inserts, 2);
     assert_err(inserts[1].write.err, ERR_IO);
+    assert_int_equal(n_told, 1);      /* before the write's own end */
     atomic_store(&sync_fails, false); /* a retry would now succeed, and lie */
     insert_init(&inserts[2], NULL, 3, 10, ERR_OK);
     enum err err = db_writer_submit(writer, &inserts[2].write);
@@ -241,6 +251,7 @@ static void a_failed_fsync_stops_the_writer(void **state)
     }
     assert_err(err, ERR_IO);
     db_writer_destroy(writer);
+    assert_int_equal(n_told, 1);
     assert_in_range(n_rows(), 1, 2); /* the acknowledged one is there; the failed one may be */
 }
 

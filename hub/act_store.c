@@ -266,6 +266,7 @@ enum err hub_acts_open(struct hub *hub, struct diag_list *diags)
         mem_free(acts);
         return err;
     }
+    db_writer_on_failed_sync(acts->writer, hub->fatal, hub->fatal_context, "hub");
     hub->acts = acts;
     return ERR_OK;
 }

@@ -262,6 +262,8 @@ enum err hub_quota_open(struct hub *hub, struct diag_list *diags)
         err = hub_desk_load_steps(hub, db, &diag);
     if (!err)
         err = db_writer_create(db, WRITES_MAX, &hub->writer);
+    if (!err)
+        db_writer_on_failed_sync(hub->writer, hub->fatal, hub->fatal_context, "hub");
     if (err) {
         diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : "the hub's own database does not open");
         db_close(db);

@@ -331,6 +331,7 @@ enum err case_desk_open(const struct case_desk_options *options, struct diag_lis
     if (!err && (err = db_writer_create(db, CASE_WRITES_MAX, &desk->writer)) == ERR_OK)
         db = NULL; /* the writer's now */
     if (!err) {
+        db_writer_on_failed_sync(desk->writer, options->fatal, options->fatal_context, "cases");
         *ret_desk = desk;
         return ERR_OK;
     }

@@ -282,8 +282,10 @@ static enum err open_store(struct party_people *people, struct diag_list *diags)
         err = party_passwords_load(people, db, &diag);
     if (err == ERR_OK)
         err = party_sessions_load(people, db, &diag);
-    if (err == ERR_OK && (err = db_writer_create(db, 4096, &people->writer)) == ERR_OK)
+    if (err == ERR_OK && (err = db_writer_create(db, 4096, &people->writer)) == ERR_OK) {
+        db_writer_on_failed_sync(people->writer, people->options.fatal, people->options.fatal_context, "party");
         return ERR_OK;
+    }
     db_close(db);
     return diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
 }

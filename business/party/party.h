@@ -28,6 +28,8 @@ struct party_options {
     struct str city, city_title_zh, city_title_en, zone_name; /* for the session's answer; kept */
     const struct area_tree *areas;                            /* kept */
     struct clock *clock;
+    void (*fatal)(void *context, const char *part, enum err err); /* the disk refused; may be NULL */
+    void *fatal_context;
 };
 
 struct party_people; /* the whole of it */
