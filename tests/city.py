@@ -9,6 +9,7 @@ process is ended by its id at the end, also when the test fails. The build folde
 Standard library only.
 """
 import ctypes
+import fcntl
 import http.cookiejar
 import json
 import os
@@ -57,12 +58,15 @@ def made_data(name="hangzhou"):
     for below, _, files in os.walk(os.path.join(ROOT, "city", name)):
         sources += [os.path.join(below, file) for file in files]
     newest = max(os.stat(source).st_mtime for source in sources)
-    if not os.path.exists(stamp) or os.stat(stamp).st_mtime < newest:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.makedirs(folder)
-        subprocess.run([sources[0], os.path.join(ROOT, "city", name), folder], check=True, stdout=subprocess.DEVNULL)
-        with open(stamp, "w", encoding="ascii"):
-            pass
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with open(folder + ".lock", "w", encoding="ascii") as lock:  # tests run side by side: one makes, the others wait
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(stamp) or os.stat(stamp).st_mtime < newest:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder)
+            subprocess.run([sources[0], os.path.join(ROOT, "city", name), folder], check=True, stdout=subprocess.DEVNULL)
+            with open(stamp, "w", encoding="ascii"):
+                pass
     return folder
 
 

@@ -35,7 +35,8 @@ class FileLimit:
     def fill(self, city, load):
         of = {"cameras": "passages", "callers": "ledger/journal", "all": "ledger/journal"}[load]
         largest = max(entry.stat().st_size for entry in os.scandir(os.path.join(city.data, of)))
-        resource.prlimit(city.brain.pid, resource.RLIMIT_FSIZE, (largest + ROOM, resource.RLIM_INFINITY))
+        limit = min(largest + ROOM, 1 << 20)  # a fast machine has filled whole segments: under the size of one, or the next would begin in time
+        resource.prlimit(city.brain.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     def make_room(self):
         pass
