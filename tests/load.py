@@ -55,8 +55,9 @@ class Load:
         self.threads += [threading.Thread(target=self._repeat, args=(self._call,)) for _ in range(callers)]
         self.threads += [threading.Thread(target=self._repeat, args=(self._read,)) for _ in range(readers)]
         self.threads += [threading.Thread(target=self._repeat, args=(self._sign_in,)) for _ in range(sign_ins)]
-        self.threads += [threading.Thread(target=self._viewer, daemon=True)]
+        self.threads += [threading.Thread(target=self._viewer)]
         for thread in self.threads:
+            thread.daemon = True  # a test that fails before end() ends all the same
             thread.start()
 
     def _until_stopped(self, work):

@@ -94,7 +94,7 @@ class Act(unittest.TestCase):
                 if got is None:
                     time.sleep(0.02)
 
-        threads = [threading.Thread(target=ask) for _ in range(8)]
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
         for thread in threads:
             thread.start()
         for kill in range(KILLS):
@@ -139,7 +139,7 @@ class Act(unittest.TestCase):
         # The department is at its own table, so that the brain waits there when it is killed: nobody can know whether it rang.
         holder = sqlite3.connect(self.inbox, isolation_level=None)
         holder.execute("BEGIN EXCLUSIVE")
-        thread = threading.Thread(target=self.act, args=("r-2", "ring"), kwargs={"place": "x"})
+        thread = threading.Thread(target=self.act, args=("r-2", "ring"), kwargs={"place": "x"}, daemon=True)
         thread.start()
         time.sleep(0.1)
         self.city.kill()

@@ -149,7 +149,7 @@ class Life(unittest.TestCase):
                     time.sleep(0.01)  # a history shows its newest 1,000 steps
                     event = "resume" if event == "suspend" else "suspend"
 
-            worker = threading.Thread(target=work)
+            worker = threading.Thread(target=work, daemon=True)
             worker.start()
             time.sleep(rng.uniform(0.05, 0.6))
             self.city.kill()
