@@ -72,25 +72,6 @@ static void outcome_written(struct hub_follow *follow, enum err err)
     destroy(container_of(follow, struct hub_running, outcome));
 }
 
-static const char *status_text(enum err err)
-{
-    switch (err) {
-    case ERR_OK:
-        return "ok";
-    case ERR_TIMEOUT:
-        return "timeout";
-    case ERR_TOO_LARGE:
-        return "too_large";
-    case ERR_FULL:
-    case ERR_BUSY:
-        return "busy";
-    case ERR_UNAVAILABLE:
-        return "unavailable";
-    default:
-        return "failed";
-    }
-}
-
 /* The rows as a JSON list of objects with the fields in the order asked for. */
 static enum err write_answer(struct hub_running *running, const struct rows *rows)
 {
@@ -119,7 +100,7 @@ static void follow_outcome(struct hub_running *running, enum err err, size_t n_r
         .intent = running->intent.index,
         .n_rows = n_rows,
         .answer = err ? STR("") : buf_str(&running->json),
-        .status = status_text(err),
+        .status = hub_outcome_status(err),
         .duration_us = (clock_mono(hub->clock).ns - running->started.ns) / 1000,
         .now = clock_wall(hub->clock),
     };

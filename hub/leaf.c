@@ -172,6 +172,27 @@ enum err hub_leaf_intent(struct hub *hub, const struct hub_intent *intent, struc
 
 /* ---- outcome ---- */
 
+const char *hub_outcome_status(enum err err)
+{
+    switch (err) {
+    case ERR_OK:
+        return "ok";
+    case ERR_TIMEOUT:
+        return "timeout";
+    case ERR_TOO_LARGE:
+        return "too_large";
+    case ERR_FULL:
+    case ERR_BUSY:
+        return "busy";
+    case ERR_CANCELLED:
+        return "cancelled";
+    case ERR_UNAVAILABLE:
+        return "unavailable";
+    default:
+        return "failed";
+    }
+}
+
 enum err hub_leaf_outcome(struct hub *hub, const struct hub_outcome *outcome, struct hub_leaf *leaf)
 {
     const struct hub_epoch *epoch;

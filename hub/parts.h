@@ -96,6 +96,8 @@ struct hub_outcome {
     int64_t duration_us;
     struct wall_time now;
 };
+/* What an outcome says of an error: "ok", "timeout", "busy" …; static. */
+const char *hub_outcome_status(enum err err);
 enum err hub_leaf_outcome(struct hub *hub, const struct hub_outcome *outcome, struct hub_leaf *leaf) MUST_CHECK;
 /* A leaf that nobody waits for: appended, and again while the ledger is full. `finished` runs once, with the outcome, and owns the memory
  * from then on: on the hub's loop when `contract` is set, else on the ledger's thread or the hub's loop. Any thread. */

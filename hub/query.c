@@ -184,26 +184,6 @@ static void outcome_written(struct hub_follow *follow, enum err err)
     mem_free(container_of(follow, struct outcome, follow));
 }
 
-static const char *status_text(enum err err)
-{
-    switch (err) {
-    case ERR_OK:
-        return "ok";
-    case ERR_TIMEOUT:
-        return "timeout";
-    case ERR_TOO_LARGE:
-        return "too_large";
-    case ERR_BUSY:
-        return "busy";
-    case ERR_CANCELLED:
-        return "cancelled";
-    case ERR_UNAVAILABLE:
-        return "unavailable";
-    default:
-        return "failed";
-    }
-}
-
 static void tell_outcome(const struct query_table *table)
 {
     const struct query *query = table->query;
@@ -213,7 +193,7 @@ static void tell_outcome(const struct query_table *table)
         .intent = table->intent.index,
         .n_rows = table->n_fetched,
         .answer = failed ? STR("") : str_slice(buf_str(&query->json), query->rows_from, query->rows_to - query->rows_from),
-        .status = status_text(failed),
+        .status = hub_outcome_status(failed),
         .duration_us = (clock_mono(hub->clock).ns - query->started.ns) / 1000,
         .now = clock_wall(hub->clock),
     };
