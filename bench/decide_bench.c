@@ -34,35 +34,9 @@ static const struct str fields[N_FIELDS] = {STR_INIT("plate"), STR_INIT("plate_c
     STR_INIT("first_registered"), STR_INIT("valid_until"), STR_INIT("energy"), STR_INIT("seats"), STR_INIT("owner_kind"),
     STR_INIT("inspection"), STR_INIT("insured_until"), STR_INIT("district")};
 
-static void prepare(struct prepared *c, size_t i)
+/* The one thing that its expected rule denies. */
+static void spoil(struct prepared *c)
 {
-    c->contract = (struct decide_contract){.state = STR("agreed"),
-        .provider = STR("hangzhou/police"),
-        .consumer = STR("hangzhou/scene.parking"),
-        .resource = STR("hangzhou/police/vehicle"),
-        .purpose = STR("parking.settle"),
-        .uses = uses,
-        .n_uses = sizeof uses / sizeof *uses,
-        .fields = fields,
-        .n_fields = N_FIELDS,
-        .from_ms = NOW_MS - 1000,
-        .until_ms = NOW_MS + 1000,
-        .fresh_until_ms = NOW_MS + 1000,
-        .per_second = 1000,
-        .per_day = 1000000,
-        .per_month = 20000000,
-        .min_subjects = 10};
-    for (size_t k = 0; k < N_ASKED; k++)
-        c->asked[k] = fields[(i + 3 * k) % N_FIELDS];
-    c->request = (struct decide_request){.party = STR("hangzhou/scene.parking"),
-        .resource = STR("hangzhou/police/vehicle"),
-        .use = STR("call"),
-        .purpose = STR("parking.settle"),
-        .fields = c->asked,
-        .n_fields = N_ASKED,
-        .subjects = 10};
-    c->counters = (struct decide_counters){.second = 999, .day = 999999, .month = 1};
-    c->expected = i % 5 ? DECIDE_PERMIT : 1 + (int)(i / 5 % (DECIDE_N_RULES - 1));
     switch (c->expected) {
     case DECIDE_STATE:
         c->contract.state = STR("suspended");
@@ -106,6 +80,38 @@ static void prepare(struct prepared *c, size_t i)
     default:
         break;
     }
+}
+
+static void prepare(struct prepared *c, size_t i)
+{
+    c->contract = (struct decide_contract){.state = STR("agreed"),
+        .provider = STR("hangzhou/police"),
+        .consumer = STR("hangzhou/scene.parking"),
+        .resource = STR("hangzhou/police/vehicle"),
+        .purpose = STR("parking.settle"),
+        .uses = uses,
+        .n_uses = sizeof uses / sizeof *uses,
+        .fields = fields,
+        .n_fields = N_FIELDS,
+        .from_ms = NOW_MS - 1000,
+        .until_ms = NOW_MS + 1000,
+        .fresh_until_ms = NOW_MS + 1000,
+        .per_second = 1000,
+        .per_day = 1000000,
+        .per_month = 20000000,
+        .min_subjects = 10};
+    for (size_t k = 0; k < N_ASKED; k++)
+        c->asked[k] = fields[(i + 3 * k) % N_FIELDS];
+    c->request = (struct decide_request){.party = STR("hangzhou/scene.parking"),
+        .resource = STR("hangzhou/police/vehicle"),
+        .use = STR("call"),
+        .purpose = STR("parking.settle"),
+        .fields = c->asked,
+        .n_fields = N_ASKED,
+        .subjects = 10};
+    c->counters = (struct decide_counters){.second = 999, .day = 999999, .month = 1};
+    c->expected = i % 5 ? DECIDE_PERMIT : 1 + (int)(i / 5 % (DECIDE_N_RULES - 1));
+    spoil(c);
 }
 
 int main(void)

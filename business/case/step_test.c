@@ -98,56 +98,57 @@ enum { SAME = 99 };
 #define OK ERR_OK
 
 /* One row a rule and a refusal: a case in this state, this event → error or rule, state, due (minutes from now; -1: none), note */
+static const struct rule_row {
+    const char *kind;
+    enum case_state from;
+    int64_t due_min; /* before, from T0; 0: none */
+    enum case_what what;
+    const char *text;
+    int64_t after_min; /* when, from T0; closed at T0 */
+    enum err err;
+    int rule;
+    enum case_state to;
+    int64_t new_due_min; /* from now; -1: none */
+    const char *note;
+} rows[] = {
+    {"source.stale", CASE_DOING, 30, CASE_ALERT, "", 1, OK, 2, CASE_DOING, 29, NULL},
+    {"source.stale", CASE_MEASURING, 10, CASE_ALERT, "", 1, OK, 2, CASE_MEASURING, 9, NULL},
+    {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 60, OK, 3, CASE_OPEN, 30, "reopened"},
+    {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 24 * 60, OK, 3, CASE_OPEN, 30, "reopened"},
+    {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 24 * 60 + 1, OK, 1, CASE_OPEN, 30, "opened"},
+    {"act.unknown", CASE_CLOSED, 0, CASE_ALERT, "", 999, OK, 2, CASE_CLOSED, -1, NULL},              /* once: its only case */
+    {"data.correction", CASE_CLOSED, 0, CASE_ALERT, "", 1, OK, 1, CASE_OPEN, 5 * 24 * 60, "opened"}, /* no window: a case of its own */
+    {"source.stale", CASE_OPEN, 30, CASE_GREEN, "", 1, OK, 4, CASE_CLOSED, -1, "measured"},
+    {"source.stale", CASE_MEASURING, 10, CASE_GREEN, "", 1, OK, 4, CASE_CLOSED, -1, "measured"},
+    {"source.stale", CASE_CLOSED, 0, CASE_GREEN, "", 1, OK, 0, CASE_CLOSED, -1, NULL},
+    {"act.unknown", CASE_OPEN, 15, CASE_GREEN, "", 1, OK, 0, CASE_OPEN, 14, NULL},
+    {"other", CASE_OPEN, 30, CASE_ASSIGN, "", 1, OK, 5, CASE_ASSIGNED, 29, "assigned"},
+    {"other", CASE_DOING, 30, CASE_ASSIGN, "", 1, OK, 5, CASE_ASSIGNED, 29, "assigned"},
+    {"other", CASE_CLOSED, 0, CASE_ASSIGN, "", 1, ERR_STATE, 0, 0, 0, NULL},
+    {"source.stale", CASE_MEASURING, 10, CASE_ASSIGN, "", 1, ERR_STATE, 0, 0, 0, NULL},
+    {"other", CASE_OPEN, 30, CASE_START, "", 1, OK, 6, CASE_DOING, 29, "started"},
+    {"other", CASE_ASSIGNED, 30, CASE_START, "", 1, OK, 6, CASE_DOING, 29, "started"},
+    {"other", CASE_DOING, 30, CASE_START, "", 1, ERR_STATE, 0, 0, 0, NULL},
+    {"other", CASE_CLOSED, 0, CASE_START, "", 1, ERR_STATE, 0, 0, 0, NULL},
+    {"other", CASE_CLOSED, 0, CASE_COMMENT, "w", 1, OK, 7, CASE_CLOSED, -1, "comment"},
+    {"other", CASE_OPEN, 30, CASE_COMMENT, "", 1, ERR_SYNTAX, 0, 0, 0, NULL},
+    {"other", CASE_OPEN, 30, CASE_CLOSE, "", 1, ERR_SYNTAX, 8, 0, 0, NULL},
+    {"other", CASE_CLOSED, 0, CASE_CLOSE, "w", 1, ERR_STATE, 8, 0, 0, NULL},
+    {"source.stale", CASE_MEASURING, 10, CASE_CLOSE, "w", 1, ERR_STATE, 8, 0, 0, NULL},
+    {"other", CASE_DOING, 30, CASE_CLOSE, "w", 1, OK, 9, CASE_CLOSED, -1, "closed"},
+    {"source.stale", CASE_DOING, 30, CASE_CLOSE, "w", 1, OK, 10, CASE_MEASURING, 10, "done"},
+    {"other", CASE_CLOSED, 0, CASE_REOPEN, "w", 1, OK, 11, CASE_OPEN, 240, "reopened"},
+    {"other", CASE_CLOSED, 0, CASE_REOPEN, "", 1, ERR_SYNTAX, 11, 0, 0, NULL},
+    {"other", CASE_OPEN, 30, CASE_REOPEN, "w", 1, ERR_STATE, 11, 0, 0, NULL},
+    {"source.stale", CASE_MEASURING, 10, CASE_TICK, "", 10, OK, 12, CASE_OPEN, 30, "reopened"},
+    {"source.stale", CASE_MEASURING, 10, CASE_TICK, "", 9, OK, 0, CASE_MEASURING, 1, NULL},
+    {"source.stale", CASE_OPEN, 30, CASE_TICK, "", 30, OK, 13, CASE_OPEN, 30, "escalated"},
+    {"source.stale", CASE_OPEN, 0, CASE_TICK, "", 30, OK, 0, CASE_OPEN, -1, NULL},
+    {"source.stale", CASE_CLOSED, 0, CASE_TICK, "", 999, OK, 0, CASE_CLOSED, -1, NULL},
+};
+
 static void each_rule(void **state)
 {
-    static const struct {
-        const char *kind;
-        enum case_state from;
-        int64_t due_min; /* before, from T0; 0: none */
-        enum case_what what;
-        const char *text;
-        int64_t after_min; /* when, from T0; closed at T0 */
-        enum err err;
-        int rule;
-        enum case_state to;
-        int64_t new_due_min; /* from now; -1: none */
-        const char *note;
-    } rows[] = {
-        {"source.stale", CASE_DOING, 30, CASE_ALERT, "", 1, OK, 2, CASE_DOING, 29, NULL},
-        {"source.stale", CASE_MEASURING, 10, CASE_ALERT, "", 1, OK, 2, CASE_MEASURING, 9, NULL},
-        {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 60, OK, 3, CASE_OPEN, 30, "reopened"},
-        {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 24 * 60, OK, 3, CASE_OPEN, 30, "reopened"},
-        {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 24 * 60 + 1, OK, 1, CASE_OPEN, 30, "opened"},
-        {"act.unknown", CASE_CLOSED, 0, CASE_ALERT, "", 999, OK, 2, CASE_CLOSED, -1, NULL},              /* once: its only case */
-        {"data.correction", CASE_CLOSED, 0, CASE_ALERT, "", 1, OK, 1, CASE_OPEN, 5 * 24 * 60, "opened"}, /* no window: a case of its own */
-        {"source.stale", CASE_OPEN, 30, CASE_GREEN, "", 1, OK, 4, CASE_CLOSED, -1, "measured"},
-        {"source.stale", CASE_MEASURING, 10, CASE_GREEN, "", 1, OK, 4, CASE_CLOSED, -1, "measured"},
-        {"source.stale", CASE_CLOSED, 0, CASE_GREEN, "", 1, OK, 0, CASE_CLOSED, -1, NULL},
-        {"act.unknown", CASE_OPEN, 15, CASE_GREEN, "", 1, OK, 0, CASE_OPEN, 14, NULL},
-        {"other", CASE_OPEN, 30, CASE_ASSIGN, "", 1, OK, 5, CASE_ASSIGNED, 29, "assigned"},
-        {"other", CASE_DOING, 30, CASE_ASSIGN, "", 1, OK, 5, CASE_ASSIGNED, 29, "assigned"},
-        {"other", CASE_CLOSED, 0, CASE_ASSIGN, "", 1, ERR_STATE, 0, 0, 0, NULL},
-        {"source.stale", CASE_MEASURING, 10, CASE_ASSIGN, "", 1, ERR_STATE, 0, 0, 0, NULL},
-        {"other", CASE_OPEN, 30, CASE_START, "", 1, OK, 6, CASE_DOING, 29, "started"},
-        {"other", CASE_ASSIGNED, 30, CASE_START, "", 1, OK, 6, CASE_DOING, 29, "started"},
-        {"other", CASE_DOING, 30, CASE_START, "", 1, ERR_STATE, 0, 0, 0, NULL},
-        {"other", CASE_CLOSED, 0, CASE_START, "", 1, ERR_STATE, 0, 0, 0, NULL},
-        {"other", CASE_CLOSED, 0, CASE_COMMENT, "w", 1, OK, 7, CASE_CLOSED, -1, "comment"},
-        {"other", CASE_OPEN, 30, CASE_COMMENT, "", 1, ERR_SYNTAX, 0, 0, 0, NULL},
-        {"other", CASE_OPEN, 30, CASE_CLOSE, "", 1, ERR_SYNTAX, 8, 0, 0, NULL},
-        {"other", CASE_CLOSED, 0, CASE_CLOSE, "w", 1, ERR_STATE, 8, 0, 0, NULL},
-        {"source.stale", CASE_MEASURING, 10, CASE_CLOSE, "w", 1, ERR_STATE, 8, 0, 0, NULL},
-        {"other", CASE_DOING, 30, CASE_CLOSE, "w", 1, OK, 9, CASE_CLOSED, -1, "closed"},
-        {"source.stale", CASE_DOING, 30, CASE_CLOSE, "w", 1, OK, 10, CASE_MEASURING, 10, "done"},
-        {"other", CASE_CLOSED, 0, CASE_REOPEN, "w", 1, OK, 11, CASE_OPEN, 240, "reopened"},
-        {"other", CASE_CLOSED, 0, CASE_REOPEN, "", 1, ERR_SYNTAX, 11, 0, 0, NULL},
-        {"other", CASE_OPEN, 30, CASE_REOPEN, "w", 1, ERR_STATE, 11, 0, 0, NULL},
-        {"source.stale", CASE_MEASURING, 10, CASE_TICK, "", 10, OK, 12, CASE_OPEN, 30, "reopened"},
-        {"source.stale", CASE_MEASURING, 10, CASE_TICK, "", 9, OK, 0, CASE_MEASURING, 1, NULL},
-        {"source.stale", CASE_OPEN, 30, CASE_TICK, "", 30, OK, 13, CASE_OPEN, 30, "escalated"},
-        {"source.stale", CASE_OPEN, 0, CASE_TICK, "", 30, OK, 0, CASE_OPEN, -1, NULL},
-        {"source.stale", CASE_CLOSED, 0, CASE_TICK, "", 999, OK, 0, CASE_CLOSED, -1, NULL},
-    };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct case_record before = opened(rows[i].kind, "h.x.g", "");
         struct case_event event = rows[i].what == CASE_ALERT ? alert(rows[i].kind, "h.x.g", "") : (struct case_event){.what = rows[i].what};
