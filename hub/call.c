@@ -277,7 +277,7 @@ static void fetch(struct hub_running *running)
         .loop = call->loop,
         .done = fetched,
     };
-    running->entry->system->ops->fetch(running->contract->plan, &running->fetch);
+    running->entry->system->ops->tables->fetch(running->contract->plan, &running->fetch);
 }
 
 static bool wait_for_reservation(struct hub_running *running)

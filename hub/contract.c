@@ -315,7 +315,7 @@ static enum err compile(struct hub_contract *contract, struct diag_list *diags)
         .place = str_is_empty(contract->rows) ? contract->node : yaml_get(contract->node, "rows"),
     };
     size_t n_before = diags ? diags->n : 0;
-    enum err err = entry->system->ops->compile(entry->system->system, &grant, diags, &contract->plan);
+    enum err err = entry->system->ops->tables->compile(entry->system->system, &grant, diags, &contract->plan);
     if (err && diags && diags->n == n_before)
         yaml_error(contract->node, diags, err, "contract \"" STR_FORMAT "\" does not compile: %s", STR_ARG(contract->name), err_text(err));
     return err;

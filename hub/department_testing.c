@@ -158,7 +158,7 @@ struct fake_asking *fake_ask_start(struct fake_city *city, const struct fake_que
     fetch->n_bytes_max = question->n_bytes_max ? question->n_bytes_max : 1 << 20;
     fetch->loop = city->loop;
     fetch->done = done;
-    city->connectors[0]->fetch(fake_department_plan(city), fetch);
+    city->connectors[0]->tables->fetch(fake_department_plan(city), fetch);
     return asking;
 }
 

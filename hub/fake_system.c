@@ -161,12 +161,13 @@ static void fake_close(void *system)
     free(one);
 }
 
+static const struct hub_system_tables tables = {.compile = fake_compile, .fetch = fake_fetch};
+
 const struct hub_system_ops fake_system_ops = {
     .connector = "fake",
     .open = fake_open,
     .bind = fake_bind,
-    .compile = fake_compile,
-    .fetch = fake_fetch,
+    .tables = &tables,
     .replay = fake_replay,
     .act = fake_act,
     .close = fake_close,

@@ -139,7 +139,7 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
     if (rows_left == 0 || bytes_left == 0)
         return refuse(table, ERR_TOO_LARGE);
     query->n_trips++;
-    table->entry->system->ops->fetch(table->contract->plan, &waiting.fetch);
+    table->entry->system->ops->tables->fetch(table->contract->plan, &waiting.fetch);
     while (!waiting.is_done) /* the connector's own time-out bounds it; the asking borrows from here, so it cannot be left */
         (void)!loop_run_once(query->loop, 100);
     if (waiting.fetch.err)

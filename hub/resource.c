@@ -151,7 +151,7 @@ static enum err check_kind(struct hub_entry *entry, struct diag_list *diags)
     if (!has_key)
         return yaml_error(entry->node, diags, ERR_NOT_FOUND,
             "table \"" STR_FORMAT "\" has no key; mark the fields it is asked by with key: true", STR_ARG(resource->name));
-    if (!entry->system || (entry->system->ops && !entry->system->ops->compile))
+    if (!entry->system || (entry->system->ops && !entry->system->ops->tables))
         return yaml_error(entry->node, diags, ERR_UNSUPPORTED,
             "table \"" STR_FORMAT "\" needs a connector that reads tables; use connector: sqlite", STR_ARG(resource->name));
     return ERR_OK;

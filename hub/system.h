@@ -80,6 +80,15 @@ struct hub_ask {
     void *system_state;
 };
 
+/* Tables of a connector. */
+struct hub_system_tables {
+    /* Compiles a grant. On the hub's loop; may block, at start and when a contract comes into force. Plans live until close. */
+    enum err (*compile)(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan);
+    /* Runs a plan with the grant's columns and rows, whatever is asked. Any thread; never blocks; `done` always runs, later, on
+     * fetch->loop. */
+    void (*fetch)(void *plan, struct hub_fetch *fetch);
+};
+
 /* Doors of a connector's own (vehicle_camera, push). */
 struct hub_system_door {
     void (*mount)(void *system, struct http_mount *ret_mount); /* routes; on the hub's loop before it runs */
@@ -96,11 +105,7 @@ struct hub_system_ops {
     /* The declared fields of one resource against the real one: missing or of the wrong type is an error with the place. May block; at
      * start only. Once a resource. */
     enum err (*bind)(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags);
-    /* Tables: compiles a grant. May be NULL for connectors without tables. Plans live until close. */
-    enum err (*compile)(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan);
-    /* Tables: runs a plan with the grant's columns and rows, whatever is asked. Any thread; never blocks; `done` always runs, later, on
-     * fetch->loop. */
-    void (*fetch)(void *plan, struct hub_fetch *fetch);
+    const struct hub_system_tables *tables; /* NULL: offers no tables */
     /* Streams: hands over what is kept since `from`, in order, in batches with the resource's declared fields. On a thread of the hub's
      * own; may be NULL. */
     enum err (*replay)(void *system, const struct hub_resource *resource, struct wall_time from,

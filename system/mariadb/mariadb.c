@@ -417,11 +417,12 @@ static enum err mariadb_open(const struct hub_system_env *env, struct yaml_node 
     return ERR_OK;
 }
 
+static const struct hub_system_tables tables = {.compile = mariadb_compile, .fetch = mariadb_fetch};
+
 const struct hub_system_ops system_mariadb_ops = {
     .connector = "mariadb",
     .open = mariadb_open,
     .bind = mariadb_bind,
-    .compile = mariadb_compile,
-    .fetch = mariadb_fetch,
+    .tables = &tables,
     .close = mariadb_close,
 };

@@ -598,7 +598,7 @@ static void call_often(size_t n_calls)
                 .n_bytes_max = 10000,
                 .loop = city.loop,
                 .done = counted};
-            system_mariadb_ops.fetch(plan, &fetches[i]);
+            system_mariadb_ops.tables->fetch(plan, &fetches[i]);
         }
         for (int i = 0; i < 3000 && n_answered < n + SLOTS; i++)
             assert_ok(loop_run_once(city.loop, 10));

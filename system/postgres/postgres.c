@@ -452,11 +452,12 @@ static enum err postgres_open(const struct hub_system_env *env, struct yaml_node
     return ERR_OK;
 }
 
+static const struct hub_system_tables tables = {.compile = postgres_compile, .fetch = postgres_fetch};
+
 const struct hub_system_ops system_postgres_ops = {
     .connector = "postgres",
     .open = postgres_open,
     .bind = postgres_bind,
-    .compile = postgres_compile,
-    .fetch = postgres_fetch,
+    .tables = &tables,
     .close = postgres_close,
 };

@@ -97,7 +97,7 @@ static void call_often(void)
                 .n_bytes_max = 10000,
                 .loop = postgres_city.loop,
                 .done = counted};
-            system_postgres_ops.fetch(plan, &fetches[i]);
+            system_postgres_ops.tables->fetch(plan, &fetches[i]);
         }
         for (int i = 0; i < 3000 && n_answered < n + SLOTS; i++)
             assert_ok(loop_run_once(postgres_city.loop, 10));

@@ -282,12 +282,13 @@ static void sqlite_close(void *context)
     destroy(system);
 }
 
+static const struct hub_system_tables tables = {.compile = sqlite_compile, .fetch = sqlite_fetch};
+
 const struct hub_system_ops system_sqlite_ops = {
     .connector = "sqlite",
     .open = sqlite_open,
     .bind = sqlite_bind,
-    .compile = sqlite_compile,
-    .fetch = sqlite_fetch,
+    .tables = &tables,
     .act = sqlite_act,
     .close = sqlite_close,
 };

@@ -422,7 +422,7 @@ static const char *fetch_rows(struct hub_fetch *fetch)
     fetch->done = keep;
     fetch->n_bytes_max = fetch->n_bytes_max ? fetch->n_bytes_max : 1 << 20;
     answered_fetch = NULL;
-    system_sqlite_ops.fetch(hub_contract_lookup(city.hub, STR("h/c-17"))->plan, fetch);
+    system_sqlite_ops.tables->fetch(hub_contract_lookup(city.hub, STR("h/c-17"))->plan, fetch);
     for (int i = 0; i < 1000 && !answered_fetch; i++)
         assert_ok(loop_run_once(city.loop, 10));
     out[0] = '\0';
@@ -520,7 +520,7 @@ static void leaves_the_file_alone(void **state)
                 .n_bytes_max = 4096,
                 .loop = city.loop,
                 .done = fetched};
-            system_sqlite_ops.fetch(plan, &slots[i].fetch);
+            system_sqlite_ops.tables->fetch(plan, &slots[i].fetch);
         }
         while (n_answered < n + N_SLOTS)
             assert_ok(loop_run_once(city.loop, 100));
@@ -569,7 +569,7 @@ static void full_queue(void **state)
                 .n_bytes_max = 4096,
                 .loop = city.loop,
                 .done = counted};
-            system_sqlite_ops.fetch(plan, &fetches[i]);
+            system_sqlite_ops.tables->fetch(plan, &fetches[i]);
         }
         for (size_t idle = 0, before = 0; idle < 1000 && n_answered < 40000; before = n_answered) {
             assert_ok(loop_run_once(city.loop, 10));
