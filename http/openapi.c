@@ -96,6 +96,17 @@ static void put_parameters(struct json_writer *w, const struct http_route *route
     json_end_array(w);
 }
 
+/* For those who list the routes in groups: a door's first word, "hub" of "/hub/v1/call/…"; "brain" of what stands at the top. */
+static void put_tag(struct json_writer *w, const char *pattern)
+{
+    size_t len = strcspn(pattern + 1, "/{");
+
+    json_key(w, "tags");
+    json_begin_array(w);
+    json_put_str(w, pattern[1 + len] == '/' ? (struct str){pattern + 1, len} : STR("brain"));
+    json_end_array(w);
+}
+
 static void put_security(struct json_writer *w, enum http_access access)
 {
     json_key(w, "security");
@@ -181,6 +192,7 @@ static void put_route(struct json_writer *w, const struct http_route *route)
     json_key(w, methods[route->method]);
     json_begin_object(w);
     json_field_c(w, "summary", route->summary ? route->summary : "");
+    put_tag(w, route->pattern);
     put_parameters(w, route);
     if (route->body_max > 0)
         put_request(w, route);

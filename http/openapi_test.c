@@ -21,8 +21,9 @@ static const struct http_route two[] = {
     {HTTP_POST, "/VIID/MotorVehicles", HTTP_DIGEST, 100, nothing, "Passages", .body = "Passages", .answer = "Passages",
         .media_type = "application/VIID+JSON", .refusal = "Passages"},
     {HTTP_GET, "/assets/{rest...}", HTTP_PUBLIC, 0, nothing, "Files", .media_type = "*/*"},
+    {HTTP_GET, "/{file}", HTTP_PUBLIC, 0, nothing, "A file", .media_type = "*/*"},
 };
-static const struct http_mount mounts[] = {{one, 3, NULL, schemas_of_one}, {NULL, 0, NULL}, {two, 3, NULL, schemas_of_two},
+static const struct http_mount mounts[] = {{one, 3, NULL, schemas_of_one}, {NULL, 0, NULL}, {two, 4, NULL, schemas_of_two},
     {NULL, 0, NULL, schemas_of_one}, {http_openapi_routes, 1, NULL}};
 
 static json_t *describe(const struct http_openapi *openapi)
@@ -41,16 +42,17 @@ static json_t *describe(const struct http_openapi *openapi)
 static void names_each_route(void **state)
 {
     static const struct {
-        const char *path, *method, *summary, *scheme;
+        const char *path, *method, *tag, *summary, *scheme;
         size_t n_parameters;
     } rows[] = {
-        {"/health", "get", "Health", NULL, 0},
-        {"/hub/v1/call/{area}/{party}/{name}", "post", "Calls \"a\" table", "token", 3},
-        {"/party/v1/session", "get", "Who I am", "token", 2},
-        {"/party/v1/session", "delete", "Signs out", "token", 0},
-        {"/VIID/MotorVehicles", "post", "Passages", "digest", 0},
-        {"/assets/{rest}", "get", "Files", NULL, 1},
-        {"/docs/openapi.json", "get", "This description (OpenAPI 3.1)", "token", 0},
+        {"/health", "get", "brain", "Health", NULL, 0},
+        {"/hub/v1/call/{area}/{party}/{name}", "post", "hub", "Calls \"a\" table", "token", 3},
+        {"/party/v1/session", "get", "party", "Who I am", "token", 2},
+        {"/party/v1/session", "delete", "party", "Signs out", "token", 0},
+        {"/VIID/MotorVehicles", "post", "VIID", "Passages", "digest", 0},
+        {"/assets/{rest}", "get", "assets", "Files", NULL, 1},
+        {"/{file}", "get", "brain", "A file", NULL, 1},
+        {"/docs/openapi.json", "get", "docs", "This description (OpenAPI 3.1)", "token", 0},
     };
     const struct http_openapi openapi = {"title", "0.1", mounts, 5};
     json_t *json = describe(&openapi), *paths = json_object_get(json, "paths");
@@ -58,7 +60,7 @@ static void names_each_route(void **state)
 
     assert_ok(json_get_str(json, "openapi", &s));
     assert_str(s, "3.1.0");
-    assert_int_equal(json_object_size(paths), 6);
+    assert_int_equal(json_object_size(paths), 7);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         json_t *route = json_object_get(json_object_get(paths, rows[i].path), rows[i].method);
         json_t *security = json_object_get(route, "security");
@@ -66,6 +68,7 @@ static void names_each_route(void **state)
             fail_msg("%s %s is not there", rows[i].method, rows[i].path);
         assert_ok(json_get_str(route, "summary", &s));
         assert_str(s, rows[i].summary);
+        assert_string_equal(json_string_value(json_array_get(json_object_get(route, "tags"), 0)), rows[i].tag);
         assert_int_equal(json_array_size(json_object_get(route, "parameters")), rows[i].n_parameters);
         if (rows[i].scheme)
             assert_non_null(json_object_get(json_array_get(security, 0), rows[i].scheme));

@@ -1,7 +1,7 @@
 """The description of the HTTP interface is true: what a running brain takes and answers is held against the schemas that it gives of itself.
 
 Every route of the description is asked here, with a body and an answer that are checked (but for the screens' static files); a route that nobody
-asks fails, and so does one that answers JSON without a schema. A new route that needs no more than its query is asked by itself (AS, QUERY); another
+asks fails, and so does one that answers JSON without a schema. The copy in docs/ is this description (tools/openapi writes it). A new route that needs no more than its query is asked by itself (AS, QUERY); another
 one gets its line in `asked`. Needs Debian's python3-jsonschema (JSON Schema 2020-12).
 """
 import json
@@ -172,6 +172,17 @@ class Interface(unittest.TestCase):
             if method in ("post", "put") and "requestBody" in route:
                 for media_type, content in route["requestBody"]["content"].items():
                     self.assertTrue(content.get("schema"), f"{method} {path}: a body {media_type} without a schema")
+
+    def test_1_the_copy_in_docs_is_this_description(self):
+        with open(os.path.join(ROOT, "docs", "openapi.json"), encoding="utf-8") as text:
+            copy = json.load(text, object_pairs_hook=pairs_once)
+        mend = "docs/openapi.json is stale; run tools/openapi and commit what it writes"
+        self.assertEqual(sorted(copy["paths"]), sorted(self.description.doc["paths"]), mend)
+        for path, methods in self.description.doc["paths"].items():
+            self.assertEqual(copy["paths"][path], methods, mend)
+        for name, schema in self.description.schemas().items():
+            self.assertEqual(copy["components"]["schemas"].get(name), schema, mend)
+        self.assertEqual(copy, self.description.doc, mend)
 
     # ---- each route, asked as it is described ----
 

@@ -1,5 +1,8 @@
-// One way to ask the brain: JSON in, JSON out, and every failure a Failure with a kind that a screen has a sentence for.
+// One way to ask the brain: openapi-fetch over the types of docs/openapi.json (schema.ts is generated), so that a path, a parameter, a body or a
+// member of an answer that the brain does not have is no program. Every failure is a Failure with a kind that a screen has a sentence for.
 // It keeps no state and retries nothing: who asks knows whether asking again is right.
+import createClient from 'openapi-fetch';
+import type { paths } from './schema';
 
 export type FailureKind = 'unreachable' | 'signed_out' | 'wrong_password' | 'not_allowed' | 'busy' | 'refused' | 'broken';
 
@@ -18,9 +21,9 @@ function kindOf(status: number): FailureKind {
   return status >= 500 ? 'broken' : 'refused';
 }
 
-async function send(path: string, init: RequestInit): Promise<Response> {
+async function send(request: Request | string): Promise<Response> {
   try {
-    return await fetch(path, { credentials: 'same-origin', signal: AbortSignal.timeout(TIMEOUT_MS), ...init });
+    return await fetch(request, { credentials: 'same-origin', signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (e) {
     throw new Failure('unreachable', 0, e instanceof Error ? e.message : String(e));
   }
@@ -35,38 +38,27 @@ async function problemOf(response: Response): Promise<{ detail: string; rule?: n
   }
 }
 
-async function checked(response: Response): Promise<Response> {
+async function checked(request: Request): Promise<Response> {
+  const response = await send(request);
   if (response.ok) return response;
   const { detail, rule } = await problemOf(response);
   throw new Failure(kindOf(response.status), response.status, detail, rule);
 }
 
-export async function getJson<T>(path: string, query: Record<string, string | number> = {}): Promise<T> {
-  const search = new URLSearchParams(Object.entries(query).map(([k, v]) => [k, String(v)])).toString();
-  const response = await checked(await send(search ? `${path}?${search}` : path, { headers: { Accept: 'application/json' } }));
+/** `answer(api.GET('/hub/v1/catalog'))`; a refusal throws, so there is always an answer. */
+export const api = createClient<paths>({ baseUrl: globalThis.location?.origin, fetch: checked, headers: { Accept: 'application/json' } });
+
+export async function answer<T>(asked: Promise<{ data?: T; response: Response }>): Promise<T> {
   try {
-    return (await response.json()) as T;
-  } catch {
-    throw new Failure('broken', response.status, `${path}: not JSON`);
+    return (await asked).data as T;
+  } catch (e) {
+    throw e instanceof Failure ? e : new Failure('broken', 0, e instanceof Error ? e.message : String(e)); // what came was no JSON
   }
 }
 
-export async function postJson<T>(path: string, body: unknown): Promise<T> {
-  const response = await send(path, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
-    body: JSON.stringify(body),
-  });
-  return (await (await checked(response)).json()) as T;
-}
-
-export async function remove(path: string): Promise<void> {
-  await checked(await send(path, { method: 'DELETE' }));
-}
-
-/** For the receipt's verifier: status and bytes, no judgement. */
+/** A receipt's files as they stand, status and bytes, no judgement: what is checked byte for byte goes through no parser. */
 export async function getBytes(path: string): Promise<{ status: number; bytes: Uint8Array; retryAfterMs?: number }> {
-  const response = await send(path, {});
+  const response = await send(path);
   const retry = Number(response.headers.get('Retry-After'));
   return {
     status: response.status,

@@ -1,75 +1,20 @@
 // Contracts: lists, one in full, drafting, and the steps of a contract's life (docs/contract.md).
-import type { ContractState, Field } from './catalog';
-import { getJson, postJson } from './client';
-import type { Text } from './types';
+import { answer, api } from './client';
+import type { Contract, ContractDraft, ContractEvent, ContractInFull, ContractStepBody, ContractStepped } from './schema';
 
+export type { Contract, ContractDraft, ContractInFull, Side } from './schema';
+export type { ContractStep as HistoryStep, ContractStepped as StepAnswer } from './schema';
 export type View = 'mine' | 'to-sign' | 'in-force' | 'history';
-export type ContractStep = 'change' | 'offer' | 'sign' | 'suspend' | 'resume' | 'revoke' | 'withdraw' | 'confirm';
-export type Side = 'provider' | 'consumer' | 'hub' | 'nobody';
+export type ContractStep = Exclude<ContractEvent, 'expire'>; // what a person can do; a contract's time is watched by the hub
 
-export interface Signed {
-  signed: boolean;
-  time: number | null;
+/** "hangzhou/c-17" as the parts of a path. */
+function parts(name: string): { area: string; index: string } {
+  const [area = '', index = ''] = name.split('/');
+  return { area, index };
 }
 
-export interface Contract {
-  contract: string;
-  provider: string;
-  provider_title: Text;
-  consumer: string;
-  consumer_title: Text;
-  resource: string;
-  resource_title: Text;
-  kind: 'table' | 'stream' | 'command' | 'object';
-  uses: string[];
-  fields: string[];
-  rows: string;
-  purpose: string;
-  legal_basis: Text;
-  per_second: number | null;
-  per_day: number | null;
-  per_month: number | null;
-  min_subjects: number | null;
-  from_ms: number | null;
-  until_ms: number | null;
-  fresh_for_ms: number | null;
-  fresh_until_ms: number | null;
-  keep_ms: number | null;
-  state: ContractState;
-  made: 'here' | 'file';
-  side: Side;
-  drafter: Side;
-  suspended_by: Side;
-  provider_signed: Signed;
-  consumer_signed: Signed;
-  today: number;
-  month: number;
-  may: ContractStep[];
-  sha256: string;
-}
-
-export interface HistoryStep {
-  time: number;
-  event: ContractStep | 'draft' | 'expire' | 'file';
-  by: Side;
-  party: string;
-  person: string;
-  state: ContractState;
-  receipt: string | null;
-}
-
-export interface ContractInFull extends Contract {
-  resource_fields: Field[];
-  history: HistoryStep[];
-}
-
-export interface StepAnswer {
-  contract: string;
-  state: ContractState;
-  receipt: string | null;
-}
-
-export const readContracts = (view: View): Promise<Contract[]> => getJson('/hub/v1/contracts', { view });
-export const readContract = (name: string): Promise<ContractInFull> => getJson(`/hub/v1/contracts/${name}`);
-export const takeStep = (name: string, step: ContractStep, body: unknown = {}): Promise<StepAnswer> => postJson(`/hub/v1/contracts/${name}/${step}`, body);
-export const draftContract = (body: unknown): Promise<StepAnswer> => postJson('/hub/v1/contracts', body);
+export const readContracts = (view: View): Promise<Contract[]> => answer(api.GET('/hub/v1/contracts', { params: { query: { view } } }));
+export const readContract = (name: string): Promise<ContractInFull> => answer(api.GET('/hub/v1/contracts/{area}/{index}', { params: { path: parts(name) } }));
+export const takeStep = (name: string, event: ContractStep, body: ContractStepBody = {}): Promise<ContractStepped> =>
+  answer(api.POST('/hub/v1/contracts/{area}/{index}/{event}', { params: { path: { ...parts(name), event } }, body }));
+export const draftContract = (body: ContractDraft): Promise<ContractStepped> => answer(api.POST('/hub/v1/contracts', { body }));

@@ -1,30 +1,8 @@
 // Who used my data (docs/mydata.md): a citizen's own uses, each with its receipt, and objecting to one.
-import { getJson, postJson } from './client';
-import type { Named, Text } from './types';
+import { answer, api } from './client';
+import type { MyUses } from './schema';
 
-export interface MyUse {
-  receipt: string;
-  time: number;
-  use: 'call' | 'query' | 'subscribe' | 'act';
-  consumer: Named;
-  provider: Named;
-  resource: string;
-  resource_title: Text;
-  contract: string;
-  purpose: string;
-  legal_basis: Text;
-  keep_ms: number;
-  may_see: string[];
-}
+export type { MyUse, MyUses } from './schema';
 
-export interface MyUses {
-  time: number;
-  subject: Record<string, string>;
-  days: number;
-  complete: boolean;
-  uses: MyUse[];
-  next: number | null;
-}
-
-export const readMyUses = (before?: number): Promise<MyUses> => getJson('/hub/v1/uses/mine', before ? { before } : {});
-export const objectTo = (receipt: string, what: string): Promise<{ id: number }> => postJson('/case/v1/objection', { receipt, what });
+export const readMyUses = (before?: number): Promise<MyUses> => answer(api.GET('/hub/v1/uses/mine', { params: { query: before ? { before: String(before) } : {} } }));
+export const objectTo = (receipt: string, what: string): Promise<{ id: number }> => answer(api.POST('/case/v1/objection', { body: { receipt, what } }));

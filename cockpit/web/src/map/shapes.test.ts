@@ -25,7 +25,7 @@ describe('shapes', () => {
   });
 
   it('veil everything but the area', () => {
-    const veil = outside({ name: 'a', parent: null, level: 'city', title: { zh: '', en: '' }, outline: square });
+    const veil = outside({ name: 'a', parent: null, level: 'city', title: { zh: '', en: '' }, own: true, outline: square });
     expect(veil.geometry.coordinates.length).toBe(2);
     expect(veil.geometry.coordinates[1]).toEqual(closed(square));
   });

@@ -2,7 +2,7 @@
 // for one area at a time with its direct children; everything in it is bounded. Edge states do not pass through Vue (they are
 // thousands, each second): the map listens for them.
 import { computed, reactive, shallowReactive } from 'vue';
-import { Failure, getJson } from '../api/client';
+import { answer, api, Failure } from '../api/client';
 import { LiveLink } from '../api/live';
 import type { LinkState } from '../api/live';
 import type { Area, EdgeState, History, Indicator, LiveValue, Ranking, Recorded, RoadStates, Source, Sources, State } from '../api/types';
@@ -89,20 +89,20 @@ function failedWith(part: Part, e: unknown): void {
   else city.failed[part] = failure;
 }
 
-async function read<T>(part: Part | null, path: string, query: Record<string, string | number>, mine: number, take: (answer: T) => void): Promise<void> {
+async function read<T>(part: Part | null, mine: number, asked: Promise<{ data?: T; response: Response }>, take: (said: T) => void): Promise<void> {
   try {
-    const answer = await getJson<T>(path, query);
+    const said = await answer(asked);
     if (mine !== generation) return;
     if (part) delete city.failed[part];
-    take(answer);
+    take(said);
   } catch (e) {
     if (mine === generation && part) failedWith(part, e);
   }
 }
 
 const readIndicators = (area: string, mine: number): Promise<void> =>
-  read<{ time: number; indicators: Indicator[] }>('indicators', '/cockpit/v1/indicators', { area }, mine, (answer) => {
-    for (const indicator of answer.indicators) {
+  read('indicators', mine, api.GET('/cockpit/v1/indicators', { params: { query: { area } } }), (said) => {
+    for (const indicator of said.indicators) {
       const known = city.figures[indicator.name];
       const isOlder = known && known.area === area && (known.time ?? 0) > (indicator.time ?? 0);
       const live = isOlder ? { value: known.value, time: known.time, stale: known.stale, stale_since: known.stale_since, receipt: known.receipt, state: known.state, usual: known.usual } : {};
@@ -111,11 +111,11 @@ const readIndicators = (area: string, mine: number): Promise<void> =>
   });
 
 const readHistory = (area: string, name: string, from: number, mine: number): Promise<void> =>
-  read<History>(name === HERO ? 'history' : null, // a city without a simulated world, say, has no truth
-     '/cockpit/v1/history', { indicator: name, area, from, to: Math.ceil(nowAtBrain()) }, mine, (answer) => {
-    seriesOf(name).load(answer.points);
+  read(name === HERO ? 'history' : null, // a city without a simulated world, say, has no truth
+    mine, api.GET('/cockpit/v1/history', { params: { query: { indicator: name, area, from: String(from), to: String(Math.ceil(nowAtBrain())) } } }), (said) => {
+    seriesOf(name).load((said as History).points); // openapi-fetch forgets that a pair is a pair
     const figure = city.figures[name];
-    if (figure && figure.last === null) figure.last = answer.points.findLast((p) => p[1] !== null)?.[1] ?? null;
+    if (figure && figure.last === null) figure.last = said.points.findLast((p) => p[1] !== null)?.[1] ?? null;
     city.ticks++;
   });
 
@@ -202,13 +202,13 @@ async function readFigures(area: string): Promise<void> {
     readHistory(area, HERO, from, mine),
     readHistory(area, TRUTH, from, mine),
     ...COMPANY.map((name) => readHistory(area, name, from, mine)),
-    read<Ranking>('ranking', '/cockpit/v1/ranking', { area, limit: RANKING_LIMIT }, mine, (answer) => (city.ranking = answer)),
-    read<Sources>('sources', '/cockpit/v1/sources', { area }, mine, (answer) => (city.sources = answer)),
+    read('ranking', mine, api.GET('/cockpit/v1/ranking', { params: { query: { area, limit: String(RANKING_LIMIT) } } }), (said) => (city.ranking = said)),
+    read('sources', mine, api.GET('/cockpit/v1/sources', { params: { query: { area } } }), (said) => (city.sources = said)),
   ]);
 }
 
 export async function readAreas(): Promise<void> {
-  await read<Area[]>('areas', '/cockpit/v1/areas', {}, generation, (answer) => (city.areas = answer));
+  await read('areas', generation, api.GET('/cockpit/v1/areas'), (said) => (city.areas = said as Area[]));
 }
 
 export async function showArea(area: string, dayStartOf: () => number): Promise<void> {

@@ -1,6 +1,6 @@
 // Who looks at the screen. The session itself is a cookie the page cannot read; this is what the brain says of it.
 import { ref } from 'vue';
-import { Failure, getJson, postJson, remove } from '../api/client';
+import { answer, api, Failure } from '../api/client';
 import type { Session } from '../api/types';
 
 export type Phase = 'opening' | 'signed_out' | 'signed_in' | 'unreachable';
@@ -12,7 +12,7 @@ const RETRY_MS = 2000;
 
 export async function resume(): Promise<void> {
   try {
-    session.value = await getJson<Session>('/party/v1/session');
+    session.value = await answer(api.GET('/party/v1/session'));
     phase.value = 'signed_in';
   } catch (e) {
     if (e instanceof Failure && e.kind === 'signed_out') {
@@ -26,7 +26,7 @@ export async function resume(): Promise<void> {
 
 export async function signIn(name: string, password: string): Promise<void> {
   try {
-    await postJson<unknown>('/party/v1/session', { name, password });
+    await answer(api.POST('/party/v1/session', { body: { name, password } }));
   } catch (e) {
     if (e instanceof Failure && (e.kind === 'signed_out' || e.status === 403)) throw new Failure('wrong_password', e.status, e.detail);
     throw e;
@@ -36,7 +36,7 @@ export async function signIn(name: string, password: string): Promise<void> {
 }
 
 export async function signOut(): Promise<void> {
-  await remove('/party/v1/session').catch(() => undefined); // a session that is already gone is gone
+  await answer(api.DELETE('/party/v1/session')).catch(() => undefined); // a session that is already gone is gone
   session.value = null;
   phase.value = 'signed_out';
 }
@@ -50,7 +50,7 @@ export function sessionEnded(): void {
 /** True when the brain answers and says that the session is gone; a brain that does not answer says nothing. */
 export async function isSignedOut(): Promise<boolean> {
   try {
-    await getJson<Session>('/party/v1/session');
+    await answer(api.GET('/party/v1/session'));
     return false;
   } catch (e) {
     if (!(e instanceof Failure) || e.kind !== 'signed_out') return false;

@@ -1,12 +1,12 @@
 // A draft as the form holds it, as the hub takes it, and as the other side will read it. Pure, so that it can be tested.
 import type { Field, Resource } from '../../api/catalog';
-import type { Contract, ContractInFull } from '../../api/contracts';
-import type { Text } from '../../api/types';
+import type { Contract, ContractDraft, ContractInFull } from '../../api/contracts';
+import type { Text, Use } from '../../api/schema';
 
 export interface Draft {
   resource: string;
   consumer: string;
-  uses: string[];
+  uses: Use[];
   fields: string[];
   rows: string;
   purpose: string;
@@ -33,8 +33,8 @@ export const milliseconds = (duration: string): number | null => {
   return parts ? Number(parts[1]) * (parts[2] === 'd' ? 24 * HOUR : HOUR) : null;
 };
 
-export const usesOf = (kind: Resource['kind']): string[] =>
-  ({ table: ['call', 'query'], stream: ['subscribe'], command: ['act'], object: ['call'] })[kind];
+export const usesOf = (kind: Resource['kind']): Use[] =>
+  ({ table: ['call', 'query'], stream: ['subscribe'], command: ['act'], object: ['call'] } satisfies Record<Resource['kind'], Use[]>)[kind];
 
 /** Only what may leave the department at all. */
 export const grantable = (fields: Field[]): Field[] => fields.filter((f) => f.class !== 'secret');
@@ -72,7 +72,7 @@ export function missing(d: Draft): Missing[] {
 const count = (text: string): number | null => (/^\d+$/.test(text.trim()) ? Number(text) : null);
 
 /** As the hub takes it: the keys of a contract's file (docs/city.md). */
-export function bodyOf(d: Draft, resource: Resource): Record<string, unknown> {
+export function bodyOf(d: Draft, resource: Resource): ContractDraft {
   const granted = grantable(resource.fields).map((f) => f.name);
   return {
     provider: resource.owner.party, consumer: d.consumer, resource: d.resource, uses: d.uses,
@@ -90,6 +90,6 @@ export function previewOf(d: Draft, resource: Resource, titleOf: (party: string)
     resource: d.resource, resource_title: resource.title, kind: resource.kind, uses: d.uses, fields: d.fields, rows: d.rows.trim(), purpose: d.purpose || '…',
     legal_basis: { zh: d.legal_zh, en: d.legal_en }, per_second: count(d.per_second), per_day: count(d.per_day), per_month: count(d.per_month),
     min_subjects: count(d.min_subjects), from_ms: d.from ? zoneStart(d.from) : null, until_ms: d.until ? zoneStart(d.until) : null, fresh_for_ms: fresh,
-    fresh_until_ms: fresh, keep_ms: milliseconds(d.keep), state: 'drafted', made: 'here', side: 'nobody', drafter: 'nobody', suspended_by: 'nobody',
+    fresh_until_ms: fresh, keep_ms: milliseconds(d.keep), state: 'drafted', made: 'here', side: 'nobody', drafter: 'nobody', suspended_by: 'nobody', confirmed_ms: null,
     provider_signed: { signed: false, time: null }, consumer_signed: { signed: false, time: null }, today: 0, month: 0, may: [], sha256: '' };
 }
