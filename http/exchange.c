@@ -368,6 +368,8 @@ void http_exchange_on_completed(void *cls, struct MHD_Connection *mhd, void **ex
         x->connection->quiet_since = clock_mono(loop_clock(x->server->loop));
     }
     x->connection = NULL;
+    if (x->sender)
+        http_sender_completed(x->sender, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (x->state == EXCHANGE_WAITING) { /* the server goes; the handler's reply will free it */
         x->server->n_body_bytes -= x->n_body_bytes;
         x->server = NULL;

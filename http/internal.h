@@ -59,6 +59,7 @@ struct http_exchange {
 
     /* the answer */
     struct MHD_Response *response; /* until it is queued */
+    struct http_sender *sender;    /* of a long body; NULL: none, or it has told its end */
     int status;
     bool is_stream;  /* the answer goes on without the exchange */
     bool must_close; /* there is no memory for an answer */
@@ -90,6 +91,22 @@ struct http_stream {
     void *context;
 };
 
+struct http_sender {
+    struct http_server *server;
+    struct http_sender *previous, *next;
+    struct http_exchange *exchange; /* NULL once that is over */
+    struct MHD_Connection *mhd;
+    int fd;
+    struct http_body_source source;
+    struct str piece;
+    size_t n_taken; /* of the piece */
+    uint64_t n_given;
+    struct mono_time started;
+    bool is_wanted, is_suspended, is_broken;
+    bool is_complete; /* the library says that all was sent */
+    bool is_let_go;   /* by the library */
+};
+
 struct http_server {
     struct loop *loop;
     struct MHD_Daemon *daemon;
@@ -104,7 +121,8 @@ struct http_server {
     struct http_nonces *nonces;
     struct http_connection *connections; /* list */
     struct http_stream *streams;         /* list */
-    uint32_t n_connections, n_streams;
+    struct http_sender *senders;         /* list */
+    uint32_t n_connections, n_streams, n_senders;
     size_t n_body_bytes; /* of all exchanges */
     struct http_exchange *pool;
     uint32_t n_pooled;
@@ -127,6 +145,12 @@ void http_reply_refusal(struct http_exchange *x, int status, const char *detail)
 void http_streams_wake_all(struct http_server *server);
 /* Closes those whose session or token is no longer good. */
 void http_streams_check(struct http_server *server, struct mono_time now);
+
+/* sender.c: the library has told how the exchange of this sender ended. */
+void http_sender_completed(struct http_sender *sender, bool is_complete);
+void http_senders_break_all(struct http_server *server);
+/* Cuts those whose reader is too slow. */
+void http_senders_check(struct http_server *server, struct mono_time now);
 
 /* access.c: who is asking, and may a browser's cookie do this. ERR_OK, or the answer is made and the error returned. */
 enum err http_access_check(struct http_exchange *x) MUST_CHECK;

@@ -29,6 +29,8 @@
 #define STREAMS_DEFAULT 1000                /* viewers of the brain itself; more come through `citybrain live` */
 #define STREAM_QUEUE_DEFAULT (1u << 20)     /* a city's whole picture, sent at the start, and some seconds of changes */
 #define STREAM_CHECK_DEFAULT_S 10           /* a hash and a look-up each: 1,000 viewers take a millisecond */
+#define SENDERS_DEFAULT 64                  /* 192 KB each: 12 MB */
+#define SENDER_SLOWEST_DEFAULT (8u << 10)   /* a telephone in a cellar; 2 GB then take three days, and a place that long */
 #define SCRATCH_MAX (64u << 10)             /* one problem's text */
 #define LISTEN_BACKLOG 1024
 #define ANSWER_ROOM 4096         /* the library builds the answer's head in the same block as the request's */
@@ -54,6 +56,10 @@ static struct http_limits limits_with_defaults(struct http_limits limits)
         limits.stream_queue_max = STREAM_QUEUE_DEFAULT;
     if (!limits.stream_check_s)
         limits.stream_check_s = STREAM_CHECK_DEFAULT_S;
+    if (!limits.n_senders)
+        limits.n_senders = SENDERS_DEFAULT;
+    if (!limits.sender_slowest)
+        limits.sender_slowest = SENDER_SLOWEST_DEFAULT;
     return limits;
 }
 
@@ -204,6 +210,7 @@ static void on_sweep(struct loop_timer *timer)
         }
     }
     http_streams_check(server, now);
+    http_senders_check(server, now);
     if (loop_timer_start(server->loop, timer, SWEEP_MS))
         log_write(LOG_ERROR, "http", "the sweep of slow connections has stopped: no memory", LOG_END);
 }
@@ -318,6 +325,7 @@ static void resume_all(struct http_server *server)
             MHD_resume_connection(x->mhd);
     }
     http_streams_wake_all(server);
+    http_senders_break_all(server);
 }
 
 void http_server_destroy(struct http_server *server)

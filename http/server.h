@@ -93,6 +93,8 @@ struct http_limits {            /* 0: the default in server.c, each with its rea
     uint32_t n_streams;         /* server-sent event connections */
     size_t stream_queue_max;    /* bytes waiting for one slow viewer; past it the viewer is closed and may come back */
     uint32_t stream_check_s;    /* so often the session or token of an open stream is asked again */
+    uint32_t n_senders;         /* long bodies on their way; past it 503 */
+    uint32_t sender_slowest;    /* bytes a second: who reads slower, over the whole and past the idle time-out, is cut */
 };
 
 struct http_server_options {
@@ -143,6 +145,25 @@ void http_reply_err(struct http_exchange *x, enum err err, struct str detail);
 /* A file from disk with its type by its ending, ETag and cache control; 404 when there is none. `path` must already be inside of a folder
  * you own. */
 void http_reply_file(struct http_exchange *x, const char *path, const char *cache_control);
+
+/* ---- a long body, read from its source while it is sent ---- */
+/* The connection sleeps until a piece is there, and the source until the reader has taken the one before: one piece is held at a time. */
+struct http_sender;
+struct http_body_source {
+    uint64_t n_bytes; /* of the body */
+    /* Wants the next piece: http_sender_give() or http_sender_fail(), from within or later, on the loop. */
+    void (*want)(void *context);
+    /* Once, at the end; the sender is gone after it. `n_given` bytes were given to the network (an answer to HEAD has none); whole: all of
+     * them, and nothing failed. */
+    void (*closed)(void *context, bool is_whole, uint64_t n_given);
+    void *context;
+};
+/* ERR_FULL, ERR_NO_MEMORY: has replied 503 by itself, or the server is gone; `closed` never runs, just return. */
+enum err http_reply_body(struct http_exchange *x, int status, const char *content_type, const struct http_body_source *source,
+    struct http_sender **ret_sender) MUST_CHECK;
+/* Not empty, and with those before not longer than the body; borrowed until `want` or `closed` runs next. */
+void http_sender_give(struct http_sender *sender, struct str piece);
+void http_sender_fail(struct http_sender *sender); /* cuts the connection, so that the asker sees that it is not whole; `closed` follows */
 
 /* ---- server-sent events ---- */
 /* A stream ends with the session or token that opened it: it is asked again every `stream_check_s`, which counts as a use of the session.

@@ -192,17 +192,18 @@ static enum err on_ha1(void *context, struct str user, char ret_ha1[33], struct 
 static void start(void *context)
 {
     struct test_server *t = context;
-    static struct http_mount mount; /* one server at a time, but for the test of two, which share the context */
+    static struct http_mount mounts[2]; /* one server at a time, but for the test of two, which share the context */
     struct http_server_options options = {.address = "127.0.0.1",
         .port = t->port,
         .share_port = t->share_port,
-        .mounts = &mount,
-        .n_mounts = 1,
+        .mounts = mounts,
+        .n_mounts = t->more.n_routes ? 2 : 1,
         .auth = {.context = t, .token = on_token, .session = on_session, .digest_ha1 = on_ha1},
         .limits = t->limits};
     struct diag diag = {""};
 
-    mount = (struct http_mount){routes, sizeof(routes) / sizeof(routes[0]), t};
+    mounts[0] = (struct http_mount){routes, sizeof(routes) / sizeof(routes[0]), t};
+    mounts[1] = t->more;
     if (http_server_create(loop_thread_loop(t->thread), &options, &diag, &t->server))
         fail_msg("%s", diag.text);
     t->port = http_server_port(t->server);

@@ -16,6 +16,7 @@ struct test_server {
     uint16_t port;
     bool share_port;
     char folder[64];               /* what /files/… serves */
+    struct http_mount more;        /* a test's own routes */
     struct http_exchange *kept[8]; /* by /keep */
     size_t n_kept;
     struct http_stream *streams[8];
