@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real servers for the tests, from Debian's packages: each in a temporary folder, on loopback, with a port of its own.
 
-    with start_postgres() as postgres:            # or start_mariadb()
+    with start_postgres() as postgres:            # or start_mariadb(), start_nats()
         postgres.sql("CREATE TABLE t (a int)")    # as the administrator, over its Unix socket
         postgres.port, postgres.socket_dir
         postgres.kill(); postgres.start()         # kill -9, and again on the same data and port
@@ -13,6 +13,7 @@ CITYBRAIN_POSTGRES_SOCKET_DIR, CITYBRAIN_MARIADB_PORT, …), and its exit code i
 we are root, is ended by its id, and also ends when the test is killed. A server that is not installed fails the test.
 Standard library only.
 """
+import base64
 import ctypes
 import os
 import pwd
@@ -215,6 +216,83 @@ class Mariadb(Server):
                             "--socket=" + self.socket_dir + "/socket", "--user=root", *([database] if database else [])], text)
 
 
+def nkey():
+    """A client's key for NATS: (seed "SU…", public "U…"). Ed25519 by openssl, the text form (base32, CRC-16/XMODEM) after nkeys' README."""
+    def text(raw):
+        crc = 0
+        for byte in raw:
+            crc ^= byte << 8
+            for _ in range(8):
+                crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xffff
+        return base64.b32encode(raw + crc.to_bytes(2, "little")).decode().rstrip("=")
+
+    def openssl(*words, given=None):
+        return subprocess.run(["openssl", *words], input=given, stdout=subprocess.PIPE, check=True).stdout
+
+    key = openssl("genpkey", "-algorithm", "ed25519", "-outform", "DER")
+    public = openssl("pkey", "-inform", "DER", "-pubout", "-outform", "DER", given=key)
+    return text(bytes([18 << 3 | 20 << 3 >> 5, (20 << 3 & 31) << 3]) + key[-32:]), text(bytes([20 << 3]) + public[-32:])
+
+
+class Nats(Server):
+    """nats-server with TLS (`url`, `ca`), users by nkey: key("name") is the file with a user's seed, made known to the server if it is new.
+
+    A user subscribes below cb. and to its own inbox. `more`: further lines of the configuration (leaf nodes: `leaf_port` is kept free)."""
+    name, program, package = "nats", "/usr/sbin/nats-server", "nats-server"
+
+    def __init__(self, more=""):
+        self.users, self.more, self.leaf_port = {}, more, free_port()
+        super().__init__()
+
+    def make(self):
+        self.certificates()
+        self.url, self.ca = f"tls://localhost:{self.port}", self.folder + "/server.crt"
+        os.chmod(self.folder, 0o755)  # its files are read by the test's own user too
+        self.write()
+
+    def write(self):
+        users = "\n".join(
+            f'    {{nkey: {public}, permissions: {{publish: ["cb.>", "_INBOX.>"], subscribe: ["cb.>", "_INBOX.{public}.>"], allow_responses: true}}}}'
+            for public in self.users.values())
+        with open(self.folder + "/config", "w", encoding="ascii") as config:
+            config.write(f'host: "127.0.0.1"\nport: {self.port}\n'
+                         f'tls {{ cert_file: "{self.folder}/server.crt", key_file: "{self.folder}/server.key" }}\n'
+                         f'authorization {{ users = [\n{users}\n] }}\n{self.more}\n')
+
+    def key(self, user):
+        path = f"{self.folder}/{user}.nkey"
+        if user not in self.users:
+            seed, self.users[user] = nkey()
+            with open(path, "w", encoding="ascii") as file:
+                file.write(seed + "\n")
+            os.chmod(path, 0o600)
+            self.write()
+            if self.process is not None:
+                self.process.send_signal(signal.SIGHUP)  # it reads its configuration again
+        return path
+
+    def command(self):
+        return [self.program, "-c", self.folder + "/config"]
+
+    def prepare(self):
+        pass
+
+    def sql(self, text, database=DATABASE):
+        """No SQL here: the server's greeting, which says that it is there."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                greeting = connection.recv(4096)
+        except OSError as error:
+            raise AssertionError(str(error)) from error
+        if not greeting.startswith(b"INFO "):
+            raise AssertionError(f"no greeting of NATS: {greeting!r}")
+        return greeting.decode()
+
+
+def start_nats():
+    return Nats()
+
+
 def start_postgres():
     return Postgres()
 
@@ -223,7 +301,7 @@ def start_mariadb():
     return Mariadb()
 
 
-STARTERS = {"postgres": start_postgres, "mariadb": start_mariadb}
+STARTERS = {"postgres": start_postgres, "mariadb": start_mariadb, "nats": start_nats}
 
 
 def main(arguments):
