@@ -1,9 +1,9 @@
 # The front door. Each target does its own set-up on a plain Debian 12 and can be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench fuzz coverage lint format clean
+.PHONY: help run test bench bench-hub fuzz coverage lint format clean
 
 help:                ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 16
 
 run:                 ## build, start the demo city and its simulated world, print the cockpit's address (PORT=8080, SPEED=1)
 	@tools/setup run && exec tools/run $(if $(PORT),--port $(PORT)) $(if $(SPEED),--speed $(SPEED))
@@ -13,6 +13,9 @@ test:                ## every test: C under sanitizers, borders, format, fuzz se
 
 bench:               ## measure; prints lines "name value unit"
 	@tools/setup test && exec bench/run
+
+bench-hub:           ## the hub beside its peers (PostgreSQL, nginx, npm), one core each for servers and load
+	@tools/setup bench && exec bench/run --hub
 
 fuzz:                ## run every fuzz target under libFuzzer (SECONDS_EACH=30)
 	@tools/setup test && exec tools/fuzz $(SECONDS_EACH)

@@ -1,0 +1,176 @@
+"""The tables that make bench-hub asks, the same rows in SQLite and in PostgreSQL, and the city that offers them.
+
+    vehicle      1,000,000 rows by plate: the police's, in PostgreSQL and once more in SQLite
+    policy       1,000,000 rows by plate: the insurers', in a database of its own
+    taxi             1,000 rows by plate: the transport department's, in a third
+    hub          a database with foreign tables (postgres_fdw) for the three, for the same joins
+
+All rows are generated from the row's number; nobody is real. Standard library only.
+"""
+import os
+import sqlite3
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tests"))
+from servers import Postgres  # noqa: E402
+
+ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
+TAXIS = 1000
+PASSWORD = "bench"
+
+VEHICLE = """plate text PRIMARY KEY, plate_class text, vehicle_type text, brand text, colour text, seats {integer}, owner_name text,
+ area text, status text"""
+# i: the row's number; `pick` takes the (i * factor) mod n of a list of letters or words.
+VEHICLE_ROW = {
+    "plate": "{plate}", "plate_class": "CASE WHEN i % 10 < 7 THEN '02' ELSE '52' END", "vehicle_type": "'K3' || (i % 4)",
+    "brand": "'B' || ((i * 7919) % 101)", "colour": "substr('ABCEHJZM', CAST(1 + (i * 31) % 8 AS integer), 1)", "seats": "2 + i % 7",
+    "owner_name": "'Owner ' || i", "area": "'hangzhou.d' || ((i * 13) % 40)",
+    "status": "CASE WHEN i % 20 = 0 THEN 'E' WHEN i % 7 = 0 THEN 'Q' ELSE 'A' END",
+}
+ROW_CONDITION = "status <> 'E'"
+FIELDS = ["plate", "plate_class", "status"]
+BODY = '{"purpose":"bench.call","key":{"plate":"KEY"},"fields":["plate","plate_class","status"]}'
+TYPES = {"seats": "integer", "premium": "integer"}
+
+DEPARTMENTS = {  # of the city's files: fields of each table
+    "police": ("vehicle", ["plate", "plate_class", "vehicle_type", "brand", "colour", "seats", "owner_name", "area", "status"]),
+    "insurance": ("policy", ["plate", "insurer", "premium", "class"]),
+    "transport": ("taxi", ["plate", "company"]),
+}
+
+
+def row(plate):
+    return ", ".join(f"{text.format(plate=plate)} AS {name}" for name, text in VEHICLE_ROW.items())
+
+
+def make_sqlite(path):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    db = sqlite3.connect(path)
+    db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; CREATE TABLE vehicle ({VEHICLE.format(integer='integer')})")
+    plate = "'浙A' || printf('%07d', i)"
+    db.execute(f"INSERT INTO vehicle SELECT {row(plate)} FROM "
+               f"(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS}) SELECT i FROM n)")
+    db.commit()
+    db.close()
+
+
+def write_keys(path):
+    """Every plate that the contract lets through, in an order that jumps about the table."""
+    with open(path, "w", encoding="utf-8") as out:
+        step = 7919 * 13  # with no divisor in common with a power of ten
+        out.writelines(f"浙A{i:07d}\n" for i in ((n * step) % ROWS + 1 for n in range(min(ROWS, 200000))) if i % 20)
+
+
+class BenchPostgres(Postgres):
+    """PostgreSQL as a department runs it: syncs its log, has memory; its processes on one core."""
+
+    def __init__(self, core):
+        self.core = core
+        super().__init__()
+
+    def become(self):
+        os.sched_setaffinity(0, {self.core})
+        super().become()
+
+    def command(self):
+        settings = {"fsync": "on", "shared_buffers": "512MB", "max_wal_size": "4GB", "work_mem": "64MB", "max_connections": "100", "jit": "off",
+                    "max_parallel_workers_per_gather": "0"}
+        return super().command() + [f"--{key}={value}" for key, value in settings.items()]
+
+    def dsn(self, database):
+        return f"postgres://hub:{PASSWORD}@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
+    def connection(self, database):
+        return f"host=127.0.0.1 port={self.port} dbname={database} user=hub password={PASSWORD} sslmode=disable"
+
+
+def make_postgres(postgres, tables=("police", "insurance", "transport")):
+    postgres.sql(f"CREATE ROLE hub LOGIN PASSWORD '{PASSWORD}'")
+    plate = "'浙A' || lpad(i::text, 7, '0')"
+    rows = {
+        "police": f"CREATE TABLE vehicle ({VEHICLE.format(integer='integer')}); "
+                  f"INSERT INTO vehicle SELECT {row(plate)} FROM generate_series(1, {ROWS}::bigint) AS i",
+        "insurance": "CREATE TABLE policy (plate text PRIMARY KEY, insurer text, premium integer, class text); "
+                     f"INSERT INTO policy SELECT {plate}, 'I' || ((i * 17) % 9), 1000 + (i * 37) % 9000, 'C' || (i % 5) FROM generate_series(1, {ROWS}::bigint) AS i",
+        "transport": "CREATE TABLE taxi (plate text PRIMARY KEY, company text); "
+                     f"INSERT INTO taxi SELECT {plate}, 'T' || (n % 12) FROM (SELECT n, 1 + (n * 997) % {ROWS} AS i FROM generate_series(1, {TAXIS}::bigint) AS n) t",
+    }
+    for database in tables:
+        table = DEPARTMENTS[database][0]
+        postgres.sql(f"CREATE DATABASE {database}", database="")
+        postgres.sql(f"{rows[database]}; GRANT SELECT ON {table} TO hub", database=database)
+        postgres.sql(f"VACUUM (ANALYZE, FREEZE) {table}", database=database)
+
+
+def make_foreign(postgres):
+    """The database "hub": each department a foreign server, twice: as postgres_fdw comes, and with what its manual advises for joins."""
+    postgres.sql("CREATE DATABASE hub", database="")
+    text = "CREATE EXTENSION postgres_fdw; GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO hub;"
+    for way, options in (("plain", ""), ("tuned", ", use_remote_estimate 'true', fetch_size '10000', async_capable 'true'")):
+        text += f"CREATE SCHEMA {way}; GRANT USAGE ON SCHEMA {way} TO hub;"
+        for database, (table, _) in DEPARTMENTS.items():
+            text += (f"CREATE SERVER {way}_{database} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '{postgres.port}', dbname '{database}'{options});"
+                     f"CREATE USER MAPPING FOR hub SERVER {way}_{database} OPTIONS (user 'hub', password '{PASSWORD}');"
+                     f"CREATE USER MAPPING FOR postgres SERVER {way}_{database} OPTIONS (user 'hub', password '{PASSWORD}');"
+                     f"IMPORT FOREIGN SCHEMA public LIMIT TO ({table}) FROM SERVER {way}_{database} INTO {way}; GRANT SELECT ON {way}.{table} TO hub;"
+                     f"ANALYZE {way}.{table};")
+    postgres.sql(text, database="hub")
+
+
+def _fields(names):
+    return "\n".join(f"      - {{name: {name}, type: {TYPES.get(name, 'text')}, class: internal{', key: true' if name == 'plate' else ''}}}" for name in names)
+
+
+CONTRACT = """contract: bench/c-{number}
+provider: bench/{party}
+consumer: bench/scene
+resource: bench/{party}/{table}
+uses: [{use}]
+fields: [{fields}]
+{rows}purpose: bench.{use}
+legal_basis: {{zh: 基准, en: benchmark}}
+from: 2026-01-01
+until: 2099-01-01
+keep: 1h
+state: agreed
+"""
+
+
+def write_city(folder, postgres, sqlite=True):
+    """A city of four departments: police (PostgreSQL), registry (the same vehicles in SQLite), insurance, transport."""
+    def write(path, text):
+        os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+        with open(os.path.join(folder, path), "w", encoding="utf-8") as out:
+            out.write(text)
+
+    parties = [*DEPARTMENTS] + (["registry"] if sqlite else [])
+    write("city.yaml", "city: bench\ntitle: {zh: 基准, en: Bench}\ntime_zone: Asia/Shanghai\nlog: bench.log\n"
+          "http: {address: 127.0.0.1, port: 8080}\ndemo: true\n")
+    write("areas.yaml", "areas:\n  - {name: bench, title: {zh: 基准, en: Bench}, level: city, outline: [[120, 30], [121, 30], [121, 31]]}\n")
+    write("parties.yaml", "parties:\n" + "".join(
+        f"  - {{name: bench/{name}, title: {{zh: {name}, en: {name}}}, kind: {kind}{more}}}\n"
+        for name, kind, more in [(party, "department", "") for party in parties] + [("hub", "program", ""), ("cockpit", "program", ""), ("case", "program", ""), ("scene", "scene", ", token: demo")]))
+    write("cockpits/indicators.yaml", "party: bench/cockpit\npurpose: cockpit.show\nreads: {}\nindicators: []\n")
+    number = 0
+    for party in parties:
+        table, fields = DEPARTMENTS["police" if party == "registry" else party]
+        binding = f"resources:\n  - name: {table}\n    title: {{zh: {table}, en: {table}}}\n    kind: table\n    bind: {{table: {table}}}\n    fields:\n{_fields(fields)}\n"
+        if party == "registry":
+            connection = "connector: sqlite\nconnection: {file: \"{data}/departments/registry.sqlite\", timeout: 10s}\n"
+        else:
+            connection = (f"connector: postgres\nconnection: {{host: 127.0.0.1, port: {postgres.port}, database: {party}, user: hub, "
+                          "password_file: \"{data}/secrets/postgres\", timeout: 10s}\n")
+        write(f"systems/{party}.yaml", f"party: bench/{party}\n{connection}{binding}")
+        uses = [("query", fields, "")]
+        if table == "vehicle":
+            uses.append(("call", FIELDS, f"rows: \"{ROW_CONDITION}\"\n"))
+        for use, granted, rows in uses:
+            number += 1
+            write(f"contracts/c-{number}.yaml", CONTRACT.format(number=number, party=party, table=table, use=use, fields=", ".join(granted), rows=rows))
+
+
+def write_secret(data):
+    os.makedirs(os.path.join(data, "secrets"), mode=0o700, exist_ok=True)
+    path = os.path.join(data, "secrets", "postgres")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as out:
+        out.write(PASSWORD + "\n")
