@@ -40,6 +40,11 @@ enum err crypto_verify(const uint8_t public_key[32], struct str message, const u
 enum err crypto_seal(const uint8_t key[32], const uint8_t nonce[12], struct str aad, struct str plain, uint8_t *out) MUST_CHECK;
 enum err crypto_open(const uint8_t key[32], const uint8_t nonce[12], struct str aad, struct str sealed, uint8_t *out) MUST_CHECK;
 
+/* Agreeing on a secret with X25519: each side's public half goes to the other. ERR_CRYPTO: a public half that gives no secret. */
+enum err crypto_agree_public(const uint8_t private_key[32], uint8_t ret_public[32]) MUST_CHECK;
+enum err crypto_agree(const uint8_t private_key[32], const uint8_t other_public[32], uint8_t ret_shared[32]) MUST_CHECK;
+enum err crypto_hkdf_sha256(struct str secret, struct str salt, struct str info, uint8_t *out, size_t len) MUST_CHECK; /* RFC 5869 */
+
 /* Random bytes come in from outside the pure cores; this is the outside. Aborts when the system has none. */
 void crypto_random(void *out, size_t len);
 bool crypto_equal(const void *a, const void *b, size_t len); /* constant time */

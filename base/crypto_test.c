@@ -274,6 +274,26 @@ static void sm3_is_as_the_standard_says(void **state)
     }
 }
 
+/* RFC 7748 §5.2 (one iteration), RFC 5869 A.1. */
+static void keys_are_agreed_on(void **state)
+{
+    uint8_t nine[32] = {9}, zeros[32] = {0}, alice[32], bob[32], a[32], b[32], one[32], two[32], secret[22], salt[13], info[10], out[42];
+
+    assert_ok(crypto_agree(nine, nine, one));
+    assert_hex(one, 32, "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
+    crypto_random(alice, sizeof alice);
+    crypto_random(bob, sizeof bob);
+    assert_ok(crypto_agree_public(alice, a));
+    assert_ok(crypto_agree_public(bob, b));
+    assert_ok(crypto_agree(alice, b, one));
+    assert_ok(crypto_agree(bob, a, two));
+    assert_memory_equal(one, two, 32);
+    assert_err(crypto_agree(alice, zeros, one), ERR_CRYPTO); /* a point of low order: everybody would know the secret */
+    struct str ikm = unhex("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", secret);
+    assert_ok(crypto_hkdf_sha256(ikm, unhex("000102030405060708090a0b0c", salt), unhex("f0f1f2f3f4f5f6f7f8f9", info), out, sizeof out));
+    assert_hex(out, 42, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +301,7 @@ int main(void)
         cmocka_unit_test(hashes),
         cmocka_unit_test(tags),
         cmocka_unit_test(signatures),
+        cmocka_unit_test(keys_are_agreed_on),
         cmocka_unit_test(sealing),
         cmocka_unit_test(passwords),
         cmocka_unit_test(key_files),
