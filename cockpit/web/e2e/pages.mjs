@@ -1,6 +1,6 @@
 // pages.mjs BASEURL: the browser test of catalog and contracts against a running demo city. Parking's desk finds a resource in the catalog,
 // drafts a contract for it and offers it; the police's desk signs after it; the browser verifies the receipt of the signature; the police
-// suspend it and revoke it. Then roles, axe and widths. Prints one line a check and ends with "N passed, N failed".
+// suspend it and revoke it. The interface describes itself and is tried. Then roles, axe and widths. Prints one line a check and ends with "N passed, N failed".
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { PASSWORD, launch, openPage } from './browser.mjs';
@@ -138,6 +138,36 @@ try {
     return (await auditor.page.locator('[data-testid^=do-], [data-testid=new-contract]').count()) === 0;
   });
   await auditor.context.close();
+  const asker = await openPage(browser, base, { lang: 'zh' });
+  await check('the interface is found by a word, opened and tried by the keyboard alone', async () => {
+    const { page } = asker;
+    await enter(page, 'parking-contracts', '/#/api');
+    await page.fill('[data-testid=api-search]', '数据目录');
+    await page.press('[data-testid=api-search]', 'Tab');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-testid=route][aria-label="get /hub/v1/catalog"]');
+    await page.focus('[data-testid=try-send]');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-testid=try-status]');
+    const said = await page.textContent('[data-testid=try-answer]');
+    return (said.includes('200') && said.includes('hangzhou/police/vehicle')) || said.slice(0, 200);
+  });
+  await check('a request that lacks a name is not sent, a refusal is shown as it came, the shell’s line says the same', async () => {
+    const { page } = asker;
+    await go(page, '#/api/post/hub/v1/call/%7Barea%7D/%7Bparty%7D/%7Bname%7D', '[data-testid=try-body]');
+    await page.click('[data-testid=try-send]');
+    if (!(await page.textContent('[role=alert]')).includes('area')) return 'nothing told';
+    for (const [name, value] of [['area', 'hangzhou'], ['party', 'police'], ['name', 'nothing']]) await page.fill(`[data-testid=try-${name}]`, value);
+    await page.click('[data-testid=try-send]');
+    await page.waitForSelector('[data-testid=try-status]');
+    const [said, curl] = [await page.textContent('[data-testid=try-answer]'), await page.textContent('[data-testid=curl]')];
+    return (said.includes('404') && said.includes('there is no such resource') && curl.includes("/hub/v1/call/hangzhou/police/nothing'")) || `${said} ${curl}`;
+  });
+  await check('nothing else was reported', () => {
+    const told = [...asker.errors.filter((e) => !e.includes('404')), ...asker.foreign];
+    return told.length === 0 || told.join(' | ');
+  });
+  await asker.context.close();
   const operator = await openPage(browser, base, { lang: 'zh' });
   await check('who operates has no page of contracts', async () => {
     await enter(operator.page, 'operator', '/#/catalog');
@@ -151,7 +181,8 @@ try {
       await check(`${size} ${lang} ${theme}: pages no wider than the screen, no serious axe violation`, async () => {
         await enter(p.page, 'police-contracts', '/#/catalog');
         for (const [hash, ready] of [['#/catalog/hangzhou/police/vehicle', '[data-testid=resource]'], ['#/contracts', '[data-testid=view-mine]'],
-          [`#/contracts/${contract}`, '[data-testid=contract]'], ['#/contracts/new/hangzhou/police/vehicle', '[data-testid=draft]']]) {
+          [`#/contracts/${contract}`, '[data-testid=contract]'], ['#/contracts/new/hangzhou/police/vehicle', '[data-testid=draft]'],
+          ['#/api', '[data-testid=route], [data-testid=api-search]'], ['#/api/post/hub/v1/contracts', '[data-testid=route]']]) {
           await go(p.page, hash, ready);
           await p.page.waitForTimeout(300);
           const wide = await overflow(p.page);

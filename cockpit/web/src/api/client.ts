@@ -56,6 +56,27 @@ export async function answer<T>(asked: Promise<{ data?: T; response: Response }>
   }
 }
 
+export interface Asked {
+  status: number;
+  type: string; // media type
+  text: string | null; // null: not text
+  size: number; // bytes
+  receipt: string;
+  ms: number;
+}
+
+/** For the page that describes the interface: any request, and whatever comes back. */
+export async function tryOut(method: string, target: string, body: string | null): Promise<Asked> {
+  const began = performance.now();
+  const init = body === null ? { method } : { method, body, headers: { 'Content-Type': 'application/json' } };
+  const response = await send(new Request(new URL(target, location.origin), init));
+  const bytes = await response.arrayBuffer();
+  const type = response.headers.get('Content-Type') ?? '';
+  const isText = /^text\/|json|xml|javascript|svg/.test(type) || type === '';
+  return { status: response.status, type, text: isText ? new TextDecoder().decode(bytes) : null, size: bytes.byteLength, receipt: response.headers.get('Citybrain-Receipt') ?? '',
+    ms: Math.round(performance.now() - began) };
+}
+
 /** A receipt's files as they stand, status and bytes, no judgement: what is checked byte for byte goes through no parser. */
 export async function getBytes(path: string): Promise<{ status: number; bytes: Uint8Array; retryAfterMs?: number }> {
   const response = await send(path);

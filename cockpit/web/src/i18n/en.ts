@@ -46,6 +46,7 @@ export const en: Record<Key, string> = {
   'page.catalog': 'Catalog',
   'page.contracts': 'Contracts',
   'page.cases': 'Cases',
+  'page.api': 'Interface',
   'page.mydata': 'Who used my data',
 
   'link.live': 'Live',

@@ -45,6 +45,7 @@ export const zh = {
   'page.catalog': '数据目录',
   'page.contracts': '契约',
   'page.cases': '事件',
+  'page.api': '接口',
   'page.mydata': '谁用了我的数据',
 
   'link.live': '实时',

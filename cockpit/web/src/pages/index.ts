@@ -4,7 +4,7 @@ import type { Component } from 'vue';
 import type { Session } from '../api/types';
 import type { Key } from '../i18n/zh';
 
-export type PageName = 'catalog' | 'contracts' | 'cases' | 'mydata';
+export type PageName = 'catalog' | 'contracts' | 'cases' | 'mydata' | 'api';
 
 export interface Page {
   name: PageName;
@@ -18,4 +18,5 @@ export const PAGES: readonly Page[] = [
   { name: 'contracts', title: 'page.contracts', isFor: (who) => who.roles.some((r) => r === 'manage' || r === 'audit'), load: () => import('./contracts/Page.vue') },
   { name: 'mydata', title: 'page.mydata', isFor: (who) => who.citizen, load: () => import('./mydata/Page.vue') },
   { name: 'cases', title: 'page.cases', isFor: (who) => !who.citizen, load: () => import('./cases/Page.vue') },
+  { name: 'api', title: 'page.api', isFor: (who) => !who.citizen, load: () => import('./api/Page.vue') },
 ];
