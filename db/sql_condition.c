@@ -495,3 +495,30 @@ enum err sql_condition_parse(struct arena *arena, struct str text, const struct 
         *ret_condition = condition;
     return err;
 }
+
+/* ---- looking into one ---- */
+
+uint64_t sql_condition_columns(const struct sql_condition *condition)
+{
+    if (!condition)
+        return 0;
+    if (condition->kind == SQL_NODE_AND || condition->kind == SQL_NODE_OR || condition->kind == SQL_NODE_NOT)
+        return sql_condition_columns(condition->a) | sql_condition_columns(condition->b);
+    uint64_t columns = UINT64_C(1) << (condition->left.column & 63);
+    if (condition->kind == SQL_NODE_COMPARE && condition->right.is_column)
+        columns |= UINT64_C(1) << (condition->right.column & 63);
+    return columns;
+}
+
+const struct value *sql_condition_fixed(const struct sql_condition *condition, uint16_t column)
+{
+    if (!condition)
+        return NULL;
+    if (condition->kind == SQL_NODE_AND) {
+        const struct value *value = sql_condition_fixed(condition->a, column);
+        return value ? value : sql_condition_fixed(condition->b, column);
+    }
+    bool is_fixed =
+        condition->kind == SQL_NODE_COMPARE && condition->op == SQL_EQ && !condition->right.is_column && condition->left.column == column;
+    return is_fixed ? &condition->right.literal : NULL;
+}

@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -163,14 +164,26 @@ static enum err set_auth(CURL *easy, const struct http_request *request)
         SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_DIGEST);
         SET(CURLOPT_USERNAME, request->digest_user);
         SET(CURLOPT_PASSWORD, request->digest_password ? request->digest_password : "");
+    } else if (request->basic_user) {
+        SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        SET(CURLOPT_USERNAME, request->basic_user);
+        SET(CURLOPT_PASSWORD, request->basic_password ? request->basic_password : "");
+        SET(CURLOPT_XOAUTH2_BEARER, NULL);
     } else if (request->bearer) {
         SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
         SET(CURLOPT_XOAUTH2_BEARER, request->bearer);
     } else {
         SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC); /* curl's default; without a name it sends nothing */
+        SET(CURLOPT_USERNAME, NULL);
         SET(CURLOPT_XOAUTH2_BEARER, NULL);
     }
     return ERR_OK;
+}
+
+/* What libcurl was built with: NULL would mean that nobody is trusted. */
+static const char *default_ca(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->cainfo;
 }
 
 static enum err transfer_set(struct transfer *transfer, const struct http_request *request)
@@ -186,6 +199,8 @@ static enum err transfer_set(struct transfer *transfer, const struct http_reques
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_TCP_NODELAY, 1L);
     SET(CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_DEFAULT_MS));
+    SET(CURLOPT_PATH_AS_IS, request->is_path_as_it_is ? 1L : 0L);
+    SET(CURLOPT_CAINFO, request->ca_file ? request->ca_file : default_ca());
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, transfer);
     SET(CURLOPT_PRIVATE, transfer);
@@ -216,6 +231,25 @@ static void take_cookie(const struct transfer *transfer, char *out, size_t size)
         memcpy(out, header->value, len);
 }
 
+static void take_headers(const struct transfer *transfer, struct http_response *response)
+{
+    struct curl_header *header;
+    curl_off_t wait_s = 0;
+    size_t len = 0;
+    response->retry_after_ms = -1;
+    if (curl_easy_header(transfer->easy, "Retry-After", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
+        curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait_s) == CURLE_OK)
+        response->retry_after_ms = wait_s < 86400 ? 1000 * (int64_t)wait_s : 86400000;
+    for (size_t i = 0; curl_easy_header(transfer->easy, "Link", i, CURLH_HEADER, -1, &header) == CURLHE_OK; i++) {
+        int n = snprintf(response->link + len, sizeof(response->link) - len, "%s%s", i ? ", " : "", header->value);
+        len += n > 0 ? (size_t)n : 0;
+        if (len >= sizeof(response->link)) {
+            response->link[0] = '\0';
+            return;
+        }
+    }
+}
+
 enum err http_client_perform(const struct http_request *request, struct http_response *ret_response)
 {
     struct transfer *transfer;
@@ -231,6 +265,7 @@ enum err http_client_perform(const struct http_request *request, struct http_res
     if (!err) {
         *ret_response = (struct http_response){.status = status_of(transfer), .body = transfer->body};
         take_cookie(transfer, ret_response->cookie, sizeof(ret_response->cookie));
+        take_headers(transfer, ret_response);
         buf_init(&transfer->body, 0); /* the body is the caller's now */
     }
     transfer_destroy(transfer);
@@ -280,6 +315,8 @@ static void finish(struct transfer *transfer, enum err err)
     struct http_client *client = transfer->client;
     struct http_response response = {.status = status_of(transfer), .body = transfer->body};
 
+    if (!err)
+        take_headers(transfer, &response);
     curl_multi_remove_handle(client->multi, transfer->easy);
     list_remove(&client->busy, transfer);
     transfer->done(transfer->context, err, err ? NULL : &response);
@@ -362,16 +399,19 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *context,
             socket_forget(client, socket);
         return 0;
     }
-    if (socket)
-        return loop_watch_change(socket->watch, events) ? -1 : 0;
+    /* Without memory the socket stays unwatched, and its request ends by its time: -1 would end every request of the handle, for good. */
+    if (socket) {
+        (void)!loop_watch_change(socket->watch, events);
+        return 0;
+    }
     socket = mem_alloc_zero(1, sizeof(*socket));
     if (!socket)
-        return -1;
+        return 0;
     socket->client = client;
     socket->fd = fd;
     if (loop_watch_fd(client->loop, fd, events, on_socket_ready, socket, &socket->watch)) {
         mem_free(socket);
-        return -1;
+        return 0;
     }
     socket->next = client->sockets;
     if (socket->next)

@@ -15,6 +15,10 @@ struct http_request {
     const char *bearer;      /* NULL: none */
     const char *digest_user; /* NULL: no Digest */
     const char *digest_password;
+    const char *basic_user; /* NULL: no Basic */
+    const char *basic_password;
+    const char *ca_file;   /* who vouches for the server, in PEM; NULL: whom the system trusts */
+    bool is_path_as_it_is; /* a segment ".." is sent, not taken out */
     const char *content_type;
     const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
     struct str body;            /* borrowed until the answer */
@@ -24,8 +28,10 @@ struct http_request {
 
 struct http_response {
     int status;
-    struct buf body;  /* the caller's buf_finish() */
-    char cookie[160]; /* http_client_perform(): "name=value" of the answer's Set-Cookie, for who signs in; "": none */
+    struct buf body;        /* the caller's buf_finish() */
+    char cookie[160];       /* http_client_perform(): "name=value" of the answer's Set-Cookie, for who signs in; "": none */
+    int64_t retry_after_ms; /* the answer's Retry-After, as seconds or a date; -1: none */
+    char link[1024];        /* its Link headers, with ", " between them; "": none, or longer */
 };
 
 /* Waits. ERR_UNAVAILABLE: nobody listens, or the connection broke; ERR_TIMEOUT; ERR_SYNTAX: not a URL of http or https; ERR_TOO_LARGE: an

@@ -61,6 +61,14 @@
     X_(sql_writes, "a binding tries to write, and is refused (SQLSTATE {1})")                                                              \
     X_(sql_short, "the database is short of memory, disk or connections (SQLSTATE {1})")                                                   \
     X_(sql_refused, "the database refuses a statement (SQLSTATE {1})")                                                                     \
+    X_(interface_unreachable, "the department's interface cannot be reached")                                                              \
+    X_(interface_slow, "the department's interface does not answer within {1} ms")                                                         \
+    X_(interface_status, "the department's interface answers with status {1}")                                                             \
+    X_(interface_later, "the department's interface asks to come later (status {1})")                                                      \
+    X_(interface_redirect, "the department's interface sends elsewhere (status {1}), which is not followed")                               \
+    X_(interface_json, "the department's interface does not answer with the JSON that is declared")                                        \
+    X_(interface_large, "an answer of the department's interface is larger than {1} MB")                                                   \
+    X_(interface_pages, "the pages of the department's interface have no end, or lead elsewhere")                                          \
     X_(field_refused, "field \"{1}\" of {2} is not to be had from the department's database")                                              \
     X_(field_alone, "field \"{1}\" of {2} cannot be asked together with the others")                                                       \
     X_(field_collation, "field \"{1}\" of {2} has a non-deterministic collation")                                                          \
