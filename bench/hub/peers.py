@@ -15,7 +15,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tests"))
 from city import BRAIN, BUILD, ROOT, City, free_port, wait_for  # noqa: E402
 
-SERVER_CORE, LOAD_CORE = 0, min(1, (os.cpu_count() or 1) - 1)
+_cores = sorted(os.sched_getaffinity(0))
+SERVER_CORE, LOAD_CORE = _cores[0], _cores[min(1, len(_cores) - 1)]
 CALL_LOAD, DIRECT_LOAD = (os.path.join(BUILD, "bench", name) for name in ("call_load", "direct_load"))
 NO_EVIDENCE = os.path.join(BUILD, "bench", "citybrain_no_evidence")
 NPM = os.path.join(ROOT, "bench", "hub", "npm")

@@ -100,6 +100,7 @@ def make_postgres(postgres, tables=("police", "insurance", "transport")):
         postgres.sql(f"CREATE DATABASE {database}", database="")
         postgres.sql(f"{rows[database]}; GRANT SELECT ON {table} TO hub", database=database)
         postgres.sql(f"VACUUM (ANALYZE, FREEZE) {table}", database=database)
+    postgres.sql("CHECKPOINT", database="")  # what is replayed after a kill is no more than what came later
 
 
 TUNED = ", use_remote_estimate 'true', fetch_size '10000', async_capable 'true'"
@@ -123,7 +124,7 @@ def make_foreign(postgres):
 
 
 def _fields(names):
-    return "\n".join(f"      - {{name: {name}, type: {TYPES.get(name, 'text')}, class: internal{', key: true' if name == 'plate' else ''}}}" for name in names)
+    return "\n".join(f"      - {{name: {name}, type: {TYPES.get(name, 'text')}, class: {'personal, key: true' if name == 'plate' else 'internal'}}}" for name in names)
 
 
 CONTRACT = """contract: bench/c-{number}
