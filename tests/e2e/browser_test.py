@@ -22,7 +22,8 @@ def main():
             return any(i["name"] == "vehicles_in_transit" and i["value"] for i in indicators)
 
         wait_for(counts, 90, "the first count")
-        codes = [subprocess.run(["node", script, city.url, *sys.argv[1:]], cwd=WEB).returncode for script in ("e2e/cockpit.mjs", "e2e/pages.mjs")]
+        browsers = [subprocess.Popen(["node", script, city.url, *sys.argv[1:]], cwd=WEB) for script in ("e2e/cockpit.mjs", "e2e/pages.mjs")]
+        codes = [browser.wait() for browser in browsers]
         if any(codes):
             print(city.log("brain")[-3000:], file=sys.stderr)
         return max(codes)

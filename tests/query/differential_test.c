@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#define N_QUERIES 1500
+#define N_QUERIES TEST_TIMES(1500)
 #define N_TABLES 3
 
 static const struct query_engine *const engines[] = {&query_engine_sqlite}; /* table i lives in engines[i % n] */

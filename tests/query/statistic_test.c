@@ -14,7 +14,7 @@
 
 #define K 10
 #define N_PEOPLE 3000
-#define N_PAIRS 10000
+#define N_PAIRS TEST_TIMES(10000)
 
 static const char *const streets[] = {"gudang", "beishan", "xixi", "cuiyuan", "lingyin"};
 static const char *const classes[] = {"A", "B", "C", "D"};
