@@ -8,6 +8,7 @@
  */
 #include "base/journal.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/journal_private.h"
 #include "base/mem.h"
 
@@ -107,11 +108,15 @@ static enum err write_batch(struct journal *journal, size_t n_records)
         .body_crc = batch_body_crc(bytes + BATCH_HEADER_SIZE, body_len),
     };
     batch_head_write(&head, journal->salt, bytes); /* the salt is the segment's */
+    int64_t from_ns = clock_mono(clock_system()).ns;
     enum err err = file_write_all(journal->files, journal->fd, journal->batch.ptr, journal->batch.len, journal->at);
     if (!err && journal->files->sync(journal->files, &journal->fd, 1) != 0)
         err = err_from_errno(errno);
-    if (!err)
+    metric_observe_us(&journal->sync_took, (clock_mono(clock_system()).ns - from_ns) / 1000);
+    if (!err) {
         journal->at += journal->batch.len;
+        metric_add(&journal->n_bytes, journal->batch.len);
+    }
     return err;
 }
 
@@ -244,7 +249,31 @@ enum err journal_append(struct journal *journal, struct journal_append *append)
         }
     }
     pthread_mutex_unlock(&journal->mutex);
+    if (err == ERR_FULL)
+        metric_add(&journal->n_refused, 1);
     return err;
+}
+
+void journal_measure(struct journal *journal, struct metric_page *page, struct str of)
+{
+    static const struct metric durable = {
+        "citybrain_journal_records_total", METRIC_COUNTER, "Records durable since the journal began", {"journal"}};
+    static const struct metric bytes = {"citybrain_journal_bytes_total", METRIC_COUNTER, "Bytes written since the start", {"journal"}};
+    static const struct metric segments = {"citybrain_journal_segments", METRIC_GAUGE, "Files that it has on disk", {"journal"}};
+    static const struct metric took = {
+        "citybrain_journal_sync_seconds", METRIC_HISTOGRAM, "Writing and fdatasync of one batch", {"journal"}};
+    static const struct metric stopped = {
+        "citybrain_journal_stopped", METRIC_GAUGE, "1: the disk refused, nothing more is taken", {"journal"}};
+    pthread_mutex_lock(&journal->mutex);
+    size_t n_queued = journal->queued_bytes, n_segments = journal->n_segments;
+    bool is_stopped = journal->stopped;
+    pthread_mutex_unlock(&journal->mutex);
+    metric_put_queue(page, "journal_bytes", of, n_queued, journal->options.queue_max_bytes, &journal->n_refused);
+    metric_put_count(page, &durable, journal_n_durable(journal), &of);
+    metric_put_counter(page, &bytes, &journal->n_bytes, &of);
+    metric_put_count(page, &segments, n_segments, &of);
+    metric_put_count(page, &stopped, is_stopped, &of);
+    metric_put_histogram(page, &took, &journal->sync_took, &of);
 }
 
 struct waiting {

@@ -15,6 +15,7 @@
 #include "base/diag.h"
 #include "base/file.h"
 #include "base/loop.h"
+#include "base/metric.h"
 #include "base/str.h"
 
 #define JOURNAL_APPEND_MAX (4u << 20) /* bytes of one append, 4 for each record's length included: one batch's body */
@@ -66,6 +67,8 @@ enum err journal_reader_read(
     struct journal_reader *reader, bool (*fn)(void *context, uint64_t index, struct str record), void *context) MUST_CHECK;
 void journal_reader_destroy(struct journal_reader *reader); /* takes NULL; before journal_close() */
 enum err journal_error(struct journal *journal);            /* what stopped it; ERR_OK while it takes appends */
+/* Its queue, its appends, how long its disk takes; `of` names it. Any thread. */
+void journal_measure(struct journal *journal, struct metric_page *page, struct str of);
 uint64_t journal_first_index(struct journal *journal);
 uint64_t journal_n_durable(struct journal *journal); /* index of the next record to become durable */
 /* Deletes whole segments whose records all lie before `index` (retention), never the newest. ERR_IO. */

@@ -27,6 +27,8 @@ struct journal {
     size_t n_segments, cap_segments;
 
     _Atomic uint64_t n_durable;
+    struct metric_counter n_refused, n_bytes;
+    struct metric_histogram sync_took; /* write and fdatasync of a batch */
 
     /* the thread's own */
     int fd;

@@ -10,6 +10,7 @@
 #include "brain/city.h"
 #include "brain/connectors.h"
 #include "brain/files.h"
+#include "brain/operate.h"
 #include "brain/scenes.h"
 #include "brain/sender.h"
 #include "brain/sm_door.h"
@@ -31,7 +32,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define OWN_MOUNTS 7 /* beside the hub's: cockpit, people, cases, uses, screens, parallel log, description */
+#define OWN_MOUNTS 8 /* beside the hub's: cockpit, people, cases, uses, operating, screens, parallel log, description */
 #define EXIT_BAD_INPUT 2
 #define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
 
@@ -65,6 +66,7 @@ struct brain {
     struct cockpit *cockpit;
     struct scenes *scenes;
     struct web web;
+    struct operate operate;
     struct http_openapi openapi;
     char web_dir[CITY_PATH_MAX], ground_path[CITY_PATH_MAX];
     struct door doors[RUN_HTTP_LOOPS_MAX];
@@ -282,6 +284,8 @@ static enum err collect_mounts(struct door *door)
     if (brain->cases)
         door->mounts[door->n_mounts++] = case_mount(brain->cases);
     door->mounts[door->n_mounts++] =
+        (struct http_mount){.routes = operate_routes, .n_routes = operate_n_routes, .context = &brain->operate, .schemas = operate_schemas};
+    door->mounts[door->n_mounts++] =
         (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web, .schemas = web_schemas};
     if (brain->sm_key)
         door->mounts[door->n_mounts++] =
@@ -313,8 +317,10 @@ static void open_door(void *context)
     door->err = http_server_create(loop_thread_loop(door->thread), &options, &diag, &door->server);
     if (door->err != ERR_OK)
         fprintf(stderr, "citybrain: %s\n", diag.text);
-    else
+    else {
         brain->port = http_server_port(door->server);
+        operate_set_server(&brain->operate, (size_t)(door - brain->doors), door->server);
+    }
 }
 
 static enum err open_doors(struct brain *brain, struct diag_list *diags)
@@ -348,6 +354,20 @@ static void find_web(struct brain *brain)
             .policy_path = brain->city.policy ? brain->city.policy_path : NULL};
 }
 
+static enum err open_operate(struct brain *brain)
+{
+    struct operate *operate = &brain->operate;
+    operate->clock = clock_system(); /* the machine's, also when the city's runs faster */
+    operate->ledger = brain->ledger;
+    operate->bus = brain->bus;
+    operate->hub = brain->hub;
+    operate->people = brain->people;
+    operate->uses = brain->uses;
+    operate->cases = brain->cases;
+    operate->cockpit = brain->cockpit;
+    return operate_start(operate, brain->loop);
+}
+
 static enum err go_up(struct brain *brain, struct diag_list *diags)
 {
     struct diag diag = {""};
@@ -374,8 +394,10 @@ static enum err go_up(struct brain *brain, struct diag_list *diags)
     if (err == ERR_OK) {
         cockpit_start(brain->cockpit);
         find_web(brain);
-        err = open_doors(brain, diags);
+        err = open_operate(brain);
     }
+    if (err == ERR_OK)
+        err = open_doors(brain, diags);
     return err;
 }
 
@@ -384,6 +406,7 @@ static enum err go_up(struct brain *brain, struct diag_list *diags)
 static void close_door(void *context)
 {
     struct door *door = context;
+    operate_set_server(&door->brain->operate, (size_t)(door - door->brain->doors), NULL);
     http_server_destroy(door->server);
     door->server = NULL;
 }
@@ -434,9 +457,11 @@ static void go_down(struct brain *brain)
     crypto_key_destroy(brain->ledger_key);
     sign_key_destroy(brain->sm_key);
     loop_unwatch(brain->signal_watch);
+    loop_timer_stop(&brain->operate.beat);
     loop_destroy(brain->loop);
     if (brain->signal_fd >= 0)
         close(brain->signal_fd);
+    pthread_mutex_destroy(&brain->operate.lock);
     city_finish(&brain->city);
 }
 
@@ -519,6 +544,7 @@ int run_city(const struct run_options *options)
         return EXIT_BAD_INPUT;
     brain->options = options;
     brain->signal_fd = -1;
+    pthread_mutex_init(&brain->operate.lock, NULL);
     raise_file_limit();
     enum err err = load(brain, diags);
     if (err == ERR_OK)

@@ -43,6 +43,7 @@ struct subject {
     pthread_mutex_t lock;
     struct bus_subscription *subscriptions; /* guarded by lock */
     struct str name;                        /* points behind the struct */
+    struct metric_counter n_published, n_rows, n_refused, n_dropped;
 };
 
 struct bus {
@@ -235,6 +236,7 @@ static void put(struct bus_subscription *subscription, struct rows *rows)
     if (subscription->n == limit) {
         rows_release(take_first(subscription));
         atomic_fetch_add_explicit(&subscription->n_dropped, 1, memory_order_relaxed);
+        metric_add(&subscription->subject->n_dropped, 1);
     }
     subscription->ring[(subscription->first + subscription->n) % limit] = rows_hold(rows);
     subscription->n++;
@@ -259,10 +261,45 @@ enum err bus_publish(struct bus *bus, struct str subject_name, struct rows *rows
         for (struct bus_subscription *s = subject->subscriptions; s != NULL; s = s->next)
             put(s, rows);
     pthread_mutex_unlock(&subject->lock);
+    metric_add(err == ERR_OK ? &subject->n_published : &subject->n_refused, 1);
+    if (err == ERR_OK)
+        metric_add(&subject->n_rows, rows_n(rows));
     return err;
 }
 
 uint64_t bus_n_dropped(const struct bus_subscription *subscription)
 {
     return atomic_load_explicit(&subscription->n_dropped, memory_order_relaxed);
+}
+
+static void measure_subject(struct subject *subject, struct metric_page *page)
+{
+    static const struct metric published = {"citybrain_bus_batches_total", METRIC_COUNTER, "Batches of rows published", {"subject"}};
+    static const struct metric rows = {"citybrain_bus_rows_total", METRIC_COUNTER, "Rows published", {"subject"}};
+    static const struct metric dropped = {
+        "citybrain_bus_dropped_total", METRIC_COUNTER, "Oldest batches dropped for slow subscribers", {"subject"}};
+    static const struct metric subscribers = {"citybrain_bus_subscribers", METRIC_GAUGE, "Who listens", {"subject"}};
+    uint64_t n_subscribers = 0, n = 0, limit = 0;
+    pthread_mutex_lock(&subject->lock);
+    for (const struct bus_subscription *s = subject->subscriptions; s != NULL; s = s->next) {
+        n_subscribers++;
+        if (limit == 0 || (double)s->n / (double)s->subscriber.limit > (double)n / (double)limit) {
+            n = s->n;
+            limit = s->subscriber.limit;
+        }
+    }
+    pthread_mutex_unlock(&subject->lock);
+    metric_put_count(page, &subscribers, n_subscribers, &subject->name);
+    metric_put_counter(page, &published, &subject->n_published, &subject->name);
+    metric_put_counter(page, &rows, &subject->n_rows, &subject->name);
+    metric_put_counter(page, &dropped, &subject->n_dropped, &subject->name);
+    metric_put_queue(page, "bus_batches", subject->name, n, limit, &subject->n_refused);
+}
+
+void bus_measure(struct bus *bus, struct metric_page *page)
+{
+    for (size_t i = 0; i < BUS_BUCKETS; i++)
+        for (struct subject *subject = atomic_load_explicit(&bus->buckets[i], memory_order_acquire); subject != NULL;
+             subject = subject->next)
+            measure_subject(subject, page);
 }

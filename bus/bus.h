@@ -9,6 +9,7 @@
 #define BUS_BUS_H
 
 #include "base/loop.h"
+#include "base/metric.h"
 #include "base/rows.h"
 
 struct bus;
@@ -35,6 +36,8 @@ enum err bus_subscribe(
 void bus_unsubscribe(struct bus_subscription *subscription); /* on the subscriber's loop; takes NULL; no call comes after it */
 /* From any thread. All subscribers or none: when one that refuses is full, nobody gets it and ERR_FULL returns. Holds its own reference. */
 enum err bus_publish(struct bus *bus, struct str subject, struct rows *rows) MUST_CHECK;
+/* Each subject's fullest queue, what was published, refused and dropped. Any thread. */
+void bus_measure(struct bus *bus, struct metric_page *page);
 uint64_t bus_n_dropped(const struct bus_subscription *subscription);
 
 #endif

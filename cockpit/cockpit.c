@@ -63,7 +63,7 @@ static void put_record(void *context, int indicator, int area, const struct cock
         .value = *value};
     enum err err = cockpit_store_put(cockpit->store, &record);
     if (err != ERR_OK) {
-        cockpit->n_records_lost++;
+        metric_add(&cockpit->n_records_lost, 1);
         log_write(LOG_ERROR, "cockpit", "a value was not recorded: the store is behind", LOG_ERR(err),
             LOG_STR("indicator", record.indicator), LOG_STR("area", record.area), LOG_END);
     }
@@ -73,7 +73,7 @@ static void on_recorded(void *context, const struct cockpit_record *record, enum
 {
     struct cockpit *cockpit = context;
     if (err != ERR_OK) {
-        cockpit->n_records_lost++;
+        metric_add(&cockpit->n_records_lost, 1);
         log_write(LOG_ERROR, "cockpit", "a value was not recorded", LOG_ERR(err), LOG_STR("indicator", record->indicator),
             LOG_STR("area", record->area), LOG_END);
         return;
@@ -358,4 +358,12 @@ void cockpit_destroy(struct cockpit *cockpit)
     cockpit_board_destroy(cockpit->board);
     pthread_mutex_destroy(&cockpit->mutex);
     mem_free(cockpit);
+}
+
+void cockpit_measure(struct cockpit *cockpit, struct metric_page *page)
+{
+    static const struct metric lost = {
+        "citybrain_cockpit_records_lost_total", METRIC_COUNTER, "Values for the record that the store had no room for", {NULL}};
+    cockpit_store_measure(cockpit->store, page);
+    metric_put_counter(page, &lost, &cockpit->n_records_lost, NULL);
 }

@@ -36,6 +36,8 @@ void cockpit_settle(struct cockpit *cockpit); /* what was posted to its thread s
 /* After every face, the ledger and the hub. Takes NULL. */
 void cockpit_destroy(struct cockpit *cockpit);
 
+void cockpit_measure(struct cockpit *cockpit, struct metric_page *page); /* any thread */
+
 /* The cockpit's routes on one HTTP loop. */
 enum err cockpit_face_create(struct cockpit *cockpit, struct loop *http_loop, struct cockpit_face **ret_face) MUST_CHECK;
 struct http_mount cockpit_face_mount(struct cockpit_face *face);

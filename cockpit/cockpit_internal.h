@@ -51,7 +51,7 @@ struct cockpit {
     size_t n_faces;
     struct cockpit_snapshot *latest;
     struct cockpit_roads *roads;
-    uint64_t n_records_lost; /* refused by the store's queue; logged as they happen */
+    struct metric_counter n_records_lost; /* refused by the store's queue; logged as they happen */
 };
 
 struct cockpit_round { /* a list of the snapshot that a viewer is told in parts, around: from `at` on, `n_left` more */

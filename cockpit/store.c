@@ -239,3 +239,8 @@ void cockpit_store_read(struct cockpit_store *store, struct cockpit_history *his
     history->task.fn = read_on_thread;
     loop_post(loop_thread_loop(store->reader_thread), &history->task);
 }
+
+void cockpit_store_measure(struct cockpit_store *store, struct metric_page *page)
+{
+    db_writer_measure(store->writer, page, STR("cockpit"));
+}

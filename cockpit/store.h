@@ -45,6 +45,7 @@ struct cockpit_history {
     struct loop_task task;
     struct cockpit_store *store;
 };
+void cockpit_store_measure(struct cockpit_store *store, struct metric_page *page);     /* any thread */
 void cockpit_store_read(struct cockpit_store *store, struct cockpit_history *history); /* any thread */
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/diag.h"
 #include "base/loop.h"
+#include "base/metric.h"
 #include "base/value.h"
 
 struct db;
@@ -61,5 +62,7 @@ void db_writer_on_failed_sync(
 void db_writer_destroy(struct db_writer *writer); /* commits what waits; closes the database; takes NULL */
 /* Any thread. ERR_FULL: too many wait. ERR_IO: an fsync failed, nothing is written any more; the owner stops the process. */
 enum err db_writer_submit(struct db_writer *writer, struct db_write *write) MUST_CHECK;
+/* Its queue, its writes, how long a commit takes; `of` names it. Any thread; takes NULL. */
+void db_writer_measure(struct db_writer *writer, struct metric_page *page, struct str of);
 
 #endif

@@ -30,6 +30,9 @@ struct db_writer {
     const char *part;
     bool is_ending;
     bool has_failed; /* an fsync failed: nothing is taken any more */
+
+    struct metric_counter n_refused, n_done, n_failed;
+    struct metric_histogram commit_took;
 };
 
 static void run_done(struct loop_task *task)
@@ -38,8 +41,9 @@ static void run_done(struct loop_task *task)
     write->done(write);
 }
 
-static void tell_done(struct db_write *write, enum err err)
+static void tell_done(struct db_writer *writer, struct db_write *write, enum err err)
 {
+    metric_add(err ? &writer->n_failed : &writer->n_done, 1);
     write->err = err;
     write->task.fn = run_done;
     if (write->loop != NULL)
@@ -85,7 +89,9 @@ static enum err commit_together(struct db_writer *writer, struct db_write *list)
 {
     struct db *db = writer->db;
     bool had_failed = db->has_failed_sync;
+    int64_t from_ns = clock_mono(clock_system()).ns;
     enum err err = run_together(db, list);
+    metric_observe_us(&writer->commit_took, (clock_mono(clock_system()).ns - from_ns) / 1000);
     if (db->has_failed_sync && !had_failed) {
         pthread_mutex_lock(&writer->lock);
         writer->has_failed = true;
@@ -102,7 +108,7 @@ static void commit_one_by_one(struct db_writer *writer, struct db_write *list)
         next = write->next;
         write->next = NULL;
         enum err err = writer->db->has_failed_sync ? ERR_IO : commit_together(writer, write);
-        tell_done(write, err != ERR_OK ? err : write->err);
+        tell_done(writer, write, err != ERR_OK ? err : write->err);
     }
 }
 
@@ -115,7 +121,7 @@ static void commit_batch(struct db_writer *writer, struct db_write *list)
     }
     for (struct db_write *write = list, *next; write != NULL; write = next) {
         next = write->next; /* the write is its owner's again once it is done */
-        tell_done(write, write->err);
+        tell_done(writer, write, write->err);
     }
 }
 
@@ -221,5 +227,24 @@ enum err db_writer_submit(struct db_writer *writer, struct db_write *write)
         pthread_cond_signal(&writer->wake);
     }
     pthread_mutex_unlock(&writer->lock);
+    if (err == ERR_FULL)
+        metric_add(&writer->n_refused, 1);
     return err;
+}
+
+void db_writer_measure(struct db_writer *writer, struct metric_page *page, struct str of)
+{
+    static const struct metric writes = {
+        "citybrain_db_writes_total", METRIC_COUNTER, "Writes of our own stores, by how they ended", {"store", "status"}};
+    static const struct metric took = {
+        "citybrain_db_commit_seconds", METRIC_HISTOGRAM, "One commit of many writes, with its fsync", {"store"}};
+    if (!writer)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    size_t n = writer->n_waiting;
+    pthread_mutex_unlock(&writer->lock);
+    metric_put_queue(page, "db_writes", of, n, writer->limit, &writer->n_refused);
+    metric_put_counter(page, &writes, &writer->n_done, METRIC_VALUES(of, STR("ok")));
+    metric_put_counter(page, &writes, &writer->n_failed, METRIC_VALUES(of, STR("failed")));
+    metric_put_histogram(page, &took, &writer->commit_took, &of);
 }

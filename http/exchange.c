@@ -313,6 +313,7 @@ static enum MHD_Result on_body(struct http_exchange *x, const char *bytes, size_
         x->n_body_bytes += n;
         x->server->n_body_bytes += n;
         if (x->server->n_body_bytes > x->server->limits.bodies_max) {
+            metric_add(&x->server->n_refused_bodies, 1);
             http_reply_refusal(x, 503, "too much is being sent just now");
             return MHD_YES;
         }

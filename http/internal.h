@@ -122,8 +122,11 @@ struct http_server {
     struct http_connection *connections; /* list */
     struct http_stream *streams;         /* list */
     struct http_sender *senders;         /* list */
-    uint32_t n_connections, n_streams, n_senders;
-    size_t n_body_bytes; /* of all exchanges */
+    /* written on the loop alone, read by http_server_measure() on any */
+    _Atomic uint32_t n_connections, n_streams, n_senders;
+    _Atomic size_t n_body_bytes; /* of all exchanges */
+    struct metric_counter n_refused_connections, n_refused_bodies, n_refused_streams, n_refused_senders, n_slow_connections, n_slow_viewers;
+    struct http_figures unrouted; /* refused before a route was found */
     struct http_exchange *pool;
     uint32_t n_pooled;
     struct buf scratch; /* a problem's text, a status line; empty between uses */
@@ -140,6 +143,9 @@ void http_exchange_free_pool(struct http_server *server);
 void http_exchange_answer(struct http_exchange *x, int status, struct MHD_Response *response);
 /* A reply that the server makes before or instead of the handler's. */
 void http_reply_refusal(struct http_exchange *x, int status, const char *detail);
+
+/* measure.c: an answer is made */
+void http_measure_answer(struct http_exchange *x, int status);
 
 /* stream.c: ends all streams when the server goes */
 void http_streams_wake_all(struct http_server *server);

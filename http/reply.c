@@ -183,6 +183,7 @@ void http_exchange_answer(struct http_exchange *x, int status, struct MHD_Respon
             response = NULL;
         }
     }
+    http_measure_answer(x, status);
     x->response = response;
     x->status = status;
     if (!response)

@@ -23,6 +23,7 @@ struct node {
 struct http_routes {
     struct arena arena;
     struct node root;
+    const struct http_routed *first;
 };
 
 static bool is_control(char c)
@@ -195,6 +196,9 @@ static enum err add(struct http_routes *routes, const struct http_route *route, 
 
     if (!routed)
         return ERR_NO_MEMORY;
+    routed->figures = arena_alloc_zero(&routes->arena, 1, sizeof(*routed->figures));
+    if (!routed->figures)
+        return ERR_NO_MEMORY;
     routed->route = route;
     routed->context = context;
     if (!str_starts_with(rest, STR("/")))
@@ -215,6 +219,8 @@ static enum err add(struct http_routes *routes, const struct http_route *route, 
         return diag_set(diag, ERR_EXISTS, NULL, 0, "route \"%s\" is there already as \"%s\"", route->pattern,
             node->routed[route->method]->route->pattern);
     node->routed[route->method] = routed;
+    routed->next = routes->first;
+    routes->first = routed;
     return ERR_OK;
 }
 
@@ -235,6 +241,11 @@ enum err http_routes_create(const struct http_mount *mounts, size_t n_mounts, st
     }
     *ret_routes = routes;
     return ERR_OK;
+}
+
+const struct http_routed *http_routes_first(const struct http_routes *routes)
+{
+    return routes->first;
 }
 
 void http_routes_destroy(struct http_routes *routes)

@@ -14,12 +14,21 @@
 
 struct http_routes;
 
+/* What became of the requests of one route: http/measure.c. */
+#define HTTP_STATUSES 22
+struct http_figures {
+    struct metric_counter statuses[HTTP_STATUSES + 1]; /* the last: any other */
+    struct metric_histogram took;
+};
+
 /* A route with the names of its parameters. */
 struct http_routed {
     const struct http_route *route;
     void *context;
     struct str names[HTTP_PARAMS_MAX];
     size_t n_params;
+    struct http_figures *figures; /* lives as long as the routes */
+    const struct http_routed *next;
 };
 
 struct http_match {
@@ -31,7 +40,8 @@ struct http_match {
 /* ERR_SYNTAX: a pattern is malformed; ERR_EXISTS: two routes for one method and path; `diag` names the pattern. Mounts are kept. */
 enum err http_routes_create(
     const struct http_mount *mounts, size_t n_mounts, struct diag *diag, struct http_routes **ret_routes) MUST_CHECK;
-void http_routes_destroy(struct http_routes *routes); /* takes NULL */
+const struct http_routed *http_routes_first(const struct http_routes *routes); /* of all, linked by `next`; NULL: there are none */
+void http_routes_destroy(struct http_routes *routes);                          /* takes NULL */
 
 /* `path`: as sent, without the query. ERR_NOT_FOUND; ERR_UNSUPPORTED: not with this method; ERR_SYNTAX: malformed percent-encoding, an
  * encoded slash or NUL, "." or ".." as a segment, control characters, no UTF-8; ERR_TOO_LARGE: too deep; ERR_NO_MEMORY. HEAD is served by

@@ -144,6 +144,8 @@ enum err http_reply_body(
     struct MHD_Response *response;
 
     if (!x->server || x->server->n_senders >= x->server->limits.n_senders) {
+        if (x->server)
+            metric_add(&x->server->n_refused_senders, 1);
         http_reply_err(x, ERR_FULL, STR("too many long answers are on their way; try again"));
         return ERR_FULL;
     }

@@ -144,7 +144,10 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, sock
 {
     struct http_server *server = cls;
 
-    return server->n_connections < server->limits.n_connections ? MHD_YES : MHD_NO;
+    if (server->n_connections < server->limits.n_connections)
+        return MHD_YES;
+    metric_add(&server->n_refused_connections, 1);
+    return MHD_NO;
 }
 
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
@@ -206,6 +209,7 @@ static void on_sweep(struct loop_timer *timer)
     for (struct http_connection *connection = server->connections; connection; connection = connection->next) {
         if (is_too_slow(connection, now) && connection->fd >= 0) {
             connection->is_cut = true;
+            metric_add(&server->n_slow_connections, 1);
             shutdown(connection->fd, SHUT_RDWR);
         }
     }

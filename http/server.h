@@ -14,6 +14,7 @@
 #include "base/diag.h"
 #include "base/json.h"
 #include "base/loop.h"
+#include "base/metric.h"
 
 struct http_server;
 struct http_exchange; /* one request and its answer; lives until the answer is sent */
@@ -111,6 +112,8 @@ struct http_server_options {
 enum err http_server_create(
     struct loop *loop, const struct http_server_options *options, struct diag *diag, struct http_server **ret_server) MUST_CHECK;
 void http_server_destroy(struct http_server *server); /* takes NULL; on its loop's thread or after the loop ended */
+/* Requests by route and status, how long they took, connections, streams and their limits; `door` names the server. Any thread. */
+void http_server_measure(struct http_server *server, struct metric_page *page, struct str door);
 uint16_t http_server_port(const struct http_server *server);
 enum err http_port_check(const char *address, uint16_t port, struct diag *diag) MUST_CHECK;
 

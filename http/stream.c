@@ -114,8 +114,11 @@ enum err http_reply_stream(struct http_exchange *x, void (*on_close)(void *conte
     struct MHD_Response *response;
     struct http_stream *stream;
 
-    if (!server || server->n_streams >= server->limits.n_streams)
+    if (!server || server->n_streams >= server->limits.n_streams) {
+        if (server)
+            metric_add(&server->n_refused_streams, 1);
         return refuse(x, ERR_FULL);
+    }
     stream = mem_alloc_zero(1, sizeof(*stream));
     if (!stream)
         return refuse(x, ERR_NO_MEMORY);
@@ -199,6 +202,7 @@ enum err http_stream_send(struct http_stream *stream, const char *event, struct 
     buf_append(waiting, "\n\n", 2);
     if (waiting->err) {
         stream->is_broken = true;
+        metric_add(&stream->server->n_slow_viewers, 1);
         if (stream->fd >= 0)
             shutdown(stream->fd, SHUT_RDWR); /* wakes the library also when it waits for this socket to take more */
         wake(stream);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/measure.h"
 #include "hub/parts.h"
 
 #include <stdio.h>
@@ -22,7 +23,7 @@ struct hub_acting {
     struct hub_entry *entry;
     struct hub_contract *contract;
     struct wall_time now;
-    struct mono_time started;
+    struct mono_time started, asked;
     struct loop_task task;
     struct loop_timer retry;
     int n_retries;
@@ -52,6 +53,7 @@ static void refuse_with(struct hub_acting *acting, const struct hub_refusal *ref
 {
     struct hub *hub = acting->hub;
     acting->act->refusal = *refusal;
+    hub_measure_use(hub, HUB_ACT, acting->started, refusal->err);
     acting->act->done(acting->act);
     destroy(acting);
     hub_work_end(hub);
@@ -127,6 +129,11 @@ static void finish(struct hub_acting *acting)
             hub_acts_tell_soon(acting->hub);
     }
     struct hub *hub = acting->hub;
+    hub_measure_use(hub, HUB_ACT, acting->started,
+        acting->became == ACT_KNOWN     ? ERR_OK
+        : acting->became == ACT_REFUSED ? ERR_RANGE
+        : acting->became == ACT_NEW     ? ERR_UNAVAILABLE
+                                        : ERR_TIMEOUT);
     acting->act->done(acting->act); /* it is the asker's again */
     follow_outcome(acting);
     hub_work_end(hub);
@@ -163,6 +170,7 @@ static void keep(struct hub_acting *acting)
 static void asked(struct hub_ask *ask)
 {
     struct hub_acting *acting = container_of(ask, struct hub_acting, ask);
+    hub_measure_answered(acting->hub, acting->entry->system, acting->asked, ask->err);
     switch (ask->err) {
     case ERR_OK:
         acting->became = ACT_KNOWN;
@@ -197,6 +205,8 @@ static void ask(struct hub_acting *acting)
         .loop = act->loop,
         .done = asked,
         .answer = &acting->answer};
+    acting->asked = clock_mono(acting->hub->clock);
+    hub_measure_asked(system);
     system->ops->act(system->system, &acting->ask);
 }
 

@@ -290,3 +290,12 @@ void hub_acts_destroy(struct hub *hub)
     mem_free(hub->acts);
     hub->acts = NULL;
 }
+
+void hub_acts_measure(struct hub_acts *acts, struct metric_page *page)
+{
+    if (!acts)
+        return;
+    pthread_mutex_lock(&acts->lock);
+    db_writer_measure(acts->writer, page, STR("acts"));
+    pthread_mutex_unlock(&acts->lock);
+}

@@ -49,4 +49,7 @@ struct json_writer;
 /* Values in the resource's order as an object in canonical form, without the absent ones; or the personal ones alone. */
 void hub_act_put_values(struct json_writer *w, const struct hub_resource *resource, const struct value *values, bool personal_only);
 
+struct metric_page;
+void hub_acts_measure(struct hub_acts *acts, struct metric_page *page); /* takes NULL; while the hub runs */
+
 #endif

@@ -7,13 +7,13 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/measure.h"
 #include "hub/parts.h"
 
 #include <string.h>
 
 #define ANSWER_MAX (4u << 20) /* bytes of the rows as JSON */
 #define REQUEST_BYTES 512     /* first size of the buffer that holds request, then answer */
-#define WAITING_MAX 1024      /* calls that wait for a reservation; past it 429 */
 
 struct hub_running {
     struct hub *hub;
@@ -52,6 +52,7 @@ static void refuse_task(struct loop_task *task)
 static void refuse(struct hub_running *running, const struct hub_refusal *refusal)
 {
     running->call->refusal = *refusal;
+    hub_measure_use(running->hub, HUB_CALL, running->started, refusal->err);
     running->task.fn = refuse_task;
     loop_post(running->call->loop, &running->task);
 }
@@ -150,6 +151,7 @@ static void finish(struct hub_running *running)
     if (!running->intent.err)
         hub_receipt(hub, running->intent.index, call->receipt);
     size_t n_rows = err ? 0 : rows_n(rows);
+    hub_measure_use(hub, HUB_CALL, running->started, err);
     call->done(call); /* it is the caller's again */
     rows_release(rows);
     if (running->intent.err)
@@ -171,6 +173,7 @@ static void fetched(struct hub_fetch *fetch)
 {
     struct hub_running *running = container_of(fetch, struct hub_running, fetch);
     running->is_fetch_done = true;
+    hub_measure_answered(running->hub, running->entry->system, running->started, fetch->err);
     if (running->is_intent_done)
         finish(running);
 }
@@ -277,6 +280,7 @@ static void fetch(struct hub_running *running)
         .loop = call->loop,
         .done = fetched,
     };
+    hub_measure_asked(running->entry->system);
     running->entry->system->ops->tables->fetch(running->contract->plan, &running->fetch);
 }
 
@@ -284,7 +288,7 @@ static bool wait_for_reservation(struct hub_running *running)
 {
     struct hub *hub = running->hub;
     pthread_mutex_lock(&hub->waiting_lock);
-    bool has_room = hub->n_waiting < WAITING_MAX;
+    bool has_room = hub->n_waiting < HUB_CALLS_WAITING_MAX;
     if (has_room) {
         running->next = hub->waiting;
         hub->waiting = running;
@@ -315,8 +319,10 @@ static void start(struct hub_running *running)
     running->now = clock_wall(hub->clock);
     enum err err = hub_choose(hub, &request, call->contract, running->now, true, &running->contract, &refusal);
     if (err == ERR_STATE) {
-        if (!wait_for_reservation(running))
+        if (!wait_for_reservation(running)) {
+            metric_add(&hub->figures.n_calls_refused, 1);
             refuse_err(running, ERR_BUSY, "too many calls wait for the quota's reservation; try again");
+        }
         return;
     }
     if (err) {

@@ -1,6 +1,7 @@
 /*
  * Which contract a use is made under, and what is said when there is none.
  */
+#include "hub/measure.h"
 #include "hub/parts.h"
 
 struct hub_refusal hub_refusal_of(const struct hub_contract *contract, int rule)
@@ -41,6 +42,8 @@ enum err hub_choose(struct hub *hub, const struct decide_request *request, struc
         int rule = 0;
         enum err err = ask(contract, request, now, count, &rule);
         if (!err) {
+            if (count)
+                hub_measure_decision(hub, request->use, NULL);
             *ret_contract = contract;
             return ERR_OK;
         }
@@ -52,5 +55,7 @@ enum err hub_choose(struct hub *hub, const struct decide_request *request, struc
         }
     }
     *ret_refusal = nearest ? hub_refusal_of(nearest, nearest_rule) : hub_refusal_unknown();
+    if (count)
+        hub_measure_decision(hub, request->use, ret_refusal);
     return ret_refusal->err;
 }

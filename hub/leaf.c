@@ -270,6 +270,8 @@ static void follow_submit(struct hub_follow *follow)
     if (!err)
         return;
     follow->append.err = err;
+    if (err == ERR_FULL)
+        metric_add(&follow->hub->figures.n_leaves_delayed, 1);
     follow->task.fn = err == ERR_FULL ? follow_again : follow_failed;
     loop_post(follow->hub->loop, &follow->task);
 }

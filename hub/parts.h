@@ -137,11 +137,15 @@ void hub_object_drop(struct hub_entry *entry);
 
 /* ---- hub/call.c ---- */
 void hub_calls_resume(struct hub *hub); /* those that waited for a reservation */
+#define HUB_CALLS_WAITING_MAX 1024      /* past it 429 */
 
 /* ---- hub/query.c ---- */
 enum err hub_queries_create(struct hub *hub) MUST_CHECK;
 void hub_queries_stop(struct hub *hub); /* those that run or wait are refused; joins the threads. While the systems still answer */
 void hub_queries_destroy(struct hub *hub);
+
+size_t hub_queries_n_waiting(struct hub *hub);
+#define HUB_QUERIES_WAITING_MAX 64 /* past it 429 */
 
 /* ---- hub/query_door.c: POST /hub/v1/query ---- */
 struct http_exchange;
@@ -152,6 +156,10 @@ void hub_query_handle(struct http_exchange *x, void *hub);
 enum err hub_sources_create(struct hub *hub) MUST_CHECK;
 void hub_sources_destroy(struct hub *hub);
 void hub_sources_tell_all(struct hub *hub); /* a new subscriber came; any thread */
+/* How many are fresh, stale, down (by enum hub_health). Any thread. */
+void hub_sources_count(const struct hub *hub, size_t ret_n[HUB_DOWN + 1], size_t *ret_reports);
+#define HUB_SOURCES_MAX 20000        /* a large city's cameras */
+#define HUB_SOURCE_REPORTS_MAX 40000 /* on their way to the loop */
 
 /* ---- hub/alert.c ---- */
 enum err hub_alert_declare(struct hub *hub) MUST_CHECK;

@@ -2,6 +2,7 @@
  * Queries: a few threads, a bounded line before them. Each takes one query at a time from its statement to its answer; the departments and
  * the ledger answer to the thread's own loop.
  */
+#include "hub/measure.h"
 #include "hub/query_parts.h"
 
 #include "base/log.h"
@@ -12,7 +13,6 @@
 #include <string.h>
 
 #define THREADS_MAX 4
-#define QUEUE_MAX 64        /* queries that wait; past it 429 */
 #define RESERVATION_MS 2000 /* a quota's reservation on disk takes a few ms */
 
 struct hub_queries {
@@ -418,6 +418,7 @@ static void done_task(struct loop_task *task)
 static void hand_over(struct query *query)
 {
     struct hub_query *asked = query->asked;
+    hub_measure_use(query->hub, HUB_QUERY, query->arrived, query->refusal.err);
     asked->refusal = query->refusal;
     asked->json = query->refusal.err ? STR_NONE : buf_str(&query->json);
     query->task.fn = done_task;
@@ -490,7 +491,7 @@ static bool enqueue(struct hub_queries *queries, struct query *query)
     if (queries->n_idle <= queries->n_waiting && queries->n_threads < THREADS_MAX && !queries->is_stopping &&
         pthread_create(&queries->threads[queries->n_threads], NULL, run_thread, queries) == 0)
         queries->n_threads++;
-    bool has_room = queries->n_waiting < QUEUE_MAX && queries->n_threads > 0 && !queries->is_stopping;
+    bool has_room = queries->n_waiting < HUB_QUERIES_WAITING_MAX && queries->n_threads > 0 && !queries->is_stopping;
     if (has_room) {
         query->next = NULL;
         *queries->last = query;
@@ -541,6 +542,14 @@ void hub_queries_destroy(struct hub *hub)
     hub->queries = NULL;
 }
 
+size_t hub_queries_n_waiting(struct hub *hub)
+{
+    pthread_mutex_lock(&hub->queries->lock);
+    size_t n = hub->queries->n_waiting;
+    pthread_mutex_unlock(&hub->queries->lock);
+    return n;
+}
+
 struct hub_statistics *hub_query_statistics(struct hub *hub)
 {
     return &hub->queries->statistics;
@@ -556,6 +565,7 @@ void hub_query_start(struct hub *hub, struct hub_query *asked)
     }
     query->hub = hub;
     query->asked = asked;
+    query->arrived = clock_mono(hub->clock);
     arena_init(&query->arena, QUERY_ARENA_MAX);
     buf_init(&query->json, HUB_QUERY_ANSWER_MAX);
     asked->json = STR_NONE;
@@ -569,7 +579,9 @@ void hub_query_start(struct hub *hub, struct hub_query *asked)
         query_fail(query, ERR_UNAVAILABLE, "the hub is stopping");
     else if (enqueue(hub->queries, query))
         return;
-    else
+    else {
+        metric_add(&hub->figures.n_queries_refused, 1);
         query_fail(query, ERR_BUSY, "too many queries wait; try again");
+    }
     hand_over(query);
 }

@@ -1,6 +1,7 @@
 /*
  * One asking of a department for a query: bounded, counted, explained; and how many rows a grant has, for the planner.
  */
+#include "hub/measure.h"
 #include "hub/query_parts.h"
 
 #include <string.h>
@@ -139,9 +140,12 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
     if (rows_left == 0 || bytes_left == 0)
         return refuse(table, ERR_TOO_LARGE);
     query->n_trips++;
+    struct mono_time asked = clock_mono(query->hub->clock);
+    hub_measure_asked(table->entry->system);
     table->entry->system->ops->tables->fetch(table->contract->plan, &waiting.fetch);
     while (!waiting.is_done) /* the connector's own time-out bounds it; the asking borrows from here, so it cannot be left */
         (void)!loop_run_once(query->loop, 100);
+    hub_measure_answered(query->hub, table->entry->system, asked, waiting.fetch.err);
     if (waiting.fetch.err)
         return refuse(table, waiting.fetch.err);
     enum err err = query_keep_rows(query, waiting.fetch.rows);

@@ -148,7 +148,7 @@ struct query {
     size_t n_trips, n_rows, n_bytes;
     struct query_part parts[QUERY_PARTS_MAX];
     size_t n_parts;
-    struct mono_time started;
+    struct mono_time started, arrived;
     struct wall_time now;
     int64_t heap_before;
     struct hub_refusal refusal;       /* the first */

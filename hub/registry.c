@@ -164,7 +164,7 @@ static enum err read_key(struct yaml_node node, struct diag_list *diags, struct 
 
 static enum err load_party(struct hub *hub, struct yaml_node node, struct diag_list *diags)
 {
-    static const char *const keys[] = {"name", "title", "kind", "token", "key", NULL};
+    static const char *const keys[] = {"name", "title", "kind", "token", "roles", "key", NULL};
     static const char *const kinds[] = {"department", "company", "scene", "post", "program", "hub", NULL};
     struct hub_party *party = &hub->parties[hub->n_parties];
     struct str area, rest;

@@ -77,6 +77,15 @@ size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max);
 /* http_auth.digest_ha1 for the systems' doors; `hub` must be cast to its context. ERR_UNAUTHENTICATED: no system knows the user. */
 enum err hub_digest_ha1(const struct hub *hub, struct str user, char ret_ha1[33], struct http_identity *ret_identity) MUST_CHECK;
 
+/* What keeps the hub from serving: systems that did not open, doors that are still starting, of how many. Any thread. */
+struct hub_readiness {
+    size_t n_systems, n_closed, n_starting;
+    bool is_started, is_stopping;
+};
+void hub_readiness(struct hub *hub, struct hub_readiness *ret_readiness);
+/* Decisions, uses, departments, streams, sources, contracts. Any thread, while the doors are open. */
+void hub_measure(struct hub *hub, struct metric_page *page);
+
 const struct hub_party *hub_party_find(const struct hub *hub, struct str name); /* NULL: none. Any thread */
 size_t hub_n_resources(const struct hub *hub);
 const struct hub_resource *hub_resource_at(const struct hub *hub, size_t at);

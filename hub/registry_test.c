@@ -55,6 +55,59 @@ static void what_is_there(void **state)
     fake_city_unload(&city);
 }
 
+static _Atomic bool door_is_ready;
+
+static void no_mount(void *system, struct http_mount *ret_mount)
+{
+    *ret_mount = (struct http_mount){.n_routes = 0};
+}
+
+static bool is_door_ready(void *system)
+{
+    return door_is_ready;
+}
+
+static void measure_door(void *system, struct metric_page *page, struct str name)
+{
+    static const struct metric own = {"t_own", METRIC_GAUGE, "A door's own figure", {"system"}};
+    metric_put_count(page, &own, 7, &name);
+}
+
+/* A door that still reads what it took before the start keeps traffic away; the hub stops: likewise. And the door's figures are told. */
+static void readiness(void **state)
+{
+    static const struct hub_system_door door = {.mount = no_mount, .measure = measure_door, .is_ready = is_door_ready};
+    struct hub_system_ops ops = fake_system_ops;
+    ops.door = &door;
+    const struct hub_system_ops *const connectors[] = {&ops, NULL};
+    struct diag_list diags;
+    struct hub_readiness ready;
+    struct metric_page *page;
+    struct buf text;
+    city.connectors = connectors;
+    door_is_ready = false;
+    assert_ok(fake_city_load(&city, &diags));
+    hub_readiness(city.hub, &ready);
+    assert_true(ready.is_started && !ready.is_stopping);
+    assert_int_equal(ready.n_systems, 1);
+    assert_int_equal(ready.n_closed, 0);
+    assert_int_equal(ready.n_starting, 1);
+    door_is_ready = true;
+    hub_readiness(city.hub, &ready);
+    assert_int_equal(ready.n_starting, 0);
+    assert_ok(metric_page_create(&page));
+    hub_measure(city.hub, page);
+    buf_init(&text, METRIC_PAGE_MAX);
+    assert_ok(metric_page_write(page, &text));
+    assert_non_null(strstr(text.ptr, "\nt_own{system=\"police\"} 7\n"));
+    assert_non_null(strstr(text.ptr, "\ncitybrain_hub_contracts{state=\"agreed\"} 3\n"));
+    assert_non_null(strstr(text.ptr, "\ncitybrain_department_open{department=\"police\",connector=\"fake\"} 1\n"));
+    buf_finish(&text);
+    metric_page_destroy(page);
+    fake_city_unload(&city);
+    city.connectors = NULL;
+}
+
 /* A contract leaves a leaf when it is new or changed, and not again. */
 static void contract_leaves(void **state)
 {
@@ -297,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_there, make, finish),
+        cmocka_unit_test_setup_teardown(readiness, make, finish),
         cmocka_unit_test_setup_teardown(contract_leaves, make, finish),
         cmocka_unit_test_setup_teardown(states_outlive_a_restart, make, finish),
         cmocka_unit_test(wrong_contracts_are_refused),

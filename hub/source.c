@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-#define SOURCES_MAX 20000 /* a large city's cameras */
-#define REPORTS_MAX 40000 /* on their way to the loop */
 #define AGAIN_MS 60000
 #define BATCH_BYTES (1u << 20)
 #define N_FIELDS 12
@@ -36,6 +34,7 @@ struct hub_sources {
     struct known **all;
     size_t n, cap;
     _Atomic size_t n_reports;
+    _Atomic size_t n_of[HUB_DOWN + 1]; /* by health */
     _Atomic bool is_telling;
     struct loop_task tell;
     struct hub *hub;
@@ -128,6 +127,13 @@ void hub_sources_tell_all(struct hub *hub)
     loop_post(hub->loop, &hub->sources->tell);
 }
 
+void hub_sources_count(const struct hub *hub, size_t ret_n[HUB_DOWN + 1], size_t *ret_reports)
+{
+    for (size_t i = 0; i <= HUB_DOWN; i++)
+        ret_n[i] = atomic_load_explicit(&hub->sources->n_of[i], memory_order_relaxed);
+    *ret_reports = atomic_load_explicit(&hub->sources->n_reports, memory_order_relaxed);
+}
+
 /* ---- reports ---- */
 
 static size_t text_size(const struct hub_source *s)
@@ -165,7 +171,7 @@ static struct hub_source copy_source(const struct hub_source *source, char *text
 
 static enum err add_known(struct hub_sources *sources, struct known *known)
 {
-    if (sources->n >= SOURCES_MAX)
+    if (sources->n >= HUB_SOURCES_MAX)
         return ERR_FULL;
     if (sources->n == sources->cap) {
         size_t cap = sources->cap ? 2 * sources->cap : 64;
@@ -196,13 +202,17 @@ static struct known *find_or_add(struct hub *hub, const struct report *report, b
     struct known *old = names_get(&hub->sources->by_key, known->key);
     if (!old) {
         *ret_is_new = true;
-        if (!add_known(hub->sources, known))
+        if (!add_known(hub->sources, known)) {
+            atomic_fetch_add(&hub->sources->n_of[known->source.health], 1);
             return known;
+        }
         known_destroy(known);
         return NULL;
     }
     /* The new report takes the old one's place; the key, which the table holds, is the same text. */
     bool is_same = old->source.health == known->source.health;
+    atomic_fetch_sub(&hub->sources->n_of[old->source.health], 1);
+    atomic_fetch_add(&hub->sources->n_of[known->source.health], 1);
     known->since = is_same ? old->since : known->since;
     known->published = old->published;
     names_slot(&hub->sources->by_key, old->key)->name = known->key;
@@ -231,9 +241,11 @@ static void on_report(struct loop_task *task)
 void hub_source_report(struct hub *hub, const struct hub_source *source)
 {
     struct str key;
-    if (hub->is_check || atomic_fetch_add(&hub->sources->n_reports, 1) >= REPORTS_MAX) {
-        if (!hub->is_check)
+    if (hub->is_check || atomic_fetch_add(&hub->sources->n_reports, 1) >= HUB_SOURCE_REPORTS_MAX) {
+        if (!hub->is_check) {
             atomic_fetch_sub(&hub->sources->n_reports, 1);
+            metric_add(&hub->figures.n_reports_refused, 1);
+        }
         return;
     }
     struct report *report = mem_alloc(sizeof *report + text_size(source));

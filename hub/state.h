@@ -5,6 +5,7 @@
 #ifndef HUB_STATE_H
 #define HUB_STATE_H
 
+#include "base/metric.h"
 #include "base/yaml.h"
 #include "db/db.h"
 #include "hub/decide.h"
@@ -30,6 +31,9 @@ struct hub_system {
     struct str name, party;
     struct yaml_node root;
     struct http_mount mount; /* n_routes 0: no door */
+    struct metric_counter n_asked, n_answered;
+    struct metric_counter failed[ERR_COUNT];
+    struct metric_histogram took; /* from asking to the answer's arrival on the asker's loop */
     struct hub_system *next;
 };
 
@@ -43,6 +47,7 @@ struct hub_entry {
     pthread_mutex_t lock; /* guards the two below */
     struct hub_subscription *subscriptions;
     struct hub_blob *blob;
+    struct metric_counter n_refused; /* batches, since a subscriber that must not lose was behind */
 };
 
 /* A count of uses in a running period, and how much of it is promised on disk (hub/quota.c). */
@@ -102,7 +107,16 @@ struct hub_sources; /* hub/source.c */
 struct hub_acts;    /* hub/act_store.c */
 struct hub_queries; /* hub/query.c */
 
+/* What the hub counts of its uses: hub/measure.c. */
+struct hub_figures {
+    struct metric_counter decided[HUB_ACT + 1][DECIDE_N_RULES + 1]; /* by use and rule; the last: no such resource, or no contract */
+    struct metric_counter ended[HUB_ACT + 1][ERR_COUNT];
+    struct metric_histogram took[HUB_ACT + 1];
+    struct metric_counter n_calls_refused, n_queries_refused, n_reports_refused, n_leaves_delayed;
+};
+
 struct hub {
+    struct hub_figures figures;
     struct arena arena; /* everything loaded */
     struct clock *clock;
     struct loop *loop;

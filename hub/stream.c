@@ -11,6 +11,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/measure.h"
 #include "hub/parts.h"
 #include "hub/replay.h"
 #include "hub/window.h"
@@ -496,6 +497,25 @@ static void hold_all(struct hub_entry *entry)
             atomic_fetch_add_explicit(&s->n_held, 1, memory_order_relaxed);
 }
 
+void hub_measure_stream(struct hub_entry *entry, struct metric_page *page)
+{
+    static const struct metric subscriptions = {"citybrain_hub_subscriptions", METRIC_GAUGE, "Subscriptions under way", {"resource"}};
+    size_t n = 0, n_held = 0, limit = 0;
+    pthread_mutex_lock(&entry->lock);
+    for (struct hub_subscription *s = entry->subscriptions; s; s = s->next) {
+        size_t held = atomic_load_explicit(&s->n_held, memory_order_relaxed);
+        n++;
+        if (s->options.when_full == BUS_REFUSE && (limit == 0 || held * limit > n_held * s->options.limit)) {
+            n_held = held;
+            limit = s->options.limit;
+        }
+    }
+    pthread_mutex_unlock(&entry->lock);
+    metric_put_count(page, &subscriptions, n, &entry->resource.name);
+    if (limit > 0) /* the fullest of those that must not lose */
+        metric_put_queue(page, "hub_stream_batches", entry->resource.name, n_held, limit, &entry->n_refused);
+}
+
 enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struct rows *rows)
 {
     struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
@@ -516,5 +536,7 @@ enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struc
                 let_go(s);
     }
     pthread_mutex_unlock(&entry->lock);
+    if (err == ERR_FULL)
+        metric_add(&entry->n_refused, 1);
     return err;
 }

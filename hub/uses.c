@@ -480,3 +480,11 @@ void hub_uses_close(struct hub_uses *uses)
     buf_finish(&uses->leaf);
     mem_free(uses);
 }
+
+void hub_uses_measure(struct hub_uses *uses, struct metric_page *page)
+{
+    static const struct metric behind = {
+        "citybrain_uses_unindexed_leaves", METRIC_GAUGE, "Leaves that the index of uses has not seen yet", {NULL}};
+    uint64_t n = hub_uses_n_indexed(uses), n_durable = ledger_n_durable(uses->hub->ledger);
+    metric_put_count(page, &behind, n_durable > n ? n_durable - n : 0, NULL);
+}

@@ -26,6 +26,7 @@ enum err hub_uses_open(struct hub *hub, const char *path, struct diag_list *diag
 void hub_uses_close(struct hub_uses *uses);
 /* GET /hub/v1/uses/mine */
 struct http_mount hub_uses_mount(struct hub_uses *uses);
+void hub_uses_measure(struct hub_uses *uses, struct metric_page *page); /* any thread */
 /* How many of the ledger's leaves are in the index. Any thread. */
 uint64_t hub_uses_n_indexed(const struct hub_uses *uses);
 

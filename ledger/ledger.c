@@ -41,6 +41,9 @@ struct ledger {
     _Atomic bool is_told;
     _Atomic uint64_t minimum;
     _Atomic bool is_closing;
+    _Atomic int64_t checkpoint_ms; /* wall time of the last publication, or of the opening */
+    struct metric_counter n_refused;
+    struct metric_histogram publish_took; /* from when a checkpoint is wanted until it stands, with its quorum */
 
     pthread_mutex_t mutex;   /* guards what follows */
     pthread_cond_t wake;     /* the thread has leaves to take, or is told something */
@@ -125,6 +128,8 @@ static enum err note_published(struct ledger *ledger)
     enum err err = ledger->sm_log ? sm_log_publish(ledger->sm_log) : ERR_OK;
     if (err)
         return err;
+    atomic_store_explicit(&ledger->checkpoint_ms, clock_wall(ledger->options.clock).ms, memory_order_relaxed);
+    metric_observe_us(&ledger->publish_took, (clock_mono(ledger->options.clock).ns - ledger->last_checkpoint.ns) / 1000);
     pthread_mutex_lock(&ledger->mutex);
     buf_reset(&ledger->checkpoint);
     buf_append_str(&ledger->checkpoint, buf_str(&ledger->builder.note));
@@ -154,8 +159,8 @@ static enum err publish(struct ledger *ledger, bool must)
     if (!ledger->has_publisher) {
         if (!is_due || !has_unpublished(ledger))
             return ERR_OK;
-        err = builder_publish(&ledger->builder);
         ledger->last_checkpoint = clock_mono(ledger->options.clock);
+        err = builder_publish(&ledger->builder);
     } else {
         uint64_t n_durable = journal_n_durable(ledger->journal);
         int64_t begun_ms = ledger->publisher.gather.begun_ms;
@@ -412,6 +417,7 @@ enum err ledger_open(const struct ledger_options *options, struct diag *diag, st
         ledger->has_work = is_behind(ledger);
         ledger->retention_due_ms = now_ms(ledger);
         look_at_retention(ledger);
+        atomic_store(&ledger->checkpoint_ms, clock_wall(o->clock).ms);
         ledger->last_checkpoint = (struct mono_time){clock_mono(o->clock).ns - o->checkpoint_ms * 1000000};
         err = pthread_create(&ledger->thread, NULL, run, ledger) == 0 ? ERR_OK : ERR_NO_MEMORY;
     }
@@ -454,6 +460,16 @@ enum err ledger_error(struct ledger *ledger)
     return err ? err : journal_error(ledger->journal);
 }
 
+bool ledger_is_full(struct ledger *ledger)
+{
+    /* in this order: what is published was built and what is built was durable before, so no difference goes below zero while all move on
+     */
+    uint64_t n_published = atomic_load_explicit(&ledger->n_published, memory_order_acquire);
+    uint64_t n_built = atomic_load_explicit(&ledger->n_built, memory_order_acquire);
+    return journal_n_durable(ledger->journal) - n_built > LEDGER_BEHIND_MAX ||
+           (ledger->has_publisher && n_built - n_published > ledger->options.unpublished_max); /* no quorum, since long */
+}
+
 enum err ledger_append(struct ledger *ledger, struct ledger_append *append)
 {
     enum err err = (enum err)atomic_load_explicit(&ledger->failed, memory_order_relaxed);
@@ -461,14 +477,10 @@ enum err ledger_append(struct ledger *ledger, struct ledger_append *append)
         return err;
     if (atomic_load_explicit(&ledger->is_closing, memory_order_relaxed))
         return ERR_STATE;
-    /* in this order: what is published was built and what is built was durable before, so no difference goes below zero while all move on
-     */
-    uint64_t n_published = atomic_load_explicit(&ledger->n_published, memory_order_acquire);
-    uint64_t n_built = atomic_load_explicit(&ledger->n_built, memory_order_acquire);
-    if (journal_n_durable(ledger->journal) - n_built > LEDGER_BEHIND_MAX)
+    if (ledger_is_full(ledger)) {
+        metric_add(&ledger->n_refused, 1);
         return ERR_FULL;
-    if (ledger->has_publisher && n_built - n_published > ledger->options.unpublished_max)
-        return ERR_FULL; /* no quorum, since long */
+    }
     append->journal = (struct journal_append){.records = &append->leaf, .n = 1, .loop = append->loop, .done = note_appended};
     return journal_append(ledger->journal, &append->journal);
 }
@@ -515,6 +527,46 @@ void ledger_status(struct ledger *ledger, struct ledger_status *ret_status)
         publisher_status(&ledger->publisher, ret_status);
     ret_status->n_published = ledger_n_published(ledger);
     ret_status->n_durable = journal_n_durable(ledger->journal);
+    ret_status->checkpoint_ms = atomic_load_explicit(&ledger->checkpoint_ms, memory_order_relaxed);
+}
+
+static void measure_witnesses(const struct ledger_status *status, struct metric_page *page)
+{
+    static const struct metric cosigns = {"citybrain_ledger_witness_cosigns", METRIC_GAUGE, "1: the witness cosigns", {"witness"}};
+    static const struct metric size = {"citybrain_ledger_witness_size", METRIC_GAUGE, "Leaves under what it cosigned last", {"witness"}};
+    static const struct metric halted = {
+        "citybrain_ledger_halted", METRIC_GAUGE, "1: leaves wait for a quorum of witnesses since some seconds", {NULL}};
+    if (!status->has_witnesses)
+        return;
+    metric_put_count(page, &halted, status->is_halted, NULL);
+    for (size_t i = 0; i < status->n_witnesses; i++) {
+        metric_put_count(page, &cosigns, status->witnesses[i].cosigns, &status->witnesses[i].name);
+        metric_put_count(page, &size, status->witnesses[i].size, &status->witnesses[i].name);
+    }
+}
+
+void ledger_measure(struct ledger *ledger, struct metric_page *page)
+{
+    static const struct metric durable = {"citybrain_ledger_leaves_total", METRIC_COUNTER, "Leaves durable since the log began", {NULL}};
+    static const struct metric published = {
+        "citybrain_ledger_published_leaves", METRIC_GAUGE, "Leaves under the newest checkpoint", {NULL}};
+    static const struct metric age = {"citybrain_ledger_checkpoint_age_seconds", METRIC_GAUGE,
+        "Since the newest checkpoint was published; grows while nothing happens", {NULL}};
+    static const struct metric took = {
+        "citybrain_ledger_publish_seconds", METRIC_HISTOGRAM, "Making and publishing a checkpoint, with its quorum", {NULL}};
+    struct ledger_status status;
+    ledger_status(ledger, &status);
+    uint64_t n_built = atomic_load_explicit(&ledger->n_built, memory_order_relaxed), n = status.n_durable;
+    journal_measure(ledger->journal, page, STR("ledger"));
+    metric_put_count(page, &durable, n, NULL);
+    metric_put_count(page, &published, status.n_published, NULL);
+    metric_put(page, &age, (double)(clock_wall(ledger->options.clock).ms - status.checkpoint_ms) / 1000, NULL);
+    metric_put_histogram(page, &took, &ledger->publish_took, NULL);
+    metric_put_queue(page, "ledger_untiled", STR("leaves"), n > n_built ? n - n_built : 0, LEDGER_BEHIND_MAX, &ledger->n_refused);
+    if (ledger->has_publisher)
+        metric_put_queue(page, "ledger_unpublished", STR("leaves"), n > status.n_published ? n - status.n_published : 0,
+            ledger->options.unpublished_max, NULL);
+    measure_witnesses(&status, page);
 }
 
 struct str ledger_origin(const struct ledger *ledger)

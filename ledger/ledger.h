@@ -86,10 +86,14 @@ struct ledger_witness_status {
 struct ledger_status {
     bool has_witnesses, is_halted; /* is_halted: leaves wait for a quorum since some seconds */
     uint64_t n_durable, n_published;
+    int64_t checkpoint_ms; /* wall time since which the newest checkpoint is published; of one from before the start: when it was opened */
     size_t n_witnesses;
     struct ledger_witness_status witnesses[LEDGER_WITNESSES_MAX];
 };
 void ledger_status(struct ledger *ledger, struct ledger_status *ret_status); /* any thread */
+bool ledger_is_full(struct ledger *ledger); /* would an append be refused for what waits to be tiled or published? Any thread */
+/* Sizes, queues, checkpoints, witnesses. Any thread. */
+void ledger_measure(struct ledger *ledger, struct metric_page *page);
 /* The end of a request that the sender was given; any thread, also within send(). `body` is borrowed. */
 void ledger_answered(struct ledger *ledger, size_t witness, enum err err, int status, struct str body);
 /* Entries before this index the log no longer serves to everybody. It still has and proves them. Grows by itself, looked at each hour. */

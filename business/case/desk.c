@@ -382,3 +382,9 @@ struct http_mount case_mount(struct case_desk *desk)
 {
     return (struct http_mount){.routes = case_routes, .n_routes = case_n_routes, .context = desk, .schemas = case_schemas};
 }
+
+void case_measure(struct case_desk *desk, struct metric_page *page)
+{
+    if (desk)
+        db_writer_measure(desk->writer, page, STR("cases"));
+}

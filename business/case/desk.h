@@ -30,6 +30,7 @@ void case_desk_stop(struct case_desk *desk);   /* no more alerts; takes NULL. Be
 void case_desk_settle(struct case_desk *desk); /* what was posted to its thread has run */
 /* When the doors are closed, while the loops of their servers still run: what waits is written. Takes NULL. */
 void case_desk_close(struct case_desk *desk);
+void case_measure(struct case_desk *desk, struct metric_page *page); /* any thread; takes NULL */
 struct http_mount case_mount(struct case_desk *desk);
 /* `citybrain check`: the file only; `hub` NULL: names are not looked up. */
 enum err case_check(const char *rules_path, const struct hub *hub, struct diag_list *diags);

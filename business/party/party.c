@@ -185,6 +185,20 @@ static enum err take_token(const struct party_options *options, struct str party
     return ERR_OK;
 }
 
+/* What watches the machines needs a right of its own to see their figures; contracts are people's affair. */
+static enum err read_program_roles(struct yaml_node map, struct diag_list *diags, unsigned *ret_roles)
+{
+    struct yaml_node list = yaml_get(map, "roles");
+    if (yaml_is_none(list))
+        return ERR_OK;
+    if (yaml_kind(list) != YAML_LIST || yaml_n_items(list) != 1 || !str_equal_c(yaml_text(yaml_item(list, 0)), "operate") ||
+        yaml_is_none(yaml_get(map, "token")))
+        return yaml_error(
+            list, diags, ERR_DENIED, "a program has no role but roles: [operate], and only with a token:; people manage and audit");
+    *ret_roles = HTTP_OPERATE;
+    return ERR_OK;
+}
+
 static enum err read_programs(struct party_people *people, struct yaml_node list, bool with_tokens, struct diag_list *diags)
 {
     enum err err = ERR_OK;
@@ -196,13 +210,17 @@ static enum err read_programs(struct party_people *people, struct yaml_node list
         struct party_program *program = &people->programs[people->n_programs];
         struct yaml_node map = yaml_item(list, i);
         struct str token, tail;
+        err = read_program_roles(map, diags, &program->roles);
+        if (err != ERR_OK)
+            break;
         if (yaml_get_str(map, "token", false, diags, &token) != ERR_OK)
             continue;
-        if (!str_equal_c(token, "demo"))
+        bool is_file = str_equal_c(token, "file");
+        if (!is_file && !str_equal_c(token, "demo"))
             err = yaml_error(yaml_get(map, "token"), diags, ERR_DENIED,
-                "a token does not belong into a file; say `token: demo`, and it is made in the data folder");
-        else if (!people->options.is_demo)
-            err = yaml_error(yaml_get(map, "token"), diags, ERR_DENIED, "demo tokens are for a demo city; say `demo: true` in city.yaml");
+                "a token does not belong into a file; say `token: file`, and it is made in the data folder, {data}/tokens");
+        else if (!is_file && !people->options.is_demo)
+            err = yaml_error(yaml_get(map, "token"), diags, ERR_DENIED, "demo tokens are for a demo city, `demo: true`; say `token: file`");
         else if (yaml_get_str(map, "name", true, diags, &program->name) == ERR_OK) {
             if (!str_cut(program->name, '/', &program->area, &tail))
                 program->area = program->name;
@@ -252,13 +270,24 @@ enum err party_token(void *context, struct str token, struct http_identity *ret_
                                             : NULL;
     if (!found)
         return ERR_UNAUTHENTICATED;
-    *ret_identity = (struct http_identity){.party = found->name, .area = found->area, .acts_for = found->name};
+    *ret_identity = (struct http_identity){.party = found->name, .area = found->area, .acts_for = found->name, .roles = found->roles};
     return ERR_OK;
 }
 
 struct http_mount party_mount(struct party_people *people)
 {
     return (struct http_mount){.routes = party_routes, .n_routes = party_n_routes, .context = people, .schemas = party_schemas};
+}
+
+void party_measure(struct party_people *people, struct metric_page *page)
+{
+    pthread_mutex_lock(&people->mutex);
+    size_t n_sessions = people->n_sessions;
+    pthread_mutex_unlock(&people->mutex);
+    metric_put_queue(page, "party_sessions", STR("signed in"), n_sessions, PARTY_SESSIONS_MAX, NULL);
+    metric_put_queue(
+        page, "party_sign_ins", STR("waiting"), (uint64_t)atomic_load(&people->n_waiting), PARTY_SIGN_INS_WAITING, &people->n_refused);
+    db_writer_measure(people->writer, page, STR("party"));
 }
 
 /* ---- life ---- */

@@ -47,6 +47,8 @@ enum err party_session(void *people, struct str session, struct http_identity *r
 /* POST, GET, DELETE /party/v1/session */
 struct http_mount party_mount(struct party_people *people);
 
+void party_measure(struct party_people *people, struct metric_page *page); /* any thread */
+
 /* Sets a person's password in the store; for `citybrain password`. Waits. ERR_NOT_FOUND: no such person; ERR_RANGE: shorter than 10 bytes.
  */
 enum err party_set_password(struct party_people *people, struct str person, struct str password, struct diag *diag) MUST_CHECK;

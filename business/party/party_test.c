@@ -44,6 +44,9 @@ static void a_program_is_known_by_its_token(void **state)
     assert_err(party_token(people, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED);
     assert_err(party_token(people, STR(""), &identity), ERR_UNAUTHENTICATED);
     assert_str(identity.party, "h.x/sensor"); /* untouched on failure */
+    assert_int_equal(identity.roles, 0);
+    assert_ok(party_token(people, read_token(&f, "h_monitor", token), &identity));
+    assert_int_equal(identity.roles, HTTP_OPERATE);
     read_token(&f, "h_world", token);
     party_close(people);
     people = party_fixture_open(&f); /* the token stays the same over a restart */
@@ -198,6 +201,12 @@ static void a_mistake_in_the_file_is_told_with_its_mend(void **state)
         {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h, password: demo}\n", "demo: true", false},
         {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, token: demo}\n", "demo: true", false},
         {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, token: abc}\n", "does not belong into a file", true},
+        {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, token: demo}\n", "demo tokens are for a demo city", false},
+        {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, token: file, roles: [manage]}\n", "no role but roles: [operate]",
+            true},
+        {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, token: file, roles: [operate, audit]}\n",
+            "no role but roles: [operate]", true},
+        {"parties:\n  - {name: h/a, title: {zh: 一, en: a}, kind: program, roles: [operate]}\n", "only with a token:", true},
         {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: mars}\n", "no area \"mars\"", true},
         {POST "people:\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: h}\n  - {name: a, title: {zh: 一, en: a}, post: h/a, area: "
               "h}\n",

@@ -16,6 +16,7 @@ static const char areas_yaml[] =
 static const char parties_yaml[] =
     "parties:\n  - {name: h/world, title: {zh: 世界, en: World}, kind: program, token: demo}\n"
     "  - {name: h.x/sensor, title: {zh: 感, en: Sensor}, kind: program, token: demo}\n"
+    "  - {name: h/monitor, title: {zh: 监, en: Monitor}, kind: program, token: file, roles: [operate]}\n"
     "  - {name: h/post.mayor, title: {zh: 岗, en: Post}, kind: post}\n"
     "  - {name: h.x/post.clerk, title: {zh: 岗, en: Post}, kind: post}\n"
     "people:\n  - {name: mayor, title: {zh: 市长, en: Mayor}, post: h/post.mayor, for: h/world, roles: [manage], area: h, password: demo}\n"

@@ -26,6 +26,7 @@ struct party_person {
 
 struct party_program {
     struct str name, area;
+    unsigned roles;      /* HTTP_OPERATE or none */
     struct sha256 token; /* its hash */
 };
 
@@ -47,6 +48,7 @@ struct party_people {
     struct loop_thread *sign_in; /* Argon2id */
     struct party_limit *limit;   /* the sign-in thread's */
     _Atomic int n_waiting;
+    struct metric_counter n_refused;    /* sign-ins for which there was no room */
     pthread_mutex_t mutex;              /* guards the sessions */
     struct party_session_row *sessions; /* open addressing by hash */
     size_t n_sessions;

@@ -171,6 +171,7 @@ static void handle_sign_in(struct http_exchange *x, void *context)
     }
     if (atomic_fetch_add(&people->n_waiting, 1) >= PARTY_SIGN_INS_WAITING) {
         atomic_fetch_sub(&people->n_waiting, 1);
+        metric_add(&people->n_refused, 1);
         http_reply_problem(x, 503, STR("too many are signing in just now; try again in a second"), -1);
         return;
     }

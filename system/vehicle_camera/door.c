@@ -43,6 +43,7 @@ struct door {
     size_t n_shelf;
     size_t n_waiting; /* bulks that on_taken() will still be called for */
     pthread_cond_t none_waits;
+    struct metric_counter judged[VIID_STATUS_JSON_CONTENT + 1]; /* vehicle objects, by their status */
 };
 
 /* ---- benches ---- */
@@ -252,6 +253,7 @@ static enum err visit_vehicle(void *context, const struct viid_vehicle *vehicle)
         return err;
     enum viid_status status =
         passage_read(vehicle, &bulk->door->options.rules, bulk->speaker, bulk->now, &bulk->bench->passages[bulk->bench->n], text);
+    metric_add(&bulk->door->judged[status], 1);
     const struct viid_value *id = &vehicle->values[VIID_MOTOR_VEHICLE_ID];
     if (status == VIID_STATUS_OK) {
         bulk->bench->n++;
@@ -447,4 +449,15 @@ void door_mount(struct door *door, struct http_mount *ret_mount)
 {
     *ret_mount = (struct http_mount){
         .routes = routes, .n_routes = sizeof routes / sizeof routes[0], .context = door, .schemas = vehicle_camera_schemas};
+}
+
+void door_measure(struct door *door, struct metric_page *page, struct str name)
+{
+    static const struct metric judged = {"citybrain_camera_objects_total", METRIC_COUNTER,
+        "Vehicle objects by the status of GA/T 1400 that each was judged with; 0: good", {"system", "status"}};
+    for (size_t i = 0; i <= VIID_STATUS_JSON_CONTENT; i++) {
+        char status[] = {(char)('0' + i), '\0'};
+        if (i == VIID_STATUS_OK || metric_get(&door->judged[i]) > 0)
+            metric_put_counter(page, &judged, &door->judged[i], METRIC_VALUES(name, str_from_c(status)));
+    }
 }

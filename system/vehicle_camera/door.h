@@ -22,7 +22,8 @@ enum err door_create(const struct door_options *options, struct door **ret_door)
 /* After the HTTP servers and the store ended, while the servers' loops still run on threads of their own: their last answers are waited
  * for. Takes NULL. */
 void door_destroy(struct door *door);
-extern const char vehicle_camera_schemas[]; /* door.schema.json */
+extern const char vehicle_camera_schemas[];                                      /* door.schema.json */
+void door_measure(struct door *door, struct metric_page *page, struct str name); /* any thread */
 void door_mount(struct door *door, struct http_mount *ret_mount);
 
 #endif

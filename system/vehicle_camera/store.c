@@ -214,8 +214,10 @@ static enum err append_locked(struct store *store, struct passage *passages, siz
 {
     /* Again, under the lock: what failed since has counted itself out of n_in_flight, and its repeats must not pass for durable. */
     enum err err = store_error(store);
-    if (err == ERR_OK && store->n_unpublished + n > store->options.n_unpublished_max)
+    if (err == ERR_OK && store->n_unpublished + n > store->options.n_unpublished_max) {
         err = ERR_FULL;
+        metric_add(&store->n_refused, 1);
+    }
     if (err != ERR_OK)
         return err;
     err = fill(store, passages, n, memory);
@@ -394,4 +396,22 @@ void store_close(struct store *store)
     crypto_wipe(&store->key, sizeof store->key);
     crypto_wipe(store->repeats_key, sizeof store->repeats_key);
     mem_free(store);
+}
+
+void store_measure(struct store *store, struct metric_page *page, struct str name)
+{
+    static const struct metric kept = {
+        "citybrain_camera_passages_total", METRIC_COUNTER, "Passages in the journal since it began", {"system"}};
+    static const struct metric taking = {"citybrain_camera_takes", METRIC_GAUGE, "Requests whose passages are not durable yet", {"system"}};
+    static const struct metric ready = {
+        "citybrain_camera_ready", METRIC_GAUGE, "1: what came before the start is remembered, passages are taken", {"system"}};
+    pthread_mutex_lock(&store->lock);
+    uint64_t n_passages = store->n_passages;
+    size_t n_unpublished = store->n_unpublished, n_in_flight = store->n_in_flight;
+    pthread_mutex_unlock(&store->lock);
+    journal_measure(store->journal, page, name);
+    metric_put_count(page, &kept, n_passages, &name);
+    metric_put_count(page, &taking, n_in_flight, &name);
+    metric_put_count(page, &ready, store_is_ready(store), &name);
+    metric_put_queue(page, "camera_unpublished", name, n_unpublished, store->options.n_unpublished_max, &store->n_refused);
 }

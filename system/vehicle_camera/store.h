@@ -64,6 +64,8 @@ void store_take_finish(struct store_take *take);
 /* hub_system_ops.replay: what was published and arrived at or after `from`, in order, a batch a record. */
 enum err store_replay(
     struct store *store, struct wall_time from, enum err (*emit)(void *context, struct rows *rows), void *context) MUST_CHECK;
+/* Its journal, what waits to be published, what it refused. Any thread. */
+void store_measure(struct store *store, struct metric_page *page, struct str name);
 /* Drops what is older than kept_ms, and the days' keys that are no longer needed, on the publisher's thread, soon. */
 void store_drop_old(struct store *store);
 

@@ -31,6 +31,7 @@ struct store {
     struct loop_thread *thread; /* the publisher's */
     _Atomic int failed;         /* enum err */
     _Atomic bool is_ready, is_closing;
+    struct metric_counter n_refused; /* requests, for want of room */
 
     pthread_mutex_t lock; /* guards what follows */
     struct repeats repeats;

@@ -229,7 +229,23 @@ static enum err vehicle_camera_digest_ha1(void *context, struct str user, char r
     return ERR_OK;
 }
 
-static const struct hub_system_door door_slot = {.mount = vehicle_camera_mount, .digest_ha1 = vehicle_camera_digest_ha1};
+static void vehicle_camera_measure(void *context, struct metric_page *page, struct str name)
+{
+    struct vehicle_camera *system = context;
+    store_measure(system->store, page, name);
+    door_measure(system->door, page, name);
+}
+
+static bool vehicle_camera_is_ready(void *context)
+{
+    struct vehicle_camera *system = context;
+    return store_is_ready(system->store) && store_error(system->store) == ERR_OK;
+}
+
+static const struct hub_system_door door_slot = {.mount = vehicle_camera_mount,
+    .digest_ha1 = vehicle_camera_digest_ha1,
+    .measure = vehicle_camera_measure,
+    .is_ready = vehicle_camera_is_ready};
 
 const struct hub_system_ops system_vehicle_camera_ops = {
     .connector = "vehicle_camera",

@@ -9,7 +9,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from city import City, wait_for  # noqa: E402
 
-PUBLIC = {("get", "/health"), ("post", "/party/v1/session"), ("get", "/"), ("get", "/assets/{rest}"), ("get", "/{file}"), ("get", "/log/v1/checkpoint"),
+PUBLIC = {("get", "/health"), ("get", "/healthz"), ("get", "/readyz"), ("post", "/party/v1/session"), ("get", "/"), ("get", "/assets/{rest}"), ("get", "/{file}"), ("get", "/log/v1/checkpoint"),
           ("get", "/log/v1/tile/{rest}"), ("get", "/log/v1/proof/{index}"), ("get", "/log/v1/receipt/{index}"), ("get", "/log/v1/vkey"),
           ("get", "/log/v1/policy")}
 

@@ -263,6 +263,7 @@ class Interface(unittest.TestCase):
         self.ask("get", "/hub/v1/catalog")
         self.as_person("operator")
         self.ask("get", "/hub/v1/contracts", status=403)
+        self.ask("get", "/metrics")
 
     def test_3_work(self):
         """After test_2, whose correction is a case of the police's."""

@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from city import ROOT  # noqa: E402
 
-TOOLS = "bash sh env sed sort comm grep head tail cut tr cat mkdir touch sha256sum dirname printf true".split()
+TOOLS = "bash sh env sed sort comm grep head tail cut tr cat mkdir touch sha256sum dirname printf true rm mv".split()
 ALL_THERE = 'shift 2; for p in "$@"; do echo "installed $p"; done'
 NONE_THERE = "exit 1"
 
@@ -32,6 +32,7 @@ class Setup(unittest.TestCase):
         self.program("npm", 'echo "npm $*" >>"$CALLS"; mkdir -p node_modules')
         self.program("apt-get", 'echo "apt-get $*" >>"$CALLS"')
         self.program("dpkg-query", ALL_THERE)
+        self.program("promtool", "")
 
     def program(self, name, script):
         path = f"{self.root}/bin/{name}"
@@ -99,6 +100,25 @@ class Setup(unittest.TestCase):
         code, said, _ = self.start()
         self.assertEqual(code, 1)
         self.assertRegex(said, r"node 12\.22\.12 at .* is too old; mend: ")
+
+    def test_promtool_comes_alone_out_of_its_package(self):
+        self.remove("promtool")
+        self.program("apt-get", 'echo "apt-get $*" >>"$CALLS"; case $* in *"download prometheus") touch prometheus_2_amd64.deb ;; *) exit 1 ;; esac')
+        self.program("dpkg-deb", "exit 0")
+        self.program("tar", 'cat; mkdir -p "$3/usr/bin"; printf "#!/bin/bash\n" >"$3/usr/bin/promtool"; chmod 755 "$3/usr/bin/promtool"')
+        os.symlink(shutil.which("chmod"), f"{self.root}/bin/chmod")
+        code, said, called = self.start("run")
+        self.assertEqual((code, said, called), (0, "", ""))
+        code, said, called = self.start("test")
+        self.assertEqual(code, 0, said)
+        self.assertTrue(os.access(f"{self.root}/.cache/promtool", os.X_OK))
+        self.assertNotIn("install", called)  # the package would start a server
+        self.assertEqual(self.start("test"), (0, "", ""))
+        os.remove(f"{self.root}/.cache/promtool")
+        self.program("apt-get", "exit 100")
+        code, said, _ = self.start("test")
+        self.assertEqual(code, 1)
+        self.assertRegex(said.splitlines()[-1], r"mend: ")
 
     def test_neither_root_nor_sudo(self):
         self.program("dpkg-query", NONE_THERE)

@@ -1,0 +1,144 @@
+"""Operating a brain from outside: alive, ready, and every figure of /metrics, checked with Prometheus' own promtool; what a use, a refusal and a
+full place do to the figures. Who may ask for them."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from camera import Camera, devices, passages  # noqa: E402
+from city import ROOT, City, wait_for  # noqa: E402
+
+SAMPLE = re.compile(r'^([a-zA-Z_][a-zA-Z0-9_]*)(?:\{(.*)\})? (\S+)$')
+LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+
+
+def promtool():
+    found = shutil.which("promtool") or os.path.join(ROOT, ".cache", "promtool")
+    assert os.access(found, os.X_OK), "promtool is not there; mend: tools/setup test"
+    return found
+
+
+class Page:
+    def __init__(self, text):
+        self.text, self.samples = text, {}
+        for line in text.splitlines():
+            if line.startswith("#"):
+                continue
+            name, labels, value = SAMPLE.match(line).groups()
+            key = (name, tuple(sorted(LABEL.findall(labels or ""))))
+            assert key not in self.samples, f"twice: {line}"
+            self.samples[key] = float(value)
+
+    def sum(self, name, **labels):
+        """Of all samples of this name with at least these labels; None: there are none."""
+        found = [value for (one, own), value in self.samples.items() if one == name and set(labels.items()) <= set(own)]
+        return sum(found) if found else None
+
+
+class Operating(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.city = City()
+        cls.city.__enter__()
+        cls.addClassCleanup(cls.city.close)
+        cls.monitor = {"Authorization": "Bearer " + cls.city.token("hangzhou/monitor")}
+        cls.parking = {"Authorization": "Bearer " + cls.city.token("hangzhou/scene.parking")}
+
+    def page(self):
+        status, headers, body = self.city.request("GET", "/metrics", headers=self.monitor)
+        self.assertEqual(status, 200, body)
+        self.assertEqual(headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
+        return Page(body.decode())
+
+    def call(self, purpose="parking.settle"):
+        body = {"purpose": purpose, "key": {"plate": "浙A00001"}, "fields": ["status"]}
+        return self.city.request("POST", "/hub/v1/call/hangzhou/police/vehicle", body, self.parking)[0]
+
+    def grows(self, before, by, name, **labels):
+        """A figure is as much larger as it must be, in a moment: what is counted on other threads comes behind the answer."""
+        was = before.sum(name, **labels) or 0
+        wait_for(lambda: (self.page().sum(name, **labels) or 0) - was >= by, 20, f"{name}{labels} to grow by {by}")
+
+    def test_who_may_ask(self):
+        ask = self.city.request
+        self.assertEqual(ask("GET", "/metrics")[0], 401)
+        self.assertEqual(ask("GET", "/metrics", headers=self.parking)[0], 403)
+        for person, status in (("mayor", 403), ("police-contracts", 403), ("operator", 200)):
+            one = City(data=self.city.data, port=self.city.port)
+            one.sign_in(person)
+            self.assertEqual(one.request("GET", "/metrics")[0], status, person)
+        for path, answer in (("/healthz", b'{"status":"ok"}'), ("/readyz", b'{"missing":[],"ready":true}')):
+            status, headers, body = ask("GET", path)
+            self.assertEqual((status, body, headers["Cache-Control"]), (200, answer, "no-store"))
+
+    def test_promtool_agrees(self):
+        self.call()
+        self.call(purpose="something.else")
+        page = self.page()
+        checked = subprocess.run([promtool(), "check", "metrics"], input=page.text, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
+        broken = page.text.replace("# TYPE citybrain_hub_decisions_total counter", "# TYPE citybrain_hub_decisions_total gauge", 1)
+        checked = subprocess.run([promtool(), "check", "metrics"], input=broken, capture_output=True, text=True, timeout=60, check=False)
+        self.assertNotEqual(checked.returncode, 0, "this test would not notice")
+
+    def test_every_queue_has_its_limit(self):
+        page = self.page()
+        queues = {labels for name, labels in page.samples if name == "citybrain_queue_length"}
+        self.assertEqual(queues, {labels for name, labels in page.samples if name == "citybrain_queue_limit"})
+        for labels in queues:
+            limit = page.samples["citybrain_queue_limit", labels]
+            self.assertLessEqual(page.samples["citybrain_queue_length", labels], limit, labels)
+        names = {dict(labels)["queue"] for labels in queues}
+        self.assertLessEqual({"http_connections", "http_body_bytes", "http_streams", "journal_bytes", "camera_unpublished", "hub_sources", "hub_calls", "hub_queries",
+                              "hub_source_reports", "hub_stream_batches", "ledger_untiled", "bus_batches", "party_sessions", "party_sign_ins", "db_writes"}, names)
+        stores = {dict(labels)["of"] for labels in queues if dict(labels)["queue"] == "db_writes"}
+        self.assertLessEqual({"hub", "acts", "party", "cases", "cockpit"}, stores)
+
+    def test_a_use_and_a_refusal_are_counted(self):
+        before = self.page()
+        for _ in range(3):
+            self.assertEqual(self.call(), 200)
+        self.assertEqual(self.call(purpose="something.else"), 404)
+        route = "POST /hub/v1/call/{area}/{party}/{name}"
+        after = self.page()
+        for by, name, labels in ((3, "citybrain_http_answers_total", {"route": route, "status": "200"}), (1, "citybrain_http_answers_total", {"route": route, "status": "404"}),
+                                 (4, "citybrain_http_answer_seconds_count", {"route": route}), (3, "citybrain_hub_decisions_total", {"use": "call", "rule": "0"}),
+                                 (1, "citybrain_hub_decisions_total", {"use": "call", "rule": "8"}), (3, "citybrain_hub_uses_total", {"use": "call", "status": "ok"}),
+                                 (3, "citybrain_department_asked_total", {"department": "police"}), (3, "citybrain_department_seconds_count", {"department": "police"})):
+            with self.subTest(name, **labels):
+                self.assertGreaterEqual((after.sum(name, **labels) or 0) - (before.sum(name, **labels) or 0), by)
+        self.grows(before, 6, "citybrain_ledger_leaves_total")  # an intent and an outcome each
+        self.grows(before, 6, "citybrain_journal_records_total", journal="ledger")
+        self.grows(before, 3, "citybrain_journal_sync_seconds_count", journal="ledger")
+        self.grows(before, 1, "citybrain_ledger_publish_seconds_count")
+        self.assertEqual(after.sum("citybrain_department_pending", department="police"), 0)
+
+    def test_passages_are_counted_by_their_status(self):
+        before = self.page()
+        with open(os.path.join(self.city.data, "secrets", "camera"), encoding="ascii") as text:
+            password = text.read().strip()
+        name = devices(self.city.city)[0]
+        camera = Camera(self.city.port, name, password)
+        self.addCleanup(camera.close)
+        bulk = passages(name, 5, 1) + [{"MotorVehicleID": "x"}]
+        camera.request("POST", "/VIID/MotorVehicles", {"MotorVehicleListObject": {"MotorVehicleObject": bulk}})
+        self.grows(before, 5, "citybrain_camera_objects_total", status="0")
+        self.grows(before, 1, "citybrain_camera_objects_total", status="8")
+        self.grows(before, 5, "citybrain_camera_passages_total", system="cameras")
+        self.grows(before, 5, "citybrain_bus_rows_total", subject="hangzhou.police.passage")
+
+    def test_the_process(self):
+        page = self.page()
+        self.assertTrue(10e6 < page.sum("process_resident_memory_bytes") < 1e9)
+        self.assertTrue(10 < page.sum("process_open_fds") < page.sum("process_max_fds"))
+        self.assertGreater(page.sum("process_cpu_seconds_total"), 0)
+        with open(f"/proc/{self.city.brain.pid}/status", encoding="ascii") as text:
+            threads = int(re.search(r"^Threads:\s+(\d+)", text.read(), re.M).group(1))
+        self.assertLessEqual(abs(page.sum("process_threads") - threads), 4)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
