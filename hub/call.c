@@ -102,6 +102,7 @@ static void follow_outcome(struct hub_running *running, enum err err, size_t n_r
         .n_rows = n_rows,
         .answer = err ? STR("") : buf_str(&running->json),
         .status = hub_outcome_status(err),
+        .twin = str_from_c(running->fetch.twin),
         .duration_us = (clock_mono(hub->clock).ns - running->started.ns) / 1000,
         .now = clock_wall(hub->clock),
     };
@@ -161,10 +162,20 @@ static void finish(struct hub_running *running)
     hub_work_end(hub);
 }
 
+static void fetch(struct hub_running *running);
+
 static void intent_written(struct ledger_append *append)
 {
     struct hub_running *running = container_of(append, struct hub_running, intent);
     running->is_intent_done = true;
+    if (running->entry->system->ops->tables->is_remote) {
+        if (!append->err) {
+            fetch(running); /* it goes to the other hub under this leaf's number */
+            return;
+        }
+        running->is_fetch_done = true;
+        running->fetch.err = ERR_UNAVAILABLE;
+    }
     if (running->is_fetch_done)
         finish(running);
 }
@@ -254,6 +265,7 @@ static enum err append_intent(struct hub_running *running)
         .n_fields = call->n_fields,
         .request = request,
         .subject = running->entry->has_personal_key ? key : STR_NONE,
+        .twin = call->twin,
         .now = running->now,
     };
     err = hub_leaf_intent(running->hub, &intent, &running->leaf);
@@ -277,6 +289,7 @@ static void fetch(struct hub_running *running)
         .n_where = call->n_keys,
         .n_rows_max = HUB_ROWS_MAX,
         .n_bytes_max = HUB_ANSWER_BYTES,
+        .intent = running->intent.index,
         .loop = call->loop,
         .done = fetched,
     };
@@ -338,7 +351,8 @@ static void start(struct hub_running *running)
     if (!err)
         err = append_intent(running);
     if (!err) {
-        fetch(running);
+        if (!running->entry->system->ops->tables->is_remote)
+            fetch(running);
         return;
     }
     hub_quota_give_back(running->contract, running->now);
@@ -364,6 +378,7 @@ void hub_call_start(struct hub *hub, struct hub_call *call)
     running->next = NULL;
     running->intent.err = ERR_OK;
     running->fetch.rows = NULL;
+    running->fetch.twin[0] = '\0';
     buf_init(&running->json, ANSWER_MAX);
     call->refusal = (struct hub_refusal){0};
     call->rows = NULL;

@@ -122,6 +122,10 @@ static enum err read_uses(struct hub_contract *contract, struct yaml_node root, 
                 : kind == HUB_STREAM ? "subscribe"
                 : kind == HUB_OBJECT ? "call"
                                      : "act");
+        else if (hub_resource_is_remote(&contract->entry->resource) && !str_equal(contract->terms.uses[i], STR("call")))
+            err = yaml_error(yaml_item(yaml_get(root, "uses"), i), diags, ERR_UNSUPPORTED,
+                "the resource is at another hub, where it can be called only; leave out \"" STR_FORMAT "\"",
+                STR_ARG(contract->terms.uses[i]));
     return err;
 }
 
@@ -312,6 +316,7 @@ static enum err compile(struct hub_contract *contract, struct diag_list *diags)
         .fields = contract->field_ats,
         .n_fields = contract->terms.n_fields,
         .rows = contract->condition,
+        .contract = contract->name,
         .place = str_is_empty(contract->rows) ? contract->node : yaml_get(contract->node, "rows"),
     };
     size_t n_before = diags ? diags->n : 0;
@@ -325,7 +330,10 @@ static void init_moving(struct hub_contract *contract)
 {
     atomic_init(&contract->state, contract->file_state);
     int64_t confirmed_ms = contract->confirmed_ms != DECIDE_NONE ? contract->confirmed_ms : clock_wall(contract->hub->clock).ms;
-    atomic_init(&contract->fresh_until_ms, contract->fresh_for_ms == DECIDE_NONE ? DECIDE_NONE : confirmed_ms + contract->fresh_for_ms);
+    contract->is_copy = hub_resource_is_remote(&contract->entry->resource);
+    atomic_init(&contract->fresh_until_ms, contract->is_copy                       ? 0
+                                           : contract->fresh_for_ms == DECIDE_NONE ? DECIDE_NONE
+                                                                                   : confirmed_ms + contract->fresh_for_ms);
     for (int i = 0; i < QUOTA_N; i++) {
         contract->quotas[i].contract = contract;
         contract->quotas[i].limit = i == QUOTA_DAY ? contract->terms.per_day : contract->terms.per_month;
@@ -401,6 +409,31 @@ enum err hub_contract_load(struct hub *hub, struct yaml_node root, struct diag_l
     return err ? err : hub_contract_add(hub, contract);
 }
 
+/* ---- a copy of another hub's contract ---- */
+
+enum err hub_contract_told(struct hub *hub, struct str name, int state, int64_t fresh_until_ms)
+{
+    struct hub_contract *contract = hub_contract_lookup(hub, name);
+    if (!contract || !contract->is_copy)
+        return ERR_NOT_FOUND;
+    if (state < HUB_DRAFTED || state > HUB_ENDED)
+        return ERR_RANGE;
+    atomic_store_explicit(&contract->fresh_until_ms, fresh_until_ms, memory_order_relaxed);
+    if (atomic_load_explicit(&contract->state, memory_order_relaxed) == state)
+        return ERR_OK;
+    pthread_mutex_lock(&hub->desk.lock);
+    contract->life.state = (enum hub_contract_state)state;
+    pthread_mutex_unlock(&hub->desk.lock);
+    atomic_store_explicit(&contract->state, state, memory_order_release);
+    return ERR_OK;
+}
+
+bool hub_contract_is_copy(const struct hub *hub, struct str name)
+{
+    const struct hub_contract *contract = hub_contract_lookup(hub, name);
+    return contract && contract->is_copy;
+}
+
 /* ---- deciding and changing ---- */
 
 enum err hub_contract_decide(
@@ -439,6 +472,7 @@ static void tell(const struct hub_contract *contract, struct hub_contract_info *
         .from_ms = contract->terms.from_ms,
         .until_ms = contract->terms.until_ms,
         .keep_ms = contract->keep_ms,
+        .fresh_for_ms = contract->fresh_for_ms,
         .state = (enum hub_contract_state)atomic_load(&contract->state),
         .hash = contract->hash,
     };

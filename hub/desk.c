@@ -370,6 +370,9 @@ static enum err begin_event(struct hub_desk_ask *ask)
     struct hub_contract *target = hub_desk_find(hub, ask->contract);
     if (!target)
         return refuse(ask, NEGOTIATE_STRANGER);
+    if (target->is_copy)
+        return diag_set(
+            &ask->diag, ERR_STATE, NULL, 0, "this hub has a copy of the contract; take the step at the hub that its name begins with");
     ask->target = target;
     ask->paper = hub_desk_paper(hub, ask->contract);
     ask->side = ask->event == NEGOTIATE_EXPIRE ? NEGOTIATE_HUB : hub_desk_side(target, &ask->who);

@@ -57,6 +57,9 @@ const struct area_tree *hub_areas(const struct hub *hub);
 struct clock *hub_clock(const struct hub *hub);
 struct time_zone hub_zone(const struct hub *hub);
 
+/* Is it at another hub, and reached over district/? */
+bool hub_resource_is_remote(const struct hub_resource *resource);
+
 /* ---- what a use was refused for: rule of docs/decide.md, or 0 with an error ---- */
 struct hub_refusal {
     int rule;
@@ -69,6 +72,7 @@ struct hub_call {
     /* asked; borrowed until done */
     struct str party, resource, purpose;
     struct str contract; /* empty: the one contract that fits */
+    struct str twin;     /* the receipt of the same use at the asker's own hub, another one; empty: asked here */
     const struct str *key_names;
     const struct value *key_values;
     size_t n_keys;

@@ -60,6 +60,16 @@ static void put_i64(struct hub_leaf *leaf, int64_t i)
     put(leaf, digits + at, sizeof digits - at);
 }
 
+/* The same use in another hub's ledger; receipts have no characters that need escaping (district/ sees to it). */
+static void put_twin(struct hub_leaf *leaf, struct str twin)
+{
+    if (str_is_empty(twin))
+        return;
+    PUT(leaf, ",\"twin\":\"");
+    put_str(leaf, twin);
+    PUT(leaf, "\"");
+}
+
 /* A nonce never repeats: a random half from the start of the program, a counter as the other. What makes a salt unguessable is the
  * epoch key, not the nonce. */
 static void next_nonce(struct hub *hub, uint8_t nonce[16])
@@ -77,7 +87,7 @@ static struct sha256 commit(const uint8_t salt[32], const void *bytes, size_t le
 /* ---- intent ---- */
 
 /* {"consumer":…,"contract":…,"contract_sha256":…,"fields_sha256":" | …","nonce":" | …","provider":…,"purpose":…,"request":" | …
- * ","resource":…,"rule":0 | ,"subject":…,"time_ms":…,"type":"intent","use":…} */
+ * ","resource":…,"rule":0 | ,"subject":…,"time_ms":…,"twin":…,"type":"intent","use":…} */
 enum err hub_leaf_prepare(struct hub_contract *contract)
 {
     struct arena *arena = contract->arena;
@@ -164,6 +174,7 @@ enum err hub_leaf_intent(struct hub *hub, const struct hub_intent *intent, struc
     }
     PUT(leaf, ",\"time_ms\":");
     put_i64(leaf, intent->now.ms);
+    put_twin(leaf, intent->twin);
     PUT(leaf, ",\"type\":\"intent\",\"use\":\"");
     put_str(leaf, str_from_c(intent->use));
     PUT(leaf, "\"}");
@@ -219,6 +230,7 @@ enum err hub_leaf_outcome(struct hub *hub, const struct hub_outcome *outcome, st
     put_str(leaf, str_from_c(outcome->status));
     PUT(leaf, "\",\"time_ms\":");
     put_i64(leaf, outcome->now.ms);
+    put_twin(leaf, outcome->twin);
     PUT(leaf, ",\"type\":\"outcome\"}");
     return ERR_OK;
 }

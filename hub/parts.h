@@ -79,6 +79,7 @@ struct hub_intent {
     size_t n_fields;
     struct str request; /* canonical JSON, committed to */
     struct str subject; /* canonical JSON of the key; empty: none */
+    struct str twin;    /* the receipt at the asker's hub; empty: asked here */
     struct wall_time now;
 };
 enum err hub_leaf_intent(struct hub *hub, const struct hub_intent *intent, struct hub_leaf *leaf) MUST_CHECK;
@@ -93,6 +94,7 @@ struct hub_outcome {
     bool has_digest;
     struct sha256 digest; /* of a stream's window, committed to as its 32 bytes */
     const char *status;   /* "ok", "unavailable", … */
+    struct str twin;      /* the receipt at the provider's hub; empty: served here, or not */
     int64_t duration_us;
     struct wall_time now;
 };

@@ -268,6 +268,7 @@ static enum err load_system(struct hub *hub, struct str name, struct yaml_node r
         return unknown_connector(hub, yaml_get(root, "connector"), connector, diags);
     const struct hub_system_env env = {
         .hub = hub,
+        .district = hub->district,
         .loop = hub->loop,
         .clock = hub->clock,
         .zone = hub->zone,
@@ -394,6 +395,7 @@ enum err hub_create(const struct hub_options *options, struct diag_list *diags, 
     hub->connectors = options->connectors;
     hub->fatal = options->fatal;
     hub->fatal_context = options->fatal_context;
+    hub->district = options->district;
     hub->is_check = options->check_only;
     hub->is_demo = options->is_demo;
     hub->desk.next_number = 1;
@@ -437,7 +439,7 @@ static void on_tick(struct loop_timer *timer)
     int64_t now_ms = clock_wall(hub->clock).ms;
     for (size_t i = 0; i < hub->n_contracts; i++) {
         struct hub_contract *contract = hub->contracts[i];
-        if (contract->fresh_for_ms != DECIDE_NONE && contract->confirmed_ms == DECIDE_NONE)
+        if (contract->fresh_for_ms != DECIDE_NONE && contract->confirmed_ms == DECIDE_NONE && !contract->is_copy)
             atomic_store_explicit(&contract->fresh_until_ms, now_ms + contract->fresh_for_ms, memory_order_relaxed);
     }
     hub_desk_expire(hub);

@@ -38,6 +38,7 @@ struct hub_contract_info {
     size_t n_fields;
     int64_t from_ms, until_ms; /* INT64_MIN: no bound */
     int64_t keep_ms;           /* how long the consumer may keep the data */
+    int64_t fresh_for_ms;      /* how long a copy of it holds without word from its home hub; INT64_MIN: as long as the hubs agreed */
     enum hub_contract_state state;
     struct sha256 hash; /* of its content in canonical JSON (docs/hub.md) */
 };
@@ -49,8 +50,9 @@ struct hub_options {
     struct time_zone zone;
     int64_t epochs_kept_ms; /* when the salts of receipts and their subjects' pseudonyms are forgotten; 0: HUB_EPOCHS_KEPT_MS */
     struct clock *clock;
-    struct loop *loop; /* the hub's own */
-    struct bus *bus;   /* NULL only with check_only, as the next two */
+    struct loop *loop;         /* the hub's own */
+    struct district *district; /* joins it to other hubs; NULL: it is alone. Kept */
+    struct bus *bus;           /* NULL only with check_only, as the next two */
     struct ledger *ledger;
     const struct crypto_key *ledger_key;                          /* for GET /log/v1/vkey; borrowed */
     const struct hub_system_ops *const *connectors;               /* NULL-terminated */
@@ -96,5 +98,12 @@ bool hub_contract_find(const struct hub *hub, struct str name, struct hub_contra
 /* The contract in force under which `consumer` may use `resource` for `purpose`; the first by name. */
 bool hub_contract_for(
     const struct hub *hub, struct str consumer, struct str resource, struct str purpose, struct hub_contract_info *ret_info) MUST_CHECK;
+
+/* What the home hub says of a contract of which this one has a copy, because its resource is there: its state, and until when (wall clock,
+ * ms) it may be believed. No other word changes a copy's state. Any thread. ERR_NOT_FOUND: no copy of that name; ERR_RANGE: no such state.
+ */
+enum err hub_contract_told(struct hub *hub, struct str name, int state, int64_t fresh_until_ms) MUST_CHECK;
+/* Whether the hub has only a copy of it. */
+bool hub_contract_is_copy(const struct hub *hub, struct str name);
 
 #endif

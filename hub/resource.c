@@ -263,6 +263,12 @@ enum err hub_declare_own(struct hub *hub, const struct hub_resource *resource, s
     return err;
 }
 
+bool hub_resource_is_remote(const struct hub_resource *resource)
+{
+    const struct hub_system *system = hub_entry_of(resource)->system;
+    return system && system->ops && system->ops->tables && system->ops->tables->is_remote;
+}
+
 const struct hub_resource *hub_resource_find(const struct hub *hub, struct str name)
 {
     const struct hub_entry *entry = names_get(&hub->entry_names, name);

@@ -82,6 +82,7 @@ struct hub_contract {
     struct str leaf_head, leaf_middle, leaf_resource; /* ready pieces of an intent leaf (hub/leaf.c) */
     void *plan;                                       /* compiled by the connector; NULL: none */
     _Atomic int64_t n_rows, n_rows_ms;                /* how many rows it grants, when that was counted (hub/query_fetch.c); 0: never */
+    bool is_copy;                                     /* its home is another hub (hub_contract_told()) */
     bool is_new;                                      /* its leaf is still to be written */
     struct hub_contract *_Atomic next_same;           /* of the same consumer and resource, by name */
     struct negotiate life;                            /* where it stands; the desk's, under its lock */
@@ -117,6 +118,7 @@ struct hub_figures {
 
 struct hub {
     struct hub_figures figures;
+    struct district *district;
     struct arena arena; /* everything loaded */
     struct clock *clock;
     struct loop *loop;

@@ -9,9 +9,12 @@
 #include "db/sql.h"
 #include "hub/hub.h"
 
+struct district; /* district/join.h */
+
 struct hub_system_env {
     struct hub *hub;
-    struct loop *loop; /* the hub's loop: timers, health reports */
+    struct district *district; /* joins this hub to others; NULL: it is alone */
+    struct loop *loop;         /* the hub's loop: timers, health reports */
     struct clock *clock;
     struct time_zone zone;
     const char *city_dir; /* paths in a city's files are relative to it; "{data}/…" to data_dir */
@@ -34,6 +37,7 @@ struct hub_grant {
     const struct sql_condition
         *rows;              /* the contract's, typed, columns by the resource's fields; NULL: all rows. Lives as long as the hub */
     struct yaml_node place; /* of the condition, or of the contract: for errors */
+    struct str contract;    /* its name; lives as long as the hub */
 };
 
 /* One asking of a compiled grant: a call (keys as SQL_EQ constraints) or a part of a query. Columns are indexes of the resource's fields.
@@ -49,15 +53,17 @@ struct hub_fetch {
     size_t n_order;
     size_t n_rows_max;  /* one more is asked for, to know about truncation */
     size_t n_bytes_max; /* of all the rows; past it ERR_TOO_LARGE */
+    uint64_t intent;    /* the use's leaf in our ledger; for `needs_intent` */
     struct loop *loop;  /* where `done` runs */
     void (*done)(struct hub_fetch *fetch);
     /* answered */
     enum err err;      /* ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_TOO_LARGE, ERR_FULL, ERR_RANGE (a value that cannot be asked with) */
     struct rows *rows; /* values of sql_output_type() or NULL; taken by the caller */
     bool is_truncated;
-    struct loop_task task;  /* the connector's */
-    struct hub_fetch *next; /* the connector's */
-    void *system_state;     /* the connector's */
+    char twin[HUB_RECEIPT_MAX]; /* the other hub's receipt of this use; empty: none */
+    struct loop_task task;      /* the connector's */
+    struct hub_fetch *next;     /* the connector's */
+    void *system_state;         /* the connector's */
 };
 
 /* One asking of a command. The connector asks its department at most once for each of these; the same key may come again in another one,
@@ -87,6 +93,9 @@ struct hub_system_tables {
     /* Runs a plan with the grant's columns and rows, whatever is asked. Any thread; never blocks; `done` always runs, later, on
      * fetch->loop. */
     void (*fetch)(void *plan, struct hub_fetch *fetch);
+    /* The resource is at another hub: a plan is run once a use, by keys, and when the use's intent leaf is durable, since it goes there as
+     * the use's name; contracts are copies, whose state the other hub tells (hub_contract_told()). */
+    bool is_remote;
 };
 
 /* Doors of a connector's own (vehicle_camera, push). */

@@ -141,6 +141,7 @@ export const en: Record<Key, string> = {
   'detail.slow': 'a statement ran longer than {1} ms',
   'detail.value_long': 'a value is longer than {1} bytes',
   'detail.value_type': 'field "{1}" holds a value that is not of type {2}',
+  'detail.link_down': 'the other hub is not heard',
   'detail.unreachable': 'the database cannot be reached',
   'detail.no_tls': 'the database makes no secure connection (TLS) with us',
   'detail.sign_in': 'the database refuses the sign-in',

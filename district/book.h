@@ -1,0 +1,52 @@
+/*
+ * The book: what a hub has to know of its peers after a restart, in {data}/store/district.sqlite. Nothing in it is the record of a use:
+ * that is the ledger. The book is made by reading the ledger's leaves in order, and remembers in the same transaction how far it got; so a
+ * leaf that names another hub's gets its number once and for ever, whenever the process is killed.
+ *
+ * One thread's; a step of it waits for the disk.
+ */
+#ifndef DISTRICT_BOOK_H
+#define DISTRICT_BOOK_H
+
+#include "base/diag.h"
+#include "district/message.h"
+#include "ledger/ledger.h"
+
+struct book;
+struct federation;
+
+struct book_peer {
+    uint64_t n_mine, acked, got;
+    int agreement; /* this side's state as a person set it last; -1: nobody did */
+};
+
+/* A leaf that names another hub's. */
+struct book_leaf {
+    int hub; /* the other's number in the federation */
+    struct district_receipt receipt;
+};
+
+enum err book_open(const char *path, const struct federation *federation, struct diag *diag, struct book **ret_book) MUST_CHECK;
+void book_close(struct book *book);          /* takes NULL */
+uint64_t book_boot(const struct book *book); /* of this start: greater than any before */
+enum err book_peer(struct book *book, int hub, struct book_peer *ret_peer) MUST_CHECK;
+/* Reads up to `max` durable leaves further. *ret_leaves: those that name other hubs' and have got their numbers, in order; valid until the
+ * next call. */
+enum err book_follow(struct book *book, struct ledger *ledger, size_t max, const struct book_leaf **ret_leaves, size_t *ret_n) MUST_CHECK;
+uint64_t book_followed(const struct book *book); /* leaves read */
+/* My receipts for `hub` from number `first` on, at most `max`. */
+enum err book_receipts(struct book *book, int hub, uint64_t first, size_t max, struct district_receipt *out, size_t *ret_n) MUST_CHECK;
+/* Does a leaf of mine name the leaf of `hub`'s that served my use `intent`? */
+enum err book_is_named(struct book *book, int hub, uint64_t intent, bool *ret_is_named) MUST_CHECK;
+/* Theirs, written down with the number of the last of them; in one transaction. */
+enum err book_take(struct book *book, int hub, const struct district_receipt *receipts, size_t n, uint64_t got) MUST_CHECK;
+enum err book_acked(struct book *book, int hub, uint64_t acked) MUST_CHECK;
+enum err book_agreement(struct book *book, int hub, int state) MUST_CHECK;
+
+struct book_counts {
+    int64_t n_mine, n_theirs;     /* receipts */
+    int64_t n_served, n_complete; /* uses of theirs served here; of those, the ones whose naming leaf in their log they told */
+};
+enum err book_count(struct book *book, int hub, struct book_counts *ret_counts) MUST_CHECK;
+
+#endif

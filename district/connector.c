@@ -1,0 +1,88 @@
+/*
+ * The connector "district": resources that are at home at another hub, declared here with the fields that are used. It reads nothing by
+ * itself; a plan is the contract's name, and a fetch one question over the federation.
+ *
+ *     party: hangzhou.xihu/parking
+ *     connector: district
+ *     resources: […]
+ */
+#include "base/mem.h"
+#include "district/inside.h"
+
+struct remote {
+    struct district *district;
+    int hub;
+    struct district_plan *plans;
+};
+
+static enum err open_remote(const struct hub_system_env *env, struct yaml_node system, struct diag_list *diags, void **ret_system)
+{
+    static const char *const keys[] = {"party", "connector", "resources", NULL};
+    enum err err = yaml_check_keys(system, keys, diags);
+    struct remote *remote = mem_alloc_zero(1, sizeof *remote);
+    if (!remote)
+        return ERR_NO_MEMORY;
+    remote->district = env->district;
+    remote->hub = -1;
+    if (!env->district && !env->check_only)
+        err = yaml_error(yaml_get(system, "connector"), diags, ERR_NOT_FOUND,
+            "connector: district is for a hub that is joined to others; add district: to city.yaml");
+    if (!err && env->district) {
+        const struct federation *federation = district_federation(env->district);
+        remote->hub = district_home(federation->nodes, federation->n_hubs, env->party);
+        if (remote->hub < 0 || remote->hub == district_self(env->district))
+            err = yaml_error(yaml_get(system, "party"), diags, ERR_RANGE,
+                "party \"" STR_FORMAT "\" is at home at %s; declare its resources with the connector of its own system",
+                STR_ARG(env->party), remote->hub < 0 ? "no hub of the federation" : "this hub");
+        else if (!federation_between(federation, remote->hub, district_self(env->district)))
+            err = yaml_error(yaml_get(system, "party"), diags, ERR_NOT_FOUND,
+                "there is no agreement with the hub \"" STR_FORMAT "\"; make one in federation.yaml",
+                STR_ARG(federation->hubs[remote->hub].area));
+    }
+    if (err) {
+        mem_free(remote);
+        return err;
+    }
+    *ret_system = remote;
+    return ERR_OK;
+}
+
+static enum err bind_remote(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
+{
+    if (!yaml_is_none(binding))
+        return yaml_error(binding, diags, ERR_UNSUPPORTED, "the resource is bound at its own hub; leave out bind:");
+    return ERR_OK;
+}
+
+static enum err compile_remote(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
+{
+    struct remote *remote = system;
+    struct district_plan *plan = mem_alloc_zero(1, sizeof *plan);
+    if (!plan)
+        return ERR_NO_MEMORY;
+    *plan = (struct district_plan){
+        .district = remote->district, .resource = grant->resource, .contract = grant->contract, .hub = remote->hub, .next = remote->plans};
+    remote->plans = plan;
+    *ret_plan = plan;
+    return ERR_OK;
+}
+
+static void fetch_remote(void *plan, struct hub_fetch *fetch)
+{
+    district_ask(plan, fetch);
+}
+
+static void close_remote(void *system)
+{
+    struct remote *remote = system;
+    for (struct district_plan *plan = remote->plans, *next; plan; plan = next) {
+        next = plan->next;
+        mem_free(plan);
+    }
+    mem_free(remote);
+}
+
+static const struct hub_system_tables tables = {.compile = compile_remote, .fetch = fetch_remote, .is_remote = true};
+
+const struct hub_system_ops district_system_ops = {
+    .connector = "district", .open = open_remote, .bind = bind_remote, .tables = &tables, .close = close_remote};

@@ -1,0 +1,87 @@
+/* What the files of district/ offer each other: the joint itself, and who does what of the step's updates. */
+#ifndef DISTRICT_INSIDE_H
+#define DISTRICT_INSIDE_H
+
+#include "district/book.h"
+#include "district/join.h"
+#include "district/question.h"
+#include "district/step.h"
+
+#include <pthread.h>
+
+struct district_plan {         /* a contract on a resource elsewhere, compiled */
+    struct district *district; /* NULL: `citybrain check` */
+    const struct hub_resource *resource;
+    struct str contract;
+    int hub; /* where it is at home */
+    struct district_plan *next;
+};
+
+/* Receipts of a peer that are being written down (district/naming.c). */
+struct naming_one {
+    struct naming *naming;
+    struct district_receipt receipt;
+    bool is_wanted, is_under_way; /* a leaf that names theirs: still to be appended; being written */
+    char text[256];
+    struct ledger_append append;
+};
+struct naming {
+    struct district *district;
+    size_t peer;
+    bool is_on;
+    uint64_t last;       /* number of the last of them */
+    uint64_t wait_for;   /* leaves that the book has to have read */
+    size_t n, n_pending; /* n_pending: wanted or under way */
+    struct naming_one ones[DISTRICT_BATCH];
+};
+
+struct district {
+    struct district_options options;
+    struct federation *federation;
+    int self;
+    struct clock *clock;
+    struct hub *hub;
+    struct ledger *ledger;
+    struct loop_thread *thread;
+    struct loop *loop;
+    struct book *book;
+    /* the thread's */
+    struct district_state *state;
+    struct district_updates *updates;
+    int *peer_of;                                 /* by a hub's number: its place among the peers; -1 */
+    int hub_of[DISTRICT_PEERS_MAX];               /* and back */
+    struct str contracts[DISTRICT_CONTRACTS_MAX]; /* names, by their place in the state */
+    size_t n_contracts_seen;                      /* of the hub's */
+    struct naming *namings;                       /* one a peer */
+    struct hub_fetch *asked;                      /* that wait for an answer */
+    struct str payload;                           /* goes behind the next FORWARD or ANSWER */
+    struct str rest;                              /* came behind the message that is being read */
+    struct buf out;
+    uint8_t head[DISTRICT_MESSAGE_MAX];
+    struct loop_timer tick;
+    uint64_t n_ticks;
+    size_t n_under_way; /* uses served, leaves appended */
+    bool is_broken;     /* the disk refused */
+    /* any thread's */
+    pthread_mutex_t lock;
+    bool is_open; /* uses may come; under the lock */
+};
+
+/* ---- join.c ---- */
+/* One event through the step, and all that it asks for. The clocks are filled in. */
+void district_drive(struct district *district, struct district_event event);
+void district_fail(struct district *district, enum err err); /* the disk refused */
+/* Any thread; `done` comes on fetch->loop. */
+void district_ask(const struct district_plan *plan, struct hub_fetch *fetch);
+
+/* ---- uses.c ---- */
+void district_use_ask(struct district *district, struct hub_fetch *fetch);
+void district_use_end(struct district *district, const struct district_update *update);
+void district_use_serve(struct district *district, size_t peer, uint64_t intent);
+void district_use_drop_all(struct district *district);
+
+/* ---- naming.c ---- */
+void district_naming_begin(struct district *district, const struct district_update *update);
+void district_naming_tend(struct district *district); /* what can be appended or is finished */
+
+#endif

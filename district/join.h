@@ -1,0 +1,64 @@
+/*
+ * Joins this hub to the others of its federation: gives the step (district/step.h) its thread, its clocks, its book, the ledger and a
+ * carrier of bytes. Uses of resources at other hubs come in by the connector "district" (district/connector.c), uses asked by others go out
+ * through hub_call_start() like anybody's.
+ *
+ * Made before the hub, since the hub's files are read with it; started after it; stopped before the hub is.
+ */
+#ifndef DISTRICT_JOIN_H
+#define DISTRICT_JOIN_H
+
+#include "district/federation.h"
+#include "hub/registry.h"
+
+struct district;
+
+/* Carries bytes between hubs and proves who sent them; may lose, double and reorder them. All on the district's thread. */
+struct district_carrier {
+    enum err (*start)(struct district_carrier *carrier, struct district *district, struct loop *loop, struct diag *diag);
+    void (*send)(struct district_carrier *carrier, int hub, struct str bytes); /* borrows */
+    void (*stop)(struct district_carrier *carrier);
+};
+
+struct district_options {
+    struct federation *federation; /* taken */
+    struct str area;               /* whose hub this is; kept */
+    struct clock *clock;
+    struct district_carrier *carrier;                             /* kept */
+    const char *store_path;                                       /* of the book */
+    void (*fatal)(void *context, const char *part, enum err err); /* the disk refused; on the district's thread */
+    void *fatal_context;
+};
+
+/* ERR_NOT_FOUND: the area has no hub in the federation; ERR_STATE: or no agreement; told in `diags`. */
+enum err district_create(const struct district_options *options, struct diag_list *diags, struct district **ret_district) MUST_CHECK;
+/* Contracts that join this hub to one it has no agreement with are told in `diags` and fail. */
+enum err district_start(struct district *district, struct hub *hub, struct ledger *ledger, struct diag_list *diags) MUST_CHECK;
+/* Uses under way end with ERR_UNAVAILABLE on their loops; leaves under way are waited for. Takes NULL, and one that was not started. */
+void district_stop(struct district *district);
+void district_destroy(struct district *district); /* after hub_destroy(); takes NULL */
+
+/* From the carrier, on the district's thread: what `hub` sent. */
+void district_receive(struct district *district, int hub, struct str bytes);
+
+const struct federation *district_federation(const struct district *district);
+int district_self(const struct district *district);
+
+/* What people see of a peer. */
+struct district_status {
+    struct str area, agreement;
+    bool is_up, is_in_force;
+    enum district_agreement mine, theirs;
+    int64_t confirmed_ms_ago;    /* -1: never */
+    uint64_t n_mine, acked, got; /* receipts: mine, those they have, those of theirs that are here */
+};
+size_t district_n_peers(const struct district *district);
+/* Any thread but the district's own; waits for it. */
+void district_peer_status(struct district *district, size_t at, struct district_status *ret_status);
+/* This side of the agreement with the hub of `area`, as a person decided. Waits until it is on disk. Any thread but the district's own.
+ * ERR_NOT_FOUND, ERR_RANGE (suspended and agreed may follow each other; after ended comes nothing), ERR_IO. */
+enum err district_agree(struct district *district, struct str area, enum district_agreement state) MUST_CHECK;
+
+extern const struct hub_system_ops district_system_ops; /* connector: district */
+
+#endif

@@ -1,0 +1,450 @@
+/*
+ * Three hubs in one process, each with its own real ledger, store and thread, joined by a carrier in memory that can be cut, and that can
+ * lose and double what it carries. Departments are the hub's fake ones.
+ */
+#include "base/mem.h"
+#include "base/test.h"
+#include "district/inside.h"
+#include "hub/decide.h"
+#include "hub/fake.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CITY, XIHU, STREET, N_HUBS };
+static const char *const areas[] = {"h", "h.x", "h.x.g"};
+
+/* ---- the ether ---- */
+
+struct ether {
+    pthread_mutex_t lock;
+    struct district *districts[N_HUBS];
+    struct loop *loops[N_HUBS];
+    bool is_cut, loses_answers, doubles;
+};
+static struct ether ether = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+struct packet {
+    struct loop_task task;
+    struct district *to;
+    int from;
+    struct buf bytes;
+};
+
+static void deliver(struct loop_task *task)
+{
+    struct packet *packet = container_of(task, struct packet, task);
+    district_receive(packet->to, packet->from, buf_str(&packet->bytes));
+    buf_finish(&packet->bytes);
+    mem_free(packet);
+}
+
+struct wire {
+    struct district_carrier carrier;
+    int self;
+};
+
+static void post(int from, int to, struct str bytes)
+{
+    struct packet *packet = mem_alloc_zero(1, sizeof *packet);
+    assert_non_null(packet);
+    packet->task.fn = deliver;
+    packet->to = ether.districts[to];
+    packet->from = from;
+    buf_init(&packet->bytes, 1u << 20);
+    buf_append_str(&packet->bytes, bytes);
+    loop_post(ether.loops[to], &packet->task);
+}
+
+static enum err wire_start(struct district_carrier *carrier, struct district *district, struct loop *loop, struct diag *diag)
+{
+    struct wire *wire = container_of(carrier, struct wire, carrier);
+    pthread_mutex_lock(&ether.lock);
+    ether.districts[wire->self] = district;
+    ether.loops[wire->self] = loop;
+    pthread_mutex_unlock(&ether.lock);
+    return ERR_OK;
+}
+
+static void wire_send(struct district_carrier *carrier, int hub, struct str bytes)
+{
+    struct wire *wire = container_of(carrier, struct wire, carrier);
+    pthread_mutex_lock(&ether.lock);
+    bool is_lost = ether.is_cut || (ether.loses_answers && bytes.ptr[1] == DISTRICT_ANSWER);
+    if (ether.loops[hub] && !is_lost) {
+        post(wire->self, hub, bytes);
+        if (ether.doubles)
+            post(wire->self, hub, bytes);
+    }
+    pthread_mutex_unlock(&ether.lock);
+}
+
+static void wire_stop(struct district_carrier *carrier)
+{
+    pthread_mutex_lock(&ether.lock);
+    ether.loops[container_of(carrier, struct wire, carrier)->self] = NULL;
+    pthread_mutex_unlock(&ether.lock);
+}
+
+static void set_ether(bool is_cut, bool loses_answers, bool doubles)
+{
+    pthread_mutex_lock(&ether.lock);
+    ether.is_cut = is_cut;
+    ether.loses_answers = loses_answers;
+    ether.doubles = doubles;
+    pthread_mutex_unlock(&ether.lock);
+}
+
+/* ---- the hubs ---- */
+
+struct one {
+    struct wire wire;
+    char dir[128], data[128];
+    struct crypto_key *key;
+    struct ledger *ledger;
+    struct bus *bus;
+    struct hub *hub;
+    struct district *district;
+};
+static struct one ones[N_HUBS];
+static char folder[64];
+static struct loop *loop;
+
+#define KEY "\"ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""
+#define AGREEMENT(n_, a_, b_)                                                                                                              \
+    "  - {agreement: h/a-" n_ ", hubs: [" a_ ", " b_                                                                                       \
+    "], fresh_for: 1500ms, from: 2026-01-01, until: 2099-01-01, legal_basis: {zh: 依, en: law}, "                                         \
+    "state: {" a_ ": agreed, " b_ ": agreed}}\n"
+static const char federation_text[] =
+    "hubs:\n  - {area: h, log: h.log, key: " KEY "}\n  - {area: h.x, log: hx.log, key: " KEY "}\n  - {area: h.x.g, log: hxg.log, key: " KEY
+    "}\nagreements:\n" AGREEMENT("1", "h", "h.x") AGREEMENT("2", "h.x", "h.x.g");
+static const char areas_text[] = "areas:\n  - {name: h, title: {zh: 杭, en: H}, level: city}\n"
+                                 "  - {name: h.x, title: {zh: 西, en: X}, level: district}\n"
+                                 "  - {name: h.x.g, title: {zh: 古, en: G}, level: street}\n";
+static const char parties_text[] = "parties:\n  - {name: h/police, title: {zh: 警, en: Police}, kind: department}\n"
+                                   "  - {name: h.x/lots, title: {zh: 泊, en: Lots}, kind: department}\n"
+                                   "  - {name: h/parking, title: {zh: 泊, en: Parking}, kind: program}\n"
+                                   "  - {name: h.x.g/gate, title: {zh: 门, en: Gate}, kind: program}\n"
+                                   "  - {name: h.x/gate, title: {zh: 门, en: Gate}, kind: program}\n";
+#define TABLE(name_)                                                                                                                       \
+    "resources:\n  - name: " name_ "\n    title: {zh: 表, en: Table}\n    kind: table\n    fields:\n"                                     \
+    "      - {name: plate, type: text, class: personal, key: true}\n      - {name: colour, type: text, class: open}\n"
+#define CONTRACT(name_, provider_, consumer_, resource_)                                                                                   \
+    "contract: " name_ "\nprovider: " provider_ "\nconsumer: " consumer_ "\nresource: " resource_                                          \
+    "\nuses: [call]\nfields: [plate, colour]\npurpose: parking.settle\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: "         \
+    "2099-01-01\nkeep: 1h\nstate: agreed\n"
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void write_city(int at)
+{
+    static const char *const folders[] = {"", "/systems", "/contracts", "/data", "/data/ledger", "/data/store"};
+    struct one *one = &ones[at];
+    char path[256];
+    snprintf(one->dir, sizeof one->dir, "%s/%s", folder, areas[at]);
+    snprintf(one->data, sizeof one->data, "%s/data", one->dir);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s%s", one->dir, folders[i]);
+        mkdir(path, 0700);
+    }
+    write_file(one->dir, "areas.yaml", areas_text);
+    write_file(one->dir, "parties.yaml", parties_text);
+    write_file(one->dir, "federation.yaml", federation_text);
+    if (at != STREET)
+        write_file(one->dir, "systems/police.yaml",
+            at == CITY ? "party: h/police\nconnector: fake\n" TABLE("vehicle") : "party: h/police\nconnector: district\n" TABLE("vehicle"));
+    write_file(one->dir, "systems/lots.yaml",
+        at == XIHU ? "party: h.x/lots\nconnector: fake\n" TABLE("lot") : "party: h.x/lots\nconnector: district\n" TABLE("lot"));
+    if (at != STREET) {
+        write_file(one->dir, "contracts/c-1.yaml", CONTRACT("h.x/c-1", "h.x/lots", "h/parking", "h.x/lots/lot"));
+        write_file(one->dir, "contracts/c-2.yaml", CONTRACT("h/c-2", "h/police", "h.x/gate", "h/police/vehicle"));
+        write_file(one->dir, "contracts/c-9.yaml",
+            at == CITY ? CONTRACT("h/c-9", "h/police", "h/parking", "h/police/vehicle") /* each its own, at home */
+                       : CONTRACT("h.x/c-9", "h.x/lots", "h.x/gate", "h.x/lots/lot"));
+    }
+    if (at != CITY)
+        write_file(one->dir, "contracts/c-3.yaml", CONTRACT("h.x/c-3", "h.x/lots", "h.x.g/gate", "h.x/lots/lot"));
+}
+
+static void check(enum err err, const struct diag_list *diags)
+{
+    for (size_t i = 0; i < diags->n; i++)
+        print_error("%s\n", diags->diags[i].text);
+    assert_ok(err);
+}
+
+static void go_up(int at)
+{
+    static const struct hub_system_ops *const connectors[] = {&fake_system_ops, &district_system_ops, NULL};
+    struct one *one = &ones[at];
+    struct diag_list diags = {0};
+    struct diag diag = {""};
+    struct federation *federation;
+    uint8_t seed[32] = {(uint8_t)at};
+    char path[256], ledger_dir[256], store[256];
+    snprintf(path, sizeof path, "%s/federation.yaml", one->dir);
+    snprintf(ledger_dir, sizeof ledger_dir, "%s/ledger", one->data);
+    snprintf(store, sizeof store, "%s/store/district.sqlite", one->data);
+    one->wire = (struct wire){.carrier = {.start = wire_start, .send = wire_send, .stop = wire_stop}, .self = at};
+    check(federation_load(path, one->data, TIME_ZONE_SHANGHAI, &diags, &federation), &diags);
+    const struct district_options options = {.federation = federation,
+        .area = str_from_c(areas[at]),
+        .clock = clock_system(),
+        .carrier = &one->wire.carrier,
+        .store_path = store};
+    check(district_create(&options, &diags, &one->district), &diags);
+    assert_ok(crypto_key_from_seed(seed, &one->key));
+    const struct ledger_options ledger_options = {
+        .dir = ledger_dir, .origin = federation->hubs[at].log, .key = one->key, .clock = clock_system()};
+    assert_ok(ledger_open(&ledger_options, &diag, &one->ledger));
+    assert_ok(bus_create(&one->bus));
+    const struct hub_options hub_options = {.city_dir = one->dir,
+        .data_dir = one->data,
+        .area = str_from_c(areas[at]),
+        .zone = TIME_ZONE_SHANGHAI,
+        .clock = clock_system(),
+        .loop = loop,
+        .district = one->district,
+        .bus = one->bus,
+        .ledger = one->ledger,
+        .ledger_key = one->key,
+        .connectors = connectors};
+    check(hub_create(&hub_options, &diags, &one->hub), &diags);
+    assert_ok(hub_start(one->hub));
+    check(district_start(one->district, one->hub, one->ledger, &diags), &diags);
+}
+
+static void go_down(int at)
+{
+    struct one *one = &ones[at];
+    district_stop(one->district);
+    hub_stop(one->hub);
+    ledger_close(one->ledger);
+    assert_ok(loop_run_once(loop, 0));
+    hub_destroy(one->hub);
+    district_destroy(one->district);
+    bus_destroy(one->bus);
+    crypto_key_destroy(one->key);
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    return remove(path);
+}
+
+static int go_up_all(void **state)
+{
+    snprintf(folder, sizeof folder, "/tmp/citybrain-district-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    assert_ok(loop_create(clock_system(), &loop));
+    set_ether(false, false, false);
+    fake_system = (struct fake_system){.n_rows = 1};
+    for (int at = 0; at < N_HUBS; at++) {
+        write_city(at);
+        go_up(at);
+    }
+    return 0;
+}
+
+static int go_down_all(void **state)
+{
+    for (int at = N_HUBS; at-- > 0;)
+        go_down(at);
+    loop_destroy(loop);
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return 0;
+}
+
+/* ---- using ---- */
+
+struct asking {
+    struct hub_call call;
+    bool is_done;
+    enum err err;
+    int rule;
+    size_t n_rows;
+    char receipt[HUB_RECEIPT_MAX];
+};
+
+static void asked(struct hub_call *call)
+{
+    struct asking *asking = container_of(call, struct asking, call);
+    asking->is_done = true;
+    asking->err = call->refusal.err;
+    asking->rule = call->refusal.rule;
+    asking->n_rows = call->rows ? rows_n(call->rows) : 0;
+    memcpy(asking->receipt, call->receipt, sizeof asking->receipt);
+}
+
+static void ask(struct asking *asking, int at, const char *party, const char *resource)
+{
+    static const struct str key_names[] = {STR_INIT("plate")}, fields[] = {STR_INIT("plate"), STR_INIT("colour")};
+    static struct value key;
+    key = value_text(STR("浙A00001"));
+    *asking = (struct asking){.call = {.party = str_from_c(party),
+                                  .resource = str_from_c(resource),
+                                  .purpose = STR("parking.settle"),
+                                  .key_names = key_names,
+                                  .key_values = &key,
+                                  .n_keys = 1,
+                                  .fields = fields,
+                                  .n_fields = 2,
+                                  .loop = loop,
+                                  .done = asked}};
+    hub_call_start(ones[at].hub, &asking->call);
+}
+
+static void await(struct asking *asking)
+{
+    while (!asking->is_done)
+        assert_ok(loop_run_once(loop, 100));
+}
+
+static struct asking use(int at, const char *party, const char *resource)
+{
+    struct asking asking;
+    ask(&asking, at, party, resource);
+    await(&asking);
+    return asking;
+}
+
+/* Until the hubs have heard of each other. */
+static struct asking use_until(int at, const char *party, const char *resource, enum err err)
+{
+    struct asking asking;
+    for (int i = 0; i < 600; i++) {
+        asking = use(at, party, resource);
+        if (asking.err == err)
+            return asking;
+        assert_ok(loop_run_once(loop, 50));
+    }
+    fail_msg("%s at %s: %s, rule %d", resource, areas[at], err_text(asking.err), asking.rule);
+    return asking;
+}
+
+static size_t count_leaves(int at, const char *part)
+{
+    struct buf leaf;
+    size_t n = 0;
+    buf_init(&leaf, LEDGER_LEAF_MAX);
+    for (uint64_t i = 0; i < ledger_n_durable(ones[at].ledger); i++) {
+        buf_reset(&leaf);
+        assert_ok(ledger_leaf(ones[at].ledger, i, &leaf));
+        n += memmem(leaf.ptr, leaf.len, part, strlen(part)) != NULL;
+    }
+    buf_finish(&leaf);
+    return n;
+}
+
+static void await_leaves(int at, const char *part, size_t n)
+{
+    for (int i = 0; i < 1200 && count_leaves(at, part) < n; i++)
+        assert_ok(loop_run_once(loop, 50));
+    assert_int_equal(count_leaves(at, part), n);
+}
+
+/* ---- tests ---- */
+
+static void uses_go_both_ways_and_up_and_down(void **state)
+{
+    struct asking down = use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    assert_int_equal(down.n_rows, 1);
+    struct asking up = use_until(XIHU, "h.x/gate", "h/police/vehicle", ERR_OK);
+    assert_true(str_starts_with(str_from_c(down.receipt), STR("h.log/")));
+    assert_true(str_starts_with(str_from_c(up.receipt), STR("hx.log/")));
+    struct asking street = use_until(STREET, "h.x.g/gate", "h.x/lots/lot", ERR_OK);
+    /* Each in both ledgers, each naming the other. */
+    char part[HUB_RECEIPT_MAX + 16];
+    snprintf(part, sizeof part, "\"twin\":\"%s\"", down.receipt);
+    await_leaves(XIHU, part, 1);
+    await_leaves(CITY, "\"twin\":\"hx.log/", 2); /* one as the asker, one as the asked */
+    snprintf(part, sizeof part, "\"twin\":\"%s\"", street.receipt);
+    await_leaves(XIHU, part, 1);
+    await_leaves(STREET, "\"twin\":\"hx.log/", 1);
+}
+
+static void a_cut_district_goes_on_alone_and_catches_up(void **state)
+{
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    set_ether(true, false, false);
+    struct asking denied = use_until(CITY, "h/parking", "h.x/lots/lot", ERR_DENIED);
+    assert_int_equal(denied.rule, DECIDE_NOT_FRESH);
+    assert_ok(use(CITY, "h/parking", "h/police/vehicle").err);
+    assert_ok(use(XIHU, "h.x/gate", "h.x/lots/lot").err);
+    set_ether(false, false, true); /* and comes back doubling everything */
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    set_ether(false, false, false);
+}
+
+#define LOST 10
+static void an_answer_that_is_lost_leaves_its_twin(void **state)
+{
+    struct asking askings[LOST];
+    char part[HUB_RECEIPT_MAX + 16];
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    set_ether(false, true, true);
+    for (int i = 0; i < LOST; i++)
+        ask(&askings[i], CITY, "h/parking", "h.x/lots/lot");
+    for (int i = 0; i < LOST; i++) {
+        await(&askings[i]);
+        assert_int_equal(askings[i].err, ERR_TIMEOUT);
+    }
+    set_ether(false, false, false);
+    await_leaves(CITY, "\"type\":\"twin\"", LOST);
+    for (int i = 0; i < LOST; i++) {
+        snprintf(part, sizeof part, "\"twin\":\"%s\"", askings[i].receipt);
+        assert_int_equal(count_leaves(XIHU, part), 1); /* served once, although asked twice */
+        snprintf(part, sizeof part, "{\"intent\":%s,", askings[i].receipt + strlen("h.log/"));
+        assert_int_equal(count_leaves(CITY, part), 1);
+    }
+    /* After a restart of the asker nothing is named again. */
+    go_down(CITY);
+    go_up(CITY);
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    assert_int_equal(count_leaves(CITY, "\"type\":\"twin\""), LOST);
+}
+
+static void what_its_home_suspends_ends_everywhere(void **state)
+{
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    for (size_t i = 0; i < 2; i++) {
+        struct hub_contract_info info;
+        assert_true(hub_contract_find(ones[CITY].hub, STR("h.x/c-1"), &info));
+        assert_true(hub_contract_is_copy(ones[CITY].hub, STR("h.x/c-1")));
+        assert_false(hub_contract_is_copy(ones[XIHU].hub, STR("h.x/c-1")));
+    }
+    assert_ok(district_agree(ones[XIHU].district, STR("h"), DISTRICT_SUSPENDED));
+    struct asking denied = use_until(CITY, "h/parking", "h.x/lots/lot", ERR_DENIED);
+    assert_int_equal(denied.rule, DECIDE_NOT_FRESH);
+    assert_err(district_agree(ones[XIHU].district, STR("nowhere"), DISTRICT_AGREED), ERR_NOT_FOUND);
+    go_down(XIHU); /* it is remembered */
+    go_up(XIHU);
+    for (int i = 0; i < 20; i++)
+        assert_ok(loop_run_once(loop, 50));
+    assert_int_equal(use(CITY, "h/parking", "h.x/lots/lot").err, ERR_DENIED);
+    assert_ok(district_agree(ones[XIHU].district, STR("h"), DISTRICT_AGREED));
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(uses_go_both_ways_and_up_and_down, go_up_all, go_down_all),
+        cmocka_unit_test_setup_teardown(a_cut_district_goes_on_alone_and_catches_up, go_up_all, go_down_all),
+        cmocka_unit_test_setup_teardown(an_answer_that_is_lost_leaves_its_twin, go_up_all, go_down_all),
+        cmocka_unit_test_setup_teardown(what_its_home_suspends_ends_everywhere, go_up_all, go_down_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
