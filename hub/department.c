@@ -18,7 +18,7 @@
 enum err hub_department_init(struct hub_department *department, const struct hub_system_env *env, const char *connector,
     struct yaml_node root, struct diag_list *diags, struct yaml_node *ret_connection)
 {
-    static const char *const keys[] = {"party", "connector", "connection", "resources", NULL};
+    static const char *const keys[] = {"party", "connector", "connection", "audit", "resources", NULL};
     struct str rest = env->party;
     *department = (struct hub_department){
         .hub = env->hub, .clock = env->clock, .connector = connector, .city_dir = env->city_dir, .data_dir = env->data_dir, .root = root};

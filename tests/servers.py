@@ -188,6 +188,39 @@ class Postgres(Server):
                             "-d", database or "postgres", "-f", "-"], text)
 
 
+class AuditedPostgres(Postgres):
+    """With the extension pgaudit, which writes each read of what the role "auditor" may read into {folder}/data/audit/audit.json."""
+
+    def __init__(self):
+        if not os.path.exists("/usr/lib/postgresql/15/lib/pgaudit.so"):
+            raise AssertionError("pgaudit is not there; mend: tools/setup test installs postgresql-15-pgaudit")
+        self.audit = ""
+        super().__init__()
+
+    def command(self):
+        self.audit = self.data + "/audit/audit.json"
+        settings = {
+            "shared_preload_libraries": "pgaudit", "pgaudit.log_statement": "off", "pgaudit.log_parameter": "off",
+            "log_destination": "jsonlog", "logging_collector": "on", "log_directory": "audit", "log_filename": "audit.log", "log_rotation_size": 0,
+            "log_rotation_age": 0, "log_min_error_statement": "panic",
+        }
+        return super().command() + [f"--{key}={value}" for key, value in settings.items()]
+
+    def prepare(self):
+        self.sql("CREATE ROLE auditor", database="")
+        self.sql("ALTER SYSTEM SET pgaudit.role = 'auditor'", database="")  # where a test can change it
+        self.sql("SELECT pg_reload_conf()", database="")
+        super().prepare()
+        self.sql("CREATE EXTENSION pgaudit")
+
+    def environment(self):
+        return {**super().environment(), "CITYBRAIN_POSTGRES_AUDIT": self.audit}
+
+    def log(self):
+        with open(self.audit, encoding="utf-8", errors="replace") as text:
+            return super().log() + text.read()
+
+
 class Mariadb(Server):
     """MariaDB 10.11. Administrator "root" over the socket without a password."""
     name, program, package = "mariadb", "/usr/sbin/mariadbd", "mariadb-server-core"
@@ -214,6 +247,35 @@ class Mariadb(Server):
         """What the statements print, one row a line, fields divided by tabs."""
         return self.client(["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4",
                             "--socket=" + self.socket_dir + "/socket", "--user=root", *([database] if database else [])], text)
+
+
+class AuditedMariadb(Mariadb):
+    """With the plugin server_audit, which writes who connected and which table was read into {folder}/audit.log."""
+    plugins = ("/usr/lib/mysql/plugin", os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), ".cache", "mariadb"))
+
+    def __init__(self):
+        self.audit = ""
+        super().__init__()
+
+    def make(self):
+        found = [folder for folder in self.plugins if os.path.exists(folder + "/server_audit.so")]
+        if not found:
+            raise AssertionError("MariaDB's plugin server_audit is not there; mend: tools/setup test fetches it out of mariadb-server")
+        os.mkdir(self.folder + "/plugin")
+        shutil.copy(found[0] + "/server_audit.so", self.folder + "/plugin")
+        os.chmod(self.folder + "/plugin/server_audit.so", 0o644)
+        super().make()
+
+    def command(self):
+        self.audit = self.folder + "/audit.log"
+        settings = {
+            "plugin-dir": self.folder + "/plugin", "plugin-load-add": "server_audit", "server-audit": "FORCE_PLUS_PERMANENT", "server-audit-logging": "ON",
+            "server-audit-events": "CONNECT,TABLE", "server-audit-file-path": self.audit,
+        }
+        return super().command() + [f"--{key}={value}" for key, value in settings.items()]
+
+    def environment(self):
+        return {**super().environment(), "CITYBRAIN_MARIADB_AUDIT": self.audit}
 
 
 def nkey():
@@ -301,7 +363,7 @@ def start_mariadb():
     return Mariadb()
 
 
-STARTERS = {"postgres": start_postgres, "mariadb": start_mariadb, "nats": start_nats}
+STARTERS = {"postgres": start_postgres, "mariadb": start_mariadb, "nats": start_nats, "audited-postgres": AuditedPostgres, "audited-mariadb": AuditedMariadb}
 
 
 def main(arguments):

@@ -67,6 +67,7 @@ static void on_alert(const struct case_rules *rules, const struct case_record *b
     }
     step->after.last_alert_ms = now.ms;
     step->after.n_alerts++;
+    step->after.detail = event->alert.detail; /* how things stand now */
     if (before->state != CASE_CLOSED ||
         is_once) { /* 2: the same alarm again joins its open case, or its only one: counted, not told again */
         step->rule = 2;

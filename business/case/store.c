@@ -176,8 +176,9 @@ enum err case_store_put(struct db *db, struct case_step *step, const struct case
 {
     static const char insert[] =
         "INSERT INTO cases (" COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)";
-    static const char update[] = "UPDATE cases SET state = ?2, owner = ?3, owner_area = ?4, changed_ms = ?5, due_ms = ?6, closed_ms = ?7,"
-                                 " last_alert_ms = ?8, n_alerts = ?9, n_escalated = ?10, n_reopened = ?11, is_late = ?12 WHERE id = ?1";
+    static const char update[] =
+        "UPDATE cases SET state = ?2, owner = ?3, owner_area = ?4, changed_ms = ?5, due_ms = ?6, closed_ms = ?7,"
+        " last_alert_ms = ?8, n_alerts = ?9, n_escalated = ?10, n_reopened = ?11, is_late = ?12, detail = ?13 WHERE id = ?1";
     static const char next[] = "SELECT coalesce(max(id), 0) + ?1 FROM cases";
     struct case_record *r = &step->after;
     enum err err = ERR_OK;
@@ -195,7 +196,8 @@ enum err case_store_put(struct db *db, struct case_step *step, const struct case
     } else {
         const struct value values[] = {value_integer(r->id), value_integer(r->state), value_text(r->owner), value_text(r->owner_area),
             value_integer(r->changed_ms), value_integer(r->due_ms), value_integer(r->closed_ms), value_integer(r->last_alert_ms),
-            value_integer(r->n_alerts), value_integer(r->n_escalated), value_integer(r->n_reopened), value_integer(r->is_late)};
+            value_integer(r->n_alerts), value_integer(r->n_escalated), value_integer(r->n_reopened), value_integer(r->is_late),
+            value_text(r->detail)};
         err = run(db, update, values, sizeof values / sizeof *values);
     }
     return err ? err : put_notes(db, step, event, now);

@@ -4,6 +4,7 @@
 #ifndef SYSTEM_MARIADB_INSIDE_H
 #define SYSTEM_MARIADB_INSIDE_H
 
+#include "hub/audit.h"
 #include "hub/department.h"
 #include "system/mariadb/mariadb.h"
 
@@ -66,6 +67,8 @@ struct mariadb_statement {
 struct mariadb_session {
     struct mariadb_system *system;
     MYSQL *mysql;              /* NULL: not connected */
+    uint64_t number;           /* of the connection on the server, as its audit names it; 0: nobody watches that */
+    size_t n_beats;            /* pings that read a table's nothing: whose turn it is */
     struct mono_time deadline; /* of what is being done */
     struct mono_time made, used;
     struct arena schema_arena;
@@ -87,7 +90,8 @@ struct mariadb_worker {
 struct mariadb_system {
     struct hub_department department;
     struct hub_server server;
-    char time_after[96]; /* what stands after a time's parameter (schema.c) */
+    struct hub_audit *audit; /* NULL: none is watched */
+    char time_after[96];     /* what stands after a time's parameter (schema.c) */
     struct mariadb_table *tables;
     size_t n_tables;
     struct mariadb_plan *plans;

@@ -361,6 +361,7 @@ static void destroy(struct mariadb_system *system)
     pthread_mutex_destroy(&system->lock);
     pthread_cond_destroy(&system->wake);
     pthread_cond_destroy(&system->need);
+    hub_audit_close(system->audit);
     hub_department_finish(&system->department);
     mem_free(system);
 }
@@ -407,6 +408,8 @@ static enum err mariadb_open(const struct hub_system_env *env, struct yaml_node 
     mariadb_session_init(&system->probe, system);
     if (!err)
         err = mariadb_read_connection(system, connection, diags);
+    if (!err)
+        err = hub_audit_open(&system->department, env, HUB_AUDIT_SERVER_AUDIT, system->server.database, diags, &system->audit);
     if (!err && !env->check_only)
         err = loop_timer_start(env->loop, &system->start, 0);
     if (err) {

@@ -479,6 +479,7 @@ enum err mariadb_run(struct mariadb_session *session, struct mariadb_run *run, c
     mariadb_give(session, session->system->server.timeout_ms + MARIADB_GRACE_MS);
     enum err err = prepare(session, run, &select, detail, ret_is_changed, &kept, &statement);
     give_up = !statement && err == ERR_BUSY; /* it broke before there was a statement */
+    bool is_run = !err;
     if (!err && mariadb_execute(session, statement)) {
         unsigned code = mariadb_code(session, statement);
         give_up = mariadb_is_broken(code);
@@ -487,6 +488,8 @@ enum err mariadb_run(struct mariadb_session *session, struct mariadb_run *run, c
         struct answer answer = {.session = session, .run = run, .select = &select, .statement = statement, .detail = detail};
         err = read_answer(&answer, &give_up, ret_is_changed);
     }
+    if (is_run)
+        hub_audit_ran(session->system->audit, session->number, !err);
     bool is_late = mono_ms_between(clock_mono(session->system->department.clock), session->deadline) <= 0;
     if (is_late && err == ERR_BUSY) {
         snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", HUB_DETAIL(no_answer));

@@ -23,6 +23,14 @@ enum err postgres_read_connection(struct postgres_system *system, struct yaml_no
 
 /* ---- bind: ---- */
 
+void postgres_forget_probe(struct postgres_system *system)
+{
+    PQfinish(system->probe);
+    system->probe = NULL;
+    hub_audit_closed(system->audit, system->probe_session);
+    system->probe_session = 0;
+}
+
 /* The connection while a city is loaded, tried once. NULL: the department is down. */
 static PGconn *probe(struct postgres_system *system, struct diag_list *diags, enum err *ret_err)
 {
@@ -37,13 +45,9 @@ static PGconn *probe(struct postgres_system *system, struct diag_list *diags, en
         hub_detail_english(str_from_c(detail), english, sizeof english);
         *ret_err = yaml_error(yaml_get(system->department.root, "connection"), diags, err, "%s", english);
     }
+    if (!err && postgres_session_tell(system, system->probe, NULL, deadline, &system->probe_session) != ERR_OK)
+        postgres_forget_probe(system);
     return system->probe;
-}
-
-static void forget_probe(struct postgres_system *system)
-{
-    PQfinish(system->probe);
-    system->probe = NULL;
 }
 
 enum err postgres_bind(void *context, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
@@ -69,10 +73,10 @@ enum err postgres_bind(void *context, const struct hub_resource *resource, struc
         return err;
     struct mono_time deadline = {clock_mono(system->department.clock).ns + POSTGRES_CONNECT_MS * INT64_C(1000000)};
     arena_init(&arena, 1u << 20);
-    err = postgres_schema_look(system, pg, table, &arena, NULL, deadline, diags, &seen);
+    err = postgres_schema_look(system, pg, system->probe_session, table, &arena, NULL, deadline, diags, &seen);
     arena_finish(&arena);
     if (err == ERR_UNAVAILABLE || err == ERR_TIMEOUT) { /* down meanwhile: looked at again when it is back */
-        forget_probe(system);
+        postgres_forget_probe(system);
         err = ERR_OK;
     }
     return err;

@@ -4,7 +4,7 @@
 #ifndef SYSTEM_POSTGRES_INSIDE_H
 #define SYSTEM_POSTGRES_INSIDE_H
 
-#include "hub/department.h"
+#include "hub/audit.h"
 #include "system/postgres/postgres.h"
 #include "system/postgres/types.h"
 
@@ -76,6 +76,7 @@ struct postgres_sent {
     enum postgres_step step;
     struct postgres_run *run; /* RUN; NULL: nobody waits for it any more */
     uint32_t statement;       /* PREPARE, RUN: its number; 0: none */
+    bool is_failed;           /* or was not run at all */
 };
 
 struct postgres_statement {
@@ -89,7 +90,9 @@ struct postgres_statement {
 struct postgres_connection {
     struct postgres_system *system;
     PGconn *pg;
+    uint64_t session; /* as the server's log names it; 0: nobody watches its audit */
     struct postgres_schema *schema;
+    size_t n_beats; /* pings that read a table's nothing: whose turn it is */
     struct loop_watch *watch;
     uint32_t events;
     bool is_leaving; /* takes nothing more; closed when it is idle, and made anew: a table has changed */
@@ -114,17 +117,20 @@ struct postgres_opening {
     enum err err;
     char detail[HUB_DEPARTMENT_DETAIL_MAX];
     PGconn *pg;
+    uint64_t session;
     struct postgres_schema *schema;
 };
 
 struct postgres_system {
     struct hub_department department;
     struct hub_server server;
-    char zone[24]; /* as the server takes it */
+    struct hub_audit *audit; /* NULL: none is watched */
+    char zone[24];           /* as the server takes it */
     struct postgres_table *tables;
     size_t n_tables;
     struct postgres_plan *plans;
     PGconn *probe; /* while the city is loaded */
+    uint64_t probe_session;
     bool is_probed;
 
     struct loop_timer start; /* the thread begins when the hub's loop does: everything is loaded then */
@@ -153,6 +159,8 @@ struct postgres_system {
 /* Connects, signs in, makes the session read-only and bounded. ERR_UNAVAILABLE with the cause in `detail`. */
 enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_cancelled, struct mono_time deadline,
     char detail[HUB_DEPARTMENT_DETAIL_MAX], PGconn **ret_pg) MUST_CHECK;
+enum err postgres_session_tell(
+    struct postgres_system *system, PGconn *pg, _Atomic bool *is_cancelled, struct mono_time deadline, uint64_t *ret_session) MUST_CHECK;
 /* The result of one statement, prepared and described only when `is_describe`. ERR_UNAVAILABLE: broken or late; ERR_SYNTAX: refused,
  * the result says why. */
 enum err postgres_session_ask(struct postgres_system *system, PGconn *pg, const char *sql, bool is_describe, _Atomic bool *is_cancelled,
@@ -160,13 +168,15 @@ enum err postgres_session_ask(struct postgres_system *system, PGconn *pg, const 
 
 /* ---- schema.c ---- */
 /* One table as the database has it; what does not fit is told in seen->wrong, and in `diags` when there is one. */
-enum err postgres_schema_look(struct postgres_system *system, PGconn *pg, const struct postgres_table *table, struct arena *arena,
-    _Atomic bool *is_cancelled, struct mono_time deadline, struct diag_list *diags, struct postgres_seen *ret_seen) MUST_CHECK;
-enum err postgres_schema_read(struct postgres_system *system, PGconn *pg, _Atomic bool *is_cancelled, struct mono_time deadline,
-    struct postgres_schema **ret_schema) MUST_CHECK;
+enum err postgres_schema_look(struct postgres_system *system, PGconn *pg, uint64_t session, const struct postgres_table *table,
+    struct arena *arena, _Atomic bool *is_cancelled, struct mono_time deadline, struct diag_list *diags,
+    struct postgres_seen *ret_seen) MUST_CHECK;
+enum err postgres_schema_read(struct postgres_system *system, PGconn *pg, uint64_t session, _Atomic bool *is_cancelled,
+    struct mono_time deadline, struct postgres_schema **ret_schema) MUST_CHECK;
 void postgres_schema_destroy(struct postgres_schema *schema); /* takes NULL */
 
 /* ---- binding.c: slots of the same names in hub/system.h ---- */
+void postgres_forget_probe(struct postgres_system *system);
 enum err postgres_read_connection(struct postgres_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;
 enum err postgres_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
 enum err postgres_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan) MUST_CHECK;
@@ -182,6 +192,7 @@ void postgres_move_others(struct postgres_connection *connection); /* what is un
 /* ---- postgres.c: what the pipeline tells ---- */
 void postgres_answer(struct postgres_system *system, struct postgres_run *run, enum err err);
 void postgres_again(struct postgres_system *system, struct postgres_run *run); /* was interrupted by no fault of its own */
+void postgres_note_ran(struct postgres_connection *connection, const struct postgres_sent *sent, bool is_certain); /* for the audit */
 /* Closes a connection; what is under way on it is asked again elsewhere. `why` NULL: by no fault. */
 void postgres_drop(struct postgres_connection *connection, const char *why);
 void postgres_settle(struct postgres_system *system); /* after something ended: hands out what waits */

@@ -292,9 +292,19 @@ void postgres_move_others(struct postgres_connection *connection)
     }
 }
 
+/* With an audit to watch a ping reads nothing of a table, each in turn: its silence would be noticed (hub/reconcile.h). */
 void postgres_send_ping(struct postgres_connection *connection)
 {
-    if (PQsendQueryParams(connection->pg, "SELECT 1", 0, NULL, NULL, NULL, NULL, 1))
+    struct postgres_system *system = connection->system;
+    const struct postgres_schema *schema = connection->schema;
+    const struct postgres_seen *seen = connection->session && schema->n ? &schema->tables[connection->n_beats++ % schema->n] : NULL;
+    buf_reset(&system->text);
+    if (seen && str_is_empty(seen->wrong))
+        buf_printf(&system->text, "SELECT NULL FROM " STR_FORMAT " t LIMIT 0", STR_ARG(seen->source));
+    else
+        buf_append_c(&system->text, "SELECT 1");
+    buf_append_byte(&system->text, '\0');
+    if (!system->text.err && PQsendQueryParams(connection->pg, system->text.ptr, 0, NULL, NULL, NULL, NULL, 1))
         note(connection, POSTGRES_PING, NULL, 0);
 }
 
@@ -411,6 +421,7 @@ static void ended(struct postgres_connection *connection)
 {
     struct postgres_sent sent = take(connection);
     struct postgres_system *system = connection->system;
+    postgres_note_ran(connection, &sent, !sent.is_failed && (!sent.run || !sent.run->err));
     if (!sent.run)
         return;
     if (sent.run->err == ERR_BUSY || sent.run->err == ERR_CANCELLED) {
@@ -447,12 +458,14 @@ static bool came(struct postgres_connection *connection, const PGresult *result,
     case PGRES_COMMAND_OK:
         return sent->step == POSTGRES_PREPARE || sent->step == POSTGRES_FORGET;
     case PGRES_PIPELINE_ABORTED:
+        sent->is_failed = true;
         if (sent->step == POSTGRES_PREPARE)
             forget(connection, sent->statement);
         if (sent->run && !sent->run->err)
             sent->run->err = ERR_CANCELLED; /* not run: once more */
         return true;
     case PGRES_FATAL_ERROR:
+        sent->is_failed = true;
         failed(connection, sent, result);
         return true;
     default:

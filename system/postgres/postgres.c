@@ -82,6 +82,12 @@ static void answer_waiting(struct postgres_system *system, enum err err)
 
 /* ---- connections ---- */
 
+void postgres_note_ran(struct postgres_connection *connection, const struct postgres_sent *sent, bool is_certain)
+{
+    if (connection->session && (sent->step == POSTGRES_RUN || sent->step == POSTGRES_PING))
+        hub_audit_ran(connection->system->audit, connection->session, is_certain);
+}
+
 static void connection_free(struct postgres_connection *connection)
 {
     struct postgres_system *system = connection->system;
@@ -90,6 +96,9 @@ static void connection_free(struct postgres_connection *connection)
             system->connections[i] = system->connections[--system->n_connections];
     loop_unwatch(connection->watch);
     PQfinish(connection->pg);
+    for (size_t i = 0; i < connection->n_sent; i++) /* whether they ran before the end nobody knows */
+        postgres_note_ran(connection, &connection->sent[(connection->first + i) % POSTGRES_SENT_MAX], false);
+    hub_audit_closed(system->audit, connection->session);
     postgres_schema_destroy(connection->schema);
     mem_free(connection);
 }
@@ -118,7 +127,7 @@ void postgres_drop(struct postgres_connection *connection, const char *why)
     }
 }
 
-static enum err adopt(struct postgres_system *system, PGconn *pg, struct postgres_schema *schema)
+static enum err adopt(struct postgres_system *system, PGconn *pg, uint64_t session, struct postgres_schema *schema)
 {
     struct postgres_connection *connection = mem_alloc_zero(1, sizeof *connection);
     if (!connection || !PQenterPipelineMode(pg)) {
@@ -127,6 +136,7 @@ static enum err adopt(struct postgres_system *system, PGconn *pg, struct postgre
     }
     connection->system = system;
     connection->pg = pg;
+    connection->session = session;
     connection->schema = schema;
     connection->events = EPOLLIN;
     connection->idle_since = connection->made = clock_mono(system->department.clock);
@@ -148,10 +158,14 @@ static void *make_connection(void *context)
     struct mono_time deadline = {clock_mono(system->department.clock).ns + POSTGRES_CONNECT_MS * INT64_C(1000000)};
     pthread_setname_np(pthread_self(), "postgres-open");
     opening->err = postgres_session_open(system, &opening->is_cancelled, deadline, opening->detail, &opening->pg);
+    opening->session = 0;
     if (!opening->err) {
-        opening->err = postgres_schema_read(system, opening->pg, &opening->is_cancelled, deadline, &opening->schema);
+        opening->err = postgres_session_tell(system, opening->pg, &opening->is_cancelled, deadline, &opening->session);
+        if (!opening->err)
+            opening->err = postgres_schema_read(system, opening->pg, opening->session, &opening->is_cancelled, deadline, &opening->schema);
         if (opening->err) {
             snprintf(opening->detail, sizeof opening->detail, "%s", HUB_DETAIL(no_tables));
+            hub_audit_closed(system->audit, opening->session);
             PQfinish(opening->pg);
             opening->pg = NULL;
         }
@@ -184,7 +198,8 @@ static void opened(struct loop_task *task)
         return;
     pthread_join(opening->thread, NULL);
     opening->is_running = false;
-    if (!opening->err && adopt(system, opening->pg, opening->schema)) {
+    if (!opening->err && adopt(system, opening->pg, opening->session, opening->schema)) {
+        hub_audit_closed(system->audit, opening->session);
         snprintf(opening->detail, sizeof opening->detail, "%s", HUB_DETAIL(no_memory));
         PQfinish(opening->pg);
         postgres_schema_destroy(opening->schema);
@@ -378,8 +393,7 @@ static void start(struct loop_timer *timer)
 {
     struct postgres_system *system = container_of(timer, struct postgres_system, start);
     struct loop_thread *thread;
-    PQfinish(system->probe);
-    system->probe = NULL;
+    postgres_forget_probe(system);
     if (loop_thread_start(system->department.clock, "postgres", &thread)) {
         hub_department_report(&system->department, HUB_DOWN, HUB_DETAIL(no_thread));
         end(system);
@@ -402,6 +416,7 @@ static void destroy(struct postgres_system *system)
     pthread_mutex_destroy(&system->lock);
     arena_finish(&system->scratch);
     buf_finish(&system->text);
+    hub_audit_close(system->audit);
     hub_department_finish(&system->department);
     mem_free(system);
 }
@@ -442,6 +457,8 @@ static enum err postgres_open(const struct hub_system_env *env, struct yaml_node
     enum err err = hub_department_init(&system->department, env, "postgres", root, diags, &connection);
     if (!err)
         err = postgres_read_connection(system, connection, diags);
+    if (!err)
+        err = hub_audit_open(&system->department, env, HUB_AUDIT_PGAUDIT, system->server.database, diags, &system->audit);
     if (!err && !env->check_only)
         err = loop_timer_start(env->loop, &system->start, 0);
     if (err) {

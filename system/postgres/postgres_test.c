@@ -163,7 +163,7 @@ static void indexes_are_used(void **state)
     struct mono_time deadline = {clock_mono(clock_system()).ns + INT64_C(5000000000)};
     arena_init(&arena, 1 << 20);
     assert_ok(postgres_session_open(plan->system, NULL, deadline, detail, &pg));
-    assert_ok(postgres_schema_look(plan->system, pg, plan->table, &arena, NULL, deadline, NULL, &seen));
+    assert_ok(postgres_schema_look(plan->system, pg, 0, plan->table, &arena, NULL, deadline, NULL, &seen));
     for (size_t i = 0; i < sizeof wheres / sizeof *wheres; i++) {
         char sql[4096], text[2000] = "";
         snprintf(sql, sizeof sql,

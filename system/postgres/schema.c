@@ -113,6 +113,7 @@ static const char *describing(struct buf *sql, const char *before, const struct 
 struct look {
     struct postgres_system *system;
     PGconn *pg;
+    uint64_t session;
     const struct postgres_table *table;
     struct arena *arena;
     _Atomic bool *is_cancelled;
@@ -145,7 +146,10 @@ static enum err ask(struct look *look, const char *before, int only, bool is_des
     const char *sql = describing(&look->sql, before, look->table, only);
     if (!sql)
         return look->sql.err;
-    return postgres_session_ask(look->system, look->pg, sql, is_describe, look->is_cancelled, look->deadline, ret_result);
+    enum err err = postgres_session_ask(look->system, look->pg, sql, is_describe, look->is_cancelled, look->deadline, ret_result);
+    if (!is_describe)
+        hub_audit_ran(look->system->audit, look->session, false); /* EXPLAIN runs nothing, and is audited all the same */
+    return err;
 }
 
 /* The types of all fields. ERR_SYNTAX: refused, by the description or, as the role has no right, by EXPLAIN, which runs nothing either. */
@@ -274,12 +278,13 @@ static enum err make_source(struct look *look, const enum postgres_fit *fits)
     return look->sql.err ? look->sql.err : arena_copy_str(look->arena, buf_str(&look->sql), &look->seen->source);
 }
 
-enum err postgres_schema_look(struct postgres_system *system, PGconn *pg, const struct postgres_table *table, struct arena *arena,
-    _Atomic bool *is_cancelled, struct mono_time deadline, struct diag_list *diags, struct postgres_seen *ret_seen)
+enum err postgres_schema_look(struct postgres_system *system, PGconn *pg, uint64_t session, const struct postgres_table *table,
+    struct arena *arena, _Atomic bool *is_cancelled, struct mono_time deadline, struct diag_list *diags, struct postgres_seen *ret_seen)
 {
     struct postgres_seen seen = {0};
     struct look look = {.system = system,
         .pg = pg,
+        .session = session,
         .table = table,
         .arena = arena,
         .is_cancelled = is_cancelled,
@@ -317,8 +322,8 @@ void postgres_schema_destroy(struct postgres_schema *schema)
     mem_free(schema);
 }
 
-enum err postgres_schema_read(
-    struct postgres_system *system, PGconn *pg, _Atomic bool *is_cancelled, struct mono_time deadline, struct postgres_schema **ret_schema)
+enum err postgres_schema_read(struct postgres_system *system, PGconn *pg, uint64_t session, _Atomic bool *is_cancelled,
+    struct mono_time deadline, struct postgres_schema **ret_schema)
 {
     struct postgres_schema *schema = mem_alloc_zero(1, sizeof *schema);
     if (!schema)
@@ -328,7 +333,7 @@ enum err postgres_schema_read(
     schema->tables = arena_alloc_zero(&schema->arena, system->n_tables + 1, sizeof *schema->tables);
     enum err err = schema->tables ? ERR_OK : ERR_NO_MEMORY;
     for (struct postgres_table *table = system->tables; table && !err; table = table->next)
-        err = postgres_schema_look(system, pg, table, &schema->arena, is_cancelled, deadline, NULL, &schema->tables[table->at]);
+        err = postgres_schema_look(system, pg, session, table, &schema->arena, is_cancelled, deadline, NULL, &schema->tables[table->at]);
     if (err) {
         postgres_schema_destroy(schema);
         return err;

@@ -234,3 +234,24 @@ enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_
     *ret_pg = pg;
     return ERR_OK;
 }
+
+enum err postgres_session_tell(
+    struct postgres_system *system, PGconn *pg, _Atomic bool *is_cancelled, struct mono_time deadline, uint64_t *ret_session)
+{
+    /* As %c of log_line_prefix: the seconds of the session's start and the process, in hexadecimal. */
+    static const char sql[] = "SELECT to_hex(floor(extract(epoch FROM backend_start))::int) || '.' || to_hex(pid) FROM pg_stat_activity "
+                              "WHERE pid = pg_backend_pid()";
+    PGresult *result = NULL;
+    if (!system->audit)
+        return ERR_OK;
+    enum err err = postgres_session_ask(system, pg, sql, false, is_cancelled, deadline, &result);
+    if (err && err != ERR_SYNTAX)
+        return err;
+    uint64_t session =
+        !err && PQntuples(result) == 1 && PQnfields(result) == 1 ? hub_audit_session_read(str_from_c(PQgetvalue(result, 0, 0))) : 0;
+    PQclear(result);
+    err = session ? hub_audit_opened(system->audit, session) : ERR_UNAVAILABLE;
+    if (!err)
+        *ret_session = session;
+    return err;
+}

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from city import ROOT  # noqa: E402
 
 TOOLS = "bash sh env sed sort comm grep head tail cut tr cat mkdir touch sha256sum dirname printf true rm mv".split()
-ALL_THERE = 'shift 2; for p in "$@"; do echo "installed $p"; done'
+ALL_THERE = """case $3 in '${Version}') exit 1 ;; esac; shift 2; for p in "$@"; do echo "installed $p"; done"""
 NONE_THERE = "exit 1"
 
 
@@ -164,6 +164,22 @@ class Setup(unittest.TestCase):
         self.assertEqual(self.start("run"), (0, "", ""))
         self.web('{"changed":1}')
         self.assertIn("npm ci", self.start("run")[2])
+
+    def test_the_audit_plugin_is_fetched_once(self):
+        self.program("dpkg-query", "case $3 in '${Version}') echo 1:2.3 ;; *) " + ALL_THERE.split("esac; ")[1] + " ;; esac")
+        self.program("apt-get", 'echo "apt-get $*" >>"$CALLS"; : >mariadb-server_2.3.deb')
+        self.program("dpkg", 'mkdir -p usr/lib/mysql/plugin; echo plugin >usr/lib/mysql/plugin/server_audit.so')
+        self.assertEqual(self.start("run"), (0, "", ""))
+        code, said, called = self.start("test")
+        self.assertEqual((code, called), (0, "apt-get -q download mariadb-server=1:2.3\n"), said)
+        with open(f"{self.root}/.cache/mariadb/server_audit.so", encoding="ascii") as plugin:
+            self.assertEqual(plugin.read(), "plugin\n")
+        self.assertEqual(self.start("test"), (0, "", ""))
+        self.program("dpkg-query", "case $3 in '${Version}') echo 1:2.4 ;; *) " + ALL_THERE.split("esac; ")[1] + " ;; esac")
+        self.program("apt-get", "exit 100")
+        code, said, _ = self.start("test")
+        self.assertEqual(code, 1)
+        self.assertRegex(said.splitlines()[-1], r"mariadb-server 1:2\.4 cannot be fetched; mend: ")
 
     def test_registry_that_does_not_answer(self):
         self.web()
