@@ -13,6 +13,7 @@ static const struct command *const commands[] = {
     &command_call,
     &command_act,
     &command_query,
+    &command_object,
     &command_check,
 
     &command_contract,

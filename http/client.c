@@ -32,14 +32,30 @@ struct transfer {
     struct curl_slist *headers;
     char *user; /* owned; NULL: without Digest */
     struct buf body;
+    const struct http_request *request; /* of one that waits; NULL on a loop */
+    enum err on_bytes_err;
     void (*done)(void *context, enum err err, const struct http_response *response);
     void *context;
 };
 
+static int status_of(const struct transfer *transfer)
+{
+    long status = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    return (int)status;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *context)
 {
     struct transfer *transfer = context;
+    const struct http_request *request = transfer->request;
+    int status = request && request->on_bytes ? status_of(transfer) : 0;
 
+    if (status == 200 || status == 206) {
+        transfer->on_bytes_err = request->on_bytes(request->context, (struct str){bytes, size * n});
+        return transfer->on_bytes_err ? 0 : size * n;
+    }
     buf_append(&transfer->body, bytes, size * n);
     return transfer->body.err ? 0 : size * n;
 }
@@ -198,7 +214,11 @@ static enum err transfer_set(struct transfer *transfer, const struct http_reques
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_TCP_NODELAY, 1L);
-    SET(CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_DEFAULT_MS));
+    long timeout_ms = (long)(request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_DEFAULT_MS);
+    SET(CURLOPT_TIMEOUT_MS, request->on_bytes ? 0L : timeout_ms);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
+    SET(CURLOPT_LOW_SPEED_LIMIT, request->on_bytes ? 1L : 0L);
+    SET(CURLOPT_LOW_SPEED_TIME, request->on_bytes ? (timeout_ms + 999) / 1000 : 0L);
     SET(CURLOPT_PATH_AS_IS, request->is_path_as_it_is ? 1L : 0L);
     SET(CURLOPT_CAINFO, request->ca_file ? request->ca_file : default_ca());
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -212,21 +232,13 @@ static enum err transfer_set(struct transfer *transfer, const struct http_reques
     return err;
 }
 
-static int status_of(const struct transfer *transfer)
-{
-    long status = 0;
-
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-    return (int)status;
-}
-
-/* "name=value" of the newest Set-Cookie; left empty when there is none, or a longer one. */
-static void take_cookie(const struct transfer *transfer, char *out, size_t size)
+/* A header's value up to `end`; left empty when there is none, or a longer one. */
+static void take_header(const struct transfer *transfer, const char *name, const char *end, char *out, size_t size)
 {
     struct curl_header *header;
-    if (curl_easy_header(transfer->easy, "Set-Cookie", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+    if (curl_easy_header(transfer->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
         return;
-    size_t len = strcspn(header->value, ";");
+    size_t len = strcspn(header->value, end);
     if (len < size)
         memcpy(out, header->value, len);
 }
@@ -259,13 +271,18 @@ enum err http_client_perform(const struct http_request *request, struct http_res
     err = transfer_create(request->digest_user, &transfer);
     if (err)
         return err;
+    transfer->request = request;
     err = transfer_set(transfer, request);
     if (!err)
         err = err_from_curl(curl_easy_perform(transfer->easy), &transfer->body);
+    if (transfer->on_bytes_err)
+        err = transfer->on_bytes_err;
     if (!err) {
         *ret_response = (struct http_response){.status = status_of(transfer), .body = transfer->body};
-        take_cookie(transfer, ret_response->cookie, sizeof(ret_response->cookie));
+        take_header(transfer, "Set-Cookie", ";", ret_response->cookie, sizeof(ret_response->cookie));
         take_headers(transfer, ret_response);
+        for (size_t i = 0; i < HTTP_CLIENT_WANTED_MAX && request->wanted[i]; i++)
+            take_header(transfer, request->wanted[i], "", ret_response->wanted[i], sizeof(ret_response->wanted[i]));
         buf_init(&transfer->body, 0); /* the body is the caller's now */
     }
     transfer_destroy(transfer);

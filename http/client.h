@@ -8,6 +8,7 @@
 #include "base/loop.h"
 
 #define HTTP_CLIENT_BODY_MAX (64u << 20)
+#define HTTP_CLIENT_WANTED_MAX 4
 
 struct http_request {
     const char *method;
@@ -24,6 +25,11 @@ struct http_request {
     struct str body;            /* borrowed until the answer */
     int64_t timeout_ms;         /* 0: 10 s */
     size_t answer_max;          /* bytes of the answer's body; 0: HTTP_CLIENT_BODY_MAX */
+    /* http_client_perform(): takes the body of a 200 or 206 as it comes, instead of keeping it; an error ends the request. NULL: keep it.
+     * With it `timeout_ms` is how long nothing may come. */
+    enum err (*on_bytes)(void *context, struct str bytes);
+    void *context;
+    const char *wanted[HTTP_CLIENT_WANTED_MAX]; /* http_client_perform(): names of headers of the answer that are told */
 };
 
 struct http_response {
@@ -32,6 +38,7 @@ struct http_response {
     char cookie[160];       /* http_client_perform(): "name=value" of the answer's Set-Cookie, for who signs in; "": none */
     int64_t retry_after_ms; /* the answer's Retry-After, as seconds or a date; -1: none */
     char link[1024];        /* its Link headers, with ", " between them; "": none, or longer */
+    char wanted[HTTP_CLIENT_WANTED_MAX][160]; /* in the order of request->wanted; "": not there, or longer */
 };
 
 /* Waits. ERR_UNAVAILABLE: nobody listens, or the connection broke; ERR_TIMEOUT; ERR_SYNTAX: not a URL of http or https; ERR_TOO_LARGE: an

@@ -19,7 +19,7 @@
     "style-src 'self' 'unsafe-inline'; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; "                    \
     "form-action 'self'; frame-ancestors 'none'"
 
-static const char *type_of(const char *path)
+const char *http_media_type(const char *path)
 {
     static const struct {
         const char *ending, *type;
@@ -34,6 +34,13 @@ static const char *type_of(const char *path)
         {".svg", "image/svg+xml"},
         {".png", "image/png"},
         {".jpg", "image/jpeg"},
+        {".jpeg", "image/jpeg"},
+        {".tif", "image/tiff"},
+        {".dcm", "application/dicom"},
+        {".pdf", "application/pdf"},
+        {".csv", "text/csv; charset=utf-8"},
+        {".mp4", "video/mp4"},
+        {".zip", "application/zip"},
         {".webp", "image/webp"},
         {".ico", "image/x-icon"},
         {".woff2", "font/woff2"},
@@ -117,7 +124,7 @@ static void add_headers(struct http_exchange *x, const char *type, const char *c
 
 void http_reply_file(struct http_exchange *x, const char *path, const char *cache_control)
 {
-    const char *type = type_of(path), *coding = NULL;
+    const char *type = http_media_type(path), *coding = NULL;
     struct MHD_Response *response;
     struct stat status;
     char etag[80];

@@ -145,6 +145,8 @@ void http_reply_problem(struct http_exchange *x, int status, struct str detail, 
 /* The status and words that an error has at this door: ERR_DENIED and ERR_NOT_FOUND both 404, ERR_BUSY 429, ERR_UNAVAILABLE and ERR_FULL
  * 503, ERR_TIMEOUT 504 … */
 void http_reply_err(struct http_exchange *x, enum err err, struct str detail);
+/* The type that a file's ending stands for; application/octet-stream for what is not known. */
+const char *http_media_type(const char *path);
 /* A file from disk with its type by its ending, ETag and cache control; 404 when there is none. `path` must already be inside of a folder
  * you own. */
 void http_reply_file(struct http_exchange *x, const char *path, const char *cache_control);

@@ -29,7 +29,7 @@ struct hub_running {
     struct sql_constraint keys[HUB_FIELDS_MAX];
     struct buf json; /* the request while the intent is written, then the answer */
     struct loop_task task;
-    struct hub_running *next; /* among those that wait */
+    struct hub_waiter waiter;
     struct hub_leaf leaf;
     struct hub_follow outcome;
 };
@@ -297,20 +297,6 @@ static void fetch(struct hub_running *running)
     running->entry->system->ops->tables->fetch(running->contract->plan, &running->fetch);
 }
 
-static bool wait_for_reservation(struct hub_running *running)
-{
-    struct hub *hub = running->hub;
-    pthread_mutex_lock(&hub->waiting_lock);
-    bool has_room = hub->n_waiting < HUB_CALLS_WAITING_MAX;
-    if (has_room) {
-        running->next = hub->waiting;
-        hub->waiting = running;
-        hub->n_waiting++;
-    }
-    pthread_mutex_unlock(&hub->waiting_lock);
-    return has_room;
-}
-
 static void start(struct hub_running *running)
 {
     struct hub *hub = running->hub;
@@ -332,7 +318,7 @@ static void start(struct hub_running *running)
     running->now = clock_wall(hub->clock);
     enum err err = hub_choose(hub, &request, call->contract, running->now, true, &running->contract, &refusal);
     if (err == ERR_STATE) {
-        if (!wait_for_reservation(running)) {
+        if (!hub_wait(hub, &running->waiter)) {
             metric_add(&hub->figures.n_calls_refused, 1);
             refuse_err(running, ERR_BUSY, "too many calls wait for the quota's reservation; try again");
         }
@@ -359,6 +345,11 @@ static void start(struct hub_running *running)
     refuse_err(running, err == ERR_RANGE || err == ERR_FULL ? err : ERR_UNAVAILABLE, err == ERR_RANGE ? refusal.diag.text : why);
 }
 
+static void start_again(struct hub_waiter *waiter)
+{
+    start(container_of(waiter, struct hub_running, waiter));
+}
+
 void hub_call_start(struct hub *hub, struct hub_call *call)
 {
     struct hub_running *running = mem_alloc(sizeof *running);
@@ -375,7 +366,7 @@ void hub_call_start(struct hub *hub, struct hub_call *call)
     running->contract = NULL;
     running->started = clock_mono(hub->clock);
     running->is_intent_done = running->is_fetch_done = false;
-    running->next = NULL;
+    running->waiter = (struct hub_waiter){.again = start_again};
     running->intent.err = ERR_OK;
     running->fetch.rows = NULL;
     running->fetch.twin[0] = '\0';
@@ -391,17 +382,4 @@ void hub_call_start(struct hub *hub, struct hub_call *call)
         return;
     }
     start(running);
-}
-
-void hub_calls_resume(struct hub *hub)
-{
-    pthread_mutex_lock(&hub->waiting_lock);
-    struct hub_running *running = hub->waiting;
-    hub->waiting = NULL;
-    hub->n_waiting = 0;
-    pthread_mutex_unlock(&hub->waiting_lock);
-    for (struct hub_running *next; running; running = next) {
-        next = running->next;
-        start(running);
-    }
 }

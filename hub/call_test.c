@@ -584,6 +584,29 @@ static void objects(void **state)
     assert_err(hub_object_put(city.hub, hub_resource_find(city.hub, STR("h/police/vehicle")), STR("a"), STR("b")), ERR_STATE);
 }
 
+static void each_allocation_of_an_object_fails_once(void **state)
+{
+    struct got got = {.n_done = 0};
+    uint64_t n = 0;
+    assert_ok(hub_object_put(city.hub, hub_resource_find(city.hub, STR("h/count/road")), STR("text/plain"), STR("x")));
+    for (int n_done = 1; n == 0 || got.get.refusal.err; n_done++) {
+        got.get = (struct hub_object_get){.party = STR("h/cockpit"),
+            .resource = STR("h/count/road"),
+            .purpose = STR("cockpit.show"),
+            .loop = city.loop,
+            .done = got_done,
+            .context = &got};
+        mem_fail_nth(++n);
+        hub_object_get_start(city.hub, &got.get);
+        fake_city_spin(&city);
+        mem_fail_nth(0);
+        fake_city_spin(&city);
+        assert_int_equal(got.n_done, n_done);
+        assert_true(n < 1000);
+    }
+    assert_true(n > 3);
+}
+
 /* ---- the hub's end while uses are under way on another thread ---- */
 
 static _Atomic int n_slow;
@@ -655,6 +678,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quota_among_threads, make, finish),
         cmocka_unit_test_setup_teardown(each_allocation_fails_once, make, finish),
         cmocka_unit_test_setup_teardown(objects, make, finish),
+        cmocka_unit_test_setup_teardown(each_allocation_of_an_object_fails_once, make, finish),
         cmocka_unit_test_setup_teardown(the_end_waits_for_what_is_under_way, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,3 +59,31 @@ enum err hub_choose(struct hub *hub, const struct decide_request *request, struc
         hub_measure_decision(hub, request->use, ret_refusal);
     return ret_refusal->err;
 }
+
+/* ---- waiting for a reservation ---- */
+
+bool hub_wait(struct hub *hub, struct hub_waiter *waiter)
+{
+    pthread_mutex_lock(&hub->waiting_lock);
+    bool has_room = hub->n_waiting < HUB_CALLS_WAITING_MAX;
+    if (has_room) {
+        waiter->next = hub->waiting;
+        hub->waiting = waiter;
+        hub->n_waiting++;
+    }
+    pthread_mutex_unlock(&hub->waiting_lock);
+    return has_room;
+}
+
+void hub_waiters_resume(struct hub *hub)
+{
+    pthread_mutex_lock(&hub->waiting_lock);
+    struct hub_waiter *waiter = hub->waiting;
+    hub->waiting = NULL;
+    hub->n_waiting = 0;
+    pthread_mutex_unlock(&hub->waiting_lock);
+    for (struct hub_waiter *next; waiter; waiter = next) {
+        next = waiter->next;
+        waiter->again(waiter);
+    }
+}

@@ -33,6 +33,7 @@
     X_(rule_11, "the contract's uses of this day are used up")                                                                             \
     X_(rule_12, "the contract's uses of this month are used up")                                                                           \
     X_(file_missing, "there is no file {1}")                                                                                               \
+    X_(folder_missing, "its folder is not there, or may not be read")                                                                      \
     X_(file_closed, "the file does not open ({1})")                                                                                        \
     X_(file_foreign, "the file cannot be read as a SQLite database ({1})")                                                                 \
     X_(file_locked, "the file is locked by another program")                                                                               \

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "hub/desk.h"
+#include "hub/object_parts.h"
 #include "ledger/retention.h"
 #include "ledger/tile.h"
 #include "ledger/verify.h"
@@ -35,7 +36,6 @@ void hub_reply_refusal(struct http_exchange *x, const struct hub_refusal *refusa
         http_reply_problem(x, 404, unknown_text(), -1);
         break;
     case ERR_BUSY:
-        http_add_header(x, "Retry-After", STR("1"));
         http_reply_problem(x, 429, str_from_c(refusal->diag.text), refusal->rule ? refusal->rule : -1);
         break;
     case ERR_RANGE:
@@ -200,47 +200,6 @@ static void handle_call(struct http_exchange *x, void *context)
     hub_call_start(hub, call);
 }
 
-/* ---- GET /hub/v1/object/{area}/{party}/{name}?purpose= ---- */
-
-struct object_getting {
-    struct hub_object_get get;
-    struct http_exchange *x;
-};
-
-static void object_done(struct hub_object_get *get)
-{
-    struct http_exchange *x = ((struct object_getting *)get->context)->x;
-    struct str media_type;
-    if (get->refusal.err) {
-        hub_reply_refusal(x, &get->refusal);
-    } else if (arena_copy_str(http_arena(x), get->media_type, &media_type)) {
-        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
-    } else {
-        http_add_header(x, "Citybrain-Receipt", str_from_c(get->receipt));
-        http_reply(x, 200, media_type.ptr, get->bytes);
-    }
-}
-
-static void handle_object(struct http_exchange *x, void *context)
-{
-    struct str resource, purpose = http_query(x, "purpose");
-    if (str_is_empty(purpose)) {
-        http_reply_problem(x, 400, STR("say what for: ?purpose=CODE"), -1);
-        return;
-    }
-    struct object_getting *getting = hub_door_begin(x, sizeof *getting, &resource);
-    if (!getting)
-        return;
-    getting->x = x;
-    getting->get.resource = resource;
-    getting->get.party = http_identity(x)->party;
-    getting->get.purpose = purpose;
-    getting->get.loop = http_loop(x);
-    getting->get.done = object_done;
-    getting->get.context = getting;
-    hub_object_get_start(context, &getting->get);
-}
-
 /* ---- GET /hub/v1/resources: what the asker offers or has a contract for ---- */
 
 static void put_resource(struct json_writer *w, const struct hub_resource *resource)
@@ -337,17 +296,11 @@ static enum err leaf_salt(struct hub *hub, const json_t *leaf, char hex[65])
     return ERR_OK;
 }
 
-static void handle_opening(struct http_exchange *x, void *context)
+static void reply_opening(struct http_exchange *x, struct hub *hub, uint64_t index)
 {
-    struct hub *hub = context;
-    uint64_t index;
     struct buf bytes, out;
     json_t *leaf = NULL;
     char salt[65];
-    if (str_to_u64(http_param(x, "index"), &index)) {
-        http_reply_problem(x, 404, STR("a leaf is named by its number"), -1);
-        return;
-    }
     buf_init(&bytes, LEDGER_LEAF_MAX);
     buf_init(&out, 2 * LEDGER_LEAF_MAX);
     enum err err = read_leaf(hub, index, &bytes, &leaf);
@@ -372,6 +325,30 @@ static void handle_opening(struct http_exchange *x, void *context)
     json_decref(leaf);
     buf_finish(&bytes);
     buf_finish(&out);
+}
+
+static void handle_opening(struct http_exchange *x, void *context)
+{
+    uint64_t index;
+    if (str_to_u64(http_param(x, "index"), &index))
+        http_reply_problem(x, 404, STR("a leaf is named by its number"), -1);
+    else
+        reply_opening(x, context, index);
+}
+
+/* GET /hub/v1/outcome/{index}: the outcome of an object's use, by its intent. Another's and none look the same. */
+static void handle_outcome(struct http_exchange *x, void *context)
+{
+    uint64_t index, outcome;
+    enum err err = str_to_u64(http_param(x, "index"), &index) ? ERR_NOT_FOUND : hub_object_outcome(context, index, &outcome);
+    if (err == ERR_BUSY) {
+        http_add_header(x, "Retry-After", STR("1"));
+        http_reply_problem(x, 409, STR("the use is not over, or its outcome is not durable yet"), -1);
+    } else if (err) {
+        http_reply_problem(x, 404, STR("it is none of the newest uses of objects; its outcome is in the ledger"), -1);
+    } else {
+        reply_opening(x, context, outcome);
+    }
 }
 
 /* ---- the ledger's own files ---- */
@@ -480,12 +457,12 @@ const struct http_route hub_routes[] = {
         .answer = "Queried"},
     {HTTP_POST, "/hub/v1/call/{area}/{party}/{name}", HTTP_SIGNED_IN, CALL_BODY_MAX, handle_call,
         "Rows of a table by key, under a contract, with a receipt", .body = "Call", .answer = "Called"},
-    {HTTP_GET, "/hub/v1/object/{area}/{party}/{name}", HTTP_SIGNED_IN, 0, handle_object,
-        "An object's bytes, under a contract, with a receipt in the header Citybrain-Receipt", .media_type = "*/*", .query = "purpose"},
     {HTTP_GET, "/hub/v1/resources", HTTP_SIGNED_IN, 0, handle_resources, "The resources that the asker offers or has a contract for",
         .answer = "Resources"},
     {HTTP_GET, "/hub/v1/opening/{index}", HTTP_SIGNED_IN, 0, handle_opening, "The salt of a leaf, for the parties of its use",
         .answer = "Opening"},
+    {HTTP_GET, "/hub/v1/outcome/{index}", HTTP_SIGNED_IN, 0, handle_outcome,
+        "The outcome of an object's use by its intent's number, with its salt, for the parties of the use", .answer = "Opening"},
     {HTTP_GET, "/log/v1/checkpoint", HTTP_PUBLIC, 0, handle_checkpoint, "The ledger's newest checkpoint (C2SP signed note)",
         .media_type = "text/plain"},
     {HTTP_GET, "/log/v1/tile/{rest...}", HTTP_PUBLIC, 0, handle_tile, "The ledger's tiles (C2SP tlog-tiles)",
@@ -502,6 +479,7 @@ size_t hub_mounts(struct hub *hub, struct http_mount *mounts, size_t max)
 {
     const struct http_mount own[] = {
         {.routes = hub_routes, .n_routes = hub_n_routes, .context = hub, .schemas = hub_schemas},
+        {.routes = hub_object_routes, .n_routes = hub_n_object_routes, .context = hub},
         {.routes = hub_act_routes, .n_routes = hub_n_act_routes, .context = hub},
         {.routes = hub_catalog_routes, .n_routes = hub_n_catalog_routes, .context = hub},
         {.routes = hub_desk_routes, .n_routes = hub_n_desk_routes, .context = hub, .schemas = hub_desk_schemas},

@@ -127,7 +127,8 @@ enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struc
 /* ---- objects kept in memory by their provider: the road network, the list of cameras ---- */
 /* Replaces the object's bytes (copied). Any thread. */
 enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, struct str media_type, struct str bytes) MUST_CHECK;
-/* A use like any other (kind `call`, no key): `done` gets the bytes, borrowed during the call, after the intent leaf is durable. */
+/* A use like any other (kind `call`, no key), of an object in memory: `done` gets the bytes, borrowed during the call, after the intent
+ * leaf is durable. Those that lie at a department are read in pieces (hub/object.h): ERR_UNSUPPORTED. */
 struct hub_object_get {
     struct str party, resource, purpose;
     struct loop *loop;

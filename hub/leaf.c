@@ -199,6 +199,12 @@ const char *hub_outcome_status(enum err err)
         return "cancelled";
     case ERR_UNAVAILABLE:
         return "unavailable";
+    case ERR_STATE:
+        return "changed";
+    case ERR_DENIED:
+        return "ended";
+    case ERR_NOT_FOUND:
+        return "none";
     default:
         return "failed";
     }
@@ -216,10 +222,20 @@ enum err hub_leaf_outcome(struct hub *hub, const struct hub_outcome *outcome, st
     struct sha256 digest = outcome->has_digest ? commit(leaf->salt, outcome->digest.bytes, sizeof outcome->digest.bytes)
                                                : commit(leaf->salt, outcome->answer.ptr, outcome->answer.len);
     leaf->len = 0;
-    PUT(leaf, "{\"digest\":\"");
+    PUT(leaf, "{");
+    if (outcome->is_object) {
+        PUT(leaf, "\"bytes\":");
+        put_i64(leaf, (int64_t)outcome->n_bytes);
+        PUT(leaf, ",");
+    }
+    PUT(leaf, "\"digest\":\"");
     put_hex(leaf, digest.bytes, sizeof digest.bytes);
     PUT(leaf, "\",\"duration_us\":");
     put_i64(leaf, outcome->duration_us);
+    if (outcome->is_object) {
+        PUT(leaf, ",\"first\":");
+        put_i64(leaf, (int64_t)outcome->first);
+    }
     PUT(leaf, ",\"intent\":");
     put_i64(leaf, (int64_t)outcome->intent);
     PUT(leaf, ",\"nonce\":\"");
@@ -230,6 +246,10 @@ enum err hub_leaf_outcome(struct hub *hub, const struct hub_outcome *outcome, st
     put_str(leaf, str_from_c(outcome->status));
     PUT(leaf, "\",\"time_ms\":");
     put_i64(leaf, outcome->now.ms);
+    if (outcome->is_object) {
+        PUT(leaf, ",\"total\":");
+        put_i64(leaf, (int64_t)outcome->total);
+    }
     put_twin(leaf, outcome->twin);
     PUT(leaf, ",\"type\":\"outcome\"}");
     return ERR_OK;

@@ -52,6 +52,15 @@ struct hub_refusal hub_refusal_unknown(void); /* an unknown resource and one wit
 enum err hub_choose(struct hub *hub, const struct decide_request *request, struct str contract_name, struct wall_time now, bool count,
     struct hub_contract **ret_contract, struct hub_refusal *ret_refusal) MUST_CHECK;
 
+/* A use that is permitted when a quota's reservation is on disk (ERR_STATE): embedded in it, asked again then. */
+struct hub_waiter {
+    void (*again)(struct hub_waiter *waiter); /* on the hub's loop */
+    struct hub_waiter *next;
+};
+#define HUB_CALLS_WAITING_MAX 1024                                    /* past it 429 */
+bool hub_wait(struct hub *hub, struct hub_waiter *waiter) MUST_CHECK; /* false: too many wait; any thread */
+void hub_waiters_resume(struct hub *hub);
+
 /* ---- hub/quota.c ---- */
 enum err hub_quota_open(struct hub *hub, struct diag_list *diags) MUST_CHECK; /* {data}/hub.sqlite: counters, states of contracts */
 void hub_quota_close(struct hub *hub);                                        /* writes the exact counts */
@@ -92,9 +101,11 @@ struct hub_outcome {
     uint64_t n_rows;
     struct str answer; /* bytes committed to; or: */
     bool has_digest;
-    struct sha256 digest; /* of a stream's window, committed to as its 32 bytes */
-    const char *status;   /* "ok", "unavailable", … */
-    struct str twin;      /* the receipt at the provider's hub; empty: served here, or not */
+    struct sha256 digest;           /* of a stream's window, committed to as its 32 bytes */
+    bool is_object;                 /* the next three are told */
+    uint64_t n_bytes, first, total; /* given to the network, from where on, of how many there are */
+    const char *status;             /* "ok", "unavailable", … */
+    struct str twin;                /* the receipt at the provider's hub; empty: served here, or not */
     int64_t duration_us;
     struct wall_time now;
 };
@@ -133,13 +144,6 @@ enum err hub_epoch_read(struct hub *hub, struct wall_time wall, struct hub_epoch
 /* Erases the keys that are older than hub->epochs_kept_ms; the disk is asked once a day. On the hub's loop. */
 void hub_epochs_drop_old(struct hub *hub);
 void hub_salt(const struct hub_epoch *epoch, const uint8_t nonce[16], uint8_t ret_salt[32]);
-
-/* ---- hub/object.c ---- */
-void hub_object_drop(struct hub_entry *entry);
-
-/* ---- hub/call.c ---- */
-void hub_calls_resume(struct hub *hub); /* those that waited for a reservation */
-#define HUB_CALLS_WAITING_MAX 1024      /* past it 429 */
 
 /* ---- hub/query.c ---- */
 enum err hub_queries_create(struct hub *hub) MUST_CHECK;

@@ -131,7 +131,7 @@ static void write_done(struct db_write *write)
     else
         atomic_store_explicit(&quota->reserved, quota->wanted, memory_order_release);
     atomic_store_explicit(&quota->is_writing, false, memory_order_release);
-    hub_calls_resume(quota->contract->hub);
+    hub_waiters_resume(quota->contract->hub);
 }
 
 /* Doubles blocks that last less than half a second, halves those that last more than two. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "hub/act_store.h"
 #include "hub/desk.h"
+#include "hub/object_parts.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -413,6 +414,8 @@ enum err hub_create(const struct hub_options *options, struct diag_list *diags, 
         err = hub_sources_create(hub);
     if (!err && !hub->is_check)
         err = hub_queries_create(hub);
+    if (!err && !hub->is_check)
+        err = hub_objects_create(hub);
     if (!err)
         err = load_city(hub, diags);
     if (!err && !hub->is_check)
@@ -443,7 +446,7 @@ static void on_tick(struct loop_timer *timer)
             atomic_store_explicit(&contract->fresh_until_ms, now_ms + contract->fresh_for_ms, memory_order_relaxed);
     }
     hub_desk_expire(hub);
-    hub_calls_resume(hub);
+    hub_waiters_resume(hub);
     hub_epochs_drop_old(hub);
     if (++hub->n_ticks % TICKS_TELL == 0)
         hub_sources_tell_all(hub);
@@ -481,8 +484,9 @@ void hub_stop(struct hub *hub)
 {
     atomic_store(&hub->is_stopping, true);
     loop_timer_stop(&hub->tick);
-    hub_calls_resume(hub); /* they are refused now */
+    hub_waiters_resume(hub); /* they are refused now */
     hub_queries_stop(hub);
+    hub_objects_stop(hub);
     for (struct hub_system *system = hub->systems; system; system = system->next) {
         if (system->system)
             system->ops->close(system->system);
@@ -498,6 +502,7 @@ void hub_destroy(struct hub *hub)
     wait_for_uses(hub);
     hub_acts_close(hub);
     hub_queries_destroy(hub);
+    hub_objects_destroy(hub);
     hub_quota_close(hub);
     if (hub->loop && !hub->is_check && loop_run_once(hub->loop, 0)) /* the writer's last tasks */
         log_write(LOG_WARNING, "hub", "the loop did not run", LOG_END);

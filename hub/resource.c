@@ -101,26 +101,45 @@ static enum err read_fields(struct hub *hub, struct hub_entry *entry, struct dia
     return err;
 }
 
-/* An object has one field, its bytes, so that contracts and decisions need no case of their own for it. */
+static bool is_bytes(const struct hub_field *field)
+{
+    return str_equal(field->name, STR("bytes")) && field->type == VALUE_BYTES && !field->is_key;
+}
+
+/* The field that a department's objects are asked by. */
+static bool is_object_key(const struct hub_field *field)
+{
+    return field->is_key && (field->type == VALUE_TEXT || field->type == VALUE_INTEGER);
+}
+
+/* An object has one field, its bytes, so that contracts and decisions need no case of their own for it; a department's may have a second,
+ * the key. */
 static enum err object_fields(struct hub *hub, struct hub_entry *entry, struct diag_list *diags)
 {
     struct yaml_node list = yaml_get(entry->node, "fields");
-    if (!yaml_is_none(list)) {
-        enum err err = read_fields(hub, entry, diags);
-        const struct hub_resource *resource = &entry->resource;
-        if (!err &&
-            (resource->n_fields != 1 || !str_equal(resource->fields[0].name, STR("bytes")) || resource->fields[0].type != VALUE_BYTES))
-            err = yaml_error(
-                list, diags, ERR_SYNTAX, "an object has one field, {name: bytes, type: bytes, class: …}; write that, or leave out fields:");
-        return err;
+    struct hub_resource *resource = &entry->resource;
+    if (yaml_is_none(list)) {
+        struct hub_field *field = arena_alloc_zero(&hub->arena, 1, sizeof *field);
+        if (!field)
+            return ERR_NO_MEMORY;
+        *field = (struct hub_field){.name = STR("bytes"), .type = VALUE_BYTES, .class = HUB_INTERNAL};
+        resource->fields = field;
+        resource->n_fields = 1;
+        return ERR_OK;
     }
-    struct hub_field *field = arena_alloc_zero(&hub->arena, 1, sizeof *field);
-    if (!field)
-        return ERR_NO_MEMORY;
-    *field = (struct hub_field){.name = STR("bytes"), .type = VALUE_BYTES, .class = HUB_INTERNAL};
-    entry->resource.fields = field;
-    entry->resource.n_fields = 1;
-    return ERR_OK;
+    enum err err = read_fields(hub, entry, diags);
+    if (err)
+        return err;
+    const struct hub_field *fields = resource->fields;
+    if (resource->n_fields == 2 && entry->system)
+        entry->object_key = is_object_key(&fields[0]) ? &fields[0] : is_object_key(&fields[1]) ? &fields[1] : NULL;
+    if ((resource->n_fields == 1 && is_bytes(&fields[0])) ||
+        (entry->object_key && is_bytes(entry->object_key == fields ? &fields[1] : fields)))
+        return ERR_OK;
+    return yaml_error(list, diags, ERR_SYNTAX,
+        "an object has one field, {name: bytes, type: bytes, class: …}, and a department's may have a key of type text or integer beside "
+        "it; write "
+        "that, or leave out fields:");
 }
 
 /* A command needs a connector that gives commands; only it may say `at_most_once`. */
@@ -146,6 +165,9 @@ static enum err check_kind(struct hub_entry *entry, struct diag_list *diags)
         has_key = has_key || field->is_key;
         entry->has_personal_key = entry->has_personal_key || (field->is_key && field->class >= HUB_PERSONAL);
     }
+    if (resource->kind == HUB_OBJECT && entry->system && entry->system->ops && !entry->system->ops->objects)
+        return yaml_error(entry->node, diags, ERR_UNSUPPORTED,
+            "object \"" STR_FORMAT "\" needs a connector that gives objects; use connector: files or sqlite", STR_ARG(resource->name));
     if (resource->kind != HUB_TABLE)
         return ERR_OK;
     if (!has_key)

@@ -44,7 +44,8 @@ struct hub_entry {
     struct yaml_node node, binding;
     struct str subject; /* on the bus: slashes become dots */
     bool has_personal_key;
-    pthread_mutex_t lock; /* guards the two below */
+    const struct hub_field *object_key; /* of an object: what it is asked by; NULL: there is one alone */
+    pthread_mutex_t lock;               /* guards the two below */
     struct hub_subscription *subscriptions;
     struct hub_blob *blob;
     struct metric_counter n_refused; /* batches, since a subscriber that must not lose was behind */
@@ -107,6 +108,8 @@ struct hub_epochs;  /* hub/epoch.c */
 struct hub_sources; /* hub/source.c */
 struct hub_acts;    /* hub/act_store.c */
 struct hub_queries; /* hub/query.c */
+struct hub_waiter;  /* hub/parts.h */
+struct hub_objects; /* hub/object_use.c */
 
 /* What the hub counts of its uses: hub/measure.c. */
 struct hub_figures {
@@ -158,14 +161,15 @@ struct hub {
     struct hub_desk desk;
     bool is_demo;
     struct hub_queries *queries;
+    struct hub_objects *objects;
     struct hub_entry *source_entry; /* AREA/hub/source */
     struct hub_entry *alert_entry;  /* AREA/hub/alert */
     struct db_writer *writer;       /* {data}/hub.sqlite; NULL with check_only */
     struct loop_timer tick;         /* confirms contracts with fresh_for, resumes calls that wait */
     _Atomic int64_t n_in_flight;    /* uses and leaves that will touch the hub again: hub_work_begin(), hub_work_end() */
 
-    pthread_mutex_t waiting_lock; /* calls that wait for a quota's reservation */
-    struct hub_running *waiting;
+    pthread_mutex_t waiting_lock; /* uses that wait for a quota's reservation */
+    struct hub_waiter *waiting;
     size_t n_waiting;
 };
 

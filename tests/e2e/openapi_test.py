@@ -26,7 +26,6 @@ from city import ROOT, City, wait_for  # noqa: E402
 
 STATIC = {("get", "/assets/{rest}"), ("get", "/{file}")}  # files as the screens' build made them
 ELSEWHERE = {("post", "/hub/v1/act/{area}/{party}/{name}"),  # the demo has no command: act_test.py has a city with some
-             ("get", "/hub/v1/object/{area}/{party}/{name}"),  # the demo's objects are granted to its scenes and cockpits alone: hub/door_test.c
              ("get", "/log/v1/policy")}  # the demo's ledger has no witnesses: witness_test.py
 QUERY = {"indicator": "vehicles_true", "purpose": "cockpit.show", "limit": "3"}  # what a required name of a query is asked with
 EVENTS = {"indicators": "LiveIndicators", "road_states": "RoadStates", "ranking": "Ranking", "sources": "Sources", "recorded": "LiveRecorded",
@@ -200,6 +199,13 @@ class Interface(unittest.TestCase):
         self.assertTrue(self.ask("post", "/hub/v1/query", {**query, "explain": True}, token)["explain"])
         self.ask("post", "/hub/v1/query", {**query, "sql": "SELECT"}, token, status=400)
         self.ask("get", "/hub/v1/opening/{index}", headers=token, index=index)
+        referral = {"Authorization": "Bearer " + self.city.token("hangzhou/scene.referral")}
+        where_xray = {"area": "hangzhou", "party": "health", "name": "xray"}
+        self.ask("get", "/hub/v1/object/{area}/{party}/{name}", headers=referral, query="purpose=medical.refer&key=X0000001", **where_xray)
+        headers = self.city.request("GET", "/hub/v1/object/hangzhou/health/xray?purpose=medical.refer&key=X0000002", headers=referral)[1]
+        index_of_object = headers["Citybrain-Receipt"].split("/")[1]
+        wait_for(lambda: self.city.request("GET", "/hub/v1/outcome/" + index_of_object, headers=referral)[0] == 200, 60, "the outcome")
+        self.ask("get", "/hub/v1/outcome/{index}", headers=referral, index=index_of_object)
         self.ask("get", "/hub/v1/resources", headers=token)
         self.assertTrue(self.ask("get", "/hub/v1/contracts", headers=token))
         about = {"resource": "hangzhou/police/vehicle", "what": "the type is another", "key": {"plate": plate}}

@@ -102,57 +102,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/hub/v1/object/{area}/{party}/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** An object's bytes, under a contract, with a receipt in the header Citybrain-Receipt */
-        get: {
-            parameters: {
-                query: {
-                    purpose: string;
-                };
-                header?: never;
-                path: {
-                    area: string;
-                    party: string;
-                    name: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "*/*": unknown;
-                    };
-                };
-                /** @description A problem (RFC 9457) */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/hub/v1/resources": {
         parameters: {
             query?: never;
@@ -206,6 +155,53 @@ export interface paths {
             cookie?: never;
         };
         /** The salt of a leaf, for the parties of its use */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    index: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Opening"];
+                    };
+                };
+                /** @description A problem (RFC 9457) */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hub/v1/outcome/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The outcome of an object's use by its intent's number, with its salt, for the parties of the use */
         get: {
             parameters: {
                 query?: never;
@@ -455,6 +451,59 @@ export interface paths {
                     };
                     content: {
                         "text/plain": unknown;
+                    };
+                };
+                /** @description A problem (RFC 9457) */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hub/v1/object/{area}/{party}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An object's bytes, whole or a range of them, under a contract; the receipt is in the header Citybrain-Receipt */
+        get: {
+            parameters: {
+                query: {
+                    purpose: string;
+                    key?: string;
+                    contract?: string;
+                };
+                header?: never;
+                path: {
+                    area: string;
+                    party: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "*/*": unknown;
                     };
                 };
                 /** @description A problem (RFC 9457) */

@@ -134,6 +134,7 @@ export const en: Record<Key, string> = {
   'detail.rule_11': 'the contract\'s uses of this day are used up',
   'detail.rule_12': 'the contract\'s uses of this month are used up',
   'detail.file_missing': 'there is no file {1}',
+  'detail.folder_missing': 'its folder is not there, or may not be read',
   'detail.file_closed': 'the file does not open ({1})',
   'detail.file_foreign': 'the file cannot be read as a SQLite database ({1})',
   'detail.file_locked': 'the file is locked by another program',

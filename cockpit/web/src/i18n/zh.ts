@@ -133,6 +133,7 @@ export const zh = {
   'detail.rule_11': '契约当天的次数用完了',
   'detail.rule_12': '契约当月的次数用完了',
   'detail.file_missing': '找不到文件 {1}',
+  'detail.folder_missing': '找不到文件夹，或无权读取',
   'detail.file_closed': '文件打不开（{1}）',
   'detail.file_foreign': '文件不是可读的 SQLite 数据库（{1}）',
   'detail.file_locked': '文件被别的程序锁住了',
