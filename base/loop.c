@@ -1,8 +1,9 @@
 /*
- * The event loop on epoll. Order of one round: hooks, wait, descriptors, timers that are due, posted tasks.
+ * The event loop on epoll. Order of one round: hooks, what was deferred, wait, descriptors, timers that are due, posted tasks.
  *
  * Tasks come over a lock-free list (push by compare-and-swap, taken whole and reversed), so that posting never fails and never
- * blocks; the eventfd is written only by the poster that finds the list empty, which makes a busy loop's posts one atomic each.
+ * blocks; the eventfd is written only by the poster that finds the list empty, which makes a busy loop's posts one atomic each, and never
+ * by the loop's own thread within a round.
  */
 #include "base/loop.h"
 
@@ -40,6 +41,8 @@ struct loop {
     struct loop_hook *hooks;
     struct loop_watch *dead; /* unwatched during a round; freed after it */
     bool in_round;
+    bool in_run;                /* within loop_run() or loop_run_once(): what is deferred will run */
+    struct loop_task *deferred; /* newest first */
 };
 
 enum err loop_create(struct clock *clock, struct loop **ret_loop)
@@ -239,13 +242,12 @@ void loop_post(struct loop *loop, struct loop_task *task)
     do {
         task->next = head;
     } while (!atomic_compare_exchange_weak_explicit(&loop->posted, &head, task, memory_order_release, memory_order_relaxed));
-    if (!head)
+    if (!head && !(loop_is_current(loop) && loop->in_run)) /* a round looks for tasks before it waits */
         wake(loop);
 }
 
-static void run_tasks(struct loop *loop)
+static void run_list(struct loop_task *task) /* newest first */
 {
-    struct loop_task *task = atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire);
     struct loop_task *oldest_first = NULL;
     while (task) {
         struct loop_task *next = task->next;
@@ -258,6 +260,29 @@ static void run_tasks(struct loop *loop)
         oldest_first->next = NULL;
         oldest_first->fn(oldest_first);
         oldest_first = next;
+    }
+}
+
+static void run_tasks(struct loop *loop)
+{
+    run_list(atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire));
+}
+
+bool loop_defer(struct loop *loop, struct loop_task *task)
+{
+    if (!loop || !loop_is_current(loop) || !loop->in_run)
+        return false;
+    task->next = loop->deferred;
+    loop->deferred = task;
+    return true;
+}
+
+static void run_deferred(struct loop *loop)
+{
+    while (loop->deferred) {
+        struct loop_task *all = loop->deferred;
+        loop->deferred = NULL;
+        run_list(all);
     }
 }
 
@@ -297,6 +322,7 @@ static int wait_allowed(struct loop *loop, int wait_ms)
         next = hook->next;
         wait_ms = shorter_wait(wait_ms, hook->before_wait(hook));
     }
+    run_deferred(loop);
     if (loop->n_timers > 0) {
         int64_t left_ns = loop->timers[0]->due.ns - clock_mono(loop->clock).ns;
         int64_t left_ms = left_ns <= 0 ? 0 : (left_ns + 999999) / 1000000;
@@ -307,11 +333,12 @@ static int wait_allowed(struct loop *loop, int wait_ms)
     return wait_ms;
 }
 
-enum err loop_run_once(struct loop *loop, int wait_ms)
+static enum err run_round(struct loop *loop, int wait_ms)
 {
     struct epoll_event events[LOOP_EVENTS_MAX];
     atomic_store(&loop->thread, pthread_self());
     atomic_store(&loop->is_running, true);
+    loop->in_run = true;
     int n = epoll_wait(loop->epoll_fd, events, LOOP_EVENTS_MAX, wait_allowed(loop, wait_ms));
     if (n < 0 && errno != EINTR)
         return err_from_errno(errno);
@@ -332,11 +359,21 @@ enum err loop_run_once(struct loop *loop, int wait_ms)
     return ERR_OK;
 }
 
+enum err loop_run_once(struct loop *loop, int wait_ms)
+{
+    enum err err = run_round(loop, wait_ms);
+    run_deferred(loop);
+    loop->in_run = false;
+    return err;
+}
+
 enum err loop_run(struct loop *loop)
 {
     enum err err = ERR_OK;
     while (err == ERR_OK && !atomic_load(&loop->must_stop))
-        err = loop_run_once(loop, -1);
+        err = run_round(loop, -1);
+    run_deferred(loop);
+    loop->in_run = false;
     atomic_store(&loop->must_stop, false);
     atomic_store(&loop->is_running, false);
     return err;

@@ -52,6 +52,11 @@ struct loop_task {
 };
 void loop_post(struct loop *loop, struct loop_task *task); /* never fails; a task must not be posted again before it ran */
 
+/* From the loop's own thread: runs the task when the round under way has nothing more to do, just before it waits. For waking another
+ * thread once for all that one round hands to it, instead of for the first. False: this is another thread, or no round is under way; do it
+ * now. */
+bool loop_defer(struct loop *loop, struct loop_task *task) MUST_CHECK;
+
 /* ---- a hook before each wait, for libraries that are driven by hand; returns the longest wait it allows in ms, -1 for any ---- */
 struct loop_hook {
     int (*before_wait)(struct loop_hook *hook);

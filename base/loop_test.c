@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -169,6 +170,97 @@ static void tasks_of_many_threads_all_run(void **state)
     loop_thread_stop(thread);
 }
 
+/* ---- what is put off to the end of a round ---- */
+
+static char noted[16];
+
+static void note(char what)
+{
+    size_t n = strlen(noted);
+    if (n + 1 < sizeof noted)
+        noted[n] = what;
+}
+
+static struct loop *deferring;
+static struct loop_task first_late, second_late, posted_late;
+
+static void on_first_late(struct loop_task *task)
+{
+    note('1');
+}
+
+static void on_posted_late(struct loop_task *task)
+{
+    note('p');
+}
+
+static void on_second_late(struct loop_task *task)
+{
+    note('2');
+    loop_post(deferring, &posted_late); /* the loop does not sleep over it */
+}
+
+static void on_task(struct loop_task *task)
+{
+    assert_true(loop_defer(deferring, &first_late));
+    assert_true(loop_defer(deferring, &second_late));
+    note('t');
+}
+
+static void on_other_task(struct loop_task *task)
+{
+    note('o');
+}
+
+static void *defer_elsewhere(void *ret_was_taken)
+{
+    *(bool *)ret_was_taken = loop_defer(deferring, &first_late);
+    return NULL;
+}
+
+static void what_is_deferred_runs_when_the_round_is_done(void **state)
+{
+    struct loop_task task = {.fn = on_task}, other = {.fn = on_other_task};
+    pthread_t thread;
+    bool was_taken = true;
+    memset(noted, 0, sizeof noted);
+    first_late.fn = on_first_late;
+    second_late.fn = on_second_late;
+    posted_late.fn = on_posted_late;
+    assert_ok(loop_create(clock_system(), &deferring));
+    assert_false(loop_defer(NULL, &first_late));
+    assert_false(loop_defer(deferring, &first_late)); /* no round is under way */
+    loop_post(deferring, &task);
+    loop_post(deferring, &other);
+    assert_ok(loop_run_once(deferring, 0));
+    assert_string_equal(noted, "to12");
+    assert_false(loop_defer(deferring, &first_late));
+    assert_int_equal(pthread_create(&thread, NULL, defer_elsewhere, &was_taken), 0);
+    pthread_join(thread, NULL);
+    assert_false(was_taken);
+    assert_ok(loop_run_once(deferring, -1)); /* it would wait for ever if the post had been lost */
+    assert_string_equal(noted, "to12p");
+    loop_destroy(deferring);
+}
+
+static void on_stop(struct loop_task *task)
+{
+    assert_true(loop_defer(deferring, &first_late));
+    loop_stop(deferring);
+}
+
+static void what_is_deferred_runs_before_the_loop_ends(void **state)
+{
+    struct loop_task task = {.fn = on_stop};
+    memset(noted, 0, sizeof noted);
+    first_late.fn = on_first_late;
+    assert_ok(loop_create(clock_system(), &deferring));
+    loop_post(deferring, &task);
+    assert_ok(loop_run(deferring));
+    assert_string_equal(noted, "1");
+    loop_destroy(deferring);
+}
+
 static size_t n_taken;
 static uintptr_t sum_taken;
 
@@ -229,6 +321,8 @@ int main(void)
         cmocka_unit_test(a_timer_that_restarts_itself_does_not_hold_the_loop),
         cmocka_unit_test(descriptors_are_watched_until_they_are_not),
         cmocka_unit_test(tasks_of_many_threads_all_run),
+        cmocka_unit_test(what_is_deferred_runs_when_the_round_is_done),
+        cmocka_unit_test(what_is_deferred_runs_before_the_loop_ends),
         cmocka_unit_test(a_queue_refuses_past_its_limit),
         cmocka_unit_test(failing_memory_is_an_error),
     };

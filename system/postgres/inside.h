@@ -139,7 +139,7 @@ struct postgres_system {
     struct postgres_run *pushed, **pushed_last;
     size_t n_open;
     bool is_woken, is_stopping;
-    struct loop_task wake;
+    struct loop_task wake, waking; /* `waking` posts `wake` when the asker's round is done */
 
     /* the thread's */
     struct loop *loop;

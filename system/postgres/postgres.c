@@ -334,6 +334,12 @@ static void woken(struct loop_task *task)
     postgres_settle(system);
 }
 
+static void wake(struct loop_task *task)
+{
+    struct postgres_system *system = container_of(task, struct postgres_system, waking);
+    loop_post(system->loop, &system->wake);
+}
+
 static void postgres_fetch(void *context, struct hub_fetch *fetch)
 {
     struct postgres_plan *plan = context;
@@ -360,8 +366,8 @@ static void postgres_fetch(void *context, struct hub_fetch *fetch)
     if (is_full) {
         mem_free(run);
         answer_fetch(fetch, is_stopping ? ERR_UNAVAILABLE : ERR_FULL);
-    } else if (is_waking) {
-        loop_post(system->loop, &system->wake);
+    } else if (is_waking && !loop_defer(fetch->loop, &system->waking)) { /* what one round asks goes out as one piece */
+        wake(&system->waking);
     }
 }
 
@@ -453,6 +459,7 @@ static enum err postgres_open(const struct hub_system_env *env, struct yaml_node
     system->start.fn = start;
     system->tick.fn = ticked;
     system->wake.fn = woken;
+    system->waking.fn = wake;
     system->server.zone = env->zone;
     enum err err = hub_department_init(&system->department, env, "postgres", root, diags, &connection);
     if (!err)
