@@ -304,6 +304,8 @@ enum err link_send(struct bus_link *link, bool is_prompt, uint32_t request, stru
 {
     if (bytes.len > BUS_MESSAGE_MAX || subject.len > BUS_SUBJECT_MAX || reply.len > BUS_SUBJECT_MAX)
         return ERR_TOO_LARGE;
+    if (str_is_empty(subject))
+        return ERR_SYNTAX;
     if (!atomic_load(&link->connections[is_prompt ? LINK_PROMPT : LINK_BULK].is_up) || atomic_load(&link->is_closing))
         return ERR_UNAVAILABLE;
     struct link_outgoing *item = mem_alloc(sizeof *item + subject.len + reply.len + bytes.len + 2);

@@ -33,7 +33,7 @@ struct bus_outbox {       /* after a restart: as bus_outbox_load() reads it */
 
 enum bus_outbox_event_kind {
     BUS_OUTBOX_ADDED, /* the store's `stream`, and its `next` as `number`, after an add */
-    BUS_OUTBOX_ACK,   /* the other side has all up to `number` of `stream` */
+    BUS_OUTBOX_ACK,   /* the answer to a delivery of this run (never a stray one): the other side has all up to `number` of `stream` */
     BUS_OUTBOX_UP,    /* the other side can be reached again: what waits is sent at once */
     BUS_OUTBOX_TICK,
 };

@@ -300,6 +300,16 @@ static void carry(struct world *world)
     buf_finish(&packet.bytes);
 }
 
+/* What was under way to a sender that was started anew finds nobody: an acknowledgement is the answer to a question of that run. */
+static void lose_acks(struct world *world)
+{
+    for (size_t i = 0; i < world->n_packets; i++)
+        if (world->packets[i].is_ack) {
+            buf_finish(&world->packets[i].bytes);
+            world->packets[i--] = world->packets[--world->n_packets];
+        }
+}
+
 static void restart(struct world *world)
 {
     world->n_restarts++;
@@ -309,6 +319,7 @@ static void restart(struct world *world)
         return;
     }
     db_close(world->sender);
+    lose_acks(world);
     world->sender = open_store(world->sender_path);
     assert_ok(bus_outbox_load(world->sender, STR("a/b"), &world->outbox));
 }
@@ -439,13 +450,14 @@ static void the_senders_store_is_a_copy_of_an_older_day(void **state)
     struct bus_outbox older;
     open_world(&world);
     world.is_calm = true;
-    for (int i = 0; i < 5; i++)
+    while (world.n_added < 5)
         add(&world);
     settle(&world);
     check_effects(&world, world.n_added);
     uint64_t n = world.n_added;
     /* As if the last two had never been added: their numbers are given again. */
     assert_ok(db_exec(world.sender, "UPDATE bus_to SET first = first - 2, next = next - 2", NULL));
+    lose_acks(&world);
     assert_ok(bus_outbox_load(world.sender, STR("a/b"), &older));
     world.outbox = older;
     while (world.n_added < n + 6) /* more than were lost: some get numbers that the other side has seen, some do not */

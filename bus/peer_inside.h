@@ -1,0 +1,65 @@
+/* What peer.c (asking) and peer_answer.c (answering) share. */
+#ifndef BUS_PEER_INSIDE_H
+#define BUS_PEER_INSIDE_H
+
+#include "bus/peer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define PEER_TABLE 8192  /* twice BUS_PEER_SESSIONS_MAX */
+#define PEER_HELLOS 1024 /* remembered, so that one that is replayed costs no signature */
+
+struct peer_session {
+    atomic_size_t n_holders;
+    struct bus_session session; /* guarded by the peer's lock */
+    char party[BUS_PARTY_MAX + 1];
+    char subject[BUS_SUBJECT_MAX + 1]; /* where its questions go */
+    struct mono_time used;
+    bool is_confirmed; /* a message under it came: whoever opened it holds the keys */
+};
+
+struct peer_mate { /* a party that we ask */
+    struct peer_mate *next;
+    char name[BUS_PARTY_MAX + 1];
+    struct peer_session *session;  /* NULL: none yet */
+    struct bus_ask *first, **last; /* waiting for one */
+    bool is_opening;
+    struct bus_opening opening;
+    struct bus_request request;
+    struct bus_peer *peer;
+    struct loop_task task;
+};
+
+struct bus_peer {
+    atomic_size_t n_holders;
+    struct bus_link *link;
+    char name[BUS_PARTY_MAX + 1];
+    char instance[BUS_INSTANCE_MAX + 1];
+    const struct sign_key *key;
+    struct clock *clock;
+    struct loop *loop;
+    enum err (*key_of)(void *context, struct str party, struct sign_public *ret_key);
+    void (*on_question)(void *context, struct bus_question *question);
+    void *context;
+    struct bus_link_subscription *hellos, *questions;
+    uint64_t hellos_seen[PEER_HELLOS]; /* the first bytes of their digests, a ring */
+    size_t n_hellos_seen;
+    struct mono_time openings_since; /* of the second that n_openings counts */
+    uint32_t n_openings, n_unknowns;
+    _Atomic uint64_t n_asked, n_questions, n_opened, n_accepted, n_strangers, n_overrun, n_refused[ERR_COUNT];
+    _Atomic bool is_closing;
+    pthread_mutex_t lock; /* guards what follows, and sessions */
+    struct peer_mate *mates;
+    size_t n_waiting;
+    struct peer_session *accepted[PEER_TABLE]; /* by the session's id, open addressing */
+    size_t n_held;
+};
+
+void peer_hold(struct bus_peer *peer);
+void peer_release(struct bus_peer *peer);
+void peer_session_release(struct peer_session *session);
+enum err peer_answer_start(struct bus_peer *peer) MUST_CHECK;
+void peer_answer_stop(struct bus_peer *peer);
+
+#endif
