@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct hub_resource resource = {.fields = fields, .n_fields = N};
         const struct hub_mapping mapping = {&resource, TIME_ZONE_SHANGHAI, mapped};
         for (size_t i = 0; i < N; i++)
-            mapped[i] = (struct hub_mapped){.at = {{fields[i].name}, 1}, .form = forms[i], .scale = i == 4 ? 1e-6 : 1};
+            mapped[i] = (struct hub_mapped){.at = {{fields[i].name}, 1}, .form = forms[i], .scale = 1, .divisor = i == 4 ? 1e6 : 1};
         const json_t *row = hub_pointer_find(&pointer, json);
         for (size_t i = 0; i < N && row; i++) /* each by itself: one that is refused hides no other */
             if (!hub_mapping_row(&mapping, row, UINT64_C(1) << i, &arena, values, &field))

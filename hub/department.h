@@ -68,9 +68,14 @@ struct hub_server {
     size_t n_connections;
 };
 #define HUB_SERVER_CONNECTIONS_MAX 16
+struct hub_server_form {
+    int port;                     /* where the file names none */
+    const char *const *more_keys; /* the connector's own, NULL-terminated; NULL: none */
+    bool is_database;             /* has to name database and user, may have timeout and connections */
+};
 /* server->zone holds the city's before. */
-enum err hub_department_read_server(const struct hub_department *department, struct yaml_node connection, int default_port,
-    struct diag_list *diags, struct hub_server *server) MUST_CHECK;
+enum err hub_department_read_server(const struct hub_department *department, struct yaml_node connection,
+    const struct hub_server_form *form, struct diag_list *diags, struct hub_server *server) MUST_CHECK;
 
 /* ---- health ---- */
 /* Told to the hub when it changes and now and then; a change is logged. HUB_DOWN and back are told at once, HUB_STALE (single answers with

@@ -1,12 +1,14 @@
 /*
- * `connection:` of a department's database server, as the connectors to PostgreSQL and MariaDB read it.
+ * `connection:` of a department's server, as the connectors to databases and brokers read it.
  */
 #include "hub/department.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define TIMEOUT_MS 2000 /* of a statement, unless the file says otherwise */
 #define CONNECTIONS 4
+#define KEYS_MAX 24
 
 /* ---- connection: ---- */
 
@@ -55,25 +57,31 @@ static enum err read_zone(struct hub_server *server, struct yaml_node connection
     return ERR_OK;
 }
 
-enum err hub_department_read_server(const struct hub_department *department, struct yaml_node connection, int default_port,
-    struct diag_list *diags, struct hub_server *server)
+static enum err check_keys(struct yaml_node connection, const struct hub_server_form *form, struct diag_list *diags)
 {
-    static const char *const keys[] = {
-        "host", "port", "database", "user", "password_file", "tls", "tls_ca", "timeout", "connections", "zone", NULL};
-    int64_t port = default_port, connections = CONNECTIONS;
-    enum err err = yaml_check_keys(connection, keys, diags);
-    if (!err)
-        err = get_text(connection, "host", true, diags, server->host, sizeof server->host);
-    if (!err)
-        err = get_text(connection, "database", true, diags, server->database, sizeof server->database);
-    if (!err)
-        err = get_text(connection, "user", true, diags, server->user, sizeof server->user);
-    if (!err)
-        err = hub_department_get_path(department, connection, "password_file", diags, server->password_file);
-    if (!err)
-        err = yaml_get_i64(connection, "port", false, diags, 1, 65535, &port);
-    if (!err || err == ERR_NOT_FOUND)
-        err = yaml_get_i64(connection, "connections", false, diags, 1, HUB_SERVER_CONNECTIONS_MAX, &connections);
+    static const char *const common[] = {"host", "port", "user", "password_file", "tls", "tls_ca", "zone"};
+    static const char *const of_databases[] = {"database", "timeout", "connections"};
+    const char *keys[KEYS_MAX + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        keys[n++] = common[i];
+    for (size_t i = 0; form->is_database && i < sizeof of_databases / sizeof *of_databases; i++)
+        keys[n++] = of_databases[i];
+    for (const char *const *key = form->more_keys; key && *key; key++) {
+        assert(n < KEYS_MAX);
+        keys[n++] = *key;
+    }
+    keys[n] = NULL;
+    return yaml_check_keys(connection, keys, diags);
+}
+
+static enum err read_database(struct yaml_node connection, struct diag_list *diags, struct hub_server *server)
+{
+    int64_t connections = CONNECTIONS;
+    enum err err = get_text(connection, "database", true, diags, server->database, sizeof server->database);
+    if (err)
+        return err;
+    err = yaml_get_i64(connection, "connections", false, diags, 1, HUB_SERVER_CONNECTIONS_MAX, &connections);
     server->timeout_ms = TIMEOUT_MS;
     if (!err || err == ERR_NOT_FOUND)
         err = yaml_get_duration_ms(connection, "timeout", false, diags, &server->timeout_ms);
@@ -81,8 +89,29 @@ enum err hub_department_read_server(const struct hub_department *department, str
         return err;
     if (server->timeout_ms < 1 || server->timeout_ms > 60000)
         return yaml_error(yaml_get(connection, "timeout"), diags, ERR_RANGE, "the time for a statement lies between 1ms and 60s");
-    server->port = (int)port;
     server->n_connections = (size_t)connections;
+    return ERR_OK;
+}
+
+enum err hub_department_read_server(const struct hub_department *department, struct yaml_node connection,
+    const struct hub_server_form *form, struct diag_list *diags, struct hub_server *server)
+{
+    int64_t port = form->port;
+    enum err err = check_keys(connection, form, diags);
+    if (!err)
+        err = get_text(connection, "host", true, diags, server->host, sizeof server->host);
+    if (!err)
+        err = get_text(connection, "user", form->is_database, diags, server->user, sizeof server->user);
+    if (!err)
+        err = hub_department_get_path(department, connection, "password_file", diags, server->password_file);
+    if (!err && form->is_database)
+        err = read_database(connection, diags, server);
+    if (err)
+        return err;
+    err = yaml_get_i64(connection, "port", false, diags, 1, 65535, &port);
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    server->port = (int)port;
     err = read_tls(department, server, connection, diags);
     return err ? err : read_zone(server, connection, diags);
 }

@@ -71,6 +71,20 @@
     X_(interface_json, "the department's interface does not answer with the JSON that is declared")                                        \
     X_(interface_large, "an answer of the department's interface is larger than {1} MB")                                                   \
     X_(interface_pages, "the pages of the department's interface have no end, or lead elsewhere")                                          \
+    X_(broker_unreachable, "the broker cannot be reached")                                                                                 \
+    X_(broker_tls, "the broker makes no secure connection (TLS) with us")                                                                  \
+    X_(broker_sign_in, "the broker refuses the sign-in")                                                                                   \
+    X_(broker_refuses, "the broker refuses the connection")                                                                                \
+    X_(broker_topic, "the broker does not let us subscribe to a declared topic")                                                           \
+    X_(broker_silent, "the broker does not answer in time")                                                                                \
+    X_(broker_broke, "the connection to the broker broke")                                                                                 \
+    X_(gateway_gone, "the gateway has said its last will: it is gone")                                                                     \
+    X_(subscriber_behind, "a subscriber is behind; the broker keeps what comes")                                                           \
+    X_(message_large, "a message for {1} is too large")                                                                                    \
+    X_(message_json, "a message for {1} is no JSON")                                                                                       \
+    X_(message_type, "a message for {1} has a value of another type than is declared")                                                     \
+    X_(message_late, "a message for {1} came too late")                                                                                    \
+    X_(message_ahead, "a message for {1} is ahead of the clock")                                                                           \
     X_(field_refused, "field \"{1}\" of {2} is not to be had from the department's database")                                              \
     X_(field_alone, "field \"{1}\" of {2} cannot be asked together with the others")                                                       \
     X_(field_collation, "field \"{1}\" of {2} has a non-deterministic collation")                                                          \

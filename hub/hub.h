@@ -124,6 +124,8 @@ void hub_unsubscribe(struct hub_subscription *subscription); /* closes the windo
  * behind; slow the sender. */
 enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struct rows *rows) MUST_CHECK;
 
+bool hub_is_subscribed(const struct hub_resource *resource); /* whether anybody would get a row now. Any thread */
+
 /* ---- objects kept in memory by their provider: the road network, the list of cameras ---- */
 /* Replaces the object's bytes (copied). Any thread. */
 enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, struct str media_type, struct str bytes) MUST_CHECK;

@@ -88,7 +88,7 @@ static enum err check_form(const struct hub_field *field, const struct hub_mappe
             "\" of type %s has no such form; times: seconds, local, compact; numbers and texts: text; booleans: text, "
             "number",
             STR_ARG(field->name), value_type_name(field->type));
-    if (mapped->scale != 1 && field->type != VALUE_REAL)
+    if ((mapped->scale != 1 || mapped->divisor != 1) && field->type != VALUE_REAL)
         return yaml_error(node, diags, ERR_RANGE, "field \"" STR_FORMAT "\": scale: is for fields of type real", STR_ARG(field->name));
     return ERR_OK;
 }
@@ -113,6 +113,11 @@ static enum err read_one(struct hub_department *department, const struct hub_fie
     if (err && err != ERR_NOT_FOUND)
         return err;
     mapped->form = (enum hub_form)form;
+    double inverse = mapped->scale > 0 && mapped->scale < 1 ? nearbyint(1 / mapped->scale) : 1;
+    if (inverse > 1 && inverse < EXACT_REAL && fabs(inverse * mapped->scale - 1) < 1e-12) {
+        mapped->divisor = inverse;
+        mapped->scale = 1;
+    }
     err = yaml_kind(node) == YAML_LIST ? ERR_SYNTAX : hub_pointer_parse(&department->arena, text, &mapped->at);
     if (err)
         return yaml_error(node, diags, ERR_SYNTAX, "\"" STR_FORMAT "\" is not a pointer into JSON; write /name or /a/b, at most %d deep",
@@ -138,7 +143,7 @@ enum err hub_mapping_read(struct hub_department *department, const struct hub_re
     for (size_t i = 0; i < resource->n_fields; i++) {
         char name[65];
         enum err one = ERR_OK;
-        fields[i] = (struct hub_mapped){.at = {{resource->fields[i].name}, 1}, .scale = 1};
+        fields[i] = (struct hub_mapped){.at = {{resource->fields[i].name}, 1}, .scale = 1, .divisor = 1};
         struct yaml_node node = str_to_c(resource->fields[i].name, name, sizeof name) ? yaml_get(map, "") : yaml_get(map, name);
         if (!yaml_is_none(node))
             one = read_one(department, &resource->fields[i], node, diags, &fields[i]);
@@ -267,7 +272,7 @@ enum err hub_mapping_row(
             continue;
         enum err err = read_value(mapped, hub_pointer_find(&mapped->at, row), resource->fields[i].type, mapping->zone, arena, &values[i]);
         if (!err && values[i].type == VALUE_REAL) {
-            values[i].r = values[i].r * mapped->scale + 0.0; /* one zero */
+            values[i].r = values[i].r * mapped->scale / mapped->divisor + 0.0; /* one zero */
             err = isfinite(values[i].r) ? ERR_OK : ERR_SYNTAX;
         }
         if (err) {
@@ -319,7 +324,7 @@ enum err hub_mapping_write(const struct hub_mapping *mapping, size_t field, stru
         buf_printf(out, "%lld", (long long)value.i);
         return out->err;
     case VALUE_REAL:
-        if (mapped->scale != 1)
+        if (mapped->scale != 1 || mapped->divisor != 1)
             return ERR_UNSUPPORTED;
         json_writer_init(&w, out);
         json_put_real(&w, value.r);

@@ -35,7 +35,7 @@ enum hub_form {
 struct hub_mapped {
     struct hub_pointer at;
     enum hub_form form;
-    double scale; /* reals: multiplied with; 1: as they are */
+    double scale, divisor; /* reals: multiplied with, or divided by, which is exact for 0.1 or 0.000001; 1: as they are */
 };
 struct hub_mapping {
     const struct hub_resource *resource;

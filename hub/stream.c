@@ -540,3 +540,12 @@ enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struc
         metric_add(&entry->n_refused, 1);
     return err;
 }
+
+bool hub_is_subscribed(const struct hub_resource *resource)
+{
+    struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
+    pthread_mutex_lock(&entry->lock);
+    bool is_subscribed = entry->subscriptions != NULL;
+    pthread_mutex_unlock(&entry->lock);
+    return is_subscribed;
+}

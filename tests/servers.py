@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real servers for the tests, from Debian's packages: each in a temporary folder, on loopback, with a port of its own.
 
-    with start_postgres() as postgres:            # or start_mariadb(), start_nats()
+    with start_postgres() as postgres:            # or start_mariadb(), start_mosquitto(), start_nats()
         postgres.sql("CREATE TABLE t (a int)")    # as the administrator, over its Unix socket
         postgres.port, postgres.socket_dir
         postgres.kill(); postgres.start()         # kill -9, and again on the same data and port
@@ -351,6 +351,49 @@ class Nats(Server):
         return greeting.decode()
 
 
+class Mosquitto(Server):
+    """Mosquitto: `port` for anybody, `tls_port` with TLS and the user hub, password "geheim 雨"; what waits for a client stays in memory."""
+    name, program, package = "mosquitto", "/usr/sbin/mosquitto", "mosquitto"
+
+    def __init__(self):
+        self.tls_port = free_port()
+        super().__init__()
+
+    def make(self):
+        self.certificates()
+        os.chmod(self.folder, 0o755)  # its certificates are read by the test's own user too
+        self.run("mosquitto_passwd", "-b", "-c", self.folder + "/passwords", "hub", "geheim 雨")
+        with open(self.folder + "/config", "w", encoding="utf-8") as config:
+            config.write(f"per_listener_settings true\nmax_queued_messages 100000\nlistener {self.port} 127.0.0.1\nallow_anonymous true\n"
+                         f"listener {self.tls_port} 127.0.0.1\nallow_anonymous false\npassword_file {self.folder}/passwords\n"
+                         f"certfile {self.folder}/server.crt\nkeyfile {self.folder}/server.key\n")
+
+    def command(self):
+        return [self.program, "-c", self.folder + "/config"]
+
+    def environment(self):
+        return super().environment() | {"CITYBRAIN_MOSQUITTO_TLS_PORT": str(self.tls_port)}
+
+    def prepare(self):
+        pass
+
+    def sql(self, text, database=DATABASE):
+        """No SQL here: a CONNECT and its CONNACK, which say that the broker is there."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01?")
+                answer = connection.recv(4)
+        except OSError as error:
+            raise AssertionError(str(error)) from error
+        if answer != b"\x20\x02\x00\x00":
+            raise AssertionError(f"no CONNACK: {answer!r}")
+        return ""
+
+
+def start_mosquitto():
+    return Mosquitto()
+
+
 def start_nats():
     return Nats()
 
@@ -363,7 +406,7 @@ def start_mariadb():
     return Mariadb()
 
 
-STARTERS = {"postgres": start_postgres, "mariadb": start_mariadb, "nats": start_nats, "audited-postgres": AuditedPostgres, "audited-mariadb": AuditedMariadb}
+STARTERS = {"postgres": start_postgres, "mariadb": start_mariadb, "mosquitto": start_mosquitto, "nats": start_nats, "audited-postgres": AuditedPostgres, "audited-mariadb": AuditedMariadb}
 
 
 def main(arguments):

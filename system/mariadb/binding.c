@@ -10,7 +10,8 @@
 
 enum err mariadb_read_connection(struct mariadb_system *system, struct yaml_node connection, struct diag_list *diags)
 {
-    enum err err = hub_department_read_server(&system->department, connection, 3306, diags, &system->server);
+    const struct hub_server_form form = {.port = 3306, .is_database = true};
+    enum err err = hub_department_read_server(&system->department, connection, &form, diags, &system->server);
     if (!err && system->server.tls == HUB_TLS_VERIFY_CA)
         err = yaml_error(yaml_get(connection, "tls"), diags, ERR_UNSUPPORTED,
             "connector mariadb looks at authority and name together; write tls: verify-full");

@@ -14,7 +14,8 @@
 
 enum err postgres_read_connection(struct postgres_system *system, struct yaml_node connection, struct diag_list *diags)
 {
-    enum err err = hub_department_read_server(&system->department, connection, 5432, diags, &system->server);
+    const struct hub_server_form form = {.port = 5432, .is_database = true};
+    enum err err = hub_department_read_server(&system->department, connection, &form, diags, &system->server);
     int32_t offset = system->server.zone.offset_s, size = abs(offset) / 60;
     char sign = offset < 0 ? '-' : '+', against = offset < 0 ? '+' : '-'; /* POSIX counts westward */
     snprintf(system->zone, sizeof system->zone, "<%c%02d%02d>%c%02d:%02d", sign, size / 60, size % 60, against, size / 60, size % 60);
