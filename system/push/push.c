@@ -1,5 +1,6 @@
 /*
- * One posting's way: body → JSON → every event held against the declared fields → all of them published, or none → {"accepted":N}.
+ * One posting's way: body → JSON → every event held against the declared fields → all of them published, or none → {"accepted":N}. A
+ * posting with a name goes on once, however often it comes (postings.h).
  *
  * Accepted means handed to the subscribers' queues; nothing is kept here, so a provider that must not lose keeps its own record. The rate
  * of events and the size of a posting are bounded; a provider that falls silent is a stale source.
@@ -8,6 +9,7 @@
 
 #include "base/mem.h"
 #include "hub/registry.h"
+#include "system/push/postings.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,7 +21,8 @@
 #define PER_SECOND_DEFAULT 10000
 #define SILENT_DEFAULT_MS 60000
 #define RESOURCES_MAX 64 /* of one file */
-#define LOOK_MS 1000     /* how often silence is looked for */
+#define POSTING_NAME_MAX 64
+#define LOOK_MS 1000 /* how often silence is looked for */
 #define REPORT_MS 30000
 #define ROWS_MAX_BYTES (16u << 20)
 
@@ -40,6 +43,7 @@ struct push_system {
     pthread_mutex_t lock; /* guards the bucket */
     double tokens;
     struct mono_time filled;
+    struct push_postings *postings; /* NULL while checking */
     _Atomic int64_t last_heard_ms;
     /* the hub's loop's */
     struct loop_timer look;
@@ -129,8 +133,9 @@ static enum err read_events(const struct hub_resource *resource, const json_t *b
     const json_t *events = json_object_get(body, "events");
     struct value values[HUB_FIELDS_MAX];
     struct rows *rows;
-    if (!json_is_array(events) || json_object_size(body) != 1)
-        return diag_set(diag, ERR_SYNTAX, NULL, 0, "the body is {\"events\":[{field:value,…}]}");
+    if (!json_is_array(events) || json_object_size(body) != (json_object_get(body, "posting") ? 2 : 1))
+        return diag_set(
+            diag, ERR_SYNTAX, NULL, 0, "the body is {\"events\":[{field:value,…}]}, with \"posting\" as its name if it may come again");
     if (json_array_size(events) > EVENTS_MAX)
         return diag_set(diag, ERR_TOO_LARGE, NULL, 0, "more than %d events in one posting", EVENTS_MAX);
     enum err err = rows_create(resource->n_fields, ROWS_MAX_BYTES, &rows);
@@ -157,13 +162,71 @@ static const struct hub_resource *resource_of(const struct push_system *system, 
     return NULL;
 }
 
+/* ERR_TOO_LARGE: waiting would not help; ERR_BUSY: over the rate; else the hub's word. */
+static enum err publish(struct push_system *system, const struct hub_resource *resource, struct rows *rows)
+{
+    if (rows_n(rows) > (size_t)system->per_second)
+        return ERR_TOO_LARGE;
+    if (!take_tokens(system, rows_n(rows)))
+        return ERR_BUSY;
+    enum err err = hub_publish(system->hub, resource, rows);
+    if (!err && rows_n(rows) > 0)
+        atomic_store(&system->last_heard_ms, clock_wall(system->clock).ms);
+    return err;
+}
+
+static void reply_refused(struct http_exchange *x, enum err err)
+{
+    if (err == ERR_BUSY || err == ERR_FULL)
+        http_add_header(x, "Retry-After", STR("1"));
+    if (err == ERR_TOO_LARGE)
+        http_reply_problem(x, 413, STR("more events in one posting than the resource allows in a second; split it"), -1);
+    else if (err == ERR_BUSY)
+        http_reply_problem(x, 429, STR("more events a second than the resource allows"), -1);
+    else
+        http_reply_err(x, err, STR("a subscriber is behind; send it again in a second"));
+}
+
+static void reply_accepted(struct http_exchange *x, size_t n, bool is_repeated)
+{
+    struct str answer;
+    enum err err = arena_printf(http_arena(x), &answer, "{\"accepted\":%zu%s}", n, is_repeated ? ",\"repeated\":true" : "");
+    if (err)
+        http_reply_err(x, err, STR_NONE);
+    else
+        http_reply_json(x, 200, answer);
+}
+
+/* One that is not to go on: replies. */
+static void reply_known(struct http_exchange *x, enum err err, size_t n_accepted)
+{
+    if (err == ERR_EXISTS) {
+        reply_accepted(x, n_accepted, true);
+    } else if (err == ERR_STATE) {
+        http_reply_problem(x, 409, STR("another posting had this name; give each a name of its own, and send one again byte for byte"), -1);
+    } else {
+        http_add_header(x, "Retry-After", STR("1"));
+        http_reply_problem(x, 503, STR("the same posting is under way; ask again in a second"), -1);
+    }
+}
+
+/* The posting's name, empty when it has none. */
+static enum err read_name(const json_t *body, struct diag *diag, struct str *ret_name)
+{
+    const json_t *posting = json_object_get(body, "posting");
+    if (posting && (json_get_str(body, "posting", ret_name) || ret_name->len == 0 || ret_name->len > POSTING_NAME_MAX))
+        return diag_set(diag, ERR_SYNTAX, NULL, 0, "\"posting\" is the posting's name, a text of 1 to %d bytes", POSTING_NAME_MAX);
+    return ERR_OK;
+}
+
 static void handle_publish(struct http_exchange *x, void *context)
 {
     struct push_system *system = context;
     const struct hub_resource *resource = resource_of(system, x);
     struct diag diag = {0};
     struct rows *rows = NULL;
-    struct str answer;
+    struct str name = STR_NONE;
+    size_t n_accepted = 0;
     json_t *body;
     if (!resource || !str_equal(http_identity(x)->party, system->party)) {
         http_reply_problem(x, 404, STR("there is no such resource of yours"), -1);
@@ -171,39 +234,32 @@ static void handle_publish(struct http_exchange *x, void *context)
     }
     if (http_body_json(x, &body))
         return;
-    enum err err = read_events(resource, body, &diag, &rows);
-    if (!err && rows_n(rows) > (size_t)system->per_second) {
-        http_reply_problem(x, 413, STR("more events in one posting than the resource allows in a second; split it"), -1);
-        rows_release(rows);
+    enum err err = read_name(body, &diag, &name);
+    if (!err)
+        err = read_events(resource, body, &diag, &rows);
+    if (err == ERR_SYNTAX) {
+        http_reply_problem(x, 400, str_from_c(diag.text), -1);
         return;
     }
-    if (!err && !take_tokens(system, rows_n(rows))) {
-        http_add_header(x, "Retry-After", STR("1"));
-        http_reply_problem(x, 429, STR("more events a second than the resource allows"), -1);
-        rows_release(rows);
+    if (err) {
+        http_reply_err(x, err, str_from_c(diag.text));
         return;
     }
-    if (!err) {
-        err = hub_publish(system->hub, resource, rows);
+    if (name.len > 0)
+        err = push_postings_begin(system->postings, resource->name, name, http_body(x), &n_accepted);
+    if (err) {
+        reply_known(x, err, n_accepted);
+    } else {
+        size_t n = rows_n(rows);
+        err = publish(system, resource, rows);
+        if (name.len > 0)
+            push_postings_end(system->postings, resource->name, name, !err, n);
         if (err)
-            diag_set(&diag, err, NULL, 0, "a subscriber is behind; send it again in a second");
-    }
-    if (!err) {
-        if (rows_n(rows) > 0)
-            atomic_store(&system->last_heard_ms, clock_wall(system->clock).ms);
-        err = arena_printf(http_arena(x), &answer, "{\"accepted\":%zu}", rows_n(rows));
+            reply_refused(x, err);
+        else
+            reply_accepted(x, n, false);
     }
     rows_release(rows);
-    if (!err) {
-        http_reply_json(x, 200, answer);
-        return;
-    }
-    if (err == ERR_FULL)
-        http_add_header(x, "Retry-After", STR("1"));
-    if (err == ERR_SYNTAX)
-        http_reply_problem(x, 400, str_from_c(diag.text), -1);
-    else
-        http_reply_err(x, err, str_from_c(diag.text));
 }
 
 /* ---- the slots ---- */
@@ -232,6 +288,7 @@ static void push_close(void *context)
     if (!system->check_only)
         loop_timer_stop(&system->look);
     pthread_mutex_destroy(&system->lock);
+    push_postings_destroy(system->postings);
     arena_finish(&system->arena);
     mem_free(system);
 }
@@ -258,6 +315,8 @@ static enum err push_open(const struct hub_system_env *env, struct yaml_node roo
         err = read_connection(system, root, diags);
     system->filled = clock_mono(system->clock);
     system->tokens = (double)system->per_second;
+    if (!err && !env->check_only)
+        err = push_postings_create(&system->postings);
     if (!err && !env->check_only)
         err = loop_timer_start(env->loop, &system->look, LOOK_MS);
     if (err)

@@ -5,6 +5,7 @@
 
 #include "base/test.h"
 #include "hub/fake_door.h"
+#include "system/push/postings.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -141,12 +142,79 @@ static void too_large(void **state)
     free(body);
 }
 
+static void named_goes_on_once(void **state)
+{
+    static const char one[] = "{\"events\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"posting\":\"p/1\"}";
+    static const char *const wrong[] = {"{\"events\":[],\"posting\":\"\"}", "{\"events\":[],\"posting\":7}",
+        "{\"events\":[],\"posting\":null}",
+        "{\"events\":[],\"posting\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}", "{\"posting\":\"p\"}"};
+    static char many[8192];
+    n_rows = 0;
+    fake_door_on_hub(&door, subscribe, NULL);
+    assert_int_equal(post("world", one), 200);
+    assert_string_equal(out, "{\"accepted\":2}");
+    for (int i = 0; i < 200; i++) { /* more than the rate would take */
+        assert_int_equal(post("world", one), 200);
+        assert_string_equal(out, "{\"accepted\":2,\"repeated\":true}");
+    }
+    assert_int_equal(post("world", "{\"events\":[{\"name\":\"c\"}],\"posting\":\"p/1\"}"), 409);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (post("world", wrong[i]) != 400)
+            fail_msg("%s: %s", wrong[i], out);
+    write_events(101, many, sizeof many); /* refused: the name is free again */
+    snprintf(many + strlen(many) - 1, sizeof many - strlen(many), ",\"posting\":\"p/2\"}");
+    assert_int_equal(post("world", many), 413);
+    assert_int_equal(post("world", many), 413);
+    assert_int_equal(post("world", "{\"events\":[{\"name\":\"d\"}],\"posting\":\"p/2\"}"), 200);
+    for (int i = 0; i < 500 && n_rows < 3; i++)
+        usleep(10000);
+    usleep(50000);
+    assert_int_equal(n_rows, 3);
+    fake_door_on_hub(&door, unsubscribe, NULL);
+}
+
+/* The ring itself: what is under way is not had twice and not pushed out, the oldest goes. */
+static void names_in_a_ring(void **state)
+{
+    struct push_postings *postings;
+    struct str resource = STR("h/world/truth"), body = STR("b");
+    size_t n = 0;
+    char name[16];
+    assert_ok(push_postings_create(&postings));
+    assert_ok(push_postings_begin(postings, resource, STR("x"), body, &n));
+    assert_int_equal(push_postings_begin(postings, resource, STR("x"), body, &n), ERR_BUSY);
+    assert_int_equal(push_postings_begin(postings, resource, STR("x"), STR("c"), &n), ERR_STATE);
+    assert_ok(push_postings_begin(postings, STR("h/world/truthx"), STR(""), body, &n));
+    for (int i = 0; i < 3 * POSTINGS_KEPT; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        assert_ok(push_postings_begin(postings, resource, str_from_c(name), body, &n));
+        push_postings_end(postings, resource, str_from_c(name), true, 7);
+        assert_int_equal(push_postings_begin(postings, resource, str_from_c(name), body, &n), ERR_EXISTS);
+        assert_int_equal(n, 7);
+    }
+    assert_int_equal(push_postings_begin(postings, resource, STR("x"), body, &n), ERR_BUSY);
+    assert_ok(push_postings_begin(postings, resource, STR("1"), body, &n)); /* long gone */
+    push_postings_end(postings, resource, STR("x"), false, 0);
+    assert_ok(push_postings_begin(postings, resource, STR("x"), STR("c"), &n));
+    push_postings_destroy(postings);
+    assert_ok(push_postings_create(&postings));
+    for (int i = 0; i < POSTINGS_KEPT; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        assert_ok(push_postings_begin(postings, resource, str_from_c(name), body, &n));
+    }
+    assert_int_equal(push_postings_begin(postings, resource, STR("one more"), body, &n), ERR_BUSY);
+    push_postings_destroy(postings);
+    push_postings_destroy(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(accepted, make, finish),
         cmocka_unit_test_setup_teardown(refused, make, finish),
         cmocka_unit_test_setup_teardown(too_fast, make, finish),
+        cmocka_unit_test_setup_teardown(named_goes_on_once, make, finish),
+        cmocka_unit_test(names_in_a_ring),
         cmocka_unit_test_setup_teardown(too_large, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,8 @@ class Interface(unittest.TestCase):
         self.ask("post", "/hub/v1/correction", about, token, status=201)
         publish = "/hub/v1/publish/hangzhou/world/truth"
         self.assertEqual(self.ask("post", publish, {"events": []}, self.world), {"accepted": 0})
+        for answer in ({"accepted": 0}, {"accepted": 0, "repeated": True}):
+            self.assertEqual(self.ask("post", publish, {"events": [], "posting": "one"}, self.world), answer)
         self.ask("post", publish, {"events": [{"name": "vehicles_true", "area": "hangzhou", "time": int(time.time() * 1000), "period_ms": 1000, "value": None, "n": 0}]},
                  self.world)
         wait_for(lambda: self.city.request("GET", f"/log/v1/proof/{index}")[0] == 200, 10, "the checkpoint")

@@ -2849,9 +2849,16 @@ export interface components {
             events: {
                 [key: string]: components["schemas"]["Cell"];
             }[];
+            /** @description A name of its own: sent again byte for byte under the same name it goes on once */
+            posting?: string;
         };
         Published: {
             accepted: number;
+            /**
+             * @description It had been accepted before, and was not passed on again
+             * @constant
+             */
+            repeated?: true;
         };
         /** @example 33010600001190000001 */
         ViidDeviceId: string;

@@ -20,6 +20,7 @@ const zh: Record<string, string> = {
   'post /hub/v1/call/{area}/{party}/{name}': '按键取表中的行：凭契约，留凭证',
   'get /hub/v1/object/{area}/{party}/{name}': '取一个对象的字节：凭契约，凭证在 Citybrain-Receipt 头中',
   'get /hub/v1/resources': '询问者提供的、或有契约可用的资源',
+  'get /hub/v1/outcome/{index}': '按意向叶子的编号取对象使用的结果及其盐，只给这次使用的双方',
   'get /hub/v1/opening/{index}': '一片叶子的盐，只给这次使用的双方',
   'get /log/v1/checkpoint': '账本最新的检查点（C2SP signed note）',
   'get /log/v1/tile/{rest}': '账本的瓦片（C2SP tlog-tiles）',
