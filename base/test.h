@@ -21,8 +21,10 @@
  * takes ten times as long. Not for what must be reached once. */
 #ifdef __SANITIZE_THREAD__
 #define TEST_TIMES(n_) ((n_) / 8)
+#define TEST_STEP 5 /* of a walk over every point of something: each fifth of them */
 #else
 #define TEST_TIMES(n_) (n_)
+#define TEST_STEP 1
 #endif
 
 #define assert_ok(expression_) assert_string_equal(err_text(expression_), err_text(ERR_OK))
