@@ -20,6 +20,7 @@ static const char *const migrations[] = {
     "CREATE UNIQUE INDEX mine_use ON mine (area, kind, intent, leaf);"
     "CREATE TABLE theirs (area TEXT NOT NULL, kind INTEGER NOT NULL, intent INTEGER NOT NULL, leaf INTEGER NOT NULL,"
     " PRIMARY KEY (area, kind, intent, leaf)) STRICT, WITHOUT ROWID",
+    "ALTER TABLE peer ADD COLUMN twinned INTEGER NOT NULL DEFAULT 0",
 };
 
 struct book {
@@ -151,11 +152,11 @@ uint64_t book_followed(const struct book *book)
 
 enum err book_peer(struct book *book, int hub, struct book_peer *ret_peer)
 {
-    static const char sql[] = "SELECT n, acked, got, agreement FROM peer WHERE area = ?1";
-    int64_t values[4];
-    enum err err = ask(book, sql, (struct value[]){area_of(book, hub)}, 1, values, 4);
+    static const char sql[] = "SELECT n, acked, got, agreement, twinned FROM peer WHERE area = ?1";
+    int64_t values[5];
+    enum err err = ask(book, sql, (struct value[]){area_of(book, hub)}, 1, values, 5);
     if (!err)
-        *ret_peer = (struct book_peer){(uint64_t)values[0], (uint64_t)values[1], (uint64_t)values[2], (int)values[3]};
+        *ret_peer = (struct book_peer){(uint64_t)values[0], (uint64_t)values[1], (uint64_t)values[2], (uint64_t)values[4], (int)values[3]};
     return err;
 }
 
@@ -295,6 +296,37 @@ enum err book_take(struct book *book, int hub, const struct district_receipt *re
     if (err)
         db_rollback(book->db);
     return err;
+}
+
+enum err book_pairs(struct book *book, int hub, uint64_t from, uint64_t to, size_t max, struct book_pair *out, size_t *ret_n)
+{
+    /* Of their receipts about a use the first: of each kind there is one, unless they are wrong. */
+    static const char sql[] = "SELECT number, kind, intent, leaf, (SELECT min(leaf) FROM theirs WHERE theirs.area = mine.area AND"
+                              " theirs.kind = 3 - mine.kind AND theirs.intent = mine.intent) FROM mine WHERE area = ?1 AND number > ?2 AND"
+                              " number <= ?3 ORDER BY number LIMIT ?4";
+    struct db_statement *statement;
+    bool is_row = true;
+    size_t n = 0;
+    enum err err = begin(book, sql, (struct value[]){area_of(book, hub), number(from), number(to), number(max)}, 4, &statement);
+    if (err)
+        return err;
+    while (n < max && (err = db_step(statement, &is_row)) == ERR_OK && is_row)
+        out[n++] = (struct book_pair){.number = (uint64_t)db_column(statement, 0).i,
+            .mine = {.kind = (uint8_t)db_column(statement, 1).i,
+                .intent = (uint64_t)db_column(statement, 2).i,
+                .leaf = (uint64_t)db_column(statement, 3).i},
+            .has_theirs = db_column(statement, 4).type != VALUE_NULL,
+            .theirs = (uint64_t)db_column(statement, 4).i};
+    db_reset(statement);
+    if (!err)
+        *ret_n = n;
+    return err;
+}
+
+enum err book_twinned(struct book *book, int hub, uint64_t to)
+{
+    static const char sql[] = "UPDATE peer SET twinned = ?2 WHERE area = ?1";
+    return run(book, sql, (struct value[]){area_of(book, hub), number(to)}, 2);
 }
 
 enum err book_acked(struct book *book, int hub, uint64_t acked)

@@ -12,12 +12,15 @@
 #include "district/message.h"
 #include "ledger/ledger.h"
 
+#include <stdbool.h>
+
 struct book;
 struct federation;
 
 struct book_peer {
     uint64_t n_mine, acked, got;
-    int agreement; /* this side's state as a person set it last; -1: nobody did */
+    uint64_t twinned; /* of mine, up to this number their twins were looked for */
+    int agreement;    /* this side's state as a person set it last; -1: nobody did */
 };
 
 /* A leaf that names another hub's. */
@@ -42,6 +45,17 @@ enum err book_is_named(struct book *book, int hub, uint64_t intent, bool *ret_is
 enum err book_take(struct book *book, int hub, const struct district_receipt *receipts, size_t n, uint64_t got) MUST_CHECK;
 enum err book_acked(struct book *book, int hub, uint64_t acked) MUST_CHECK;
 enum err book_agreement(struct book *book, int hub, int state) MUST_CHECK;
+
+/* One of my receipts and its twin: theirs of the other kind about the same use. */
+struct book_pair {
+    uint64_t number;
+    struct district_receipt mine;
+    bool has_theirs;
+    uint64_t theirs; /* a leaf of their log */
+};
+/* Numbers behind `from` up to `to`, in order, at most `max`. */
+enum err book_pairs(struct book *book, int hub, uint64_t from, uint64_t to, size_t max, struct book_pair *out, size_t *ret_n) MUST_CHECK;
+enum err book_twinned(struct book *book, int hub, uint64_t to) MUST_CHECK;
 
 struct book_counts {
     int64_t n_mine, n_theirs;     /* receipts */

@@ -6,8 +6,10 @@
 #include "district/join.h"
 #include "district/question.h"
 #include "district/step.h"
+#include "district/twin.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct district_plan {         /* a contract on a resource elsewhere, compiled */
     struct district *district; /* NULL: `citybrain check` */
@@ -35,6 +37,14 @@ struct naming {
     struct naming_one ones[DISTRICT_BATCH];
 };
 
+enum twin_wrong { TWIN_MISSING, TWIN_DIFFERS, TWIN_UNASKED };
+enum { TWIN_N_WRONG = TWIN_UNASKED + 1 };
+struct district_twins { /* of one peer (district/twin.c) */
+    struct twin_watch watch;
+    _Atomic uint64_t n_wrong[TWIN_N_WRONG];            /* since the start */
+    uint64_t n_told[TWIN_N_WRONG], last[TWIN_N_WRONG]; /* of them; the last's leaf: of theirs when it was not asked for, else mine */
+};
+
 struct district {
     struct district_options options;
     struct federation *federation;
@@ -53,9 +63,10 @@ struct district {
     struct str contracts[DISTRICT_CONTRACTS_MAX]; /* names, by their place in the state */
     size_t n_contracts_seen;                      /* of the hub's */
     struct naming *namings;                       /* one a peer */
-    struct hub_fetch *asked;                      /* that wait for an answer */
-    struct str payload;                           /* goes behind the next FORWARD or ANSWER */
-    struct str rest;                              /* came behind the message that is being read */
+    struct district_twins twins[DISTRICT_PEERS_MAX];
+    struct hub_fetch *asked; /* that wait for an answer */
+    struct str payload;      /* goes behind the next FORWARD or ANSWER */
+    struct str rest;         /* came behind the message that is being read */
     struct buf out;
     uint8_t head[DISTRICT_MESSAGE_MAX];
     struct loop_timer tick;
@@ -83,5 +94,9 @@ void district_use_drop_all(struct district *district);
 /* ---- naming.c ---- */
 void district_naming_begin(struct district *district, const struct district_update *update);
 void district_naming_tend(struct district *district); /* what can be appended or is finished */
+
+/* ---- twin.c ---- */
+void district_twins_tend(struct district *district); /* looks for the twins that have to be there by now */
+void district_twin_note(struct district *district, size_t peer, enum twin_wrong what, uint64_t leaf);
 
 #endif

@@ -251,6 +251,7 @@ static void on_tick(struct loop_timer *timer)
     follow(district);
     district_naming_tend(district);
     tell_contracts(district);
+    district_twins_tend(district);
     if (district->n_ticks++ % TICKS_STEP == 0)
         district_drive(district, (struct district_event){.kind = DISTRICT_TICK});
     if (loop_timer_start(district->loop, timer, TICK_MS))
@@ -376,6 +377,7 @@ static enum err open_book(struct district *district, struct diag *diag)
         if (err)
             return err;
         district_peer_begin(peer, known.n_mine, known.acked, known.got);
+        district->twins[i].watch.checked = known.twinned;
         if (known.agreement >= 0)
             peer->mine = (uint8_t)known.agreement;
     }

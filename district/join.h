@@ -26,6 +26,7 @@ struct district_options {
     struct clock *clock;
     struct district_carrier *carrier;                             /* kept */
     const char *store_path;                                       /* of the book */
+    int64_t twin_ms;                                              /* 0: TWIN_WAIT_MS */
     void (*fatal)(void *context, const char *part, enum err err); /* the disk refused; on the district's thread */
     void *fatal_context;
 };

@@ -25,6 +25,8 @@ struct ether {
     struct district *districts[N_HUBS];
     struct loop *loops[N_HUBS];
     bool is_cut, loses_answers, doubles;
+    /* What becomes of the receipts that it sends: none comes; each names another leaf of its log; or a use that nobody made. */
+    enum { HONEST, HIDES, LIES, CLAIMS } xihu;
 };
 static struct ether ether = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -70,11 +72,31 @@ static enum err wire_start(struct district_carrier *carrier, struct district *di
     return ERR_OK;
 }
 
+/* Receipts as a hub would tell them that has something to hide. */
+static struct str forged(struct str bytes, uint8_t out[DISTRICT_MESSAGE_MAX])
+{
+    struct district_message message;
+    struct bytes_writer writer;
+    struct str rest;
+    assert_ok(district_message_read(bytes, &message, &rest));
+    for (size_t i = 0; i < message.receipts.n && ether.xihu == LIES; i++)
+        message.receipts.entries[i].leaf += 1000000;
+    for (size_t i = 0; i < message.receipts.n && ether.xihu == CLAIMS; i++)
+        message.receipts.entries[i].intent = 0;
+    bytes_writer_init(&writer, out, DISTRICT_MESSAGE_MAX);
+    district_message_write(&message, &writer);
+    return (struct str){(const char *)out, writer.len};
+}
+
 static void wire_send(struct district_carrier *carrier, int hub, struct str bytes)
 {
     struct wire *wire = container_of(carrier, struct wire, carrier);
+    uint8_t room[DISTRICT_MESSAGE_MAX];
     pthread_mutex_lock(&ether.lock);
-    bool is_lost = ether.is_cut || (ether.loses_answers && bytes.ptr[1] == DISTRICT_ANSWER);
+    bool are_receipts = wire->self == XIHU && bytes.ptr[1] == DISTRICT_RECEIPTS;
+    bool is_lost = ether.is_cut || (ether.loses_answers && bytes.ptr[1] == DISTRICT_ANSWER) || (ether.xihu == HIDES && are_receipts);
+    if (ether.xihu >= LIES && are_receipts)
+        bytes = forged(bytes, room);
     if (ether.loops[hub] && !is_lost) {
         post(wire->self, hub, bytes);
         if (ether.doubles)
@@ -203,7 +225,8 @@ static void go_up(int at)
         .area = str_from_c(areas[at]),
         .clock = clock_system(),
         .carrier = &one->wire.carrier,
-        .store_path = store};
+        .store_path = store,
+        .twin_ms = 500};
     check(district_create(&options, &diags, &one->district), &diags);
     assert_ok(crypto_key_from_seed(seed, &one->key));
     const struct ledger_options ledger_options = {
@@ -250,6 +273,7 @@ static int go_up_all(void **state)
     assert_non_null(mkdtemp(folder));
     assert_ok(loop_create(clock_system(), &loop));
     set_ether(false, false, false);
+    ether.xihu = HONEST;
     fake_system = (struct fake_system){.n_rows = 1};
     for (int at = 0; at < N_HUBS; at++) {
         write_city(at);
@@ -416,6 +440,77 @@ static void an_answer_that_is_lost_leaves_its_twin(void **state)
     assert_int_equal(count_leaves(CITY, "\"type\":\"twin\""), LOST);
 }
 
+static void pass(int64_t ms)
+{
+    struct mono_time from = clock_mono(clock_system());
+    while (mono_ms_between(from, clock_mono(clock_system())) < ms)
+        assert_ok(loop_run_once(loop, 50));
+}
+
+/* Until the city has told of so many twins that are wrong. */
+static void await_wrong(enum twin_wrong what, uint64_t n)
+{
+    struct district *city = ones[CITY].district;
+    struct mono_time from = clock_mono(clock_system());
+    while (atomic_load(&city->twins[0].n_wrong[what]) < n && mono_ms_between(from, clock_mono(clock_system())) < 60000)
+        assert_ok(loop_run_once(loop, 50));
+    for (int i = 0; i < TWIN_N_WRONG; i++)
+        assert_int_equal(atomic_load(&city->twins[0].n_wrong[i]), i == (int)what ? n : 0);
+}
+
+static uint64_t use_often(int n)
+{
+    uint64_t n_good = 0;
+    for (int i = 0; i < n; i++)
+        n_good += use(CITY, "h/parking", "h.x/lots/lot").err == ERR_OK;
+    return n_good;
+}
+
+#define TWINS TEST_TIMES(200)
+static void receipts_that_are_hidden_are_missed(void **state)
+{
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    pass(1500); /* honest ones are missed by nobody */
+    await_wrong(TWIN_MISSING, 0);
+    pthread_mutex_lock(&ether.lock);
+    ether.xihu = HIDES;
+    pthread_mutex_unlock(&ether.lock);
+    uint64_t n = use_often(TWINS);
+    await_wrong(TWIN_MISSING, n);
+    print_message("%d of %d hidden receipts missed\n", (int)n, TWINS);
+    assert_int_equal(n, TWINS);
+    go_down(CITY); /* told, and not told again */
+    go_up(CITY);
+    pass(1500);
+    await_wrong(TWIN_MISSING, 0);
+}
+
+static void receipts_that_name_another_leaf_are_told(void **state)
+{
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    pass(1500); /* the honest one is looked at before */
+    pthread_mutex_lock(&ether.lock);
+    ether.xihu = LIES;
+    pthread_mutex_unlock(&ether.lock);
+    uint64_t n = use_often(TWINS);
+    await_wrong(TWIN_DIFFERS, n);
+    assert_int_equal(n, TWINS);
+}
+
+static void receipts_of_uses_that_nobody_made_are_told(void **state)
+{
+    struct mono_time from = clock_mono(clock_system());
+    pthread_mutex_lock(&ether.lock);
+    ether.xihu = CLAIMS;
+    pthread_mutex_unlock(&ether.lock);
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    while (
+        atomic_load(&ones[CITY].district->twins[0].n_wrong[TWIN_UNASKED]) < 1 && mono_ms_between(from, clock_mono(clock_system())) < 60000)
+        assert_ok(loop_run_once(loop, 50));
+    assert_int_equal(atomic_load(&ones[CITY].district->twins[0].n_wrong[TWIN_UNASKED]), 1);
+    assert_int_equal(count_leaves(CITY, "\"type\":\"twin\""), 0); /* nothing is sworn to that was not asked for */
+}
+
 static void what_its_home_suspends_ends_everywhere(void **state)
 {
     use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
@@ -444,6 +539,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(uses_go_both_ways_and_up_and_down, go_up_all, go_down_all),
         cmocka_unit_test_setup_teardown(a_cut_district_goes_on_alone_and_catches_up, go_up_all, go_down_all),
         cmocka_unit_test_setup_teardown(an_answer_that_is_lost_leaves_its_twin, go_up_all, go_down_all),
+        cmocka_unit_test_setup_teardown(receipts_that_are_hidden_are_missed, go_up_all, go_down_all),
+        cmocka_unit_test_setup_teardown(receipts_that_name_another_leaf_are_told, go_up_all, go_down_all),
+        cmocka_unit_test_setup_teardown(receipts_of_uses_that_nobody_made_are_told, go_up_all, go_down_all),
         cmocka_unit_test_setup_teardown(what_its_home_suspends_ends_everywhere, go_up_all, go_down_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,7 @@ static enum err prepare(struct district *district, struct naming *naming, struct
     if (!is_our_use(district, district->hub_of[naming->peer], one->receipt.intent)) {
         log_write(LOG_ERROR, "district", "the other hub has a receipt of a use that was not made here", LOG_STR("hub", hub->area),
             LOG_INT("intent", (int64_t)one->receipt.intent), LOG_INT("leaf", (int64_t)one->receipt.leaf), LOG_END);
+        district_twin_note(district, naming->peer, TWIN_UNASKED, one->receipt.leaf);
         return ERR_OK;
     }
     snprintf(one->text, sizeof one->text, "{\"intent\":%llu,\"time_ms\":%lld,\"twin\":\"" STR_FORMAT "/%llu\",\"type\":\"twin\"}",
