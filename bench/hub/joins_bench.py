@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Three joins across departments, ours against postgres_fdw on the same PostgreSQL: join_1, join_2, join_3 as in JOINS below, and an aggregate
-over one table of a million.
+over one table of a million; join_1 once more with the million in MariaDB, against mysql_fdw (mariadb_…).
 
     NAME_ms             our time: POST /hub/v1/query until the last byte, with contracts, column check and receipts
     NAME_fdw_ms         postgres_fdw's: the same statement in a database of foreign tables, by libpq until the last row
@@ -27,7 +27,8 @@ import tables
 from peers import DIRECT_LOAD, line, load_now, note, pinned
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
-NAMES = {"vehicle": '"bench/police/vehicle"', "policy": '"bench/insurance/policy"', "taxi": '"bench/transport/taxi"'}
+NAMES = {"vehicle": '"bench/police/vehicle"', "policy": '"bench/insurance/policy"', "taxi": '"bench/transport/taxi"',
+         "policy_mariadb": '"bench/archive/policy"'}
 JOINS = {
     # a small table (1,000 rows) with one of a million
     "join_1": "SELECT t.plate, t.company, v.vehicle_type, v.status FROM {taxi} t JOIN {vehicle} v ON v.plate = t.plate",
@@ -38,15 +39,25 @@ JOINS = {
     # no join: an aggregate over one
     "aggregate": "SELECT area, count(*) AS n, sum(seats) AS seats FROM {vehicle} WHERE status = 'A' GROUP BY area",
 }
+MARIADB = {"mariadb_join": "SELECT t.plate, t.company, p.insurer, p.premium FROM {taxi} t JOIN {policy_mariadb} p ON p.plate = t.plate"}
+MYSQL_FDW = "/usr/share/postgresql/15/extension/mysql_fdw.control"
 
 
 class Ours:
     def __init__(self, city):
-        self.connection = http.client.HTTPConnection("127.0.0.1", city.port, timeout=60)
+        self.port, self.connection = city.port, None
         self.headers = {"Authorization": f"Bearer {city.token()}", "Content-Type": "application/json"}
+
+    def connect(self):
+        """Anew: an idle connection is closed by the brain after a while."""
+        if self.connection:
+            self.connection.close()
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        self.connection.connect()
 
     def ask(self, sql, explain=False):
         """→ ms, the answer as parsed JSON (parsed after the clock has stopped)."""
+        self.connect()
         body = json.dumps({"purpose": "bench.query", "sql": sql.format(**NAMES), **({"explain": True} if explain else {})})
         before = time.perf_counter()
         self.connection.request("POST", "/hub/v1/query", body=body, headers=self.headers)
@@ -79,7 +90,7 @@ def measure(name, sql, ours, postgres):
     trips = json.dumps(answer["explain"])
     plain = {way: statistics.median(theirs(postgres, sql, way, 3)) for way in tables.WAYS}
     best = min(plain, key=plain.get)
-    note(f"{name}: {n_rows} rows; postgres_fdw {', '.join(f'{way} {ms:.1f} ms' for way, ms in plain.items())}; {load_now()}")
+    note(f"{name}: {n_rows} rows; the wrapper {', '.join(f'{way} {ms:.1f} ms' for way, ms in plain.items())}; {load_now()}")
     pairs = [(ours.ask(sql)[0], theirs(postgres, sql, best, 2)[-1]) for _ in range(ROUNDS)]  # its second: connections and plans are made
     line(f"{name}_ms", statistics.median(mine for mine, _ in pairs), "ms", 1)
     line(f"{name}_fdw_ms", statistics.median(other for _, other in pairs), "ms", 1)
@@ -90,22 +101,30 @@ def measure(name, sql, ours, postgres):
 
 def main():
     folder = tempfile.mkdtemp(prefix="citybrain-joins-")
-    postgres = city = None
+    postgres = mariadb = city = None
+    joins = dict(JOINS)
     try:
         postgres = tables.BenchPostgres(peers.SERVER_CORE)
         note(f"making the tables, {tables.ROWS} rows each")
         tables.make_postgres(postgres)
         tables.make_foreign(postgres)
+        if os.path.exists(MYSQL_FDW):
+            mariadb = tables.BenchMariadb(peers.SERVER_CORE)
+            tables.make_mariadb(mariadb)
+            tables.make_foreign_mariadb(postgres, mariadb)
+            joins.update(MARIADB)
+        else:
+            note("NOT MEASURED: mysql_fdw is not installed (tools/setup bench)")
         data = os.path.join(folder, "data")
         tables.write_secret(data)
-        tables.write_city(os.path.join(folder, "city"), postgres, sqlite=False)
+        tables.write_city(os.path.join(folder, "city"), postgres, sqlite=False, mariadb=mariadb)
         city = peers.BenchCity(city=os.path.join(folder, "city"), data=data)
         city.start()
         ours = Ours(city)
-        for name, sql in JOINS.items():
+        for name, sql in joins.items():
             measure(name, sql, ours, postgres)
     finally:
-        for thing in (city, postgres):
+        for thing in (city, mariadb, postgres):
             if thing:
                 thing.close()
         shutil.rmtree(folder, ignore_errors=True)

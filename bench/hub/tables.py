@@ -12,7 +12,7 @@ import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tests"))
-from servers import Postgres  # noqa: E402
+from servers import Mariadb, Postgres  # noqa: E402
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 TAXIS = 1000
@@ -61,6 +61,21 @@ def write_keys(path):
         out.writelines(f"浙A{i:07d}\n" for i in ((n * step) % ROWS + 1 for n in range(min(ROWS, 200000))) if i % 20)
 
 
+class BenchMariadb(Mariadb):
+    """MariaDB with memory; on one core."""
+
+    def __init__(self, core):
+        self.core = core
+        super().__init__()
+
+    def become(self):
+        os.sched_setaffinity(0, {self.core})
+        super().become()
+
+    def command(self):
+        return super().command() + ["--innodb-buffer-pool-size=256M"]
+
+
 class BenchPostgres(Postgres):
     """PostgreSQL as a department runs it: syncs its log, has memory; its processes on one core."""
 
@@ -103,6 +118,27 @@ def make_postgres(postgres, tables=("police", "insurance", "transport")):
     postgres.sql("CHECKPOINT", database="")  # what is replayed after a kill is no more than what came later
 
 
+def make_mariadb(mariadb):
+    """The insurers' table once more, in MariaDB; the same rows."""
+    mariadb.sql(f"CREATE USER hub@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; CREATE DATABASE insurance", database="")
+    mariadb.sql("CREATE TABLE policy (plate varchar(16) COLLATE utf8mb4_bin PRIMARY KEY, insurer varchar(8), premium integer, class varchar(8));"
+                "INSERT INTO policy SELECT concat('浙A', lpad(seq, 7, '0')), concat('I', (seq * 17) % 9), 1000 + (seq * 37) % 9000, concat('C', seq % 5) "
+                f"FROM seq_1_to_{ROWS}; ANALYZE TABLE policy; GRANT SELECT ON insurance.policy TO hub@'127.0.0.1'", database="insurance")
+
+
+def make_foreign_mariadb(postgres, mariadb):
+    """MariaDB's table in the schemas of make_foreign(), by mysql_fdw: as it comes, and with more rows fetched at a time (its
+    use_remote_estimate makes this join a hundred times slower)."""
+    text = "CREATE EXTENSION mysql_fdw;"
+    for way, options in (("plain", ""), ("tuned", ", fetch_size '10000'"), ("near", ", fetch_size '1000'")):
+        text += (f"CREATE SERVER {way}_mariadb FOREIGN DATA WRAPPER mysql_fdw OPTIONS (host '127.0.0.1', port '{mariadb.port}'{options});"
+                 f"CREATE USER MAPPING FOR hub SERVER {way}_mariadb OPTIONS (username 'hub', password '{PASSWORD}');"
+                 f"CREATE USER MAPPING FOR postgres SERVER {way}_mariadb OPTIONS (username 'hub', password '{PASSWORD}');"
+                 f"CREATE FOREIGN TABLE {way}.policy_mariadb (plate text, insurer text, premium integer, class text) SERVER {way}_mariadb "
+                 f"OPTIONS (dbname 'insurance', table_name 'policy'); GRANT SELECT ON {way}.policy_mariadb TO hub;")
+    postgres.sql(text, database="hub")
+
+
 TUNED = ", use_remote_estimate 'true', fetch_size '10000', async_capable 'true'"
 WAYS = {"plain": "", "tuned": TUNED, "near": TUNED + ", fdw_startup_cost '0', fdw_tuple_cost '0.01'"}
 
@@ -142,14 +178,16 @@ state: agreed
 """
 
 
-def write_city(folder, postgres, sqlite=True):
-    """A city of four departments: police (PostgreSQL), registry (the same vehicles in SQLite), insurance, transport."""
+def write_city(folder, postgres, sqlite=True, mariadb=None):
+    """A city of departments: police, insurance, transport (PostgreSQL); registry (the same vehicles in SQLite); archive (the same policies in
+    MariaDB)."""
     def write(path, text):
         os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
         with open(os.path.join(folder, path), "w", encoding="utf-8") as out:
             out.write(text)
 
-    parties = [*DEPARTMENTS] + (["registry"] if sqlite else [])
+    parties = [*DEPARTMENTS] + (["registry"] if sqlite else []) + (["archive"] if mariadb else [])
+    same = {"registry": "police", "archive": "insurance"}
     write("city.yaml", "city: bench\ntitle: {zh: 基准, en: Bench}\ntime_zone: Asia/Shanghai\nlog: bench.log\n"
           "http: {address: 127.0.0.1, port: 8080}\ndemo: true\n")
     write("areas.yaml", "areas:\n  - {name: bench, title: {zh: 基准, en: Bench}, level: city, outline: [[120, 30], [121, 30], [121, 31]]}\n")
@@ -159,12 +197,13 @@ def write_city(folder, postgres, sqlite=True):
     write("cockpits/indicators.yaml", "party: bench/cockpit\npurpose: cockpit.show\nreads: {}\nindicators: []\n")
     number = 0
     for party in parties:
-        table, fields = DEPARTMENTS["police" if party == "registry" else party]
+        table, fields = DEPARTMENTS[same.get(party, party)]
         binding = f"resources:\n  - name: {table}\n    title: {{zh: {table}, en: {table}}}\n    kind: table\n    bind: {{table: {table}}}\n    fields:\n{_fields(fields)}\n"
         if party == "registry":
             connection = "connector: sqlite\nconnection: {file: \"{data}/departments/registry.sqlite\", timeout: 10s}\n"
         else:
-            connection = (f"connector: postgres\nconnection: {{host: 127.0.0.1, port: {postgres.port}, database: {party}, user: hub, "
+            connector, server = ("mariadb", mariadb) if party == "archive" else ("postgres", postgres)
+            connection = (f"connector: {connector}\nconnection: {{host: 127.0.0.1, port: {server.port}, database: {same.get(party, party)}, user: hub, "
                           "password_file: \"{data}/secrets/postgres\", timeout: 10s}\n")
         write(f"systems/{party}.yaml", f"party: bench/{party}\n{connection}{binding}")
         uses = [("query", fields, "")]
