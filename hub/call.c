@@ -118,6 +118,8 @@ static void follow_outcome(struct hub_running *running, enum err err, size_t n_r
 static const char *fetch_text(enum err err)
 {
     switch (err) {
+    case ERR_CANCELLED:
+        return "the asker has gone";
     case ERR_TIMEOUT:
         return "the department's system did not answer in time";
     case ERR_TOO_LARGE:
@@ -289,6 +291,7 @@ static void fetch(struct hub_running *running)
         .n_where = call->n_keys,
         .n_rows_max = HUB_ROWS_MAX,
         .n_bytes_max = HUB_ANSWER_BYTES,
+        .is_cancelled = &call->is_cancelled,
         .intent = running->intent.index,
         .loop = call->loop,
         .done = fetched,

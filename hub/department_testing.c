@@ -89,6 +89,7 @@ void fake_department_secret(struct fake_city *city, const char *name, const char
 #define CONSTRAINTS 8
 
 struct fake_asking {
+    _Atomic bool is_cancelled;
     struct hub_fetch fetch;
     struct sql_output outputs[OUTPUTS];
     struct sql_constraint where[CONSTRAINTS];
@@ -156,10 +157,16 @@ struct fake_asking *fake_ask_start(struct fake_city *city, const struct fake_que
     fetch->order = asking->order;
     fetch->n_rows_max = question->n_rows_max ? question->n_rows_max : 1000;
     fetch->n_bytes_max = question->n_bytes_max ? question->n_bytes_max : 1 << 20;
+    fetch->is_cancelled = &asking->is_cancelled;
     fetch->loop = city->loop;
     fetch->done = done;
     city->connectors[0]->tables->fetch(fake_department_plan(city), fetch);
     return asking;
+}
+
+void fake_ask_cancel(struct fake_asking *asking)
+{
+    atomic_store(&asking->is_cancelled, true);
 }
 
 bool fake_ask_is_done(const struct fake_asking *asking)

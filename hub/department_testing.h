@@ -44,6 +44,7 @@ const struct fake_answer *fake_ask(struct fake_city *city, const struct fake_que
 struct fake_asking;
 struct fake_asking *fake_ask_start(struct fake_city *city, const struct fake_question *question);
 bool fake_ask_is_done(const struct fake_asking *asking);
+void fake_ask_cancel(struct fake_asking *asking);                          /* its asker goes; it is ended as any */
 enum err fake_ask_end(struct fake_city *city, struct fake_asking *asking); /* waits, frees */
 /* A row of the answer as "a|1|NULL". */
 void fake_row_text(const struct value *values, size_t n, struct buf *out);

@@ -18,6 +18,7 @@
 
 #define CALL_BODY_MAX 65536
 #define LIST_MAX (32u << 20)
+#define LOOK_MS 250 /* how soon a call ends whose asker has gone */
 #define PROOF_MAX 65536
 #define RECEIPT_MAX (1u << 20) /* a leaf of 64 KiB, all of it escaped, with its proof */
 
@@ -61,12 +62,25 @@ void *hub_door_begin(struct http_exchange *x, size_t size, struct str *ret_resou
 struct calling {
     struct hub_call call;
     struct http_exchange *x;
+    struct loop_timer look;
 };
+
+/* It takes long: is its asker still there? */
+static void look(struct loop_timer *timer)
+{
+    struct calling *calling = container_of(timer, struct calling, look);
+    if (http_is_gone(calling->x))
+        atomic_store(&calling->call.is_cancelled, true);
+    else if (loop_timer_start(calling->call.loop, timer, LOOK_MS))
+        log_write(LOG_WARNING, "hub", "a call's asker cannot be looked at", LOG_END);
+}
 
 static void call_done(struct hub_call *call)
 {
     static const char head[] = "{\"rows\":", middle[] = ",\"truncated\":", tail[] = ",\"receipt\":\"";
-    struct http_exchange *x = ((struct calling *)call->context)->x;
+    struct calling *calling = call->context;
+    struct http_exchange *x = calling->x;
+    loop_timer_stop(&calling->look);
     if (call->refusal.err) {
         hub_reply_refusal(x, &call->refusal);
         return;
@@ -197,7 +211,11 @@ static void handle_call(struct http_exchange *x, void *context)
     call->loop = http_loop(x);
     call->done = call_done;
     call->context = calling;
-    hub_call_start(hub, call);
+    calling->look.fn = look;
+    if (loop_timer_start(call->loop, &calling->look, LOOK_MS))
+        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+    else
+        hub_call_start(hub, call);
 }
 
 /* ---- GET /hub/v1/resources: what the asker offers or has a contract for ---- */

@@ -4,6 +4,7 @@
  */
 #include "base/json.h"
 #include "base/test.h"
+#include "http/client.h"
 #include "hub/cli_call.h"
 #include "hub/fake_door.h"
 #include "ledger/verify.h"
@@ -363,6 +364,46 @@ static void every_systems_door_is_there(void **state)
     door.city.connectors = NULL;
 }
 
+/* ---- an asker who goes ---- */
+
+static bool is_seen, is_told;
+
+static void hold(void *context)
+{
+    fake_system.is_holding = true;
+}
+
+static void look_at_held(void *context)
+{
+    is_seen = is_seen || fake_system.held;
+    is_told = fake_system.held && hub_fetch_is_cancelled(fake_system.held);
+}
+
+static void release(void *context)
+{
+    fake_system_release();
+}
+
+/* The department is told, while it works, that nobody waits any more. */
+static void an_asker_who_goes(void **state)
+{
+    char url[256];
+    struct http_response response;
+    snprintf(url, sizeof url, "%s" CALL, door.url);
+    const struct http_request request = {
+        .method = "POST", .url = url, .bearer = "parking", .content_type = "application/json", .body = STR(BODY), .timeout_ms = 300};
+    is_seen = is_told = false;
+    loop_thread_call(door.http_thread, hold, NULL);
+    assert_err(http_client_perform(&request, &response), ERR_TIMEOUT);
+    for (int i = 0; i < 6000 && !is_told; i++) {
+        loop_thread_call(door.http_thread, look_at_held, NULL);
+        usleep(10000);
+    }
+    assert_true(is_seen && is_told);
+    loop_thread_call(door.http_thread, release, NULL);
+    assert_int_equal(ask("POST", CALL, "parking", BODY), 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(strangers_learn_nothing, make, finish),
         cmocka_unit_test_setup_teardown(bad_bodies, make, finish),
         cmocka_unit_test_setup_teardown(departments_that_fail, make, finish),
+        cmocka_unit_test_setup_teardown(an_asker_who_goes, make, finish),
         cmocka_unit_test_setup_teardown(over_quota, make_small_quota, finish),
         cmocka_unit_test_setup_teardown(objects_and_lists, make, finish),
         cmocka_unit_test_setup_teardown(the_ledgers_files, make, finish),

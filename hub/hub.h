@@ -78,7 +78,8 @@ struct hub_call {
     size_t n_keys;
     const struct str *fields; /* in the order wanted */
     size_t n_fields;
-    struct loop *loop; /* where `done` runs */
+    _Atomic bool is_cancelled; /* set it from any thread: the asker has gone; `done` still runs */
+    struct loop *loop;         /* where `done` runs */
     void (*done)(struct hub_call *call);
     void *context;
     /* answered */

@@ -11,6 +11,7 @@
 struct waiting {
     struct hub_fetch fetch;
     bool is_done;
+    _Atomic bool is_cancelled;
 };
 
 static void fetched(struct hub_fetch *fetch)
@@ -79,6 +80,8 @@ static enum err refuse(struct query_table *table, enum err err)
 {
     struct query *query = table->query;
     switch (err) {
+    case ERR_CANCELLED:
+        return query_engine_err(query, SQLITE_INTERRUPT);
     case ERR_TIMEOUT:
         return query_fail(query, err, STR_FORMAT ": the department's system did not answer in time", STR_ARG(table->name));
     case ERR_TOO_LARGE:
@@ -127,6 +130,8 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
                                   .n_order = asking->n_order,
                                   .n_rows_max = is_limited ? (size_t)asking->limit : rows_left,
                                   .n_bytes_max = bytes_left,
+                                  .is_long = true,
+                                  .is_cancelled = &waiting.is_cancelled,
                                   .loop = query->loop,
                                   .done = fetched,
                               }};
@@ -143,8 +148,11 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
     struct mono_time asked = clock_mono(query->hub->clock);
     hub_measure_asked(table->entry->system);
     table->entry->system->ops->tables->fetch(table->contract->plan, &waiting.fetch);
-    while (!waiting.is_done) /* the connector's own time-out bounds it; the asking borrows from here, so it cannot be left */
+    while (!waiting.is_done) { /* the connector's own time-out bounds it; the asking borrows from here, so it cannot be left */
         (void)!loop_run_once(query->loop, 100);
+        if (query_is_over(query))
+            atomic_store_explicit(&waiting.is_cancelled, true, memory_order_relaxed);
+    }
     hub_measure_answered(query->hub, table->entry->system, asked, waiting.fetch.err);
     if (waiting.fetch.err)
         return refuse(table, waiting.fetch.err);

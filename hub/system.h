@@ -9,6 +9,8 @@
 #include "db/sql.h"
 #include "hub/hub.h"
 
+#include <stdatomic.h>
+
 struct district; /* district/join.h */
 
 struct hub_system_env {
@@ -54,7 +56,11 @@ struct hub_fetch {
     size_t n_rows_max;  /* one more is asked for, to know about truncation */
     size_t n_bytes_max; /* of all the rows; past it ERR_TOO_LARGE */
     uint64_t intent;    /* the use's leaf in our ledger; for `needs_intent` */
-    struct loop *loop;  /* where `done` runs */
+    bool is_long;       /* a part of a query, not a call: a connector with few handles keeps it apart */
+    /* Set, from any thread, when the asker has gone: the connector looks at it at least every HUB_CANCEL_MS while the asking waits or runs,
+     * ends what the department does for it, and answers ERR_CANCELLED (or what came first). NULL: never. */
+    const _Atomic bool *is_cancelled;
+    struct loop *loop; /* where `done` runs */
     void (*done)(struct hub_fetch *fetch);
     /* answered */
     enum err err;      /* ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_TOO_LARGE, ERR_FULL, ERR_RANGE (a value that cannot be asked with) */
@@ -65,6 +71,12 @@ struct hub_fetch {
     struct hub_fetch *next;     /* the connector's */
     void *system_state;         /* the connector's */
 };
+
+#define HUB_CANCEL_MS 250
+static inline bool hub_fetch_is_cancelled(const struct hub_fetch *fetch)
+{
+    return fetch->is_cancelled && atomic_load_explicit(fetch->is_cancelled, memory_order_relaxed);
+}
 
 /* One asking of a command. The connector asks its department at most once for each of these; the same key may come again in another one,
  * and the department's side sees to it that it acts once. */

@@ -66,10 +66,12 @@ struct mariadb_statement {
 /* One connection; on one thread at a time. */
 struct mariadb_session {
     struct mariadb_system *system;
-    MYSQL *mysql;              /* NULL: not connected */
-    uint64_t number;           /* of the connection on the server, as its audit names it; 0: nobody watches that */
-    size_t n_beats;            /* pings that read a table's nothing: whose turn it is */
-    struct mono_time deadline; /* of what is being done */
+    MYSQL *mysql;                  /* NULL: not connected */
+    uint64_t number;               /* of the connection on the server, as its audit names it; 0: nobody watches that */
+    size_t n_beats;                /* pings that read a table's nothing: whose turn it is */
+    const struct hub_fetch *fetch; /* what is being done, when its asker may go */
+    bool is_ended;                 /* its asker has gone: the server was told to end it */
+    struct mono_time deadline;     /* of what is being done */
     struct mono_time made, used;
     struct arena schema_arena;
     struct mariadb_seen *tables;

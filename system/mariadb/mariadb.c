@@ -166,7 +166,18 @@ static void run_one(struct mariadb_worker *worker, struct mariadb_run *run)
     struct mariadb_system *system = worker->system;
     char detail[HUB_DEPARTMENT_DETAIL_MAX] = "";
     bool is_changed = false;
+    if (hub_fetch_is_cancelled(run->fetch)) {
+        answer(system, run, ERR_CANCELLED);
+        return;
+    }
+    worker->session.fetch = run->fetch;
+    worker->session.is_ended = false;
     enum err err = mariadb_run(&worker->session, run, detail, &is_changed);
+    worker->session.fetch = NULL;
+    if (err && hub_fetch_is_cancelled(run->fetch)) { /* no fault of the department's */
+        err = ERR_CANCELLED;
+        detail[0] = '\0';
+    }
     worker->session.used = clock_mono(system->department.clock);
     if (!worker->session.mysql)
         note_disconnect(system);

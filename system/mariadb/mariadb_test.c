@@ -455,6 +455,43 @@ static void slow_and_locked(void **state)
     until_it_answers();
 }
 
+#define ACTIVE "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'hub' AND STATE = 'User sleep'"
+
+/* Statements that would run for a minute: when their askers have gone, the server is done with them; others' calls never notice. */
+static void askers_who_go(void **state)
+{
+    run_sql(
+        "CREATE FUNCTION slowly(t TEXT) RETURNS TEXT SQL SECURITY INVOKER RETURN IF(t = 'A00001', CONCAT(t, SLEEP(60)), t); GRANT EXECUTE "
+        "ON department.* TO hub@'%'; CREATE SQL SECURITY INVOKER VIEW slow AS SELECT plate, slowly(plate) AS colour, seats FROM vehicle");
+    write_system(server_port(), "hub", "60s", "",
+        "  - name: vehicle\n    title: {zh: 车, en: V}\n    kind: table\n    bind: {view: slow}\n    fields:\n      - {name: plate, type: "
+        "text, class: open, key: true}\n"
+        "      - {name: colour, type: text, class: open}\n      - {name: seats, type: integer, class: open}\n");
+    fake_department_grant(&city, "[plate, colour, seats]", NULL);
+    fake_department_load(&city);
+    until_it_answers();
+    const struct value slow = value_text(STR("A00001"));
+    struct fake_asking *askings[2];
+    for (size_t i = 0; i < 2; i++)
+        askings[i] = fake_ask_start(&city, &(struct fake_question){.outputs = {"colour"}, .where = {{"plate", SQL_EQ, &slow, 1}}});
+    for (int i = 0; i < 1000 && strcmp(run_sql(ACTIVE), "2") != 0; i++) {
+        assert_ok(ask_plate("A00003")->err);
+        usleep(20000);
+    }
+    assert_string_equal(run_sql(ACTIVE), "2");
+    struct mono_time gone = clock_mono(clock_system());
+    for (size_t i = 0; i < 2; i++)
+        fake_ask_cancel(askings[i]);
+    for (int i = 0; i < 1000 && strcmp(run_sql(ACTIVE), "0") != 0; i++)
+        assert_ok(ask_plate("A00003")->err);
+    print_message("the server was done with two statements %lld ms after their askers went\n",
+        (long long)mono_ms_between(gone, clock_mono(clock_system())));
+    assert_string_equal(run_sql(ACTIVE), "0");
+    for (size_t i = 0; i < 2; i++)
+        assert_err(fake_ask_end(&city, askings[i]), ERR_CANCELLED);
+    assert_string_equal(the_system()->department.detail, ""); /* the department was in no way at fault */
+}
+
 static void changed_table(void **state)
 {
     fake_department_load(&city);
@@ -653,6 +690,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(silence_and_slow_bytes, make, finish),
         cmocka_unit_test_setup_teardown(sessions_that_are_ended, make, finish),
         cmocka_unit_test_setup_teardown(slow_and_locked, make, finish),
+        cmocka_unit_test_setup_teardown(askers_who_go, make, finish),
         cmocka_unit_test_setup_teardown(changed_table, make, finish),
         cmocka_unit_test_setup_teardown(full_queue, make, finish),
         cmocka_unit_test_setup_teardown(closes_in_the_midst, make, finish),

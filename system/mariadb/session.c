@@ -46,6 +46,20 @@ void mariadb_give(struct mariadb_session *session, int64_t ms)
 
 /* ---- waiting ---- */
 
+/* The asker has gone: the server does not notice a closed connection while it works, so another connection tells it to stop. */
+static enum err end_on_server(struct mariadb_session *session)
+{
+    struct mariadb_session other;
+    char detail[HUB_DEPARTMENT_DETAIL_MAX], sql[64];
+    mariadb_session_init(&other, session->system);
+    snprintf(sql, sizeof sql, "KILL QUERY %lu", mysql_thread_id(session->mysql));
+    enum err err = mariadb_session_open(&other, detail);
+    if (!err && mariadb_query(&other, sql))
+        err = ERR_UNAVAILABLE;
+    mariadb_session_finish(&other);
+    return err;
+}
+
 /* What libmariadb waits for, or MYSQL_WAIT_TIMEOUT, which makes the call fail and its connection unusable. */
 static int wait_for(struct mariadb_session *session, MYSQL *mysql, int what)
 {
@@ -56,6 +70,11 @@ static int wait_for(struct mariadb_session *session, MYSQL *mysql, int what)
         int64_t left_ms = mono_ms_between(clock_mono(session->system->department.clock), session->deadline);
         if (left_ms <= 0 || atomic_load(&session->system->is_stopping))
             return MYSQL_WAIT_TIMEOUT;
+        if (session->fetch && !session->is_ended && hub_fetch_is_cancelled(session->fetch)) {
+            session->is_ended = true;
+            if (end_on_server(session))
+                return MYSQL_WAIT_TIMEOUT;
+        }
         if (poll(&descriptor, 1, (int)(left_ms < LOOK_MS ? left_ms : LOOK_MS)) <= 0) {
             mariadb_expire(session->system);
             continue;

@@ -143,6 +143,44 @@ static void slow_statements(void **state)
         "0"); /* nothing is left running there */
 }
 
+#define ACTIVE "SELECT count(*) FROM pg_stat_activity WHERE usename = 'hub' AND state = 'active' AND query LIKE '%slow%'"
+
+/* Statements that would run for a minute: when their askers have gone, the server is done with them; others' calls never notice. */
+static void askers_who_go(void **state)
+{
+    postgres_sql(
+        "CREATE FUNCTION slowly(t text) RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT CASE WHEN pg_sleep(CASE t WHEN 'A00001' THEN 60 "
+        "ELSE 0 END) IS NULL THEN t ELSE t END $$; CREATE VIEW slow AS SELECT plate, slowly(plate) AS colour, seats FROM vehicle; "
+        "GRANT SELECT ON slow TO hub");
+    postgres_system_file(postgres_port(), "hub", "60s", "",
+        "  - name: vehicle\n    title: {zh: 车, en: V}\n    kind: table\n    bind: {view: slow}\n    fields:\n      - {name: plate, type: "
+        "text, class: open, key: true}\n"
+        "      - {name: colour, type: text, class: open}\n      - {name: seats, type: integer, class: open}\n");
+    fake_department_grant(&postgres_city, "[plate, colour, seats]", NULL);
+    fake_department_load(&postgres_city);
+    until_it_answers();
+    const struct value slow = value_text(STR("A00001"));
+    struct fake_asking *askings[3];
+    for (size_t i = 0; i < 3; i++)
+        askings[i] = fake_ask_start(&postgres_city, &(struct fake_question){.outputs = {"colour"}, .where = {{"plate", SQL_EQ, &slow, 1}}});
+    for (int i = 0; i < 1000 && strcmp(postgres_sql(ACTIVE), "3") != 0; i++) {
+        assert_ok(postgres_ask("A00003")->err);
+        usleep(20000);
+    }
+    assert_string_equal(postgres_sql(ACTIVE), "3");
+    struct mono_time gone = clock_mono(clock_system());
+    for (size_t i = 0; i < 3; i++)
+        fake_ask_cancel(askings[i]);
+    for (int i = 0; i < 1000 && strcmp(postgres_sql(ACTIVE), "0") != 0; i++)
+        assert_ok(postgres_ask("A00003")->err);
+    print_message("the server was done with three statements %lld ms after their askers went\n",
+        (long long)mono_ms_between(gone, clock_mono(clock_system())));
+    assert_string_equal(postgres_sql(ACTIVE), "0");
+    for (size_t i = 0; i < 3; i++)
+        assert_err(fake_ask_end(&postgres_city, askings[i]), ERR_CANCELLED);
+    assert_string_equal(postgres_the_system()->department.detail, ""); /* the department was in no way at fault */
+}
+
 static void locked_table(void **state)
 {
     fake_department_load(&postgres_city);
@@ -240,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(silence, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(slow_bytes, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(slow_statements, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(askers_who_go, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(locked_table, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(one_fails_among_many, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(changed_table, postgres_make, postgres_unmake),

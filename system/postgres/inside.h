@@ -27,6 +27,7 @@
 #define POSTGRES_AGAIN_MS 1000   /* after so long a table that did not fit is looked at again */
 #define POSTGRES_GRACE_MS 500    /* after the server's own time-out ours ends the connection */
 #define POSTGRES_CONNECT_MS 5000 /* for connecting, signing in and looking at the tables */
+#define POSTGRES_CANCELS_MAX 64  /* statements to be ended whose askers have gone; more end by their time-out */
 #define POSTGRES_QUEUE_MAX 10000 /* askings accepted and not answered: half a second's worth at the highest rate */
 
 struct postgres_table { /* a resource's binding, as the file has it */
@@ -71,7 +72,7 @@ struct postgres_run {
     struct postgres_run *next;
 };
 
-enum postgres_step { POSTGRES_PREPARE, POSTGRES_RUN, POSTGRES_FORGET, POSTGRES_SYNC, POSTGRES_PING };
+enum postgres_step { POSTGRES_PREPARE, POSTGRES_RUN, POSTGRES_FORGET, POSTGRES_SYNC, POSTGRES_PING, POSTGRES_CANCEL };
 struct postgres_sent {
     enum postgres_step step;
     struct postgres_run *run; /* RUN; NULL: nobody waits for it any more */
@@ -151,6 +152,9 @@ struct postgres_system {
     struct mono_time open_again, first_failure; /* back-off */
     int64_t back_off_ms;
     bool is_down;
+    int cancels[POSTGRES_CANCELS_MAX]; /* the server's processes whose statement is to be ended */
+    size_t n_cancels;
+    struct mono_time cancelled; /* when that was last asked for */
     struct arena scratch;
     struct buf text;
 };
@@ -180,21 +184,5 @@ void postgres_forget_probe(struct postgres_system *system);
 enum err postgres_read_connection(struct postgres_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;
 enum err postgres_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
 enum err postgres_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan) MUST_CHECK;
-
-/* ---- pipeline.c: askings over one connection ---- */
-void postgres_send(struct postgres_connection *connection, struct postgres_run *run); /* answers it, or has it under way */
-void postgres_send_ping(struct postgres_connection *connection);
-void postgres_push_out(struct postgres_connection *connection); /* what was sent since the last time goes to the server */
-void postgres_ready(void *connection, uint32_t epoll_events);   /* the watch's */
-
-void postgres_move_others(struct postgres_connection *connection); /* what is under way behind the first asking is asked elsewhere */
-
-/* ---- postgres.c: what the pipeline tells ---- */
-void postgres_answer(struct postgres_system *system, struct postgres_run *run, enum err err);
-void postgres_again(struct postgres_system *system, struct postgres_run *run); /* was interrupted by no fault of its own */
-void postgres_note_ran(struct postgres_connection *connection, const struct postgres_sent *sent, bool is_certain); /* for the audit */
-/* Closes a connection; what is under way on it is asked again elsewhere. `why` NULL: by no fault. */
-void postgres_drop(struct postgres_connection *connection, const char *why);
-void postgres_settle(struct postgres_system *system); /* after something ended: hands out what waits */
 
 #endif

@@ -8,7 +8,7 @@
  * an answer over its limit is dropped as it comes and past POSTGRES_DRAIN_MAX the connection is closed, which ends the statement there
  * (libpq's own cancel waits for a second connection and speaks in the clear).
  */
-#include "system/postgres/inside.h"
+#include "system/postgres/pipeline.h"
 
 #include "base/mem.h"
 
@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
+#define CANCEL_MS 2000  /* for so long after one was asked for, a cancelled statement may have been meant or hit */
 #define OUTPUTS_MAX 256 /* of one asking: the fields of a resource, some of them under several aggregates */
 #define PARAMETERS_MAX 16384
 
@@ -308,6 +309,14 @@ void postgres_send_ping(struct postgres_connection *connection)
         note(connection, POSTGRES_PING, NULL, 0);
 }
 
+void postgres_send_cancel(struct postgres_connection *connection, int process)
+{
+    char text[64];
+    snprintf(text, sizeof text, "SELECT pg_catalog.pg_cancel_backend(%d)", process);
+    if (PQsendQueryParams(connection->pg, text, 0, NULL, NULL, NULL, NULL, 1))
+        note(connection, POSTGRES_CANCEL, NULL, 0);
+}
+
 /* ---- answers ---- */
 
 /* What the server's code says: ours, and whether it tells of the department rather than of the asking. (PostgreSQL, appendix A.) */
@@ -350,6 +359,11 @@ static void failed(struct postgres_connection *connection, struct postgres_sent 
         forget(connection, sent->statement);
     bool is_lost = !state || strncmp(state, "57P", 3) == 0;                                        /* the connection, or the server */
     bool is_conflict = !is_lost && (strncmp(state, "40", 2) == 0 || strncmp(state, "26", 2) == 0); /* a standby's; a statement it forgot */
+    /* a process number is used again: what was meant for another asking's statement is no time-out of this one's */
+    is_conflict = is_conflict || (!is_lost && strcmp(state, "57014") == 0 && system->cancelled.ns &&
+                                     mono_ms_between(system->cancelled, clock_mono(system->department.clock)) < CANCEL_MS);
+    if (sent->step == POSTGRES_CANCEL) /* the role may not: the statement ends by its time */
+        return;
     if (sent->run && (is_lost || is_conflict)) {
         sent->run->err = sent->run->n_tries++ < POSTGRES_TRIES_MAX ? ERR_BUSY : ERR_UNAVAILABLE; /* ERR_BUSY: once more */
         return;
@@ -424,6 +438,10 @@ static void ended(struct postgres_connection *connection)
     postgres_note_ran(connection, &sent, !sent.is_failed && (!sent.run || !sent.run->err));
     if (!sent.run)
         return;
+    if (sent.run->err && hub_fetch_is_cancelled(sent.run->fetch)) {
+        postgres_answer(system, sent.run, ERR_CANCELLED);
+        return;
+    }
     if (sent.run->err == ERR_BUSY || sent.run->err == ERR_CANCELLED) {
         sent.run->is_alone = true;
         postgres_again(system, sent.run);
@@ -452,9 +470,9 @@ static bool came(struct postgres_connection *connection, const PGresult *result,
             *ret_why = sent->run->err ? NULL : *ret_why; /* too large an answer is no fault of the server's */
             return false;
         }
-        return sent->step == POSTGRES_RUN || sent->step == POSTGRES_PING;
+        return sent->step == POSTGRES_RUN || sent->step == POSTGRES_PING || sent->step == POSTGRES_CANCEL;
     case PGRES_TUPLES_OK: /* the end of the rows */
-        return sent->step == POSTGRES_PING || (sent->step == POSTGRES_RUN && PQntuples(result) == 0);
+        return sent->step == POSTGRES_PING || sent->step == POSTGRES_CANCEL || (sent->step == POSTGRES_RUN && PQntuples(result) == 0);
     case PGRES_COMMAND_OK:
         return sent->step == POSTGRES_PREPARE || sent->step == POSTGRES_FORGET;
     case PGRES_PIPELINE_ABORTED:

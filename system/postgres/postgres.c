@@ -5,7 +5,7 @@
  * its pipeline → rows → back to the asker's loop. Connections are made by a thread of their own and handed over ready. While the department
  * is down askings are refused at once, and it is tried again after a growing while.
  */
-#include "system/postgres/inside.h"
+#include "system/postgres/pipeline.h"
 
 #include "base/mem.h"
 
@@ -74,6 +74,24 @@ static struct postgres_run *take_waiting(struct postgres_system *system)
     return run;
 }
 
+/* Those that wait and whose askers have gone. */
+static void answer_cancelled(struct postgres_system *system)
+{
+    struct postgres_run *all = system->waiting;
+    system->waiting = NULL;
+    system->waiting_last = &system->waiting;
+    for (struct postgres_run *next; all; all = next) {
+        next = all->next;
+        all->next = NULL;
+        if (hub_fetch_is_cancelled(all->fetch)) {
+            postgres_answer(system, all, ERR_CANCELLED);
+        } else {
+            *system->waiting_last = all;
+            system->waiting_last = &all->next;
+        }
+    }
+}
+
 static void answer_waiting(struct postgres_system *system, enum err err)
 {
     while (system->waiting)
@@ -84,8 +102,8 @@ static void answer_waiting(struct postgres_system *system, enum err err)
 
 void postgres_note_ran(struct postgres_connection *connection, const struct postgres_sent *sent, bool is_certain)
 {
-    if (connection->session && (sent->step == POSTGRES_RUN || sent->step == POSTGRES_PING))
-        hub_audit_ran(connection->system->audit, connection->session, is_certain);
+    if (connection->session && (sent->step == POSTGRES_RUN || sent->step == POSTGRES_PING || sent->step == POSTGRES_CANCEL))
+        hub_audit_ran(connection->system->audit, connection->session, is_certain && sent->step != POSTGRES_CANCEL);
 }
 
 static void connection_free(struct postgres_connection *connection)
@@ -119,6 +137,10 @@ void postgres_drop(struct postgres_connection *connection, const char *why)
         hub_department_report(&system->department, HUB_STALE, why);
     while (n > 0) {
         struct postgres_run *run = runs[--n];
+        if (hub_fetch_is_cancelled(run->fetch)) {
+            postgres_answer(system, run, ERR_CANCELLED);
+            continue;
+        }
         enum err err = run->err && run->err != ERR_BUSY && run->err != ERR_CANCELLED ? run->err : ERR_UNAVAILABLE;
         if (err != ERR_UNAVAILABLE || (n == 0 && is_blamed) || ++run->n_tries >= POSTGRES_TRIES_MAX)
             postgres_answer(system, run, err);
@@ -186,6 +208,7 @@ static void failed_to_open(struct postgres_system *system, const char *detail)
     if (system->n_connections > 0 || mono_ms_between(system->first_failure, now) < DOWN_MS)
         return; /* one more was wanted, and those that are there do; or it went on for a moment only */
     system->is_down = true;
+    system->n_cancels = 0; /* a server that cannot be reached has other worries */
     hub_department_report(&system->department, HUB_DOWN, detail);
     answer_waiting(system, ERR_UNAVAILABLE);
 }
@@ -258,6 +281,10 @@ void postgres_settle(struct postgres_system *system)
     for (size_t i = system->n_connections; i-- > 0;)
         if (system->connections[i]->is_leaving && system->connections[i]->n_sent == 0)
             connection_free(system->connections[i]);
+    while (system->n_cancels && (best = choose(system)) != NULL) {
+        postgres_send_cancel(best, system->cancels[--system->n_cancels]);
+        system->cancelled = clock_mono(system->department.clock);
+    }
     while (system->waiting && (best = choose(system)) != NULL)
         postgres_send(best, take_waiting(system));
     bool is_crowded = true;
@@ -265,11 +292,11 @@ void postgres_settle(struct postgres_system *system)
         postgres_push_out(system->connections[i]);
         is_crowded = is_crowded && system->connections[i]->n_running >= CROWD;
     }
-    if (system->waiting || is_crowded)
+    if (system->waiting || system->n_cancels || is_crowded)
         open_one(system);
     if (system->is_down && system->n_connections == 0)
         answer_waiting(system, ERR_UNAVAILABLE);
-    bool is_busy = system->waiting != NULL;
+    bool is_busy = system->waiting != NULL || system->n_cancels > 0;
     for (size_t i = 0; i < system->n_connections; i++)
         is_busy = is_busy || system->connections[i]->n_sent > 0;
     struct mono_time due = {clock_mono(system->department.clock).ns + BUSY_MS * INT64_C(1000000)};
@@ -277,7 +304,31 @@ void postgres_settle(struct postgres_system *system)
         postgres_drop(system->connections[0], HUB_DETAIL(no_memory));
 }
 
-/* ---- the tick: what is late, what is idle ---- */
+/* ---- the tick: what is late, what is idle, whose asker has gone ---- */
+
+/* The first asking under way, which the server works at; NULL: none. */
+static const struct postgres_run *first_run(const struct postgres_connection *connection)
+{
+    for (size_t i = 0; i < connection->n_sent; i++) {
+        const struct postgres_run *run = connection->sent[(connection->first + i) % POSTGRES_SENT_MAX].run;
+        if (run)
+            return run;
+    }
+    return NULL;
+}
+
+/* Its connection goes, and another one ends what its process still does. */
+static bool ended_for_its_asker(struct postgres_connection *connection)
+{
+    struct postgres_system *system = connection->system;
+    const struct postgres_run *run = first_run(connection);
+    if (!run || !hub_fetch_is_cancelled(run->fetch))
+        return false;
+    if (system->n_cancels < POSTGRES_CANCELS_MAX)
+        system->cancels[system->n_cancels++] = PQbackendPID(connection->pg);
+    postgres_drop(connection, NULL);
+    return true;
+}
 
 static void look_at(struct postgres_connection *connection, struct mono_time now)
 {
@@ -290,6 +341,8 @@ static void look_at(struct postgres_connection *connection, struct mono_time now
             postgres_send_ping(connection);
         return;
     }
+    if (ended_for_its_asker(connection))
+        return;
     if (mono_ms_between(connection->head_since, now) >= POSTGRES_SLOW_MS)
         postgres_move_others(connection);
     if (mono_ms_between(connection->head_since, now) <= system->server.timeout_ms + POSTGRES_GRACE_MS)
@@ -310,6 +363,7 @@ static void ticked(struct loop_timer *timer)
     struct mono_time now = clock_mono(system->department.clock);
     for (size_t i = system->n_connections; i-- > 0;)
         look_at(system->connections[i], now);
+    answer_cancelled(system);
     while (system->waiting && mono_ms_between(system->waiting->asked, now) > 2 * system->server.timeout_ms + POSTGRES_GRACE_MS)
         postgres_answer(system, take_waiting(system), ERR_TIMEOUT);
     if (loop_timer_start(system->loop, &system->tick, IDLE_MS))

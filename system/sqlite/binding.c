@@ -205,8 +205,10 @@ enum err sqlite_compile(void *context, const struct hub_grant *grant, struct dia
         mem_free(plan);
         return err;
     }
+    pthread_mutex_lock(&system->lock); /* a contract may come into force while the threads run */
     plan->next = system->plans;
     system->plans = plan;
+    pthread_mutex_unlock(&system->lock);
     *ret_plan = plan;
     return ERR_OK;
 }

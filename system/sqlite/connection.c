@@ -39,7 +39,8 @@ static int authorize(void *context, int action, const char *a, const char *b, co
 static int on_progress(void *context)
 {
     struct sqlite_connection *connection = context;
-    return connection->deadline.ns && clock_mono(connection->clock).ns > connection->deadline.ns;
+    return (connection->deadline.ns && clock_mono(connection->clock).ns > connection->deadline.ns) ||
+           (connection->fetch && hub_fetch_is_cancelled(connection->fetch));
 }
 
 static enum err say(struct sqlite_connection *connection, char *detail, size_t size, const char *code)

@@ -30,13 +30,21 @@ struct sqlite_statement {
     uint64_t used; /* the oldest goes when the cache is full */
 };
 
+struct sqlite_cache { /* of one plan on one connection; its thread's */
+    struct sqlite_statement statements[SQLITE_STATEMENTS_MAX];
+    size_t n_statements;
+};
+
+/* A file's threads, each with a read-only connection: one for calls, and, from the first one on, some for what may take long. */
+#define SQLITE_LONG_WORKERS 2
+#define SQLITE_WORKERS (1 + SQLITE_LONG_WORKERS)
+
 struct sqlite_plan { /* a compiled grant */
     struct sqlite_system *system;
     const struct sqlite_table *table;
     uint64_t granted; /* one bit a field */
     const struct sql_condition *rows;
-    struct sqlite_statement statements[SQLITE_STATEMENTS_MAX]; /* the thread's */
-    size_t n_statements;
+    struct sqlite_cache *caches[SQLITE_WORKERS]; /* each its thread's; NULL: not used there yet */
     struct sqlite_plan *next;
 };
 
@@ -45,12 +53,29 @@ struct sqlite_connection {
     sqlite3 *db;
     sqlite3_stmt *begin, *commit;
     struct clock *clock;
-    struct mono_time deadline; /* of the statement that runs */
+    size_t worker;                 /* whose */
+    const struct hub_fetch *fetch; /* what it runs for; NULL: nothing that could be cancelled */
+    struct mono_time deadline;     /* of the statement that runs */
     int64_t timeout_ms;
     dev_t device;
     ino_t inode;
     uint64_t n_used;
     struct arena arena; /* of one asking: its parameters */
+};
+
+struct sqlite_queue {
+    struct hub_fetch *first, **last;
+    size_t n, n_asleep, n_woken;
+    pthread_cond_t wake;
+};
+
+struct sqlite_worker {
+    struct sqlite_system *system;
+    struct sqlite_queue *queue;
+    pthread_t thread;
+    bool is_running;
+    struct sqlite_connection connection;
+    struct mono_time looked, locked_until;
 };
 
 struct sqlite_system {
@@ -77,18 +102,13 @@ struct sqlite_system {
 
     struct loop *loop;
     struct loop_timer start; /* the thread begins when the loop does: everything is loaded then */
-    pthread_t thread;
-    bool has_thread;
-    pthread_mutex_t lock; /* guards the queue */
-    pthread_cond_t wake;
-    struct hub_fetch *first, **last;
-    size_t n;
+    pthread_mutex_t lock;    /* guards the queues, the list of plans, and which workers run */
+    struct sqlite_queue calls, longs;
     bool is_stopping;
-    bool is_asleep;
+    struct sqlite_worker workers[SQLITE_WORKERS]; /* the first: calls, and the file's health */
 
-    /* the thread's */
-    struct sqlite_connection connection;
-    struct mono_time looked, reported, locked_until;
+    pthread_mutex_t health_lock; /* guards what follows */
+    struct mono_time reported;
     enum hub_health health;
     struct wall_time last_heard;
     char detail[256];
@@ -113,7 +133,7 @@ struct sql_select sqlite_plan_select(const struct sqlite_plan *plan, const struc
 /* Runs one asking; fills fetch->rows, is_truncated. The detail is for the health report: no data in it. */
 enum err sqlite_plan_run(
     struct sqlite_plan *plan, struct sqlite_connection *connection, struct hub_fetch *fetch, char *detail, size_t detail_size) MUST_CHECK;
-void sqlite_plan_forget(struct sqlite_plan *plan); /* its prepared statements */
+void sqlite_plan_forget(struct sqlite_plan *plan, size_t worker); /* its prepared statements there */
 
 /* ---- command.c ---- */
 void sqlite_acts_init(struct sqlite_system *system);

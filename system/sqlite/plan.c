@@ -7,6 +7,7 @@
  * SQLite flattens the inner SELECT, so that the key uses the department's own index.
  */
 #include "base/buf.h"
+#include "base/mem.h"
 #include "system/sqlite/inside.h"
 
 #include <assert.h>
@@ -65,30 +66,32 @@ struct sql_select sqlite_plan_select(const struct sqlite_plan *plan, const struc
 
 /* ---- statements kept prepared ---- */
 
-void sqlite_plan_forget(struct sqlite_plan *plan)
+void sqlite_plan_forget(struct sqlite_plan *plan, size_t worker)
 {
-    for (size_t i = 0; i < plan->n_statements; i++)
-        sqlite3_finalize(plan->statements[i].statement);
-    plan->n_statements = 0;
+    struct sqlite_cache *cache = plan->caches[worker];
+    for (size_t i = 0; cache && i < cache->n_statements; i++)
+        sqlite3_finalize(cache->statements[i].statement);
+    mem_free(cache);
+    plan->caches[worker] = NULL;
 }
 
-static struct sqlite_statement *oldest(struct sqlite_plan *plan)
+static struct sqlite_statement *oldest(struct sqlite_cache *cache)
 {
-    if (plan->n_statements < SQLITE_STATEMENTS_MAX)
-        return &plan->statements[plan->n_statements++];
-    struct sqlite_statement *found = &plan->statements[0];
-    for (size_t i = 1; i < plan->n_statements; i++)
-        if (plan->statements[i].used < found->used)
-            found = &plan->statements[i];
+    if (cache->n_statements < SQLITE_STATEMENTS_MAX)
+        return &cache->statements[cache->n_statements++];
+    struct sqlite_statement *found = &cache->statements[0];
+    for (size_t i = 1; i < cache->n_statements; i++)
+        if (cache->statements[i].used < found->used)
+            found = &cache->statements[i];
     sqlite3_finalize(found->statement);
     return found;
 }
 
-static struct sqlite_statement *find_statement(struct sqlite_plan *plan, const uint8_t *shape, size_t n_shape)
+static struct sqlite_statement *find_statement(struct sqlite_cache *cache, const uint8_t *shape, size_t n_shape)
 {
-    for (size_t i = 0; i < plan->n_statements && n_shape; i++)
-        if (plan->statements[i].n_shape == n_shape && memcmp(plan->statements[i].shape, shape, n_shape) == 0)
-            return &plan->statements[i];
+    for (size_t i = 0; i < cache->n_statements && n_shape; i++)
+        if (cache->statements[i].n_shape == n_shape && memcmp(cache->statements[i].shape, shape, n_shape) == 0)
+            return &cache->statements[i];
     return NULL;
 }
 
@@ -98,7 +101,12 @@ static enum err prepare(struct sqlite_plan *plan, struct sqlite_connection *conn
 {
     uint8_t shape[SQL_SHAPE_MAX];
     size_t n_shape = sql_shape(select, shape);
-    struct sqlite_statement *found = find_statement(plan, shape, n_shape);
+    struct sqlite_cache *cache = plan->caches[connection->worker];
+    if (!cache)
+        cache = plan->caches[connection->worker] = mem_alloc_zero(1, sizeof *cache);
+    if (!cache)
+        return ERR_NO_MEMORY;
+    struct sqlite_statement *found = find_statement(cache, shape, n_shape);
     struct buf sql;
     sqlite3_stmt *prepared;
     buf_init(&sql, SQLITE_SQL_MAX);
@@ -109,7 +117,7 @@ static enum err prepare(struct sqlite_plan *plan, struct sqlite_connection *conn
     if (err)
         return err == ERR_SYNTAX ? ERR_UNAVAILABLE : err; /* the table changed under us */
     if (!found) {
-        found = oldest(plan);
+        found = oldest(cache);
         found->statement = prepared;
         found->n_shape = n_shape;
         memcpy(found->shape, shape, n_shape);
@@ -176,6 +184,8 @@ static enum err step_err(struct sqlite_connection *connection, int code, char *d
 {
     switch (code & 0xff) {
     case SQLITE_INTERRUPT:
+        if (connection->fetch && hub_fetch_is_cancelled(connection->fetch))
+            return ERR_CANCELLED;
         hub_detail_put(detail, size, HUB_DETAIL(slow), "%lld", (long long)connection->timeout_ms);
         return ERR_TIMEOUT;
     case SQLITE_BUSY:
@@ -229,13 +239,18 @@ enum err sqlite_plan_run(
     connection->deadline.ns = clock_mono(connection->clock).ns + connection->timeout_ms * 1000000;
     fetch->is_truncated = false;
     fetch->rows = NULL;
+    if (hub_fetch_is_cancelled(fetch))
+        return ERR_CANCELLED;
     if (fetch->n_outputs > SQLITE_OUTPUTS_MAX)
         return ERR_TOO_LARGE;
+    connection->fetch = fetch;
     arena_reset(&connection->arena);
     const struct sql_select select = sqlite_plan_select(plan, fetch);
     enum err err = prepare(plan, connection, &select, detail, detail_size, &found, &parameters, &n_parameters);
-    if (err)
+    if (err) {
+        connection->fetch = NULL;
         return err;
+    }
     for (size_t i = 0; i < n_parameters && code == SQLITE_OK; i++)
         code = bind_value(found->statement, (int)i + 1, parameters[i]);
     err = code == SQLITE_OK ? rows_create(fetch->n_outputs, fetch->n_bytes_max, &fetch->rows)
@@ -244,6 +259,7 @@ enum err sqlite_plan_run(
         err = read_rows(&select, connection, found->statement, fetch, detail, detail_size);
     sqlite3_reset(found->statement);
     sqlite3_clear_bindings(found->statement); /* they borrow from the asking */
+    connection->fetch = NULL;
     if (err) {
         rows_release(fetch->rows);
         fetch->rows = NULL;

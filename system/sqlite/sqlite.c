@@ -1,10 +1,11 @@
 /*
- * The connector: reads `connection:` and the bindings of a department's file, keeps one thread for the SQLite file, hands it what is
- * asked in a bounded queue, and reports how the file is doing.
+ * The connector: reads `connection:` and the bindings of a department's file, keeps a few threads for the SQLite file, each with a
+ * read-only connection, hands them what is asked in two bounded queues, and reports how the file is doing.
  *
- * One asking's way: fetch() on any thread → queue → the thread takes all that waits, one read transaction for the batch → each plan's
- * prepared statement → rows → back to the asker's loop. A file that is missing or locked makes the department down: askings are
- * refused at once, the file is tried again each second, and a file that was replaced is opened anew.
+ * One asking's way: fetch() on any thread → queue → a thread → the plan's prepared statement → rows → back to the asker's loop. Calls have
+ * a thread of their own, which takes all that waits in one read transaction; a part of a query goes to one of two others, one at a time, so
+ * that seconds of it hold up no call. A file that is missing or locked makes the department down: askings are refused at once, the file is
+ * tried again each second, and a file that was replaced is opened anew.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,7 +24,8 @@
 
 /* ---- health ---- */
 
-static void report(struct sqlite_system *system, enum hub_health health, const char *detail)
+/* With the lock held. */
+static void report_locked(struct sqlite_system *system, enum hub_health health, const char *detail)
 {
     struct mono_time now = clock_mono(system->clock);
     bool is_same = system->reported.ns && health == system->health && (health == HUB_FRESH || strcmp(detail, system->detail) == 0);
@@ -54,34 +56,52 @@ static void report(struct sqlite_system *system, enum hub_health health, const c
     hub_source_report(system->hub, &source);
 }
 
-/* ---- the thread ---- */
-
-static void disconnect(struct sqlite_system *system)
+static void report(struct sqlite_system *system, enum hub_health health, const char *detail)
 {
-    for (struct sqlite_plan *plan = system->plans; plan; plan = plan->next)
-        sqlite_plan_forget(plan);
-    if (system->connection.db)
-        sqlite_disconnect(&system->connection);
+    pthread_mutex_lock(&system->health_lock);
+    if (health == HUB_FRESH)
+        system->last_heard = clock_wall(system->clock);
+    report_locked(system, health, detail);
+    pthread_mutex_unlock(&system->health_lock);
 }
 
-/* Opens the file, or finds out that it is another one by now. */
-static void look(struct sqlite_system *system)
+/* ---- the threads ---- */
+
+static size_t at_of(const struct sqlite_worker *worker)
 {
+    return (size_t)(worker - worker->system->workers);
+}
+
+static void disconnect(struct sqlite_worker *worker)
+{
+    struct sqlite_system *system = worker->system;
+    pthread_mutex_lock(&system->lock);
+    for (struct sqlite_plan *plan = system->plans; plan; plan = plan->next)
+        sqlite_plan_forget(plan, at_of(worker));
+    pthread_mutex_unlock(&system->lock);
+    if (worker->connection.db)
+        sqlite_disconnect(&worker->connection);
+}
+
+/* Opens the file, or finds out that it is another one by now. What there is to say of it the thread of the calls says. */
+static void look(struct sqlite_worker *worker)
+{
+    struct sqlite_system *system = worker->system;
     char detail[256] = "";
-    system->looked = clock_mono(system->clock);
-    if (system->connection.db && sqlite_is_same_file(&system->connection, system->path)) {
+    worker->looked = clock_mono(system->clock);
+    if (worker->connection.db && sqlite_is_same_file(&worker->connection, system->path)) {
+        pthread_mutex_lock(&system->health_lock);
         system->last_heard = clock_wall(system->clock);
-        if (system->health == HUB_FRESH)
-            report(system, HUB_FRESH, "");
+        if (system->health == HUB_FRESH && at_of(worker) == 0)
+            report_locked(system, HUB_FRESH, "");
+        pthread_mutex_unlock(&system->health_lock);
         return;
     }
-    disconnect(system);
-    if (sqlite_connect(system->path, system->clock, system->timeout_ms, detail, sizeof detail, &system->connection)) {
-        report(system, HUB_DOWN, detail);
-        return;
-    }
-    system->last_heard = clock_wall(system->clock);
-    report(system, HUB_FRESH, "");
+    disconnect(worker);
+    enum err err = sqlite_connect(system->path, system->clock, system->timeout_ms, detail, sizeof detail, &worker->connection);
+    worker->connection.worker = at_of(worker);
+    if (at_of(worker) == 0)
+        report(system, err ? HUB_DOWN : HUB_FRESH, detail);
 }
 
 static void answered(struct loop_task *task)
@@ -97,116 +117,149 @@ static void answer(struct hub_fetch *fetch, enum err err)
     loop_post(fetch->loop, &fetch->task);
 }
 
-static void run_one(struct sqlite_system *system, struct hub_fetch *fetch)
+static void run_one(struct sqlite_worker *worker, struct hub_fetch *fetch)
 {
+    struct sqlite_system *system = worker->system;
     char detail[256] = "";
-    if (!system->connection.db || clock_mono(system->clock).ns < system->locked_until.ns) {
+    if (!worker->connection.db || clock_mono(system->clock).ns < worker->locked_until.ns) {
         answer(fetch, ERR_UNAVAILABLE);
         return;
     }
-    enum err err = sqlite_plan_run(fetch->system_state, &system->connection, fetch, detail, sizeof detail);
-    if (err == ERR_RANGE || err == ERR_UNSUPPORTED || (err == ERR_TOO_LARGE && !detail[0])) { /* the asker's doing, not the department's */
-        answer(fetch, err);
+    enum err err = sqlite_plan_run(fetch->system_state, &worker->connection, fetch, detail, sizeof detail);
+    if (err == ERR_RANGE || err == ERR_UNSUPPORTED || err == ERR_CANCELLED || (err == ERR_TOO_LARGE && !detail[0])) {
+        answer(fetch, err); /* the asker's doing, not the department's */
         return;
     }
     if (err == ERR_UNAVAILABLE) {
-        system->locked_until.ns = clock_mono(system->clock).ns + LOCKED_MS * INT64_C(1000000);
+        worker->locked_until.ns = clock_mono(system->clock).ns + LOCKED_MS * INT64_C(1000000);
         report(system, HUB_DOWN, detail);
     } else if (err) {
         report(system, HUB_STALE, detail);
         if (err == ERR_CORRUPT)
             err = ERR_UNAVAILABLE;
     } else {
-        system->last_heard = clock_wall(system->clock);
         report(system, HUB_FRESH, "");
     }
     answer(fetch, err);
 }
 
 /* One read transaction for all that waited: one lock and one look at the file's change counter. */
-static void run_batch(struct sqlite_system *system, struct hub_fetch *fetch)
+static void run_batch(struct sqlite_worker *worker, struct hub_fetch *fetch)
 {
-    bool is_open = system->connection.db && fetch->next && sqlite3_step(system->connection.begin) == SQLITE_DONE;
-    if (system->connection.db && fetch->next)
-        sqlite3_reset(system->connection.begin);
+    struct sqlite_connection *connection = &worker->connection;
+    bool is_open = connection->db && fetch->next && sqlite3_step(connection->begin) == SQLITE_DONE;
+    if (connection->db && fetch->next)
+        sqlite3_reset(connection->begin);
     for (struct hub_fetch *next; fetch; fetch = next) {
         next = fetch->next; /* the asker frees it once it is answered */
-        run_one(system, fetch);
+        run_one(worker, fetch);
     }
     if (is_open) {
-        sqlite3_step(system->connection.commit);
-        sqlite3_reset(system->connection.commit);
+        sqlite3_step(connection->commit);
+        sqlite3_reset(connection->commit);
     }
 }
 
-/* All that waits, in order; NULL after LOOK_MS without any, or at the stop. */
-static struct hub_fetch *take(struct sqlite_system *system, bool *ret_stop)
+/* All that waits, in order, of what may take long the first; NULL after LOOK_MS without any, or at the stop. */
+static struct hub_fetch *take(struct sqlite_worker *worker, bool *ret_stop)
 {
+    struct sqlite_system *system = worker->system;
+    struct sqlite_queue *queue = worker->queue;
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += LOOK_MS / 1000;
     pthread_mutex_lock(&system->lock);
-    while (!system->first && !system->is_stopping) {
-        system->is_asleep = true;
-        int code = pthread_cond_timedwait(&system->wake, &system->lock, &until);
-        system->is_asleep = false;
+    while (!queue->first && !system->is_stopping) {
+        queue->n_asleep++;
+        int code = pthread_cond_timedwait(&queue->wake, &system->lock, &until);
+        queue->n_asleep--;
+        queue->n_woken -= queue->n_woken > 0;
         if (code != 0)
             break;
     }
-    struct hub_fetch *all = system->first;
-    system->first = NULL;
-    system->last = &system->first;
-    system->n = 0;
+    struct hub_fetch *first = queue->first;
+    bool is_one = first && first->next && queue == &system->longs;
+    queue->first = is_one ? first->next : NULL;
+    queue->n -= is_one ? 1 : queue->n;
+    if (is_one)
+        first->next = NULL;
+    if (!queue->first)
+        queue->last = &queue->first;
     *ret_stop = system->is_stopping;
     pthread_mutex_unlock(&system->lock);
-    return all;
+    return first;
 }
 
 static void *run(void *context)
 {
-    struct sqlite_system *system = context;
+    struct sqlite_worker *worker = context;
+    struct sqlite_system *system = worker->system;
     bool is_stopping = false;
     pthread_setname_np(pthread_self(), "sqlite");
-    look(system);
+    look(worker);
     while (!is_stopping) {
-        struct hub_fetch *batch = take(system, &is_stopping);
-        if (mono_ms_between(system->looked, clock_mono(system->clock)) >= LOOK_MS)
-            look(system);
+        struct hub_fetch *batch = take(worker, &is_stopping);
+        if (mono_ms_between(worker->looked, clock_mono(system->clock)) >= LOOK_MS)
+            look(worker);
         if (batch)
-            run_batch(system, batch);
+            run_batch(worker, batch);
     }
-    disconnect(system);
+    disconnect(worker);
     return NULL;
+}
+
+/* With the lock held. */
+static void begin(struct sqlite_worker *worker)
+{
+    if (!worker->is_running)
+        worker->is_running = pthread_create(&worker->thread, NULL, run, worker) == 0;
 }
 
 static void start(struct loop_timer *timer)
 {
     struct sqlite_system *system = container_of(timer, struct sqlite_system, start);
-    system->has_thread = pthread_create(&system->thread, NULL, run, system) == 0;
-    if (!system->has_thread)
+    pthread_mutex_lock(&system->lock);
+    begin(&system->workers[0]);
+    bool is_running = system->workers[0].is_running;
+    pthread_mutex_unlock(&system->lock);
+    if (!is_running)
         report(system, HUB_DOWN, "no thread can be started");
+}
+
+/* With the lock held: what may take long gets a thread more when all of them are busy. */
+static void begin_another(struct sqlite_system *system)
+{
+    for (size_t i = 1; i < SQLITE_WORKERS; i++)
+        if (!system->workers[i].is_running) {
+            begin(&system->workers[i]);
+            return;
+        }
 }
 
 static void sqlite_fetch(void *plan, struct hub_fetch *fetch)
 {
     struct sqlite_system *system = ((struct sqlite_plan *)plan)->system;
+    struct sqlite_queue *queue = fetch->is_long ? &system->longs : &system->calls;
     fetch->system_state = plan;
     fetch->rows = NULL;
     fetch->next = NULL;
     pthread_mutex_lock(&system->lock);
-    bool is_full = system->n >= QUEUE_MAX || system->is_stopping;
-    bool is_asleep = system->is_asleep;
-    system->is_asleep = false; /* one wake is enough */
+    bool is_full = queue->n >= QUEUE_MAX || system->is_stopping;
+    bool is_asleep = !is_full && queue->n_asleep > queue->n_woken; /* one wake is enough */
     if (!is_full) {
-        *system->last = fetch;
-        system->last = &fetch->next;
-        system->n++;
+        *queue->last = fetch;
+        queue->last = &fetch->next;
+        queue->n++;
+        if (is_asleep)
+            queue->n_woken++;
+        else if (fetch->is_long)
+            begin_another(system);
     }
     pthread_mutex_unlock(&system->lock);
     if (is_full)
         answer(fetch, ERR_FULL);
     else if (is_asleep)
-        pthread_cond_signal(&system->wake);
+        pthread_cond_signal(&queue->wake);
 }
 
 /* ---- the slots ---- */
@@ -219,7 +272,9 @@ static void destroy(struct sqlite_system *system)
     }
     sqlite_acts_finish(system);
     pthread_mutex_destroy(&system->lock);
-    pthread_cond_destroy(&system->wake);
+    pthread_mutex_destroy(&system->health_lock);
+    pthread_cond_destroy(&system->calls.wake);
+    pthread_cond_destroy(&system->longs.wake);
     arena_finish(&system->arena);
     mem_free(system);
 }
@@ -233,12 +288,17 @@ static enum err sqlite_open(const struct hub_system_env *env, struct yaml_node r
         return ERR_NO_MEMORY;
     arena_init(&system->arena, ARENA_MAX);
     pthread_mutex_init(&system->lock, NULL);
+    pthread_mutex_init(&system->health_lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&system->wake, &monotonic);
+    pthread_cond_init(&system->calls.wake, &monotonic);
+    pthread_cond_init(&system->longs.wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     sqlite_acts_init(system);
-    system->last = &system->first;
+    system->calls.last = &system->calls.first;
+    system->longs.last = &system->longs.first;
+    for (size_t i = 0; i < SQLITE_WORKERS; i++)
+        system->workers[i] = (struct sqlite_worker){.system = system, .queue = i == 0 ? &system->calls : &system->longs};
     system->city_dir = env->city_dir;
     system->data_dir = env->data_dir;
     system->hub = env->hub;
@@ -263,22 +323,29 @@ static enum err sqlite_open(const struct hub_system_env *env, struct yaml_node r
     return ERR_OK;
 }
 
+static void answer_all(struct sqlite_queue *queue)
+{
+    for (struct hub_fetch *fetch = queue->first, *next; fetch; fetch = next) {
+        next = fetch->next;
+        answer(fetch, ERR_UNAVAILABLE);
+    }
+}
+
 static void sqlite_close(void *context)
 {
     struct sqlite_system *system = context;
     if (!system->check_only)
         loop_timer_stop(&system->start);
-    if (system->has_thread) {
-        pthread_mutex_lock(&system->lock);
-        system->is_stopping = true;
-        pthread_cond_signal(&system->wake);
-        pthread_mutex_unlock(&system->lock);
-        pthread_join(system->thread, NULL);
-    }
-    for (struct hub_fetch *fetch = system->first, *next; fetch; fetch = next) { /* the thread never began */
-        next = fetch->next;
-        answer(fetch, ERR_UNAVAILABLE);
-    }
+    pthread_mutex_lock(&system->lock);
+    system->is_stopping = true;
+    pthread_cond_broadcast(&system->calls.wake);
+    pthread_cond_broadcast(&system->longs.wake);
+    pthread_mutex_unlock(&system->lock);
+    for (size_t i = 0; i < SQLITE_WORKERS; i++)
+        if (system->workers[i].is_running)
+            pthread_join(system->workers[i].thread, NULL);
+    answer_all(&system->calls); /* their thread never began, or had ended */
+    answer_all(&system->longs);
     destroy(system);
 }
 

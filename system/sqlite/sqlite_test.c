@@ -582,6 +582,60 @@ static void full_queue(void **state)
     sqlite3_close(db);
 }
 
+/* ---- long ones, and askers who go ---- */
+
+struct long_one {
+    struct hub_fetch fetch;
+    _Atomic bool is_cancelled;
+    bool is_done;
+};
+
+static void long_done(struct hub_fetch *fetch)
+{
+    rows_release(fetch->rows);
+    ((struct long_one *)(void *)fetch)->is_done = true;
+}
+
+/* Two that run for a minute, one that waits behind them; calls go on; when their askers have gone all three end. */
+static void a_long_query_holds_up_no_call(void **state)
+{
+    static const struct str fields[] = {STR_INIT("seats")};
+    static const struct sql_output sum[] = {{1, SQL_SUM}};
+    static struct long_one longs[3];
+    fake_city_write(&city, "systems/police.yaml",
+        "party: h/police\nconnector: sqlite\nconnection: {file: \"{data}/police.sqlite\", timeout: 60s}\nresources:\n" VEHICLE
+        "  - name: crowd\n    title: {zh: 众, en: Crowd}\n    kind: table\n    bind: {select: \"SELECT a.plate, a.seats + b.seats * "
+        "c.seats AS seats FROM "
+        "vehicle a, vehicle b, vehicle c\"}\n    fields:\n      - {name: plate, type: text, class: internal, key: true}\n"
+        "      - {name: seats, type: integer, class: internal}\n");
+    fake_city_write(&city, "contracts/c-18.yaml",
+        "contract: h/c-18\nprovider: h/police\nconsumer: h/parking\nresource: h/police/crowd\nuses: [query]\nfields: [plate, seats]\n"
+        "purpose: parking.plan\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: 1h\nstate: agreed\n");
+    load();
+    void *plan = hub_contract_lookup(city.hub, STR("h/c-18"))->plan;
+    for (size_t i = 0; i < 3; i++) {
+        longs[i] = (struct long_one){.fetch = {.outputs = sum,
+                                         .n_outputs = 1,
+                                         .n_rows_max = 1,
+                                         .n_bytes_max = 4096,
+                                         .is_long = true,
+                                         .is_cancelled = &longs[i].is_cancelled,
+                                         .loop = city.loop,
+                                         .done = long_done}};
+        system_sqlite_ops.tables->fetch(plan, &longs[i].fetch);
+    }
+    for (int i = 0; i < 200; i++)
+        assert_ok(ask("plate", value_text(STR("A00003")), fields, 1));
+    assert_false(longs[0].is_done || longs[1].is_done || longs[2].is_done);
+    for (size_t i = 0; i < 3; i++)
+        atomic_store(&longs[i].is_cancelled, true);
+    for (int i = 0; i < 3000 && !(longs[0].is_done && longs[1].is_done && longs[2].is_done); i++)
+        assert_ok(loop_run_once(city.loop, 10));
+    for (size_t i = 0; i < 3; i++)
+        assert_err(longs[i].fetch.err, ERR_CANCELLED);
+    assert_ok(ask("plate", value_text(STR("A00003")), fields, 1)); /* and the department was never down for it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -602,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(parts_of_a_query, make, finish),
         cmocka_unit_test_setup_teardown(leaves_the_file_alone, make, finish),
         cmocka_unit_test_setup_teardown(full_queue, make, finish),
+        cmocka_unit_test_setup_teardown(a_long_query_holds_up_no_call, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
