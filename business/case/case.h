@@ -33,6 +33,7 @@ enum case_what { /* an event, and the word for it in the history */
     CASE_CLOSE,
     CASE_REOPEN,
     CASE_TICK, /* time went by; in the history "late" */
+    CASE_LIST, /* one of several alarms of a case has ended */
 };
 
 struct case_record {  /* strings borrow from whoever made it */

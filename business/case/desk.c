@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "business/case/group.h"
 #include "hub/alert.h"
 
 #include <stdatomic.h>
@@ -20,8 +21,7 @@ enum { SOURCE_PARTY, SOURCE_NAME, SOURCE_AREA, SOURCE_ZH, SOURCE_EN, SOURCE_HEAL
 /* ---- on the writer's thread ---- */
 
 /* One event against the case with this key; with the city itself as who did it. */
-static enum err step_by_key(
-    struct case_desk *desk, struct db *db, struct arena *arena, const struct case_event *event, struct wall_time now)
+static enum err step_one(struct case_desk *desk, struct db *db, struct arena *arena, const struct case_event *event, struct wall_time now)
 {
     struct case_record before;
     struct case_step step;
@@ -30,6 +30,21 @@ static enum err step_by_key(
         return err;
     err = case_step(desk->rules, err ? NULL : &before, event, now, &step);
     return err ? err : case_store_put(db, &step, event, now);
+}
+
+static enum err step_by_key(
+    struct case_desk *desk, struct db *db, struct arena *arena, const struct case_event *event, struct wall_time now)
+{
+    const struct case_kind *kind = case_kind_find(desk->rules, event->alert.kind);
+    struct case_event grouped = *event;
+    if (!kind->is_grouped)
+        return step_one(desk, db, arena, event, now);
+    enum err err = ERR_OK;
+    if (event->what == CASE_GREEN) /* a case of its own, from before its kind was grouped */
+        err = step_one(desk, db, arena, event, now);
+    if (!err)
+        err = case_group_apply(db, kind, arena, &grouped, now);
+    return err ? err : step_one(desk, db, arena, &grouped, now);
 }
 
 static struct str cut(struct str text, size_t max)

@@ -61,6 +61,8 @@ static int make(void **state)
         "kinds:\n  - {kind: source.stale, title: {zh: 断, en: s}, deadline: 30min, close: measured, measure_within: 10min, reopen_within: "
         "24h}\n"
         "  - {kind: data.correction, title: {zh: 更, en: c}, to: party, deadline: 5d, close: result}\n"
+        "  - {kind: many, title: {zh: 多, en: Many}, deadline: 30min, close: measured, measure_within: 10min, reopen_within: 24h, group: "
+        "true}\n"
         "  - {kind: other, title: {zh: 他, en: o}, deadline: 1h, close: result, reopen_within: 1h}\n");
     snprintf(rules_path, sizeof rules_path, "%s/cases.yaml", door.city.dir);
     snprintf(store_path, sizeof store_path, "%s/cases.sqlite", door.city.dir);
@@ -273,6 +275,56 @@ static void a_silent_source_closes_when_it_speaks(void **state)
     assert_int_equal(number_of("reopened"), 2);
 }
 
+/* The newest case's member is this text. */
+static bool is_text(const char *member, const char *part, const char *text)
+{
+    json_t *json = list(&mayor, "all"), *value = json_object_get(json_array_get(json_object_get(json, "cases"), 0), member);
+    const char *now = json_string_value(part ? json_object_get(value, part) : value);
+    bool is = now && strcmp(now, text) == 0;
+    json_decref(json);
+    return is;
+}
+
+static void alarms_of_one_cause_are_one_case(void **state)
+{
+    char key[40];
+    size_t n = count("all");
+    for (int i = 0; i < 60; i++) {
+        snprintf(key, sizeof key, "h/police/camera/%02d", i);
+        tell("many", key, false);
+    }
+    wait_until(is_text("title", "en", "Many (60)"));
+    assert_int_equal(count("all"), n + 1);
+    int64_t id = number_of("id");
+    for (int i = 0; i < 60; i++) {
+        snprintf(key, sizeof key, "h/police/camera/%02d", i);
+        if (i != 7)
+            tell("many", key, true);
+    }
+    wait_until(is_text("title", "en", "Alert")); /* of the one that is left */
+    assert_true(is_text("detail", NULL, "detail"));
+    assert_true(is_state("open"));
+    tell("many", "h/police/other/1", false); /* another system: a case of its own */
+    wait_until(count("all") == n + 2);
+    tell("many", "h/police/other/1", true);
+    wait_until(is_state("closed"));
+    tell("many", "h/police/camera/07", true);
+    for (int i = 0; i < 5000; i++) {
+        json_t *json = list(&mayor, "all"), *one = json_array_get(json_object_get(json, "cases"), 1);
+        bool is_closed = strcmp(json_string_value(json_object_get(one, "state")), "closed") == 0;
+        assert_int_equal(json_integer_value(json_object_get(one, "id")), id);
+        json_decref(json);
+        if (is_closed)
+            break;
+        usleep(2000);
+    }
+    tell("many", "h/police/camera/08", false); /* within the day: the same case, with a list of one */
+    wait_until(count("open") > 0);
+    assert_int_equal(count("all"), n + 2);
+    tell("many", "h/police/camera/08", true);
+    wait_until(count("all") == n + 2 && is_state("closed"));
+}
+
 static void a_history_only_grows(void **state)
 {
     struct diag diag = {""};
@@ -317,6 +369,7 @@ int main(void)
         cmocka_unit_test(what_is_acknowledged_is_there_after_another_opening),
         cmocka_unit_test(late_cases_climb),
         cmocka_unit_test(a_silent_source_closes_when_it_speaks),
+        cmocka_unit_test(alarms_of_one_cause_are_one_case),
         cmocka_unit_test(a_history_only_grows),
         cmocka_unit_test(a_request_is_the_providers_alone),
     };

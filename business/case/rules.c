@@ -29,7 +29,7 @@ static enum err keep_first(enum err err, enum err one)
 static enum err read_kind(struct case_rules *rules, struct yaml_node node, struct diag_list *diags)
 {
     static const char *const keys[] = {
-        "kind", "title", "to", "close", "deadline", "measure_within", "reopen_within", "once", "after", NULL};
+        "kind", "title", "to", "close", "deadline", "measure_within", "reopen_within", "once", "group", "after", NULL};
     static const char *const tos[] = {"area", "party", NULL}, *const closes[] = {"result", "measured", NULL};
     struct case_kind *kind = &rules->kinds[rules->n_kinds];
     size_t to = 0, close = 0;
@@ -50,7 +50,8 @@ static enum err read_kind(struct case_rules *rules, struct yaml_node node, struc
     enum err optional[] = {yaml_get_choice(node, "to", false, diags, tos, &to),
         yaml_get_duration_ms(node, "measure_within", kind->is_measured, diags, &kind->measure_within_ms),
         yaml_get_duration_ms(node, "reopen_within", false, diags, &kind->reopen_within_ms),
-        yaml_get_duration_ms(node, "after", false, diags, &kind->after_ms), yaml_get_bool(node, "once", false, diags, &kind->is_once)};
+        yaml_get_duration_ms(node, "after", false, diags, &kind->after_ms), yaml_get_bool(node, "once", false, diags, &kind->is_once),
+        yaml_get_bool(node, "group", false, diags, &kind->is_grouped)};
     for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
         if (optional[i] != ERR_NOT_FOUND || (i == 1 && kind->is_measured))
             err = keep_first(err, optional[i]);

@@ -56,6 +56,24 @@ static void reopen(
     note(step, before, "reopened", text);
 }
 
+/* A case says how things stand now. */
+static void describe(const struct case_event *event, struct case_step *step)
+{
+    step->after.title_zh = event->alert.title_zh;
+    step->after.title_en = event->alert.title_en;
+    step->after.detail = event->alert.detail;
+}
+
+/* 15: one of several alarms has ended: the case goes on with a shorter list */
+static void on_list(const struct case_record *before, const struct case_event *event, struct case_step *step)
+{
+    if (!before || before->state == CASE_CLOSED)
+        return;
+    step->rule = 15;
+    step->is_changed = true;
+    describe(event, step);
+}
+
 static void on_alert(const struct case_rules *rules, const struct case_record *before, const struct case_event *event, struct wall_time now,
     struct case_step *step)
 {
@@ -67,7 +85,7 @@ static void on_alert(const struct case_rules *rules, const struct case_record *b
     }
     step->after.last_alert_ms = now.ms;
     step->after.n_alerts++;
-    step->after.detail = event->alert.detail; /* how things stand now */
+    describe(event, step);
     if (before->state != CASE_CLOSED ||
         is_once) { /* 2: the same alarm again joins its open case, or its only one: counted, not told again */
         step->rule = 2;
@@ -183,6 +201,8 @@ enum err case_step(const struct case_rules *rules, const struct case_record *bef
         on_alert(rules, before, event, now, &step);
     else if (event->what == CASE_GREEN)
         on_green(rules, before, now, &step);
+    else if (event->what == CASE_LIST)
+        on_list(before, event, &step);
     else if (!before)
         err = ERR_NOT_FOUND;
     else if (event->what == CASE_TICK)

@@ -145,6 +145,8 @@ static const struct rule_row {
     {"source.stale", CASE_OPEN, 30, CASE_TICK, "", 30, OK, 13, CASE_OPEN, 30, "escalated"},
     {"source.stale", CASE_OPEN, 0, CASE_TICK, "", 30, OK, 0, CASE_OPEN, -1, NULL},
     {"source.stale", CASE_CLOSED, 0, CASE_TICK, "", 999, OK, 0, CASE_CLOSED, -1, NULL},
+    {"source.stale", CASE_MEASURING, 10, CASE_LIST, "", 1, OK, 15, CASE_MEASURING, 9, NULL},
+    {"source.stale", CASE_CLOSED, 0, CASE_LIST, "", 1, OK, 0, CASE_CLOSED, -1, NULL},
 };
 
 static void each_rule(void **state)

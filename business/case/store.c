@@ -1,6 +1,7 @@
 /* Two tables: cases as they are, steps as they were. */
 #include "business/case/store.h"
 
+#include "business/case/group.h"
 #include "hub/area.h"
 
 #define COLUMNS                                                                                                                            \
@@ -26,6 +27,7 @@ const char *const case_migrations[] = {
     " text TEXT NOT NULL, PRIMARY KEY (case_id, n)) WITHOUT ROWID;"
     "CREATE TRIGGER step_stays BEFORE UPDATE ON step BEGIN SELECT raise(ABORT, 'a history only grows'); END;"
     "CREATE TRIGGER step_is_kept BEFORE DELETE ON step BEGIN SELECT raise(ABORT, 'a history only grows'); END",
+    case_group_migration,
 };
 const size_t case_n_migrations = sizeof case_migrations / sizeof *case_migrations;
 
@@ -176,9 +178,9 @@ enum err case_store_put(struct db *db, struct case_step *step, const struct case
 {
     static const char insert[] =
         "INSERT INTO cases (" COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)";
-    static const char update[] =
-        "UPDATE cases SET state = ?2, owner = ?3, owner_area = ?4, changed_ms = ?5, due_ms = ?6, closed_ms = ?7,"
-        " last_alert_ms = ?8, n_alerts = ?9, n_escalated = ?10, n_reopened = ?11, is_late = ?12, detail = ?13 WHERE id = ?1";
+    static const char update[] = "UPDATE cases SET state = ?2, owner = ?3, owner_area = ?4, changed_ms = ?5, due_ms = ?6, closed_ms = ?7,"
+                                 " last_alert_ms = ?8, n_alerts = ?9, n_escalated = ?10, n_reopened = ?11, is_late = ?12, detail = ?13,"
+                                 " title_zh = ?14, title_en = ?15 WHERE id = ?1";
     static const char next[] = "SELECT coalesce(max(id), 0) + ?1 FROM cases";
     struct case_record *r = &step->after;
     enum err err = ERR_OK;
@@ -197,7 +199,7 @@ enum err case_store_put(struct db *db, struct case_step *step, const struct case
         const struct value values[] = {value_integer(r->id), value_integer(r->state), value_text(r->owner), value_text(r->owner_area),
             value_integer(r->changed_ms), value_integer(r->due_ms), value_integer(r->closed_ms), value_integer(r->last_alert_ms),
             value_integer(r->n_alerts), value_integer(r->n_escalated), value_integer(r->n_reopened), value_integer(r->is_late),
-            value_text(r->detail)};
+            value_text(r->detail), value_text(r->title_zh), value_text(r->title_en)};
         err = run(db, update, values, sizeof values / sizeof *values);
     }
     return err ? err : put_notes(db, step, event, now);
