@@ -40,6 +40,10 @@ enum err file_replace(struct file_ops *ops, const char *path, struct str bytes) 
 enum err file_read(const char *path, struct buf *out) MUST_CHECK;
 /* Exactly `len` bytes from `at`; fewer there: ERR_CORRUPT. ERR_IO. */
 enum err file_read_at(int fd, void *ptr, size_t len, uint64_t at) MUST_CHECK;
+/* A new file with `from`'s bytes, as far as it reaches now, and its mode; durable but for its name. ERR_EXISTS, ERR_NOT_FOUND, ERR_IO,
+ * ERR_DISK_FULL; ERR_CORRUPT: it was cut meanwhile. */
+enum err file_copy(const char *from_path, const char *to_path) MUST_CHECK;
+enum err file_copy_open(int from, const char *to_path) MUST_CHECK; /* the same, of an open file */
 /* "a/b" of the two, into `out`. ERR_TOO_LARGE. */
 enum err file_join(char out[FILE_PATH_MAX], const char *dir, const char *name) MUST_CHECK;
 

@@ -78,4 +78,15 @@ void journal_stop(struct journal *journal);
 /* journal_stop(), then closes. Takes NULL. */
 void journal_close(struct journal *journal);
 
+/* ---- copies, also of one that another process is writing ---- */
+/* Its segments of this moment, open: dropped ones can still be copied. Each is copied as far as it reaches then, so a copy holds all that
+ * was durable before the hold, from journal_held_first() on. */
+struct journal_held;
+enum err journal_hold(const char *dir, struct diag *diag, struct journal_held **ret_held) MUST_CHECK;
+uint64_t journal_held_first(const struct journal_held *held);
+/* Into the folder `to`, which is made and holds no journal. To be opened before anything else is done with it: its last batch may be torn.
+ * ERR_EXISTS, ERR_IO, ERR_DISK_FULL. */
+enum err journal_held_copy(const struct journal_held *held, const char *to, struct diag *diag) MUST_CHECK;
+void journal_held_release(struct journal_held *held); /* takes NULL */
+
 #endif

@@ -24,6 +24,8 @@ static const struct command *const commands[] = {
     &command_count,
     &command_passages,
     &command_password,
+    &command_backup,
+    &command_restore,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

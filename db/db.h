@@ -39,6 +39,9 @@ void db_reset(struct db_statement *statement);                  /* and clears th
  * than the program is refused (ERR_UNSUPPORTED), untouched. */
 enum err db_migrate(struct db *db, const char *const *migrations, size_t n, struct diag *diag) MUST_CHECK;
 
+/* A copy of a database that others may be writing, as it is at one moment. `to` is not there. ERR_CORRUPT, ERR_DISK_FULL, ERR_IO. */
+enum err db_backup(const char *from_path, const char *to_path, struct diag *diag) MUST_CHECK;
+
 /* ---- writes from many loops: group commit on a thread of its own ---- */
 struct db_writer;
 

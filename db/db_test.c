@@ -252,10 +252,37 @@ static void survives_each_failed_allocation(void **state)
     }
 }
 
+/* One moment's state, while the writer is in the middle of a transaction; a newer program's file stays one. */
+static void a_backup_is_of_one_moment(void **state)
+{
+    char copy[160];
+    struct db *db = NULL, *copied = NULL;
+    struct diag diag = {""};
+    static const char *const migrations[] = {"CREATE TABLE t (x INTEGER)", "CREATE TABLE u (x INTEGER)"};
+    snprintf(copy, sizeof copy, "%s/copy.sqlite", dir);
+    assert_ok(db_open(path, &diag, &db));
+    assert_ok(db_migrate(db, migrations, 2, &diag));
+    assert_ok(db_exec(db, "INSERT INTO t VALUES (1), (2)", &diag));
+    assert_ok(db_begin(db));
+    assert_ok(db_exec(db, "INSERT INTO t VALUES (3)", &diag));
+    assert_ok(db_backup(path, copy, &diag));
+    assert_ok(db_commit(db));
+    db_close(db);
+    assert_ok(db_open(copy, &diag, &copied));
+    assert_int_equal(one_integer(copied, "SELECT sum(x) FROM t"), 3);
+    assert_err(db_migrate(copied, migrations, 1, &diag), ERR_UNSUPPORTED);
+    db_close(copied);
+    assert_int_equal(unlink(copy), 0);
+    assert_err(db_backup("/nowhere/there", copy, &diag), ERR_IO);
+    assert_non_null(strstr(diag.text, "/nowhere/there: cannot be copied"));
+    unlink(copy);
+}
+
 int main(void)
 {
 #define ROW(test_) cmocka_unit_test_setup_teardown(test_, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_backup_is_of_one_moment, set_up, tear_down),
         ROW(opens_durable),
         ROW(keeps_every_type),
         ROW(names_its_errors),
