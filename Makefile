@@ -1,12 +1,15 @@
 # The front door. Each target does its own set-up on a plain Debian 12 and can be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-hub fuzz coverage lint format clean
+.PHONY: help run run-district test bench bench-hub fuzz coverage lint format clean
 
 help:                ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 19
 
 run:                 ## build, start the demo city and its simulated world, print the cockpit's address (PORT=8080, SPEED=1)
 	@tools/setup run && exec tools/run $(if $(PORT),--port $(PORT)) $(if $(SPEED),--speed $(SPEED))
+
+run-district:        ## a small federation: a city hub, two district hubs and a street node, joined over NATS (PORT=8080, of the first)
+	@tools/setup district && exec tools/run_district $(if $(PORT),--port $(PORT))
 
 test:                ## every test: C under sanitizers, borders, format, fuzz seeds, web, browser, documents
 	@tools/setup test && exec tools/test

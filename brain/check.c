@@ -11,6 +11,7 @@
 #include "brain/city.h"
 #include "brain/connectors.h"
 #include "brain/files.h"
+#include "brain/joined.h"
 #include "brain/run.h"
 #include "brain/scenes.h"
 #include "business/case/desk.h"
@@ -111,7 +112,11 @@ static enum err check_cases(struct hub *hub, const struct city *city, struct dia
 static void check_all(const struct city *city, struct diag_list *diags)
 {
     struct hub *hub = NULL; /* stays so when the hub's own files have errors: what names their resources would only repeat them */
+    struct joined joined = {.district = NULL};
+    const struct joined_options joined_options = {.city = city, .clock = clock_system(), .check_only = true};
+    enum err joined_err = joined_open(&joined, &joined_options, diags);
     const struct hub_options options = {.city_dir = city->dir,
+        .district = joined.district,
         .data_dir = city->data_dir,
         .area = city->name,
         .zone = city->zone,
@@ -119,6 +124,9 @@ static void check_all(const struct city *city, struct diag_list *diags)
         .connectors = connectors_known,
         .check_only = true};
     enum err err = hub_create(&options, diags, &hub);
+    if (hub && joined.district)
+        joined_err = district_check(joined.district, hub, diags);
+    err = err != ERR_OK ? err : joined_err;
     check_people(city, diags);
     enum err cockpit_err = check_cockpit(hub, city, diags), scenes_err = scenes_check(hub, city, diags),
              cases_err = check_cases(hub, city, diags);
@@ -131,6 +139,7 @@ static void check_all(const struct city *city, struct diag_list *diags)
         hub_stop(hub);
         hub_destroy(hub);
     }
+    joined_close(&joined);
 }
 
 /* A file that two readers read has its mistake once. */

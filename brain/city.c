@@ -79,10 +79,47 @@ static void read_policy(struct yaml_node root, struct diag_list *diags, struct c
             "two sets of witnesses that share nobody would each be a quorum, so that two histories could be shown; ask for more than half");
 }
 
+/* A path in the city's files: as it is, below {data}, or beside city.yaml. */
+static void read_path(
+    struct yaml_node map, const char *key, bool required, struct diag_list *diags, const struct city *city, char out[CITY_PATH_MAX])
+{
+    struct str path;
+    if (yaml_get_str(map, key, required, diags, &path) != ERR_OK)
+        return;
+    bool is_data = str_starts_with(path, STR("{data}/")), is_absolute = str_starts_with(path, STR("/"));
+    struct str rest = is_data ? str_slice(path, strlen("{data}/"), path.len) : path;
+    int len = is_absolute ? snprintf(out, CITY_PATH_MAX, STR_FORMAT, STR_ARG(path))
+                          : snprintf(out, CITY_PATH_MAX, "%s/" STR_FORMAT, is_data ? city->data_dir : city->dir, STR_ARG(rest));
+    if (len <= 0 || len >= CITY_PATH_MAX)
+        yaml_error(yaml_get(map, key), diags, ERR_TOO_LARGE, "the path is too long");
+}
+
+/* `district:` joins this hub to others (docs/district.md). */
+static void read_district(struct yaml_node root, struct diag_list *diags, struct city *city)
+{
+    static const char *const keys[] = {"federation", "bus", NULL}, *const bus_keys[] = {
+                                                                       "url", "nkey_file", "ca_file", "cert_file", "key_file", NULL};
+    struct yaml_node district = yaml_get(root, "district"), bus = yaml_get(district, "bus");
+    if (yaml_is_none(district))
+        return;
+    if (yaml_kind(district) != YAML_MAP || yaml_is_none(bus) || yaml_kind(bus) != YAML_MAP) {
+        yaml_error(district, diags, ERR_SYNTAX, "a hub is joined to others by district: {federation: FILE, bus: {url: nats://…}}");
+        return;
+    }
+    yaml_check_keys(district, keys, diags);
+    yaml_check_keys(bus, bus_keys, diags);
+    read_path(district, "federation", true, diags, city, city->federation);
+    yaml_get_str(bus, "url", true, diags, &city->bus_url);
+    read_path(bus, "nkey_file", false, diags, city, city->bus_nkey);
+    read_path(bus, "ca_file", false, diags, city, city->bus_ca);
+    read_path(bus, "cert_file", false, diags, city, city->bus_cert);
+    read_path(bus, "key_file", false, diags, city, city->bus_key);
+}
+
 static void read_all(struct yaml_node root, struct diag_list *diags, struct city *city)
 {
     static const char *const keys[] = {"city", "title", "time_zone", "log", "sm_log", "witnesses", "http", "passages_kept", "receipts_kept",
-        "epoch_keys_kept", "demo", NULL};
+        "epoch_keys_kept", "demo", "district", NULL};
     static const char *const title_keys[] = {"zh", "en", NULL};
     yaml_check_keys(root, keys, diags);
     yaml_get_str(root, "city", true, diags, &city->name);
@@ -114,6 +151,7 @@ static void read_all(struct yaml_node root, struct diag_list *diags, struct city
         yaml_error(yaml_get(root, "epoch_keys_kept"), diags, ERR_RANGE,
             "what opens a receipt is kept for three years at least, as the record of a use has to be; give something like 1100d");
     yaml_get_bool(root, "demo", false, diags, &city->is_demo);
+    read_district(root, diags, city);
 }
 
 enum err city_load(const char *dir, const char *data_dir, struct diag_list *diags, struct city *ret_city)

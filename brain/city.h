@@ -27,6 +27,10 @@ struct city {
     char address[64];
     uint16_t port;
     int64_t epoch_keys_kept_ms;
+    /* `district:`; federation empty: this hub stands alone */
+    char federation[CITY_PATH_MAX];
+    struct str bus_url;
+    char bus_nkey[CITY_PATH_MAX], bus_ca[CITY_PATH_MAX], bus_cert[CITY_PATH_MAX], bus_key[CITY_PATH_MAX]; /* empty: none */
     bool is_demo; /* allows the printed demo password */
     char dir[CITY_PATH_MAX], data_dir[CITY_PATH_MAX];
 };

@@ -122,7 +122,7 @@ bool command_set_log_level(const char *text)
     return false;
 }
 
-static int run_run(const struct command_line *line)
+static int start_city(const struct command_line *line, bool is_district)
 {
     double port = -1, n_http_loops = 1, speed = 1;
     if ((line->values[RUN_PORT] && !command_number(line->values[RUN_PORT], "port", 0, 65535, &port)) ||
@@ -137,10 +137,24 @@ static int run_run(const struct command_line *line)
         .port_file = line->values[RUN_PORT_FILE],
         .port = (int)port,
         .n_http_loops = (int)n_http_loops,
+        .is_district = is_district,
         .speed = speed};
     return run_city(&options);
 }
 
+static int run_run(const struct command_line *line)
+{
+    return start_city(line, false);
+}
+
+static int run_district(const struct command_line *line)
+{
+    return start_city(line, true);
+}
+
+const struct command command_district = {"district", "CITY [--data DIR] [--port N]",
+    "a hub of a federation with its ledger, registry and cockpit, joined to the others over the bus", run_options_table, 1, 1,
+    run_district};
 const struct command command_run = {
     "run", "CITY [--data DIR] [--port N]", "everything in one process, until Ctrl-C", run_options_table, 1, 1, run_run};
 

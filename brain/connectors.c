@@ -1,6 +1,7 @@
 /* Connectors, by the name that a department's file gives. */
 #include "brain/connectors.h"
 
+#include "district/join.h"
 #include "system/files/files.h"
 #include "system/http/http.h"
 #include "system/mariadb/mariadb.h"
@@ -11,4 +12,4 @@
 #include "system/vehicle_camera/vehicle_camera.h"
 
 const struct hub_system_ops *const connectors_known[] = {&system_sqlite_ops, &system_postgres_ops, &system_mariadb_ops, &system_http_ops,
-    &system_files_ops, &system_mqtt_ops, &system_push_ops, &system_vehicle_camera_ops, NULL};
+    &system_files_ops, &system_mqtt_ops, &system_push_ops, &system_vehicle_camera_ops, &district_system_ops, NULL};

@@ -10,6 +10,7 @@
 #include "brain/city.h"
 #include "brain/connectors.h"
 #include "brain/files.h"
+#include "brain/joined.h"
 #include "brain/operate.h"
 #include "brain/scenes.h"
 #include "brain/sender.h"
@@ -18,6 +19,7 @@
 #include "business/case/desk.h"
 #include "business/party/party.h"
 #include "cockpit/cockpit.h"
+#include "district/door.h"
 #include "http/openapi.h"
 #include "hub/registry.h"
 #include "hub/uses.h"
@@ -32,7 +34,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define OWN_MOUNTS 8 /* beside the hub's: cockpit, people, cases, uses, operating, screens, parallel log, description */
+#define OWN_MOUNTS 9 /* beside the hub's: cockpit, people, cases, uses, operating, screens, parallel log, district, description */
 #define EXIT_BAD_INPUT 2
 #define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
 
@@ -58,6 +60,7 @@ struct brain {
     struct sender *sender; /* to the witnesses, when the city has some */
     struct ledger *ledger;
     struct bus *bus;
+    struct joined joined; /* to other hubs */
     struct hub *hub;
     struct party_people *people;
     struct hub_uses *uses;
@@ -180,7 +183,10 @@ static enum err make_folders(struct brain *brain, struct diag *diag)
 
 static enum err open_hub(struct brain *brain, struct diag_list *diags)
 {
+    const struct joined_options joined = {.city = &brain->city, .clock = brain->clock, .fatal = cannot_store};
     enum err err = bus_create(&brain->bus);
+    if (err == ERR_OK)
+        err = joined_open(&brain->joined, &joined, diags);
     if (err != ERR_OK)
         return err;
     struct hub_options options = {.city_dir = brain->city.dir,
@@ -190,6 +196,7 @@ static enum err open_hub(struct brain *brain, struct diag_list *diags)
         .epochs_kept_ms = brain->city.epoch_keys_kept_ms,
         .clock = brain->clock,
         .loop = brain->loop,
+        .district = brain->joined.district,
         .bus = brain->bus,
         .ledger = brain->ledger,
         .ledger_key = brain->ledger_key,
@@ -287,6 +294,9 @@ static enum err collect_mounts(struct door *door)
         (struct http_mount){.routes = operate_routes, .n_routes = operate_n_routes, .context = &brain->operate, .schemas = operate_schemas};
     door->mounts[door->n_mounts++] =
         (struct http_mount){.routes = web_routes, .n_routes = web_n_routes, .context = &brain->web, .schemas = web_schemas};
+    if (brain->joined.district)
+        door->mounts[door->n_mounts++] = (struct http_mount){
+            .routes = district_routes, .n_routes = district_n_routes, .context = brain->joined.district, .schemas = district_schemas};
     if (brain->sm_key)
         door->mounts[door->n_mounts++] =
             (struct http_mount){.routes = sm_door_routes, .n_routes = sm_door_n_routes, .context = brain->ledger};
@@ -391,6 +401,8 @@ static enum err go_up(struct brain *brain, struct diag_list *diags)
         err = open_cockpit(brain, diags);
     if (err == ERR_OK)
         err = scenes_start(brain->hub, &brain->city, brain->clock, diags, &brain->scenes);
+    if (err == ERR_OK)
+        err = joined_start(&brain->joined, brain->hub, brain->ledger, diags);
     if (err == ERR_OK) {
         cockpit_start(brain->cockpit);
         find_web(brain);
@@ -435,6 +447,7 @@ static void go_down(struct brain *brain)
     cockpit_stop(brain->cockpit);
     case_desk_stop(brain->cases);
     hub_uses_close(brain->uses);
+    joined_stop(&brain->joined);
     if (brain->hub)
         hub_stop(brain->hub);
     party_close(brain->people);
@@ -444,6 +457,7 @@ static void go_down(struct brain *brain)
     settle(brain);
     case_desk_close(brain->cases);
     hub_destroy(brain->hub);
+    joined_close(&brain->joined);
     /* Every loop that made a use has lived until here: what the ledger and the hub told last has had somewhere to go. */
     for (size_t i = 0; i < brain->n_doors; i++) {
         loop_thread_stop(brain->doors[i].thread);
@@ -527,6 +541,9 @@ static enum err load(struct brain *brain, struct diag_list *diags)
     enum err err = city_load(brain->options->city_dir, brain->options->data_dir, diags, &brain->city);
     if (err != ERR_OK)
         return err;
+    if (brain->options->is_district && !brain->city.federation[0])
+        return diag_add(diags, ERR_NOT_FOUND, brain->options->city_dir, 0,
+            "its city.yaml joins it to nobody; add district: {federation: FILE, bus: {url: nats://…}} (docs/district.md)");
     brain->port = brain->options->port >= 0 ? (uint16_t)brain->options->port : brain->city.port;
     brain->clock = clock_system();
     if (brain->options->speed != 1) {

@@ -17,7 +17,8 @@ struct run_options {
     const char *port_file;           /* where the port is written once it listens; NULL: nowhere. For port 0 */
     int port;                        /* -1: as city.yaml says; 0: any */
     int n_http_loops;
-    double speed; /* of the city's clock; 1 but for demonstrations */
+    bool is_district; /* `citybrain district`: the city has to be joined to others */
+    double speed;     /* of the city's clock; 1 but for demonstrations */
 };
 
 /* Runs until SIGINT or SIGTERM. What goes wrong at the start is told on standard error, a line each, with the mend. Returns the exit

@@ -47,6 +47,7 @@ struct district_twins { /* of one peer (district/twin.c) */
 
 struct district {
     struct district_options options;
+    char store_path[FEDERATION_PATH_MAX];
     struct federation *federation;
     int self;
     struct clock *clock;
@@ -84,6 +85,13 @@ void district_drive(struct district *district, struct district_event event);
 void district_fail(struct district *district, enum err err); /* the disk refused */
 /* Any thread; `done` comes on fetch->loop. */
 void district_ask(const struct district_plan *plan, struct hub_fetch *fetch);
+
+/* Any thread: a task on the district's thread; false: it is stopped. */
+bool district_post(struct district *district, struct loop_task *task);
+
+/* ---- status.c, on the district's thread ---- */
+void district_status_on_loop(struct district *district, size_t at, struct district_status *ret_status);
+enum err district_agree_on_loop(struct district *district, struct str area, enum district_agreement state) MUST_CHECK;
 
 /* ---- uses.c ---- */
 void district_use_ask(struct district *district, struct hub_fetch *fetch);

@@ -273,22 +273,24 @@ static void refused(struct loop_task *task)
     fetch->done(fetch);
 }
 
+bool district_post(struct district *district, struct loop_task *task)
+{
+    pthread_mutex_lock(&district->lock);
+    bool is_open = district->is_open;
+    if (is_open)
+        loop_post(district->loop, task);
+    pthread_mutex_unlock(&district->lock);
+    return is_open;
+}
+
 void district_ask(const struct district_plan *plan, struct hub_fetch *fetch)
 {
     struct district *district = plan->district;
-    bool is_open = false;
     fetch->system_state = (void *)(uintptr_t)plan;
     fetch->rows = NULL;
     fetch->twin[0] = '\0';
-    if (district) {
-        pthread_mutex_lock(&district->lock);
-        is_open = district->is_open;
-        fetch->task.fn = on_ask;
-        if (is_open)
-            loop_post(district->loop, &fetch->task);
-        pthread_mutex_unlock(&district->lock);
-    }
-    if (!is_open) {
+    fetch->task.fn = on_ask;
+    if (!district || !district_post(district, &fetch->task)) {
         fetch->err = ERR_UNAVAILABLE;
         fetch->task.fn = refused;
         loop_post(fetch->loop, &fetch->task);
@@ -346,7 +348,10 @@ enum err district_create(const struct district_options *options, struct diag_lis
     district->updates = mem_alloc_zero(1, sizeof *district->updates);
     district->peer_of = mem_alloc_zero(federation->n_hubs, sizeof *district->peer_of);
     district->namings = mem_alloc_zero(DISTRICT_PEERS_MAX, sizeof *district->namings);
-    enum err err = district->state && district->updates && district->peer_of && district->namings ? ERR_OK : ERR_NO_MEMORY;
+    int len = snprintf(district->store_path, sizeof district->store_path, "%s", options->store_path);
+    enum err err = len < 0 || len >= (int)sizeof district->store_path                               ? ERR_TOO_LARGE
+                   : district->state && district->updates && district->peer_of && district->namings ? ERR_OK
+                                                                                                    : ERR_NO_MEMORY;
     for (size_t i = 0; i < federation->n_hubs && !err; i++)
         district->peer_of[i] = -1;
     if (!err)
@@ -364,7 +369,7 @@ static enum err open_book(struct district *district, struct diag *diag)
 {
     const struct book_leaf *leaves;
     size_t n;
-    enum err err = book_open(district->options.store_path, district->federation, diag, &district->book);
+    enum err err = book_open(district->store_path, district->federation, diag, &district->book);
     while (!err && book_followed(district->book) < ledger_n_durable(district->ledger))
         err = book_follow(district->book, district->ledger, FOLLOW_MAX, &leaves, &n);
     if (err)
@@ -400,6 +405,12 @@ static void start_on_loop(void *context)
         report_link(district, i, false);
     if (!starting->err)
         starting->err = loop_timer_start(district->loop, &district->tick, 0);
+}
+
+enum err district_check(struct district *district, struct hub *hub, struct diag_list *diags)
+{
+    district->hub = hub;
+    return look_for_contracts(district, diags);
 }
 
 enum err district_start(struct district *district, struct hub *hub, struct ledger *ledger, struct diag_list *diags)

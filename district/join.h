@@ -25,7 +25,7 @@ struct district_options {
     struct str area;               /* whose hub this is; kept */
     struct clock *clock;
     struct district_carrier *carrier;                             /* kept */
-    const char *store_path;                                       /* of the book */
+    const char *store_path;                                       /* of the book; copied */
     int64_t twin_ms;                                              /* 0: TWIN_WAIT_MS */
     void (*fatal)(void *context, const char *part, enum err err); /* the disk refused; on the district's thread */
     void *fatal_context;
@@ -33,6 +33,8 @@ struct district_options {
 
 /* ERR_NOT_FOUND: the area has no hub in the federation; ERR_STATE: or no agreement; told in `diags`. */
 enum err district_create(const struct district_options *options, struct diag_list *diags, struct district **ret_district) MUST_CHECK;
+/* `citybrain check`: the hub's contracts against the agreements; nothing is started. */
+enum err district_check(struct district *district, struct hub *hub, struct diag_list *diags) MUST_CHECK;
 /* Contracts that join this hub to one it has no agreement with are told in `diags` and fail. */
 enum err district_start(struct district *district, struct hub *hub, struct ledger *ledger, struct diag_list *diags) MUST_CHECK;
 /* Uses under way end with ERR_UNAVAILABLE on their loops; leaves under way are waited for. Takes NULL, and one that was not started. */
@@ -53,9 +55,6 @@ struct district_status {
     int64_t confirmed_ms_ago;    /* -1: never */
     uint64_t n_mine, acked, got; /* receipts: mine, those they have, those of theirs that are here */
 };
-size_t district_n_peers(const struct district *district);
-/* Any thread but the district's own; waits for it. */
-void district_peer_status(struct district *district, size_t at, struct district_status *ret_status);
 /* This side of the agreement with the hub of `area`, as a person decided. Waits until it is on disk. Any thread but the district's own.
  * ERR_NOT_FOUND, ERR_RANGE (suspended and agreed may follow each other; after ended comes nothing), ERR_IO. */
 enum err district_agree(struct district *district, struct str area, enum district_agreement state) MUST_CHECK;

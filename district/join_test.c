@@ -139,7 +139,7 @@ static struct loop *loop;
 #define KEY "\"ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""
 #define AGREEMENT(n_, a_, b_)                                                                                                              \
     "  - {agreement: h/a-" n_ ", hubs: [" a_ ", " b_                                                                                       \
-    "], fresh_for: 1500ms, from: 2026-01-01, until: 2099-01-01, legal_basis: {zh: 依, en: law}, "                                         \
+    "], fresh_for: 4s, from: 2026-01-01, until: 2099-01-01, legal_basis: {zh: 依, en: law}, "                                             \
     "state: {" a_ ": agreed, " b_ ": agreed}}\n"
 static const char federation_text[] =
     "hubs:\n  - {area: h, log: h.log, key: " KEY "}\n  - {area: h.x, log: hx.log, key: " KEY "}\n  - {area: h.x.g, log: hxg.log, key: " KEY
@@ -226,7 +226,7 @@ static void go_up(int at)
         .clock = clock_system(),
         .carrier = &one->wire.carrier,
         .store_path = store,
-        .twin_ms = 500};
+        .twin_ms = 3000};
     check(district_create(&options, &diags, &one->district), &diags);
     assert_ok(crypto_key_from_seed(seed, &one->key));
     const struct ledger_options ledger_options = {
@@ -470,7 +470,7 @@ static uint64_t use_often(int n)
 static void receipts_that_are_hidden_are_missed(void **state)
 {
     use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
-    pass(1500); /* honest ones are missed by nobody */
+    pass(5000); /* honest ones are missed by nobody */
     await_wrong(TWIN_MISSING, 0);
     pthread_mutex_lock(&ether.lock);
     ether.xihu = HIDES;
@@ -481,14 +481,14 @@ static void receipts_that_are_hidden_are_missed(void **state)
     assert_int_equal(n, TWINS);
     go_down(CITY); /* told, and not told again */
     go_up(CITY);
-    pass(1500);
+    pass(5000);
     await_wrong(TWIN_MISSING, 0);
 }
 
 static void receipts_that_name_another_leaf_are_told(void **state)
 {
     use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
-    pass(1500); /* the honest one is looked at before */
+    pass(5000); /* the honest one is looked at before */
     pthread_mutex_lock(&ether.lock);
     ether.xihu = LIES;
     pthread_mutex_unlock(&ether.lock);

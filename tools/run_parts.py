@@ -1,0 +1,120 @@
+"""What tools/run and tools/run_district share: children in groups of their own, ports and folders that are free, signals."""
+import ctypes
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+from front import Failed, say
+
+HEALTHY_WITHIN_S = 30
+STOPPED_WITHIN_S = 15
+DEMO_PASSWORD = "citybrain-demo"
+
+
+def one_line(path, name):
+    """The value of a `name: value` inside a city's file; the brain itself reads these files properly."""
+    with open(path, encoding="utf-8") as text:
+        found = re.search(rf"[{{,\s]{name}:\s*([^,}}\s]+)", text.read())
+    return found[1] if found else None
+
+
+def take_port(address, port):
+    """Fails unless the port is free. The brain's listeners share their port among themselves, so it would not notice another brain."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError as error:
+            raise Failed(f"port {port} of {address}: {error.strerror.lower()}; mend: make run PORT={port + 1 if port < 65535 else 8080}") from None
+
+
+def take_data(data):
+    """The data folder is for one run at a time; the lock goes with this process."""
+    os.makedirs(data, exist_ok=True)
+    lock = open(os.path.join(data, "run.lock"), "a+", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise Failed(f"{data} is in use by process {lock.read().strip() or '?'}; mend: stop that one first, or take another --data folder") from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+class Child:
+    """One program of ours, in a process group of its own, its words in a log file."""
+
+    def __init__(self, name, command, log):
+        self.name, self.command, self.log = name, command, log
+        parent = os.getpid()
+
+        def before_exec():
+            # Ends with us even when we are killed without a chance to say so.
+            ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
+            if os.getppid() != parent:
+                os._exit(1)
+
+        with open(log, "ab") as out:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                                            preexec_fn=before_exec)
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def last_words(self):
+        with open(self.log, encoding="utf-8", errors="replace") as text:
+            lines = [line for line in text.read().splitlines() if line.strip()]
+        return "\n".join(lines[-5:])
+
+    def stop(self):
+        """Asks, waits, and in the end ends the whole group, so that no child of a child is left."""
+        if not self.ended():
+            self.process.terminate()
+            try:
+                self.process.wait(STOPPED_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                say(f"{self.name} did not stop within {STOPPED_WITHIN_S} s and was ended")
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def wait_healthy(brain, address, port):
+    url = f"http://{'[' + address + ']' if ':' in address else address}:{port}/health"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    until = time.monotonic() + HEALTHY_WITHIN_S
+    while time.monotonic() < until:
+        if brain.ended():
+            print(brain.last_words(), file=sys.stderr)
+            raise Failed(f"the brain ended at its start (exit code {brain.process.returncode}); see above and {brain.log}")
+        try:
+            with direct.open(url, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.02)
+    raise Failed(f"the brain does not answer {url} after {HEALTHY_WITHIN_S} s; see {brain.log}")
+
+
+def stop_on_signals():
+    """The three ways of being told to stop are one: KeyboardInterrupt, once."""
+    def stop(number, frame):
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, stop)
