@@ -123,10 +123,21 @@ class Server:
         self._end(self.stop_signal)
 
     def kill(self):
-        """kill -9 of the server and all its processes."""
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """kill -9 of the server and all its processes; they are gone when it returns, or the next start finds their shared memory in use."""
+        if self.process is None:
+            return
+        group, until = self.process.pid, time.monotonic() + 10
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has ended by itself
         self._end(signal.SIGKILL)
+        try:
+            while time.monotonic() < until:
+                os.killpg(group, 0)
+                time.sleep(0.01)
+        except ProcessLookupError:
+            pass
 
     def close(self):
         self.kill()

@@ -14,6 +14,7 @@
     call_sqlite_bare, call_pg_bare    our call with a ledger that says at once that a leaf is durable (bench/no_ledger.c)
     call_sqlite, call_pg         our call: contract, columns, rows, intent leaf synced before the answer, outcome leaf behind it
     nginx_call_pg                the same with nginx in front, as in production
+    call_bus                     call_pg over NATS (TLS, nkeys, a keyed session): hub and `citybrain system` are processes of their own
 
 then what follows from them: call_sqlite_core_rps, call_pg_overhead_us (call_pg_cpu_us less that of direct_pg_pipeline), ratios of CPU. One run,
 one machine, the rungs in turn, ROUNDS times; medians. nginx speaks no SQL: its rungs are the floor of HTTP, not a peer of the work.
@@ -24,6 +25,7 @@ import shutil
 import sys
 import tempfile
 
+import apart
 import peers
 import tables
 from peers import CALL_LOAD, DIRECT_LOAD, Figures, line, load_now, note, run_load
@@ -112,6 +114,13 @@ class Ladder:
             city = self.brain("data" + (suffix or "_full"), program)
             self.http("call_sqlite" + suffix, city.port, city.token(), "/hub/v1/call/bench/registry/vehicle", lambda city=city: city.pids)
             self.http("call_pg" + suffix, city.port, city.token(), "/hub/v1/call/bench/police/vehicle", lambda city=city: city.pids + self.pg_pids())
+        if self.wants("call_bus") and apart.is_there():
+            bus = self.keep(apart.ApartCity(self.postgres, os.path.join(self.folder, "apart")))
+            bus.start()
+            bus.wait()
+            self.http("call_bus", bus.port, bus.token(), "/hub/v1/call/bench/police/vehicle", lambda: bus.pids + self.pg_pids())
+        elif self.wants("call_bus"):
+            note("NOT MEASURED: call_bus: there is no `citybrain system` or no nats-server here")
         if self.wants("nginx_answer", "nginx_proxy", "nginx_call_pg"):
             nginx = self.keep(peers.Nginx(city.port, ANSWER))
             self.http("nginx_answer", nginx.port, "t", "/", lambda: nginx.pids)
@@ -156,7 +165,7 @@ class Ladder:
             if ours in cpu and floor in cpu:
                 line(f"{ours}_overhead_us", cpu[ours] - cpu[floor], "us", 1)
         for ours, other in (("call_pg", "npm_pg"), ("call_pg", "npm_pg_audit"), ("call_pg", "postgraphile"), ("call_sqlite", "npm_sqlite"),
-                            ("call_pg", "call_pg_bare"), ("call_sqlite", "call_sqlite_bare"), ("call_sqlite", "nginx_proxy"), ("nginx_call_pg", "call_pg")):
+                            ("call_pg", "call_pg_bare"), ("call_sqlite", "call_sqlite_bare"), ("call_sqlite", "nginx_proxy"), ("nginx_call_pg", "call_pg"), ("call_bus", "call_pg")):
             if ours in cpu and other in cpu:
                 line(f"{ours}_to_{other}_cpu_ratio", cpu[ours] / cpu[other], "ratio", 2)
 

@@ -1,7 +1,8 @@
 """The nation's load (X-Road in Estonia: 3.87 billion calls in 182 days, 246 a second) held while each process is killed in turn.
 
 Calls come at a fixed rate, whether the last were answered or not. Every few seconds the next process of the list gets kill -9 and is started
-again at once, as systemd would: the brain, the department's PostgreSQL, each witness of the ledger. The client asks again what was cut off
+again at once, as systemd would: the brain, the department's PostgreSQL, each witness of the ledger; apart (apart.py) also the department's own
+process and the NATS server between them. The client asks again what was cut off
 or refused, until it is answered. Afterwards every receipt that was handed out is looked up in the ledger's public files, whose leaves are
 hashed to the root of the signed checkpoint. Standard library only.
 """
@@ -16,6 +17,7 @@ import tempfile
 import time
 import urllib.request
 
+import apart
 import peers
 import tables
 from peers import CALL_LOAD, BenchCity, pinned, wait_for
@@ -78,7 +80,7 @@ class Tree:
 
 
 class Nation:
-    def __init__(self, rows, n_witnesses=3):
+    def __init__(self, rows, is_apart, n_witnesses=3):
         self.folder = tempfile.mkdtemp(prefix="citybrain-nation-")
         self.postgres = self.city = None
         self.witnesses = []
@@ -86,17 +88,20 @@ class Nation:
             tables.ROWS = rows
             self.postgres = tables.BenchPostgres(peers.SERVER_CORE)
             tables.make_postgres(self.postgres)
-            data, city = (os.path.join(self.folder, name) for name in ("data", "city"))
-            tables.write_secret(data)
-            tables.write_city(city, self.postgres, sqlite=False)
             tables.write_keys(os.path.join(self.folder, "keys"))
-            self.city = BenchCity(city=city, data=data)
+            self.city = apart.ApartCity(self.postgres, self.folder) if is_apart else self.in_one()
             self.city.start()
             if n_witnesses:
                 self.make_witnesses(n_witnesses)
         except BaseException:
             self.close()
             raise
+
+    def in_one(self):
+        data, city = (os.path.join(self.folder, name) for name in ("data", "city"))
+        tables.write_secret(data)
+        tables.write_city(city, self.postgres, sqlite=False)
+        return BenchCity(city=city, data=data)
 
     def make_witnesses(self, n):
         """A majority of n cosigns the ledger's checkpoints."""
@@ -115,11 +120,11 @@ class Nation:
         self.city.start()
 
     def close(self):
-        for thing in (self.city, *(self.witnesses), self.postgres):
+        for witness in self.witnesses:
+            witness.kill()
+        for thing in (self.city, self.postgres):
             if thing:
-                thing.kill()
-        if self.postgres:
-            self.postgres.close()
+                thing.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def processes(self):
@@ -127,8 +132,8 @@ class Nation:
         def again(thing):
             thing.kill()
             thing.start()
-        things = {"brain": self.city, "postgres": self.postgres, **{f"witness-{i}": witness for i, witness in enumerate(self.witnesses)}}
-        return {name: lambda thing=thing: again(thing) for name, thing in things.items()}
+        things = {"postgres": self.postgres, **{f"witness-{i}": witness for i, witness in enumerate(self.witnesses)}}
+        return {**self.city.processes(), **{name: lambda thing=thing: again(thing) for name, thing in things.items()}}
 
     def hold(self, seconds, rate, pause_s, say):
         """The load with its kills → what the load generator says, and how often each process was killed."""
@@ -139,10 +144,8 @@ class Nation:
         load = subprocess.Popen(pinned(command, peers.LOAD_CORE), stdout=subprocess.PIPE, text=True)
         try:
             started, turn, processes = time.monotonic(), 0, list(self.processes().items())
-            while time.monotonic() - started < seconds - 2 * pause_s or turn < len(processes):
+            while turn < len(processes) or (load.poll() is None and time.monotonic() - started < seconds - 2 * pause_s):  # each once at least
                 time.sleep(pause_s)
-                if load.poll() is not None:
-                    break
                 name, again = processes[turn % len(processes)]
                 before = time.monotonic()
                 again()
@@ -175,9 +178,9 @@ class Nation:
         return len(receipts) - len(good)
 
 
-def run(seconds, rate, rows, pause_s, say):
+def run(seconds, rate, rows, pause_s, say, is_apart=False):
     """→ figures by name; `lost` is what was acknowledged and is gone, or was due and never answered."""
-    nation = Nation(rows)
+    nation = Nation(rows, is_apart)
     try:
         figures, kills = nation.hold(seconds, rate, pause_s, say)
         figures["gone"] = nation.look_up()

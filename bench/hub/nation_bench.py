@@ -12,13 +12,17 @@ NATION_SECONDS (60 unless said; the goal is held for 600), NATION_RATE, NATION_R
 """
 import os
 
+import apart
 import nation
 from peers import line, load_now, note
 
 
 def main():
     seconds, rate = int(os.environ.get("NATION_SECONDS", "60")), float(os.environ.get("NATION_RATE", "246"))
-    figures, kills = nation.run(seconds, rate, int(os.environ.get("NATION_ROWS", "100000")), pause_s=4, say=note)
+    is_apart = apart.is_there()
+    if not is_apart:
+        note("the department's connector is in the brain, no bus: there is no `citybrain system` or no nats-server here")
+    figures, kills = nation.run(seconds, rate, int(os.environ.get("NATION_ROWS", "100000")), 4, note, is_apart)
     note(f"{seconds} s at {rate:.0f} calls/s; killed: {', '.join(f'{name} {n}' for name, n in kills.items())}; {load_now()}")
     line("nation_seconds", seconds, "s")
     line("nation_kills", sum(kills.values()), "kills")

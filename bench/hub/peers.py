@@ -124,6 +124,13 @@ class BenchCity(City):
     def spawn_brain(self):
         self.brain = self._spawn("brain", pinned([self.program, "run", self.city, "--data", self.data, "--port", str(self.port), *self.options], SERVER_CORE))
 
+    def processes(self):
+        """name → kill -9 and start again."""
+        def brain():
+            self.kill()
+            self.start()
+        return {"brain": brain}
+
     @property
     def pids(self):
         return [self.brain.pid]

@@ -178,7 +178,7 @@ state: agreed
 """
 
 
-def write_city(folder, postgres, sqlite=True, mariadb=None):
+def write_city(folder, postgres, sqlite=True, mariadb=None, keys=None):
     """A city of departments: police, insurance, transport (PostgreSQL); registry (the same vehicles in SQLite); archive (the same policies in
     MariaDB)."""
     def write(path, text):
@@ -187,12 +187,15 @@ def write_city(folder, postgres, sqlite=True, mariadb=None):
             out.write(text)
 
     parties = [*DEPARTMENTS] + (["registry"] if sqlite else []) + (["archive"] if mariadb else [])
+    def key_of(party):
+        return f", key: '{keys[party]}'" if keys and party in keys else ""
+
     same = {"registry": "police", "archive": "insurance"}
     write("city.yaml", "city: bench\ntitle: {zh: 基准, en: Bench}\ntime_zone: Asia/Shanghai\nlog: bench.log\n"
           "http: {address: 127.0.0.1, port: 8080}\ndemo: true\n")
     write("areas.yaml", "areas:\n  - {name: bench, title: {zh: 基准, en: Bench}, level: city, outline: [[120, 30], [121, 30], [121, 31]]}\n")
     write("parties.yaml", "parties:\n" + "".join(
-        f"  - {{name: bench/{name}, title: {{zh: {name}, en: {name}}}, kind: {kind}{more}}}\n"
+        f"  - {{name: bench/{name}, title: {{zh: {name}, en: {name}}}, kind: {kind}{more}{key_of(name)}}}\n"
         for name, kind, more in [(party, "department", "") for party in parties] + [("hub", "program", ""), ("cockpit", "program", ""), ("case", "program", ""), ("scene", "scene", ", token: demo")]))
     write("cockpits/indicators.yaml", "party: bench/cockpit\npurpose: cockpit.show\nreads: {}\nindicators: []\n")
     number = 0
