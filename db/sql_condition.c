@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#define DEPTH_MAX 32      /* of parentheses and NOTs */
-#define TESTS_MAX 256     /* SQLite's trees are at most 1,000 deep */
+#define DEPTH_MAX 10      /* of parentheses and NOTs: each may take eight of the 100 places of SQLite's parser */
+#define TESTS_MAX 256     /* SQLite's trees are at most 1,000 deep; a chain of ANDs or ORs is one place (db/sql_text.c) */
 #define EXACT_REAL 0x1p53 /* integers up to here are reals without loss */
 
 enum token { TOKEN_END, TOKEN_WORD, TOKEN_QUOTED, TOKEN_TEXT, TOKEN_NUMBER, TOKEN_SIGN };

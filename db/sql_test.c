@@ -342,6 +342,32 @@ static void bytes_decide(void **state)
     sqlite3_close(db);
 }
 
+/* What the parser takes SQLite takes too, whose own has 100 places: chains as long and nests as deep as they may be. */
+static void the_largest_conditions(void **state)
+{
+    static const char *const words[][2] = {{" OR ", " OR "}, {" AND ", " AND "}, {" OR ", " AND "}};
+    static char rows[8192];
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE v (plate TEXT, seats INTEGER, since INTEGER)", NULL, NULL, NULL), SQLITE_OK);
+    struct sql_select select = {.source = STR("(SELECT * FROM v)"), .columns = columns, .outputs = seats_out, .n_outputs = 1, .limit = 10};
+    for (size_t i = 0; i < 3; i++) {
+        size_t n = (size_t)snprintf(rows, sizeof rows, "seats = 0");
+        for (int k = 1; k < 256; k++)
+            n += (size_t)snprintf(rows + n, sizeof rows - n, "%sseats = %d", words[i][k % 2], k);
+        select.rows = parse(rows);
+        assert_int_equal(count(&select), 0);
+    }
+    size_t n = 0;
+    for (int k = 0; k < 9; k++)
+        n += (size_t)snprintf(rows + n, sizeof rows - n, "NOT (seats = %d OR plate = 'x' AND ", k);
+    n += (size_t)snprintf(rows + n, sizeof rows - n, "NOT seats NOT BETWEEN 1 AND 2");
+    memset(rows + n, ')', 9);
+    rows[n + 9] = '\0';
+    select.rows = parse(rows);
+    assert_int_equal(count(&select), 0);
+    sqlite3_close(db);
+}
+
 /* One shape, one text. */
 static void shapes(void **state)
 {
@@ -415,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(constraints, make, finish),
         cmocka_unit_test_setup_teardown(aggregates, make, finish),
         cmocka_unit_test_setup_teardown(bytes_decide, make, finish),
+        cmocka_unit_test_setup_teardown(the_largest_conditions, make, finish),
         cmocka_unit_test_setup_teardown(shapes, make, finish),
         cmocka_unit_test_setup_teardown(own_types, make, finish),
         cmocka_unit_test_setup_teardown(without_memory, make, finish),

@@ -317,15 +317,27 @@ static void put_in(struct writer *w, uint16_t column, const struct value *values
 
 /* ---- WHERE ---- */
 
+static void put_condition(struct writer *w, const struct sql_condition *node);
+
+/* a OR b OR c without parentheses between them: SQLite's parser has 100 places, and each parenthesis takes one. */
+static void put_chain(struct writer *w, const struct sql_condition *node, enum sql_node kind)
+{
+    if (node->kind != kind) {
+        put_condition(w, node);
+        return;
+    }
+    put_chain(w, node->a, kind);
+    put(w, kind == SQL_NODE_AND ? " AND " : " OR ");
+    put_condition(w, node->b);
+}
+
 static void put_condition(struct writer *w, const struct sql_condition *node)
 {
     switch (node->kind) {
     case SQL_NODE_AND:
     case SQL_NODE_OR:
         put(w, "(");
-        put_condition(w, node->a);
-        put(w, node->kind == SQL_NODE_AND ? " AND " : " OR ");
-        put_condition(w, node->b);
+        put_chain(w, node, node->kind);
         put(w, ")");
         return;
     case SQL_NODE_NOT:
