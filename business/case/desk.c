@@ -20,31 +20,44 @@ enum { SOURCE_PARTY, SOURCE_NAME, SOURCE_AREA, SOURCE_ZH, SOURCE_EN, SOURCE_HEAL
 
 /* ---- on the writer's thread ---- */
 
+/* The step, stored; who has to be told of it is noted: those who see the case, and those who saw it before. */
+static enum err take_step(
+    struct case_write *write, struct db *db, const struct case_record *before, const struct case_event *event, struct case_step *ret_step)
+{
+    enum err err = case_step(write->desk->rules, before, event, write->now, ret_step);
+    if (!err)
+        err = case_store_put(db, ret_step, event, write->now);
+    if (err || !ret_step->is_changed)
+        return err;
+    case_changes_add(&write->changes, &ret_step->after);
+    if (before && !str_equal(before->owner, ret_step->after.owner))
+        case_changes_add(&write->changes, before);
+    return ERR_OK;
+}
+
 /* One event against the case with this key; with the city itself as who did it. */
-static enum err step_one(struct case_desk *desk, struct db *db, struct arena *arena, const struct case_event *event, struct wall_time now)
+static enum err step_one(struct case_write *write, struct db *db, struct arena *arena, const struct case_event *event)
 {
     struct case_record before;
-    struct case_step step;
     enum err err = case_store_find(db, event->alert.key, arena, &before);
     if (err && err != ERR_NOT_FOUND)
         return err;
-    err = case_step(desk->rules, err ? NULL : &before, event, now, &step);
-    return err ? err : case_store_put(db, &step, event, now);
+    struct case_step step;
+    return take_step(write, db, err ? NULL : &before, event, &step);
 }
 
-static enum err step_by_key(
-    struct case_desk *desk, struct db *db, struct arena *arena, const struct case_event *event, struct wall_time now)
+static enum err step_by_key(struct case_write *write, struct db *db, struct arena *arena, const struct case_event *event)
 {
-    const struct case_kind *kind = case_kind_find(desk->rules, event->alert.kind);
+    const struct case_kind *kind = case_kind_find(write->desk->rules, event->alert.kind);
     struct case_event grouped = *event;
     if (!kind->is_grouped)
-        return step_one(desk, db, arena, event, now);
+        return step_one(write, db, arena, event);
     enum err err = ERR_OK;
     if (event->what == CASE_GREEN) /* a case of its own, from before its kind was grouped */
-        err = step_one(desk, db, arena, event, now);
+        err = step_one(write, db, arena, event);
     if (!err)
-        err = case_group_apply(db, kind, arena, &grouped, now);
-    return err ? err : step_one(desk, db, arena, &grouped, now);
+        err = case_group_apply(db, kind, arena, &grouped, write->now);
+    return err ? err : step_one(write, db, arena, &grouped);
 }
 
 static struct str cut(struct str text, size_t max)
@@ -56,7 +69,7 @@ static struct str cut(struct str text, size_t max)
     return str_slice(text, 0, max);
 }
 
-static enum err write_alert(struct case_desk *desk, struct db *db, struct arena *arena, const struct value *v, struct wall_time now)
+static enum err write_alert(struct case_write *write, struct db *db, struct arena *arena, const struct value *v)
 {
     struct case_event event = {.what = str_equal_c(v[HUB_ALERT_STATE].s, "green") ? CASE_GREEN : CASE_ALERT,
         .alert = {.kind = v[HUB_ALERT_KIND].s,
@@ -68,16 +81,16 @@ static enum err write_alert(struct case_desk *desk, struct db *db, struct arena 
             .receipt = v[HUB_ALERT_RECEIPT].s}};
     enum err err = arena_printf(arena, &event.alert.key, STR_FORMAT "/" STR_FORMAT, STR_ARG(event.alert.kind), STR_ARG(v[HUB_ALERT_KEY].s));
     event.alert.key = cut(event.alert.key, CASE_KEY_MAX);
-    return err ? err : step_by_key(desk, db, arena, &event, now);
+    return err ? err : step_by_key(write, db, arena, &event);
 }
 
 /* A source that has been silent for as long as its kind says is an alarm; one that speaks again is green. */
-static enum err write_source(struct case_desk *desk, struct db *db, struct arena *arena, const struct value *v, struct wall_time now)
+static enum err write_source(struct case_write *write, struct db *db, struct arena *arena, const struct value *v)
 {
     bool is_fresh = str_equal_c(v[SOURCE_HEALTH].s, "fresh");
     struct case_event event = {.what = is_fresh ? CASE_GREEN : CASE_ALERT,
         .alert = {.kind = STR("source.stale"), .area = v[SOURCE_AREA].s, .party = v[SOURCE_PARTY].s}};
-    if (!is_fresh && v[SOURCE_TIME].i - v[SOURCE_SINCE].i < case_kind_find(desk->rules, event.alert.kind)->after_ms)
+    if (!is_fresh && v[SOURCE_TIME].i - v[SOURCE_SINCE].i < case_kind_find(write->desk->rules, event.alert.kind)->after_ms)
         return ERR_OK;
     enum err err = arena_printf(
         arena, &event.alert.key, "source.stale/" STR_FORMAT "/" STR_FORMAT, STR_ARG(v[SOURCE_PARTY].s), STR_ARG(v[SOURCE_NAME].s));
@@ -87,7 +100,7 @@ static enum err write_source(struct case_desk *desk, struct db *db, struct arena
         err = arena_printf(arena, &event.alert.title_en, "Source silent: " STR_FORMAT, STR_ARG(v[SOURCE_EN].s));
     event.alert.detail = v[SOURCE_NAME].s;
     event.alert.key = cut(event.alert.key, CASE_KEY_MAX);
-    return err ? err : step_by_key(desk, db, arena, &event, now);
+    return err ? err : step_by_key(write, db, arena, &event);
 }
 
 static enum err write_rows(struct case_write *write, struct db *db)
@@ -98,8 +111,7 @@ static enum err write_rows(struct case_write *write, struct db *db)
     for (size_t i = 0; i < rows_n(write->rows) && !err; i++) {
         arena_reset(&arena);
         const struct value *values = rows_at(write->rows, i);
-        err = write->kind == CASE_WRITE_ALERTS ? write_alert(write->desk, db, &arena, values, write->now)
-                                               : write_source(write->desk, db, &arena, values, write->now);
+        err = write->kind == CASE_WRITE_ALERTS ? write_alert(write, db, &arena, values) : write_source(write, db, &arena, values);
     }
     arena_finish(&arena);
     return err;
@@ -119,9 +131,7 @@ static enum err write_tick(struct case_write *write, struct db *db)
         arena_reset(&arena);
         err = case_store_get(db, ids[i], &arena, &before);
         if (!err)
-            err = case_step(write->desk->rules, &before, &event, write->now, &step);
-        if (!err)
-            err = case_store_put(db, &step, &event, write->now);
+            err = take_step(write, db, &before, &event, &step);
     }
     arena_finish(&arena);
     return err;
@@ -140,9 +150,7 @@ static enum err write_step(struct case_write *write, struct db *db)
     if (!err && write->id && !case_may_act(desk->rules, &before, &write->viewer))
         err = case_may_see(&before, &write->viewer) ? ERR_DENIED : ERR_NOT_FOUND;
     if (!err)
-        err = case_step(desk->rules, write->id ? &before : NULL, &write->event, write->now, &step);
-    if (!err)
-        err = case_store_put(db, &step, &write->event, write->now);
+        err = take_step(write, db, write->id ? &before : NULL, &write->event, &step);
     if (!err) {
         buf_reset(&write->json);
         json_writer_init(&w, &write->json);
@@ -178,6 +186,8 @@ static void write_done(struct db_write *base)
     struct case_desk *desk = write->desk;
     if (is_disk(base->err) && desk->options.fatal)
         desk->options.fatal(desk->options.fatal_context, "cases", base->err);
+    if (!base->err)
+        case_live_tell(desk->live, &write->changes);
     write->done(write);
 }
 
@@ -343,6 +353,8 @@ enum err case_desk_open(const struct case_desk_options *options, struct diag_lis
         err = loop_thread_start(options->clock, "cases", &desk->thread);
     if (!err)
         err = loop_thread_start(options->clock, "case-list", &desk->reader_thread);
+    if (!err)
+        err = case_live_create(&desk->live);
     if (!err && (err = db_writer_create(db, CASE_WRITES_MAX, &desk->writer)) == ERR_OK)
         db = NULL; /* the writer's now */
     if (!err) {
@@ -389,6 +401,7 @@ void case_desk_close(struct case_desk *desk)
     loop_thread_stop(desk->reader_thread);
     db_close(desk->reader);
     loop_thread_stop(desk->thread);
+    case_live_destroy(desk->live);
     case_rules_destroy(desk->rules);
     mem_free(desk);
 }

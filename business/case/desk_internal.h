@@ -3,6 +3,7 @@
 #define BUSINESS_CASE_DESK_INTERNAL_H
 
 #include "business/case/desk.h"
+#include "business/case/live.h"
 #include "business/case/store.h"
 #include "hub/keep.h"
 
@@ -19,6 +20,7 @@ struct case_desk {
     struct loop_thread *thread, *reader_thread;
     struct db_writer *writer;
     struct db *reader;
+    struct case_live *live;
     struct case_input inputs[CASE_STREAMS_MAX + 1];
     size_t n_inputs;
     struct loop_timer tick;
@@ -39,6 +41,7 @@ struct case_write {
     struct case_event event;
     struct case_viewer viewer;
     struct buf json; /* the case afterwards */
+    struct case_changes changes;
     void (*done)(struct case_write *write);
     void *context;
 };

@@ -129,6 +129,13 @@ static void handle_list(struct http_exchange *x, void *context)
     loop_post(loop_thread_loop(reading->desk->reader_thread), &reading->task);
 }
 
+static void handle_live(struct http_exchange *x, void *context)
+{
+    struct case_desk *desk = context;
+    const struct case_viewer viewer = viewer_of(x);
+    case_live_open(desk->live, x, &viewer);
+}
+
 static bool case_id(struct http_exchange *x, int64_t *ret_id)
 {
     if (str_to_i64(http_param(x, "id"), ret_id) == ERR_OK && *ret_id > 0)
@@ -496,6 +503,8 @@ const struct http_route case_routes[] = {
     {HTTP_GET, "/case/v1/cases", HTTP_SIGNED_IN, 0, handle_list, "Cases the asker may see, the newest first", .answer = "Cases",
         .query = "state? area? post? kind? before? limit?"},
     {HTTP_GET, "/case/v1/cases/{id}", HTTP_SIGNED_IN, 0, handle_one, "One case with its history", .answer = "CaseInFull"},
+    {HTTP_GET, "/case/v1/live", HTTP_SIGNED_IN, 0, handle_live, "When a case changes that the asker may see, as server-sent events",
+        .media_type = "text/event-stream"},
     {HTTP_GET, "/case/v1/posts", HTTP_SIGNED_IN, 0, handle_posts, "Posts to which a case can be given", .answer = "CasePosts"},
     {HTTP_POST, "/case/v1/cases/{id}/{step}", HTTP_SIGNED_IN, BODY_MAX, handle_step,
         "A step of a case: assign, start, comment, close, reopen", .body = "CaseStep", .answer = "Case"},

@@ -34,6 +34,13 @@ def quick_city(folder):
     return folder
 
 
+def correct(city, **more):
+    """A correction by the parking scene: (status, answer)."""
+    body = {"resource": "hangzhou/police/vehicle", "key": {"plate": PLATE}, "what": "颜色不对", **more}
+    status, _, answer = city.request("POST", "/hub/v1/correction", body, {"Authorization": "Bearer " + city.token("hangzhou/scene.parking")})
+    return status, json.loads(answer)
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         folder = tempfile.mkdtemp(prefix="citybrain-case-")
@@ -43,10 +50,7 @@ class Case(unittest.TestCase):
         self.city.start()
 
     def correct(self, **more):
-        token = self.city.token("hangzhou/scene.parking")
-        body = {"resource": "hangzhou/police/vehicle", "key": {"plate": PLATE}, "what": "颜色不对", **more}
-        status, _, answer = self.city.request("POST", "/hub/v1/correction", body, {"Authorization": f"Bearer {token}"})
-        return status, json.loads(answer)
+        return correct(self.city, **more)
 
     def step(self, case, step, **body):
         return self.city.request("POST", f"/case/v1/cases/{case}/{step}", body)[0]
@@ -127,6 +131,39 @@ class Case(unittest.TestCase):
         result = subprocess.run(["node", "e2e/cases.mjs", self.city.url, "police-contracts", str(case)], cwd=web, capture_output=True, text=True, timeout=120)
         print(result.stdout, file=sys.stderr)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+
+class Live(unittest.TestCase):
+    """The demo city as it is: its cameras are silent for a minute before anybody hears of it."""
+
+    def setUp(self):
+        self.city = City()
+        self.addCleanup(self.city.close)
+        self.city.start()
+
+    def test_who_may_see_it_is_told_at_once(self):
+        def listen(name):
+            """The person's events, as they come."""
+            one = City(city=self.city.city, data=self.city.data, port=self.city.port)
+            one.sign_in(name)
+            stream = one.opener.open(one.url + "/case/v1/live", timeout=90)
+            self.addCleanup(stream.close)
+            return (line[6:].decode().strip() for line in stream if line.startswith(b"event:"))
+
+        def until(events, name):
+            return next(event for event in events if event == name)
+
+        provider, stranger, auditor = listen("police-contracts"), listen("xihu"), listen("auditor")
+        for events in (provider, stranger, auditor):
+            self.assertEqual(next(events), "ping")
+        case = correct(self.city)[1]["case"]
+        until(provider, "changed")
+        until(auditor, "changed")
+        self.city.sign_in("police-contracts")
+        self.assertIn(case, [c["id"] for c in self.city.get("/case/v1/cases?kind=data.correction")["cases"]], "told before it could be read")
+        self.assertEqual(self.city.request("POST", f"/case/v1/cases/{case}/start", {})[0], 200)
+        until(provider, "changed")
+        self.assertEqual(next(stranger), "ping", "told of what is another's affair")
 
 
 if __name__ == "__main__":

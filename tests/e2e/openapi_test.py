@@ -309,6 +309,13 @@ class Interface(unittest.TestCase):
         for body in (b"{", b'{"MotorVehicleListObject":[1}'):
             self.viid("post", "/VIID/MotorVehicles", body, status=400)
 
+    def test_5_live_cases(self):
+        with self.city.opener.open(self.city.url + "/case/v1/live", timeout=30) as stream:
+            self.assertIsNone(self.description.check("get", "/case/v1/live", 200, stream.headers["Content-Type"], b""))
+            lines = [stream.readline().decode().rstrip() for _ in range(4)]
+        event = next(line[5:] for line in lines if line.startswith("data:"))
+        self.assertEqual(self.description.errors(self.description.schemas()["CaseLive"], json.loads(event)), [])
+
     def test_5_live(self):
         seen = set()
         with self.city.opener.open(self.city.url + "/cockpit/v1/live?area=hangzhou", timeout=30) as stream:

@@ -22,6 +22,13 @@ try {
     await page.waitForSelector('[data-testid=case][data-state=doing]');
     return true;
   });
+  await check('what another does is seen as it is done', async () => {
+    const headers = { 'Content-Type': 'application/json' };
+    const signed = await fetch(`${base}/party/v1/session`, { method: 'POST', headers, body: JSON.stringify({ name: person, password: 'citybrain-demo' }) });
+    await fetch(`${base}/case/v1/cases/${id}/comment`, { method: 'POST', headers: { ...headers, Cookie: signed.headers.get('set-cookie').split(';')[0] }, body: '{"text":"又核对了一遍"}' });
+    await page.waitForFunction(() => document.querySelector('[data-testid=case] ol')?.textContent.includes('又核对了一遍'));
+    return true;
+  });
   await check('it is not closed without words', async () => {
     await page.click('[data-testid=case-close]');
     await page.waitForSelector('[role=alert]');

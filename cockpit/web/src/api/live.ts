@@ -38,6 +38,8 @@ export class LiveLink {
     private readonly url: string,
     private readonly on: LiveHandlers,
     private readonly open: (url: string) => Stream = (u) => new EventSource(u) as unknown as Stream,
+    private readonly events: readonly string[] = EVENTS,
+    private readonly silentMs = SILENT_MS,
   ) {
     this.heard = Date.now();
     this.watchTimer = setInterval(() => this.watch(), WATCH_MS);
@@ -58,7 +60,7 @@ export class LiveLink {
     this.opened = Date.now();
     const stream = this.open(this.url);
     this.stream = stream;
-    for (const name of EVENTS) {
+    for (const name of this.events) {
       stream.addEventListener(name, (e) => {
         if (this.stream === stream) this.hear(name, e.data);
       });
@@ -87,7 +89,7 @@ export class LiveLink {
 
   private watch(): void {
     const now = Date.now();
-    if (this.isLive && now - this.heard > SILENT_MS) void this.fail();
+    if (this.isLive && now - this.heard > this.silentMs) void this.fail();
     else if (!this.isLive && this.stream && now - this.opened > OPEN_MS) void this.fail();
   }
 

@@ -1876,6 +1876,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/case/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When a case changes that the asker may see, as server-sent events */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": unknown;
+                    };
+                };
+                /** @description A problem (RFC 9457) */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/case/v1/posts": {
         parameters: {
             query?: never;
@@ -3236,6 +3281,10 @@ export interface components {
                 area: components["schemas"]["AreaName"];
             }[];
         };
+        /** @description Of an event of /case/v1/live: changed, something that the asker may see is another; ping, nothing */
+        CaseLive: {
+            time: components["schemas"]["Ms"];
+        };
         CaseStep: {
             text?: string;
             /** @description For assign: the post */
@@ -3383,6 +3432,7 @@ export type CaseState = components['schemas']['CaseState'];
 export type Cases = components['schemas']['Cases'];
 export type CaseInFull = components['schemas']['CaseInFull'];
 export type CasePosts = components['schemas']['CasePosts'];
+export type CaseLive = components['schemas']['CaseLive'];
 export type CaseStep = components['schemas']['CaseStep'];
 export type Correction = components['schemas']['Correction'];
 export type Corrected = components['schemas']['Corrected'];

@@ -57,6 +57,7 @@ const zh: Record<string, string> = {
   'get /hub/v1/uses/mine': '市民本人数据的使用记录，最新的在前',
   'get /case/v1/cases': '询问者可见的事件，最新的在前',
   'get /case/v1/cases/{id}': '一个事件及其经过',
+  'get /case/v1/live': '可见的事件有变化时，服务器推送事件',
   'get /case/v1/posts': '可以交办的岗位',
   'post /case/v1/cases/{id}/{step}': '事件的一步：assign、start、comment、close、reopen',
   'post /hub/v1/correction': '告诉提供方：其数据有误或不全',
