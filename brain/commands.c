@@ -98,7 +98,7 @@ bool command_number(const char *text, const char *name, double min, double max, 
 
 /* ---- run ---- */
 
-enum { RUN_DATA, RUN_PORT, RUN_HTTP_LOOPS, RUN_SPEED, RUN_WEB, RUN_PORT_FILE, RUN_LOG };
+enum { RUN_DATA, RUN_PORT, RUN_HTTP_LOOPS, RUN_SPEED, RUN_WEB, RUN_PORT_FILE, RUN_LOG, RUN_OVER_BUS, RUN_BUS };
 static const struct command_option run_options_table[] = {
     {"data", "DIR", "where the city keeps what it learns (default var/CITY)"},
     {"port", "N", "instead of the port of city.yaml; 0 takes any free one"},
@@ -107,6 +107,8 @@ static const struct command_option run_options_table[] = {
     {"web", "DIR", "the built screens (default cockpit/web/dist)"},
     {"port-file", "FILE", "write the port there once it listens"},
     {"log", "LEVEL", "error, warning, notice, info or debug (default notice)"},
+    {"over-bus", "AREA/PARTY,…", "these departments' tables and commands are reached over the bus (citybrain system)"},
+    BRAIN_BUS_OPTIONS,
     {NULL, NULL, NULL},
 };
 
@@ -135,6 +137,8 @@ static int start_city(const struct command_line *line, bool is_district)
         .data_dir = line->values[RUN_DATA],
         .web_dir = line->values[RUN_WEB],
         .port_file = line->values[RUN_PORT_FILE],
+        .over_bus = line->values[RUN_OVER_BUS],
+        .bus = brain_bus_read(&line->values[RUN_BUS]),
         .port = (int)port,
         .n_http_loops = (int)n_http_loops,
         .is_district = is_district,

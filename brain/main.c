@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
     &command_contract,
     &command_verify,
     &command_witness,
+    &command_system,
     &command_bus_key,
     &command_decide,
     &command_count,

@@ -23,6 +23,7 @@
 #include "http/openapi.h"
 #include "hub/registry.h"
 #include "hub/uses.h"
+#include "system/bus/system_bus.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -34,7 +35,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define OWN_MOUNTS 9 /* beside the hub's: cockpit, people, cases, uses, operating, screens, parallel log, district, description */
+#define OWN_MOUNTS 9    /* beside the hub's: cockpit, people, cases, uses, operating, screens, parallel log, district, description */
+#define OVER_BUS_MAX 16 /* departments beside their databases, as far as one command line names them */
 #define EXIT_BAD_INPUT 2
 #define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
 
@@ -62,6 +64,10 @@ struct brain {
     struct bus *bus;
     struct joined joined; /* to other hubs */
     struct hub *hub;
+    struct brain_bus to_departments; /* the link to those that are reached over the bus */
+    struct system_bus_reach reach;
+    char over_bus[OVER_BUS_MAX * 64];
+    const char *over_bus_parties[OVER_BUS_MAX + 1];
     struct party_people *people;
     struct hub_uses *uses;
     struct case_desk *cases; /* NULL: the city has no cases.yaml */
@@ -181,10 +187,47 @@ static enum err make_folders(struct brain *brain, struct diag *diag)
     return err;
 }
 
+/* "hangzhou/police,hangzhou/health" apart. */
+static enum err read_over_bus(struct brain *brain, struct diag_list *diags)
+{
+    size_t n = 0;
+    const char *given = brain->options->over_bus ? brain->options->over_bus : "";
+    if (snprintf(brain->over_bus, sizeof(brain->over_bus), "%s", given) >= (int)sizeof(brain->over_bus))
+        return diag_add(diags, ERR_TOO_LARGE, NULL, 0, "--over-bus names too many departments; %d are allowed", OVER_BUS_MAX);
+    for (char *at = brain->over_bus, *rest; at && *at; at = rest) {
+        rest = strchr(at, ',');
+        if (rest)
+            *rest++ = '\0';
+        if (n == OVER_BUS_MAX)
+            return diag_add(diags, ERR_TOO_LARGE, NULL, 0, "--over-bus names too many departments; %d are allowed", OVER_BUS_MAX);
+        brain->over_bus_parties[n++] = at;
+    }
+    brain->reach.parties = brain->over_bus_parties;
+    return ERR_OK;
+}
+
+static enum err open_bus(struct brain *brain, struct diag_list *diags)
+{
+    char name[BUS_PARTY_MAX + 1];
+    for (size_t i = 0; brain->over_bus_parties[i]; i++)
+        if (!hub_party_find(brain->hub, str_from_c(brain->over_bus_parties[i])))
+            return diag_add(diags, ERR_NOT_FOUND, "parties.yaml", 0, "--over-bus: there is no party \"%s\"", brain->over_bus_parties[i]);
+    if (!brain->options->over_bus)
+        return ERR_OK;
+    int len = snprintf(name, sizeof(name), STR_FORMAT "/hub", STR_ARG(brain->city.name));
+    enum err err = brain_bus_open(
+        &brain->options->bus, brain->hub, (struct str){name, (size_t)len}, brain->loop, NULL, NULL, diags, &brain->to_departments);
+    brain->reach.peer = brain->to_departments.peer;
+    return err;
+}
+
 static enum err open_hub(struct brain *brain, struct diag_list *diags)
 {
     const struct joined_options joined = {.city = &brain->city, .clock = brain->clock, .fatal = cannot_store};
-    enum err err = bus_create(&brain->bus);
+    const struct hub_reach reach = {.ops = system_bus_ops, .context = &brain->reach};
+    enum err err = read_over_bus(brain, diags);
+    if (err == ERR_OK)
+        err = bus_create(&brain->bus);
     if (err == ERR_OK)
         err = joined_open(&brain->joined, &joined, diags);
     if (err != ERR_OK)
@@ -202,9 +245,11 @@ static enum err open_hub(struct brain *brain, struct diag_list *diags)
         .ledger_key = brain->ledger_key,
         .connectors = connectors_known,
         .is_demo = brain->city.is_demo,
-
+        .reach = &reach,
         .fatal = cannot_store};
     err = hub_create(&options, diags, &brain->hub);
+    if (err == ERR_OK)
+        err = open_bus(brain, diags);
     return err == ERR_OK ? hub_start(brain->hub) : err;
 }
 
@@ -448,8 +493,10 @@ static void go_down(struct brain *brain)
     case_desk_stop(brain->cases);
     hub_uses_close(brain->uses);
     joined_stop(&brain->joined);
+    brain_bus_close(&brain->to_departments);
     if (brain->hub)
         hub_stop(brain->hub);
+    brain_bus_destroy(&brain->to_departments);
     party_close(brain->people);
     settle(brain); /* outcome leaves of the last answers are with the ledger */
     ledger_close(brain->ledger);

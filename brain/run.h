@@ -6,6 +6,7 @@
 
 #include "base/diag.h"
 #include "base/str.h"
+#include "brain/bus.h"
 
 #include <stdint.h>
 
@@ -15,7 +16,9 @@ struct run_options {
     const char *city_dir, *data_dir; /* data_dir NULL: var/CITY */
     const char *web_dir;             /* the built screens; NULL: cockpit/web/dist beside the working folder */
     const char *port_file;           /* where the port is written once it listens; NULL: nowhere. For port 0 */
-    int port;                        /* -1: as city.yaml says; 0: any */
+    const char *over_bus;            /* parties reached over the bus, commas between them; NULL: none, and no bus */
+    struct brain_bus_options bus;
+    int port; /* -1: as city.yaml says; 0: any */
     int n_http_loops;
     bool is_district; /* `citybrain district`: the city has to be joined to others */
     double speed;     /* of the city's clock; 1 but for demonstrations */

@@ -388,12 +388,12 @@ static enum err read_options(struct bus_link *link, const struct bus_link_option
     return ERR_OK;
 }
 
-void link_hold(struct bus_link *link)
+void bus_link_hold(struct bus_link *link)
 {
     atomic_fetch_add(&link->n_holders, 1);
 }
 
-void link_release(struct bus_link *link)
+void bus_link_release(struct bus_link *link)
 {
     if (atomic_fetch_sub(&link->n_holders, 1) != 1)
         return;
@@ -434,7 +434,7 @@ enum err bus_link_open(const struct bus_link_options *options, struct diag *diag
         err = queue_create(loop_thread_loop(link->thread), OUT_MAX, on_out, link, &link->out);
     if (err) {
         loop_thread_stop(link->thread);
-        link_release(link);
+        bus_link_release(link);
         return err;
     }
     *ret_link = link;
@@ -455,7 +455,7 @@ static void close_one(struct link_connection *connection)
     while (sem_timedwait(&connection->closed, &until) != 0)
         if (errno != EINTR) {
             log_write(LOG_WARNING, "bus", "the client library did not say that a connection is closed", LOG_END);
-            link_hold(link); /* it may still speak of it: better a leak at the end */
+            bus_link_hold(link); /* it may still speak of it: better a leak at the end */
             break;
         }
     pthread_mutex_lock(&link->lock);
@@ -473,7 +473,7 @@ void bus_link_close(struct bus_link *link)
         close_one(&link->connections[i]);
     link_requests_end(link, 0, ERR_CANCELLED);
     queue_destroy(link->out);
-    link_release(link);
+    bus_link_release(link);
 }
 
 struct bus_link_counts bus_link_counts(const struct bus_link *link)

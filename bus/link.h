@@ -39,6 +39,9 @@ enum err bus_link_open(const struct bus_link_options *options, struct diag *diag
 /* Requests under way end with ERR_CANCELLED on their loops, which must still have a round. Subscriptions are ended by their owners before.
  * Takes NULL. */
 void bus_link_close(struct bus_link *link);
+/* For what uses it after its owner has closed it: its memory stays until as many releases, and everything is ERR_UNAVAILABLE. */
+void bus_link_hold(struct bus_link *link);
+void bus_link_release(struct bus_link *link);
 bool bus_link_is_up(const struct bus_link *link); /* both connections. Any thread */
 
 struct bus_link_counts {

@@ -73,8 +73,6 @@ struct bus_link_subscription {
     struct loop_task task;
 };
 
-void link_hold(struct bus_link *link);
-void link_release(struct bus_link *link);
 enum err link_err(natsStatus status);
 
 /* Under the lock, with the connection's `nats`: makes libnats' subscription. */

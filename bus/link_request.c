@@ -164,7 +164,7 @@ static void on_task(struct loop_task *task)
         if (!one && !is_ending)
             return;
         if (one ? hand_over(request, one) : (finish(request, err, STR_NONE), true)) {
-            link_release(link);
+            bus_link_release(link);
             return;
         }
     }
@@ -185,7 +185,7 @@ void bus_link_request(struct bus_link *link, struct bus_request *request)
     request->answer = STR_NONE;
     request->task.fn = on_task;
     request->due.ns = clock_mono(link->clock).ns + request->timeout_ms * 1000000;
-    link_hold(link);
+    bus_link_hold(link);
     pthread_mutex_lock(&link->lock);
     if (link->n_free > 0) {
         uint32_t slot = link->free_slots[--link->n_free];

@@ -22,7 +22,7 @@ static void release(struct bus_link_subscription *subscription)
         mem_free(one);
     }
     mem_free(subscription);
-    link_release(link);
+    bus_link_release(link);
 }
 
 /* ---- on libnats' thread ---- */
@@ -141,7 +141,7 @@ enum err bus_link_subscribe(struct bus_link *link, struct str pattern, const str
     subscription->task.fn = on_task;
     memcpy(subscription->pattern, pattern.ptr, pattern.len);
     snprintf(subscription->group, sizeof subscription->group, "%s", subscriber->group ? subscriber->group : "");
-    link_hold(link);
+    bus_link_hold(link);
     pthread_mutex_lock(&link->lock);
     subscription->next = link->subscriptions;
     link->subscriptions = subscription;

@@ -39,6 +39,7 @@ void peer_release(struct bus_peer *peer)
     }
     for (size_t i = 0; i < PEER_TABLE; i++)
         peer_session_release(peer->accepted[i]);
+    bus_link_release(peer->link);
     pthread_mutex_destroy(&peer->lock);
     mem_free(peer);
 }
@@ -382,6 +383,7 @@ enum err bus_peer_create(const struct bus_peer_options *options, struct bus_peer
     atomic_store(&peer->n_holders, 1);
     pthread_mutex_init(&peer->lock, NULL);
     peer->link = options->link;
+    bus_link_hold(peer->link);
     peer->key = options->key;
     peer->clock = options->clock;
     peer->loop = options->loop;

@@ -19,7 +19,7 @@ struct bus_peer;
 struct bus_question;
 
 struct bus_peer_options {
-    struct bus_link *link;      /* kept; closed after bus_peer_destroy() */
+    struct bus_link *link;      /* held; may be closed before the peer is destroyed */
     struct str name;            /* the party's: "hangzhou/hub" */
     const struct sign_key *key; /* kept */
     struct clock *clock;        /* the real one: two processes must agree about it within a minute */

@@ -36,7 +36,8 @@ struct sql_column { /* of the table as the resource declares it */
 struct sql_condition;
 enum err sql_condition_parse(struct arena *arena, struct str text, const struct sql_column *columns, size_t n_columns, struct diag *diag,
     const struct sql_condition **ret_condition) MUST_CHECK; /* ERR_SYNTAX with place, cause and mend; copies; columns by their index */
-uint64_t sql_condition_columns(const struct sql_condition *condition); /* that it reads, a bit each of the first 64; NULL: none */
+struct str sql_condition_source(const struct sql_condition *condition); /* the text that it was parsed from */
+uint64_t sql_condition_columns(const struct sql_condition *condition);  /* that it reads, a bit each of the first 64; NULL: none */
 /* The value that a column has in every row for which the condition holds, where that is plain to see (an = under ANDs); NULL: it is not. */
 const struct value *sql_condition_fixed(const struct sql_condition *condition, uint16_t column);
 

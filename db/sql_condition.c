@@ -491,9 +491,21 @@ enum err sql_condition_parse(struct arena *arena, struct str text, const struct 
     if (!err && parser.token != TOKEN_END)
         err =
             diag_set(diag, ERR_SYNTAX, NULL, 0, PLACE "the condition is whole before here; join its parts with AND or OR", parser.from + 1);
+    struct sql_condition *whole = err ? NULL : arena_alloc(arena, sizeof *whole);
+    if (!err && !whole)
+        err = ERR_NO_MEMORY;
+    if (!err) {
+        *whole = *condition;
+        err = arena_copy_str(arena, text, &whole->source);
+    }
     if (!err)
-        *ret_condition = condition;
+        *ret_condition = whole;
     return err;
+}
+
+struct str sql_condition_source(const struct sql_condition *condition)
+{
+    return condition->source;
 }
 
 /* ---- looking into one ---- */

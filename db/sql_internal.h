@@ -23,6 +23,7 @@ struct sql_condition {
     const struct value *values;        /* IN */
     size_t n_values;
     struct str pattern; /* LIKE */
+    struct str source;  /* of a whole condition: its text */
 };
 
 #endif

@@ -166,11 +166,17 @@ static void finish(struct hub_running *running)
 
 static void fetch(struct hub_running *running);
 
+static bool waits_for_intent(const struct hub_running *running)
+{
+    const struct hub_system_tables *tables = running->entry->system->ops->tables;
+    return tables->is_remote || tables->needs_intent;
+}
+
 static void intent_written(struct ledger_append *append)
 {
     struct hub_running *running = container_of(append, struct hub_running, intent);
     running->is_intent_done = true;
-    if (running->entry->system->ops->tables->is_remote) {
+    if (waits_for_intent(running)) {
         if (!append->err) {
             fetch(running); /* it goes to the other hub under this leaf's number */
             return;
@@ -293,6 +299,7 @@ static void fetch(struct hub_running *running)
         .n_bytes_max = HUB_ANSWER_BYTES,
         .is_cancelled = &call->is_cancelled,
         .intent = running->intent.index,
+        .has_intent = running->is_intent_done,
         .loop = call->loop,
         .done = fetched,
     };
@@ -340,7 +347,7 @@ static void start(struct hub_running *running)
     if (!err)
         err = append_intent(running);
     if (!err) {
-        if (!running->entry->system->ops->tables->is_remote)
+        if (!waits_for_intent(running))
             fetch(running);
         return;
     }

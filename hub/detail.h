@@ -41,6 +41,7 @@
     X_(slow, "a statement ran longer than {1} ms")                                                                                         \
     X_(value_long, "a value is longer than {1} bytes")                                                                                     \
     X_(value_type, "field \"{1}\" holds a value that is not of type {2}")                                                                  \
+    X_(process_down, "the department's own process is not heard on the bus")                                                               \
     X_(link_down, "the other hub is not heard")                                                                                            \
     X_(unreachable, "the database cannot be reached")                                                                                      \
     X_(no_tls, "the database makes no secure connection (TLS) with us")                                                                    \

@@ -267,8 +267,12 @@ static enum err load_system(struct hub *hub, struct str name, struct yaml_node r
     system->ops = find_connector(hub, connector);
     if (!system->ops)
         return unknown_connector(hub, yaml_get(root, "connector"), connector, diags);
+    const struct hub_system_ops *other = hub->reach ? hub->reach->ops(hub->reach->context, system->party, system->ops) : NULL;
+    if (other)
+        system->ops = other;
     const struct hub_system_env env = {
         .hub = hub,
+        .reach = hub->reach ? hub->reach->context : NULL,
         .district = hub->district,
         .loop = hub->loop,
         .clock = hub->clock,
@@ -397,6 +401,7 @@ enum err hub_create(const struct hub_options *options, struct diag_list *diags, 
     hub->fatal = options->fatal;
     hub->fatal_context = options->fatal_context;
     hub->district = options->district;
+    hub->reach = options->reach;
     hub->is_check = options->check_only;
     hub->is_demo = options->is_demo;
     hub->desk.next_number = 1;

@@ -50,9 +50,10 @@ struct hub_options {
     struct time_zone zone;
     int64_t epochs_kept_ms; /* when the salts of receipts and their subjects' pseudonyms are forgotten; 0: HUB_EPOCHS_KEPT_MS */
     struct clock *clock;
-    struct loop *loop;         /* the hub's own */
-    struct district *district; /* joins it to other hubs; NULL: it is alone. Kept */
-    struct bus *bus;           /* NULL only with check_only, as the next two */
+    struct loop *loop;             /* the hub's own */
+    struct district *district;     /* joins it to other hubs; NULL: it is alone. Kept */
+    const struct hub_reach *reach; /* NULL: every system by its own connector. Borrowed during hub_create() */
+    struct bus *bus;               /* NULL only with check_only, as the next two */
     struct ledger *ledger;
     const struct crypto_key *ledger_key;                          /* for GET /log/v1/vkey; borrowed */
     const struct hub_system_ops *const *connectors;               /* NULL-terminated */

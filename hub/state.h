@@ -122,7 +122,8 @@ struct hub_figures {
 struct hub {
     struct hub_figures figures;
     struct district *district;
-    struct arena arena; /* everything loaded */
+    const struct hub_reach *reach; /* while the city is loaded */
+    struct arena arena;            /* everything loaded */
     struct clock *clock;
     struct loop *loop;
     struct time_zone zone;

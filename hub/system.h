@@ -16,6 +16,7 @@ struct district; /* district/join.h */
 struct hub_system_env {
     struct hub *hub;
     struct district *district; /* joins this hub to others; NULL: it is alone */
+    void *reach;               /* struct hub_reach's context */
     struct loop *loop;         /* the hub's loop: timers, health reports */
     struct clock *clock;
     struct time_zone zone;
@@ -55,8 +56,9 @@ struct hub_fetch {
     size_t n_order;
     size_t n_rows_max;  /* one more is asked for, to know about truncation */
     size_t n_bytes_max; /* of all the rows; past it ERR_TOO_LARGE */
-    uint64_t intent;    /* the use's leaf in our ledger; for `needs_intent` */
-    bool is_long;       /* a part of a query, not a call: a connector with few handles keeps it apart */
+    uint64_t intent;    /* the use's leaf in our ledger, where it is known */
+    bool has_intent;
+    bool is_long; /* a part of a query, not a call: a connector with few handles keeps it apart */
     /* Set, from any thread, when the asker has gone: the connector looks at it at least every HUB_CANCEL_MS while the asking waits or runs,
      * ends what the department does for it, and answers ERR_CANCELLED (or what came first). NULL: never. */
     const _Atomic bool *is_cancelled;
@@ -108,6 +110,7 @@ struct hub_system_tables {
     /* The resource is at another hub: a plan is run once a use, by keys, and when the use's intent leaf is durable, since it goes there as
      * the use's name; contracts are copies, whose state the other hub tells (hub_contract_told()). */
     bool is_remote;
+    bool needs_intent; /* of a call: run when its intent leaf is durable, whose number goes along */
 };
 
 /* One asking about an object: to open it, or to read a piece. */
@@ -156,6 +159,15 @@ struct hub_system_door {
     /* The door's own figures: its journal, its queues, what it refused. `name` is the system's. Any thread; may be NULL. */
     void (*measure)(void *system, struct metric_page *page, struct str name);
     bool (*is_ready)(void *system); /* may it be sent to? Any thread; NULL: from the start on */
+};
+
+struct hub_system_ops;
+
+/* Another way to a party's systems than the connector that their files name: over the bus, or not at all. */
+struct hub_reach {
+    /* NULL: as declared. While the city is loaded. */
+    const struct hub_system_ops *(*ops)(void *context, struct str party, const struct hub_system_ops *declared);
+    void *context; /* as env->reach to those systems */
 };
 
 struct hub_system_ops {

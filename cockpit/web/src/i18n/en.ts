@@ -142,6 +142,7 @@ export const en: Record<Key, string> = {
   'detail.slow': 'a statement ran longer than {1} ms',
   'detail.value_long': 'a value is longer than {1} bytes',
   'detail.value_type': 'field "{1}" holds a value that is not of type {2}',
+  'detail.process_down': 'the department\'s own process is not heard on the bus',
   'detail.link_down': 'the other hub is not heard',
   'detail.unreachable': 'the database cannot be reached',
   'detail.no_tls': 'the database makes no secure connection (TLS) with us',

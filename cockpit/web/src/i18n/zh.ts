@@ -141,6 +141,7 @@ export const zh = {
   'detail.slow': '语句执行超过 {1} 毫秒',
   'detail.value_long': '有一个值超过 {1} 字节',
   'detail.value_type': '字段“{1}”里有不是 {2} 类型的值',
+  'detail.process_down': '部门侧进程在总线上没有回应',
   'detail.link_down': '听不到另一个枢纽',
   'detail.unreachable': '连不上数据库',
   'detail.no_tls': '数据库不与我们建立安全连接（TLS）',

@@ -1,0 +1,207 @@
+/*
+ * One department's process. Up: city → data folder → the city's files as a hub that serves nobody (its grants compiled here, by the
+ * department's own connectors; other departments' systems are only names) → the journal of what is served → the bus, outward.
+ * Down: the bus, then what is under way, then the rest. Nothing listens here.
+ */
+#include "brain/system.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "brain/city.h"
+#include "brain/connectors.h"
+#include "brain/files.h"
+#include "system/bus/absent.h"
+#include "system/bus/system_bus.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define EXIT_BAD_INPUT 2
+#define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
+#define SETTLE_ROUNDS 50     /* at the end: answers that the department is still to give, 10 ms each */
+
+struct department {
+    const struct system_options *options;
+    struct city city;
+    char data_dir[CITY_PATH_MAX];
+    struct loop *loop;
+    struct bus *inside;
+    struct hub *hub;
+    struct journal *journal;
+    struct system_bus_server *server;
+    struct brain_bus bus;
+    int signal_fd;
+    struct loop_watch *watch;
+};
+
+static void cannot_store(void *context, const char *part, enum err err)
+{
+    log_write(LOG_ERROR, part, "the disk refused; the department's process stops, so that nothing is answered that is not written down",
+        LOG_ERR(err), LOG_END);
+    _exit(EXIT_CANNOT_STORE);
+}
+
+static void journal_stopped(void *context, enum err err)
+{
+    cannot_store(context, "served", err);
+}
+
+static void on_signal(void *context, uint32_t events)
+{
+    struct department *department = context;
+    struct signalfd_siginfo info;
+    if (read(department->signal_fd, &info, sizeof(info)) == sizeof(info))
+        loop_stop(department->loop);
+}
+
+/* Before any thread. */
+static enum err block_signals(struct department *department)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    department->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return department->signal_fd >= 0 ? ERR_OK : err_from_errno(errno);
+}
+
+static enum err load(struct department *department, struct diag_list *diags)
+{
+    const struct system_options *options = department->options;
+    enum err err = city_load(options->city_dir, options->data_dir, diags, &department->city);
+    if (err != ERR_OK || options->data_dir)
+        return err;
+    /* Beside a brain on the same machine: a folder of its own. */
+    const char *name = strrchr(options->party, '/');
+    int len =
+        snprintf(department->data_dir, sizeof(department->data_dir), "%s-%s", department->city.data_dir, name ? name + 1 : options->party);
+    if (len < 0 || len >= (int)sizeof(department->data_dir))
+        return ERR_TOO_LARGE;
+    memcpy(department->city.data_dir, department->data_dir, (size_t)len + 1);
+    return ERR_OK;
+}
+
+static enum err open_hub(struct department *department, struct diag_list *diags)
+{
+    const struct hub_reach reach = {.ops = system_absent_ops, .context = (void *)(uintptr_t)department->options->party};
+    const struct hub_options options = {.city_dir = department->city.dir,
+        .data_dir = department->city.data_dir,
+        .area = department->city.name,
+        .zone = department->city.zone,
+        .epochs_kept_ms = department->city.epoch_keys_kept_ms,
+        .clock = clock_system(),
+        .loop = department->loop,
+        .reach = &reach,
+        .bus = department->inside,
+        .connectors = connectors_known,
+        .is_demo = department->city.is_demo,
+        .fatal = cannot_store};
+    enum err err = hub_create(&options, diags, &department->hub);
+    if (err == ERR_OK && !hub_party_find(department->hub, str_from_c(department->options->party)))
+        err =
+            diag_add(diags, ERR_NOT_FOUND, "parties.yaml", 0, "there is no party \"%s\"; --party is AREA/NAME", department->options->party);
+    return err;
+}
+
+static enum err open_journal(struct department *department, struct diag_list *diags)
+{
+    char path[CITY_PATH_MAX];
+    struct diag diag = {""};
+    enum err err = city_path(department->city.data_dir, "served", path);
+    const struct journal_options options = {.dir = path, .on_stopped = journal_stopped};
+    if (err == ERR_OK)
+        err = journal_open(&options, &diag, &department->journal);
+    return err == ERR_OK ? err : diag_add(diags, err, path, 0, "%s", diag.text[0] ? diag.text : err_text(err));
+}
+
+static enum err go_up(struct department *department, struct diag_list *diags)
+{
+    struct diag diag = {""};
+    enum err err = loop_create(clock_system(), &department->loop);
+    if (err == ERR_OK)
+        err = bus_create(&department->inside);
+    if (err == ERR_OK && (err = files_make_folder(department->city.data_dir, &diag)) != ERR_OK)
+        diag_add(diags, err, NULL, 0, "%s", diag.text);
+    if (err == ERR_OK)
+        err = open_journal(department, diags);
+    if (err == ERR_OK)
+        err = open_hub(department, diags);
+    const struct system_bus_server_options server = {.hub = department->hub,
+        .bus = department->inside,
+        .area = department->city.name,
+        .loop = department->loop,
+        .journal = department->journal};
+    if (err == ERR_OK)
+        err = system_bus_server_create(&server, &department->server);
+    if (err == ERR_OK)
+        err = brain_bus_open(&department->options->bus, department->hub, str_from_c(department->options->party), department->loop,
+            system_bus_server_question, department->server, diags, &department->bus);
+    if (err == ERR_OK)
+        err = loop_watch_fd(department->loop, department->signal_fd, EPOLLIN, on_signal, department, &department->watch);
+    return err;
+}
+
+static void settle(struct department *department, int rounds)
+{
+    for (int i = 0; i < rounds && department->loop; i++)
+        if (loop_run_once(department->loop, 10))
+            return;
+}
+
+static void go_down(struct department *department)
+{
+    brain_bus_destroy(&department->bus); /* no more questions */
+    for (int i = 0; i < SETTLE_ROUNDS && department->server && system_bus_server_n_under_way(department->server) > 0; i++)
+        settle(department, 1);
+    brain_bus_close(&department->bus);
+    if (department->hub)
+        hub_stop(department->hub);
+    settle(department, 2);
+    journal_close(department->journal);
+    settle(department, 2);
+    system_bus_server_destroy(department->server);
+    settle(department, 1);
+    hub_destroy(department->hub);
+    bus_destroy(department->inside);
+    loop_unwatch(department->watch);
+    loop_destroy(department->loop);
+    if (department->signal_fd >= 0)
+        close(department->signal_fd);
+    city_finish(&department->city);
+}
+
+int run_system(const struct system_options *options)
+{
+    struct department *department = mem_alloc_zero(1, sizeof(*department));
+    struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));
+    if (!department || !diags)
+        return EXIT_BAD_INPUT;
+    department->options = options;
+    department->signal_fd = -1;
+    enum err err = load(department, diags);
+    if (err == ERR_OK)
+        err = block_signals(department);
+    if (err == ERR_OK)
+        err = go_up(department, diags);
+    if (err == ERR_OK) {
+        log_write(LOG_NOTICE, "system", "the department's systems are served", LOG_TEXT("party", options->party), LOG_END);
+        err = loop_run(department->loop);
+        log_write(LOG_NOTICE, "system", "stopping", LOG_END);
+    } else {
+        for (size_t i = 0; i < diags->n; i++)
+            fprintf(stderr, "citybrain system: %s\n", diags->diags[i].text);
+        if (diags->n == 0)
+            fprintf(stderr, "citybrain system: it did not start: %s\n", err_text(err));
+    }
+    go_down(department);
+    mem_free(department);
+    mem_free(diags);
+    return err == ERR_OK ? 0 : EXIT_BAD_INPUT;
+}

@@ -1,0 +1,21 @@
+/*
+ * The provider's side of uses that another process decided (system/bus): a department's own process holds the same files, compiled its own
+ * grants from them, and runs what it is asked only as far as those grant it. What is not granted does not leave the department, whoever
+ * asks.
+ */
+#ifndef HUB_PROVIDE_H
+#define HUB_PROVIDE_H
+
+#include "hub/registry.h"
+
+/* Starts `fetch` under this hub's own grant of `contract` on `resource`. Not ERR_OK: it was not started, and `done` does not come.
+ * ERR_NOT_FOUND: no such contract here, or on another resource; ERR_STATE: its terms here are others than `hash` says; ERR_DENIED: it is
+ * not in force, or a column is not granted (nor a key); ERR_UNAVAILABLE: its system did not open. Any thread. */
+enum err hub_provide_fetch(
+    struct hub *hub, struct str contract, struct sha256 hash, const struct hub_resource *resource, struct hub_fetch *fetch) MUST_CHECK;
+/* The same for a command, for which ask->party must have a contract in force. */
+enum err hub_provide_act(struct hub *hub, struct hub_ask *ask) MUST_CHECK;
+/* Name of the receipt of leaf `intent`; as HUB_RECEIPT_MAX. */
+void hub_receipt_name(struct hub *hub, uint64_t intent, char out[HUB_RECEIPT_MAX]);
+
+#endif

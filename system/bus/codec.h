@@ -1,0 +1,64 @@
+/*
+ * What the hub and a department's own process say to each other under a session: an asking of a table (struct hub_fetch), of a command
+ * (struct hub_ask), after the system's health; and the answers. Bytes: docs/bus.md. Columns go by name, so that two sides whose files
+ * differ never mean different fields. Pure; what is read is bounded and checked before anything is done with it.
+ */
+#ifndef SYSTEM_BUS_CODEC_H
+#define SYSTEM_BUS_CODEC_H
+
+#include "base/rows.h"
+#include "hub/system.h"
+
+#define SYSTEM_BUS_PART (200u * 1024) /* bytes of rows in one part of an answer */
+#define SYSTEM_BUS_MAX (900u * 1024)  /* of a question: 64 lists of 1,024 short keys do not come up, one of long ones does */
+
+enum system_bus_what { SYSTEM_BUS_FETCH = 1, SYSTEM_BUS_ACT = 2, SYSTEM_BUS_HEALTH = 3 };
+
+typedef const struct hub_resource *(*system_bus_find_fn)(void *context, struct str name); /* NULL: none */
+
+/* ---- questions ---- */
+
+struct system_bus_fetch {
+    struct str contract, resource, receipt; /* receipt: of the intent; empty: not known yet (a query's) */
+    struct sha256 hash;                     /* of the contract's content */
+};
+/* Check out->err. */
+void system_bus_fetch_write(
+    const struct system_bus_fetch *head, const struct hub_resource *resource, const struct hub_fetch *fetch, struct buf *out);
+void system_bus_act_write(const struct hub_ask *ask, struct buf *out);
+void system_bus_health_write(struct str system, struct buf *out);
+
+struct system_bus_question {
+    enum system_bus_what what;
+    const struct hub_resource *resource; /* of FETCH and ACT */
+    struct system_bus_fetch head;
+    struct hub_fetch fetch; /* what is asked; arrays and texts in the arena, or borrowed from the bytes */
+    struct hub_ask ask;
+    struct str system; /* HEALTH */
+};
+/* ERR_SYNTAX; ERR_NOT_FOUND: no such resource, or column; ERR_RANGE: a value of another type than its column; ERR_NO_MEMORY. */
+enum err system_bus_question_read(
+    struct arena *arena, struct str bytes, system_bus_find_fn find, void *context, struct system_bus_question *ret_question) MUST_CHECK;
+
+/* ---- answers ---- */
+
+/* An error as it is told, and back: ERR_OK, UNAVAILABLE, TIMEOUT, TOO_LARGE, FULL, RANGE, DENIED, NOT_FOUND, STATE; all others ERR_IO. */
+void system_bus_error_write(enum err err, struct buf *out);
+/* Rows from `from` on, as many as a part holds; returns how many. */
+size_t system_bus_rows_write(const struct rows *rows, size_t from, bool is_truncated, struct buf *out);
+/* One part: its rows are added to `rows`, whose fields must be of these types (or NULL). *ret_err: what the other side tells. */
+enum err system_bus_rows_read(
+    struct str bytes, const enum value_type *types, size_t n_types, struct rows *rows, bool *ret_truncated, enum err *ret_err) MUST_CHECK;
+void system_bus_act_answer_write(enum err err, struct str answer, struct buf *out);
+enum err system_bus_act_answer_read(struct str bytes, struct str *ret_answer, enum err *ret_err) MUST_CHECK;
+
+struct system_bus_health {
+    enum hub_health health;
+    int64_t last_heard_ms;
+    struct str detail;
+};
+void system_bus_health_answer_write(const struct system_bus_health *health, struct buf *out);
+enum err system_bus_health_answer_read(
+    struct str bytes, struct system_bus_health *ret_health) MUST_CHECK; /* ERR_NOT_FOUND: no such system */
+
+#endif

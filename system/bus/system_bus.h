@@ -1,0 +1,41 @@
+/*
+ * A department's systems reached over the bus: `citybrain system` runs the department's connectors beside its databases and serves the hub;
+ * the hub puts these systems in the place of the connectors that the same files name. docs/bus.md.
+ */
+#ifndef SYSTEM_BUS_H
+#define SYSTEM_BUS_H
+
+#include "base/journal.h"
+#include "bus/peer.h"
+#include "hub/system.h"
+
+/* ---- the hub's side ---- */
+
+struct system_bus_reach {       /* context of a struct hub_reach; lives as long as the hub */
+    struct bus_peer *peer;      /* of the hub's party; NULL until it is there: nothing can be asked */
+    const char *const *parties; /* that are reached over the bus; NULL-terminated */
+};
+const struct hub_system_ops *system_bus_ops(void *context, struct str party, const struct hub_system_ops *declared);
+
+/* ---- the department's side ---- */
+
+struct system_bus_server;
+
+struct system_bus_server_options {
+    struct hub *hub; /* the department's own, of the same files; not started */
+    struct bus *bus; /* the one inside this process: health of sources */
+    struct str area; /* the city's: AREA/hub may ask */
+    struct loop *loop;
+    struct journal *journal; /* of what was served: a JSON text each, durable before its answer leaves */
+};
+enum err system_bus_server_create(const struct system_bus_server_options *options, struct system_bus_server **ret_server) MUST_CHECK;
+/* bus_peer_options.on_question; `context` is the server. */
+void system_bus_server_question(void *server, struct bus_question *question);
+uint64_t system_bus_server_n_served(const struct system_bus_server *server);  /* any thread */
+size_t system_bus_server_n_under_way(const struct system_bus_server *server); /* on its loop */
+/* On its loop, when nothing comes any more and what was under way is answered. Takes NULL. */
+void system_bus_server_destroy(struct system_bus_server *server);
+/* Public keys of parties, for both sides: bus_peer_options.key_of; `context` is the struct hub *. */
+enum err system_bus_key_of(void *hub, struct str party, struct sign_public *ret_key);
+
+#endif

@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""Departments in processes of their own, over a real nats-server with TLS and nkeys: the police's SQLite files and a tax office's PostgreSQL lie where the
+hub cannot reach them; calls, queries and commands go over the bus; the department's process killed and back, nats-server killed and back, by itself;
+a department whose files grant less than the hub's is not talked out of it; what was served is written down there under the hub's receipts."""
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+import threading
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import servers  # noqa: E402
+from city import BRAIN, ROOT, City, wait_for  # noqa: E402
+
+TAX = """party: hangzhou/tax
+connector: postgres
+connection: {host: 127.0.0.1, port: %(port)d, database: department, user: hub, password_file: "{data}/secrets/postgres"}
+resources:
+  - name: payer
+    title: {zh: 纳税人, en: Payers}
+    kind: table
+    bind: {table: payer}
+    fields:
+      - {name: number, type: text, class: personal, key: true, meaning: 号}
+      - {name: kind, type: text, class: internal, meaning: 类}
+      - {name: debt, type: integer, class: internal, meaning: 欠}
+"""
+TAX_CONTRACT = """contract: hangzhou/c-95
+provider: hangzhou/tax
+consumer: hangzhou/scene.parking
+resource: hangzhou/tax/payer
+uses: [call, query]
+fields: [%(fields)s]
+purpose: parking.settle
+legal_basis: {zh: 依, en: law}
+from: 2026-01-01
+until: 2028-01-01
+keep: 1h
+state: agreed
+"""
+PAYERS = "CREATE TABLE payer (number text PRIMARY KEY, kind text, debt bigint);" + \
+    "INSERT INTO payer SELECT 'N' || i, CASE i % 3 WHEN 0 THEN 'a' ELSE 'b' END, i FROM generate_series(1, 3000) i;" + \
+    "CREATE ROLE hub LOGIN PASSWORD 'secret'; GRANT SELECT ON payer TO hub;"
+PARTIES = ("hub", "police", "tax")
+
+
+class Department:
+    """`citybrain system` for one party, on a data folder of its own."""
+
+    def __init__(self, test, party, city):
+        self.test, self.party, self.city, self.process = test, party, city, None
+        self.data = os.path.join(test.folder, party + "-data")
+        os.makedirs(self.data, exist_ok=True)
+
+    def start(self):
+        self.process = self.test.city._spawn(self.party, [
+            BRAIN, "system", self.city, "--party", f"hangzhou/{self.party}", "--data", self.data, "--log", "info", *self.test.bus_options(self.party)])
+
+    def end(self, number=signal.SIGKILL):
+        if self.process is not None:
+            code = City._end(self.process, number)
+            self.process = None
+            return code
+        return None
+
+    def served(self):
+        """Receipts in its journal of what it served, as often as they stand there."""
+        text = b""
+        for name in sorted(os.listdir(os.path.join(self.data, "served"))):
+            with open(os.path.join(self.data, "served", name), "rb") as segment:
+                text += segment.read()
+        return re.findall(rb'"what":"(fetch|act)","resource":"([^"]*)","contract":"[^"]*","receipt":"([^"]*)"', text)
+
+
+class System(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="citybrain-system-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder, True)
+        cls.nats = servers.start_nats()
+        cls.addClassCleanup(cls.nats.close)
+        cls.postgres = servers.start_postgres()
+        cls.addClassCleanup(cls.postgres.close)
+        cls.postgres.sql(PAYERS)
+        cls.make_city(cls, os.path.join(cls.folder, "hangzhou"), "number, kind, debt")
+        cls.city = City(city=os.path.join(cls.folder, "hangzhou"), options=["--over-bus", "hangzhou/police,hangzhou/tax", *cls.bus_options("hub")])
+        cls.addClassCleanup(cls.city.close)
+        cls.police, cls.tax = (Department(cls, party, cls.city.city) for party in ("police", "tax"))
+        os.makedirs(os.path.join(cls.police.data, "departments"))
+        for name in ("police.sqlite", "police_inbox.sqlite"):  # where the hub cannot reach them
+            shutil.move(os.path.join(cls.city.data, "departments", name), os.path.join(cls.police.data, "departments", name))
+        os.makedirs(os.path.join(cls.tax.data, "secrets"))
+        with open(os.open(os.path.join(cls.tax.data, "secrets", "postgres"), os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="ascii") as text:
+            text.write("secret\n")
+        cls.city.start()
+        for department in (cls.police, cls.tax):
+            cls.addClassCleanup(department.end)
+            department.start()
+        with sqlite3.connect(os.path.join(cls.police.data, "departments", "police.sqlite")) as db:
+            cls.plates = [row[0] for row in db.execute("SELECT plate FROM vehicle WHERE vehicle_type IN ('K31', 'K32', 'K33') AND status <> 'E' LIMIT 50")]
+        cls.bearer = {"Authorization": f"Bearer {cls.city.token('hangzhou/scene.parking')}"}
+        wait_for(lambda: cls.call(cls.plates[0])[0] == 200, 60, "an answer by the police")
+        wait_for(lambda: cls.debt("N1")[0] == 200, 60, "an answer by the tax office")
+
+    @staticmethod
+    def make_city(cls, folder, tax_fields):
+        shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), folder)
+        path = os.path.join(folder, "parties.yaml")
+        with open(path, encoding="utf-8") as text:
+            parties = text.read()
+        for party in PARTIES:
+            secret = os.path.join(cls.folder, party + ".key")
+            if not os.path.exists(secret):
+                made = City.citybrain(None, "contract", "key", secret)
+                with open(secret + ".pub", "w", encoding="ascii") as out:
+                    out.write(made.stdout.strip())
+            with open(secret + ".pub", encoding="ascii") as text:
+                public = text.read()
+            if party == "tax":
+                parties = parties.replace("parties:\n", f'parties:\n  - {{name: hangzhou/tax, title: {{zh: 税, en: Tax}}, kind: department, key: "{public}"}}\n', 1)
+            else:
+                parties = re.sub(rf"(\{{name: hangzhou/{party}, [^\n]*)\}}\n", rf'\1, key: "{public}"}}\n', parties, count=1)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(parties)
+        with open(os.path.join(folder, "systems", "tax.yaml"), "w", encoding="utf-8") as out:
+            out.write(TAX % {"port": cls.postgres.port})
+        with open(os.path.join(folder, "contracts", "c-95.yaml"), "w", encoding="utf-8") as out:
+            out.write(TAX_CONTRACT % {"fields": tax_fields})
+
+    @classmethod
+    def bus_options(cls, party):
+        return ["--bus", cls.nats.url, "--bus-ca", cls.nats.ca, "--bus-key", cls.nats.key(party), "--party-key", os.path.join(cls.folder, party + ".key")]
+
+    @classmethod
+    def post(cls, path, body):
+        status, _, answer = cls.city.request("POST", path, body, cls.bearer)
+        return status, json.loads(answer)
+
+    @classmethod
+    def call(cls, plate):
+        return cls.post("/hub/v1/call/hangzhou/police/vehicle", {"purpose": "parking.settle", "key": {"plate": plate}, "fields": ["plate", "vehicle_type"]})
+
+    @classmethod
+    def debt(cls, number):
+        return cls.post("/hub/v1/call/hangzhou/tax/payer", {"purpose": "parking.settle", "key": {"number": number}, "fields": ["number", "debt"]})
+
+    def act(self, key):
+        return self.post("/hub/v1/act/hangzhou/police/dispatch", {
+            "purpose": "parking.obstruct", "key": key, "parameters": {"place": "文三路", "reason": "obstruct"}})
+
+    def test_calls_queries_and_commands(self):
+        receipts = set()
+        for plate in self.plates:
+            status, answer = self.call(plate)
+            self.assertEqual((status, [row["plate"] for row in answer["rows"]]), (200, [plate]))
+            receipts.add(answer["receipt"])
+        self.assertEqual(self.debt("N77")[1]["rows"], [{"number": "N77", "debt": 77}])
+        self.assertEqual(self.debt("none such")[1]["rows"], [])
+        status, answer = self.post("/hub/v1/query", {"purpose": "parking.settle", "sql": 'SELECT kind, count(*) n, sum(debt) s FROM "hangzhou/tax/payer" GROUP BY kind ORDER BY kind'})
+        self.assertEqual(status, 200, answer)
+        self.assertEqual([list(row.values()) if isinstance(row, dict) else row for row in answer["rows"]], [["a", 1000, 1501500], ["b", 2000, 3000000]])
+        status, answer = self.post("/hub/v1/query", {"purpose": "parking.settle", "sql": 'SELECT number, debt FROM "hangzhou/tax/payer" WHERE debt > 100 ORDER BY debt LIMIT 2'})
+        self.assertEqual([list(row.values()) if isinstance(row, dict) else row for row in answer["rows"]], [["N101", 101], ["N102", 102]])
+        status, answer = self.post("/hub/v1/query", {"purpose": "parking.settle", "sql": 'SELECT number, kind, debt FROM "hangzhou/tax/payer"'})
+        self.assertEqual((status, len(answer["rows"])), (200, 1000 if answer.get("truncated") else 3000))
+        for key in ("one", "two", "one"):
+            status, answer = self.act(key)
+            self.assertEqual(status, 200, answer)
+        with sqlite3.connect(os.path.join(self.police.data, "departments", "police_inbox.sqlite")) as db:
+            kept = [row[0] for row in db.execute("SELECT act_key FROM dispatch ORDER BY act_key")]
+        self.assertEqual(sum(" one" in key for key in kept), 1, kept)
+        self.assertEqual(sum(" two" in key for key in kept), 1, kept)
+        served = [receipt.decode() for what, resource, receipt in self.police.served() if what == b"fetch"]
+        self.assertTrue(receipts <= set(served))  # each under the hub's own receipt,
+        self.assertEqual(len(served), len(set(served)))  # and none twice
+
+    def test_the_departments_process_is_killed_and_comes_back(self):
+        for _ in range(2):
+            self.police.end()
+            status, answer = wait_for(lambda: (lambda one: one if one[0] != 200 else None)(self.call(self.plates[0])), 60, "a refusal")
+            self.assertIn(status, (503, 504), answer)
+            self.assertEqual(self.debt("N5")[0], 200)  # the other department is untouched
+            self.police.start()
+            wait_for(lambda: self.call(self.plates[0])[0] == 200, 60, "an answer after the process is back")
+
+    def test_nats_server_is_killed_and_comes_back(self):
+        self.nats.kill()
+        status, answer = wait_for(lambda: (lambda one: one if one[0] != 200 else None)(self.call(self.plates[0])), 60, "a refusal")
+        self.assertIn(status, (503, 504), answer)
+        self.nats.start()
+        for asking in (lambda: self.call(self.plates[0])[0] == 200, lambda: self.debt("N5")[0] == 200):
+            wait_for(asking, 60, "an answer after the server is back")
+
+    def test_under_kills_no_answer_is_wrong_and_no_act_is_done_twice(self):
+        answers, lock, stop = [], threading.Lock(), threading.Event()
+
+        def ask(worker):
+            number = 0
+            while not stop.is_set():
+                plate = self.plates[(worker * 7 + number) % len(self.plates)]
+                number += 1
+                status, answer = self.call(plate)
+                acted, _ = self.act(f"k-{worker}-{number // 3}")
+                with lock:
+                    answers.append((plate, status, answer, acted))
+
+        workers = [threading.Thread(target=ask, args=(worker,)) for worker in range(3)]
+        for worker in workers:
+            worker.start()
+        try:
+            for _ in range(2):
+                wait_for(lambda n=len(answers): len(answers) > n + 15 and answers[-1][1] == 200, 60, "answers")
+                self.police.end()
+                wait_for(lambda: answers[-1][1] != 200, 60, "a refusal")
+                self.police.start()
+            wait_for(lambda n=len(answers): len(answers) > n + 15 and answers[-1][1] == 200, 60, "answers")
+        finally:
+            stop.set()
+            for worker in workers:
+                worker.join()
+        for plate, status, answer, acted in answers:
+            self.assertIn(status, (200, 503, 504))
+            self.assertIn(acted, (200, 202, 409, 503, 504))
+            if status == 200:
+                self.assertEqual([row["plate"] for row in answer["rows"]], [plate])
+        receipts = [answer["receipt"] for _, status, answer, _ in answers if status == 200]
+        self.assertEqual(len(receipts), len(set(receipts)))
+        served = [receipt.decode() for what, _, receipt in self.police.served() if what == b"fetch"]
+        self.assertTrue(set(receipts) <= set(served))  # whatever was answered stands in the department's own journal
+        with sqlite3.connect(os.path.join(self.police.data, "departments", "police_inbox.sqlite")) as db:
+            keys = [row[0] for row in db.execute("SELECT act_key FROM dispatch")]
+        self.assertEqual(len(keys), len(set(keys)))
+        print(f"{len(answers)} calls and acts over 2 kills, {len(receipts)} calls answered, {len(keys)} commands done", file=sys.stderr)
+
+    def test_what_is_not_granted_does_not_leave_the_department(self):
+        self.tax.end()
+        less = os.path.join(self.folder, "less")
+        self.make_city(type(self), less, "number, kind")  # the department never agreed to `debt`
+        other = Department(type(self), "tax", less)
+        self.addCleanup(self.tax.start)
+        self.addCleanup(other.end)
+        other.start()
+
+        def is_refused():
+            status, answer = self.debt("N77")
+            self.assertEqual((status, "rows" in answer), (503, False))
+            return "does not grant what the hub's files grant" in self.city.log("brain")
+
+        wait_for(is_refused, 60, "the department's refusal")
+        for _ in range(20):
+            is_refused()
+
+    def test_wrong_keys_are_said_at_the_start(self):
+        done = City.citybrain(None, "system", self.city.city, "--party", "hangzhou/police", "--data", os.path.join(self.folder, "x"), "--bus", self.nats.url,
+                              "--party-key", os.path.join(self.folder, "tax.key"))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('this is not the key of "hangzhou/police"', done.stderr)
+        done = City.citybrain(None, "system", self.city.city, "--party", "hangzhou/nobody", "--data", os.path.join(self.folder, "x"), "--bus", self.nats.url,
+                              "--party-key", os.path.join(self.folder, "tax.key"))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("there is no party", done.stderr)
+
+    def test_z_a_clean_end(self):
+        self.assertEqual(self.police.end(signal.SIGTERM), 0)
+        self.assertEqual(self.city.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
