@@ -39,9 +39,9 @@ class FrontDoor(unittest.TestCase):
         shutil.copytree(made_data(), self.data, dirs_exist_ok=True)
         self.port = free_port()
 
-    def start(self, *options, port=None):
+    def start(self, *options, port=None, tool="run"):
         """tools/run, which `make run` becomes after the set-up, in a process group of its own, as a terminal gives it one."""
-        process = subprocess.Popen([os.path.join(ROOT, "tools", "run"), "--data", self.data, "--port", str(port or self.port), *options],
+        process = subprocess.Popen([os.path.join(ROOT, "tools", tool), "--data", self.data, "--port", str(port or self.port), *options],
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
@@ -76,6 +76,18 @@ class FrontDoor(unittest.TestCase):
                 self.assertEqual(process.returncode, 0, rest)
                 self.assertIn("stopped", rest)
                 self.assertEqual(processes_of(self.data), [])
+
+    def test_the_federation_starts_and_stops(self):
+        process = self.start(tool="run_district")
+        seen = self.until(process, "Ctrl-C")
+        for at, area in enumerate(("hangzhou", "hangzhou.xihu", "hangzhou.gongshu", "hangzhou.xihu.gudang")):
+            self.assertRegex(seen, rf"(?m)^ +{area} +http://127.0.0.1:{self.port + at}/")
+        self.assertRegex(seen, r"with the receipt hangzhou\.log/\d+")
+        self.assertGreaterEqual(len(processes_of(self.data)), 9, "the tool, four NATS servers, four hubs")
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.communicate(timeout=240)[0]
+        self.assertEqual(process.returncode, 0, rest)
+        self.assertEqual(processes_of(self.data), [])
 
     def test_the_city_comes_alive(self):
         process = self.start()
