@@ -18,8 +18,9 @@ ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 TAXIS = 1000
 PASSWORD = "bench"
 
-VEHICLE = """plate text PRIMARY KEY, plate_class text, vehicle_type text, brand text, colour text, seats {integer}, owner_name text,
- area text, status text"""
+# Lengths as registers have them.
+VEHICLE = """plate varchar(15) PRIMARY KEY, plate_class varchar(2), vehicle_type varchar(4), brand varchar(32), colour varchar(5), seats integer,
+ owner_name varchar(128), area varchar(64), status varchar(1)"""
 # i: the row's number; `pick` takes the (i * factor) mod n of a list of letters or words.
 VEHICLE_ROW = {
     "plate": "{plate}", "plate_class": "CASE WHEN i % 10 < 7 THEN '02' ELSE '52' END", "vehicle_type": "'K3' || (i % 4)",
@@ -46,7 +47,7 @@ def row(plate):
 def make_sqlite(path):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     db = sqlite3.connect(path)
-    db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; CREATE TABLE vehicle ({VEHICLE.format(integer='integer')})")
+    db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; CREATE TABLE vehicle ({VEHICLE})")
     plate = "'浙A' || printf('%07d', i)"
     db.execute(f"INSERT INTO vehicle SELECT {row(plate)} FROM "
                f"(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS}) SELECT i FROM n)")
@@ -103,11 +104,11 @@ def make_postgres(postgres, tables=("police", "insurance", "transport")):
     postgres.sql(f"CREATE ROLE hub LOGIN PASSWORD '{PASSWORD}'")
     plate = "'浙A' || lpad(i::text, 7, '0')"
     rows = {
-        "police": f"CREATE TABLE vehicle ({VEHICLE.format(integer='integer')}); "
+        "police": f"CREATE TABLE vehicle ({VEHICLE}); "
                   f"INSERT INTO vehicle SELECT {row(plate)} FROM generate_series(1, {ROWS}::bigint) AS i",
-        "insurance": "CREATE TABLE policy (plate text PRIMARY KEY, insurer text, premium integer, class text); "
+        "insurance": "CREATE TABLE policy (plate varchar(15) PRIMARY KEY, insurer varchar(8), premium integer, class varchar(8)); "
                      f"INSERT INTO policy SELECT {plate}, 'I' || ((i * 17) % 9), 1000 + (i * 37) % 9000, 'C' || (i % 5) FROM generate_series(1, {ROWS}::bigint) AS i",
-        "transport": "CREATE TABLE taxi (plate text PRIMARY KEY, company text); "
+        "transport": "CREATE TABLE taxi (plate varchar(15) PRIMARY KEY, company varchar(8)); "
                      f"INSERT INTO taxi SELECT {plate}, 'T' || (n % 12) FROM (SELECT n, 1 + (n * 997) % {ROWS} AS i FROM generate_series(1, {TAXIS}::bigint) AS n) t",
     }
     for database in tables:

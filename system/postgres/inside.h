@@ -42,6 +42,7 @@ struct postgres_table { /* a resource's binding, as the file has it */
 struct postgres_seen {
     struct str source;                /* the SQL after FROM: only the declared fields */
     const struct sql_column *columns; /* with what a parameter needs around it */
+    uint64_t bounded;                 /* one bit a field: varchar(n) or char(n) that cannot hold more than POSTGRES_VALUE_MAX bytes */
     struct str wrong;                 /* what does not fit the declaration; empty: nothing */
 };
 struct postgres_schema {

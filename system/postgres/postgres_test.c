@@ -211,6 +211,28 @@ static void limits(void **state)
     assert_ok(fake_ask(&postgres_city, &(struct fake_question){.outputs = {"seats"}, .where = {{"plate", SQL_EQ, &plate, 1}}})->err);
 }
 
+/* A column whose own length bounds it is asked for as it is; when it loses that length, its values are looked at again. */
+static void lengths_of_columns(void **state)
+{
+    static const char guarded[] = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'hub' AND query LIKE '%octet_length%'";
+    fake_department_load(&postgres_city);
+    const struct value plate = value_text(STR("A00003"));
+    const struct fake_question short_ones = {.outputs = {"plate", "kind"}, .where = {{"plate", SQL_EQ, &plate, 1}}};
+    assert_string_equal(fake_ask(&postgres_city, &short_ones)->text, "A00003|k3");
+    assert_string_equal(postgres_sql(guarded), "0");
+    assert_ok(fake_ask(&postgres_city, &(struct fake_question){.outputs = {"colour"}, .where = {{"plate", SQL_EQ, &plate, 1}}})->err);
+    assert_string_not_equal(postgres_sql(guarded), "0");
+    postgres_sql("ALTER TABLE vehicle ALTER kind TYPE text; UPDATE vehicle SET kind = repeat('x', 100000000) WHERE plate = 'A00003'");
+    enum err err = ERR_UNAVAILABLE; /* until the connection has looked at the table anew */
+    for (int i = 0; i < 200 && err == ERR_UNAVAILABLE; i++) {
+        err = fake_ask(&postgres_city, &short_ones)->err;
+        if (err == ERR_UNAVAILABLE)
+            usleep(20000);
+    }
+    assert_err(err, ERR_TOO_LARGE);
+    assert_string_not_equal(postgres_sql(guarded), "0");
+}
+
 /* More shapes than a connection keeps: the oldest go, on the server too, and all answer. */
 static void many_shapes(void **state)
 {
@@ -364,6 +386,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rows_granted, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(indexes_are_used, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(limits, postgres_make, postgres_unmake),
+        cmocka_unit_test_setup_teardown(lengths_of_columns, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(many_shapes, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(wrong_files, postgres_make, postgres_unmake),
         cmocka_unit_test_setup_teardown(collation_that_folds, postgres_make, postgres_unmake),

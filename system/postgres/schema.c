@@ -238,6 +238,8 @@ static enum err check_types(struct look *look, struct sql_column *columns, enum 
         const char *there = type_text(look->oids[i]);
         columns[i] = (struct sql_column){.name = resource->fields[i].name, .type = type};
         fits[i] = postgres_type_fit(type, look->oids[i], look->modifiers[i]);
+        if (postgres_type_bytes(look->oids[i], look->modifiers[i]) <= POSTGRES_VALUE_MAX)
+            look->seen->bounded |= UINT64_C(1) << i;
         if (fits[i] == POSTGRES_PADDED)
             columns[i].after = "::bpchar";
         else if (fits[i] >= POSTGRES_MOMENT) {

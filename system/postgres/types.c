@@ -232,3 +232,10 @@ enum postgres_fit postgres_type_fit(enum value_type type, unsigned oid, int modi
     }
     return POSTGRES_UNFIT;
 }
+
+int64_t postgres_type_bytes(unsigned oid, int modifier)
+{
+    enum { HEAD = 4, BYTES_OF_A_CHARACTER = 4 }; /* VARHDRSZ; UTF-8, EUC and the like */
+    bool has_length = (oid == POSTGRES_VARCHAR || oid == POSTGRES_BPCHAR) && modifier > HEAD;
+    return has_length ? (int64_t)(modifier - HEAD) * BYTES_OF_A_CHARACTER : INT64_MAX;
+}

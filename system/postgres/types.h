@@ -34,6 +34,8 @@ enum postgres_fit {
     POSTGRES_FINE_CIVIL,  /* the same without a zone */
 };
 enum postgres_fit postgres_type_fit(enum value_type type, unsigned oid, int modifier);
+/* At most so many bytes in a value of varchar(n) or char(n), in any encoding of a server; INT64_MAX: the type says nothing. */
+int64_t postgres_type_bytes(unsigned oid, int modifier);
 /* A result's binary value. False: not of the declared type. */
 bool postgres_read_value(unsigned oid, struct str bytes, enum value_type type, struct time_zone zone, struct value *ret_value) MUST_CHECK;
 void postgres_write_parameter(const struct value *value, char scratch[8], const char **ret_bytes, int *ret_length);
