@@ -417,6 +417,32 @@ static void own_types(void **state)
     assert_int_equal(n, 5);
 }
 
+/* A time that an engine's own type cannot hold: equal to none, and else as the last one that it can. */
+static void times_beyond(void **state)
+{
+    static const struct sql_column own[] = {{STR_INIT("since"), VALUE_TIME, "to_timestamp(", "::bigint / 1000.0)"}};
+    const struct value far = value_time(INT64_MAX), early = value_time(INT64_MIN);
+    const struct sql_output output = {.column = 0};
+    const struct sql_constraint where[] = {{.column = 0, .op = SQL_EQ, .n_values = 1, .values = &far},
+        {.column = 0, .op = SQL_LT, .n_values = 1, .values = &far}, {.column = 0, .op = SQL_GE, .n_values = 1, .values = &early}};
+    const struct sql_select select = {
+        .source = STR("s"), .columns = own, .outputs = &output, .n_outputs = 1, .where = where, .n_where = 3, .limit = 9};
+    static const int64_t last[] = {[SQL_POSTGRES] = INT64_C(9224318015999999), [SQL_MARIADB] = INT64_C(253402300799999)};
+    const struct value *parameters;
+    size_t n;
+    for (enum sql_dialect dialect = SQL_SQLITE; dialect <= SQL_MARIADB; dialect++) {
+        assert_ok(sql_text(&select, dialect, &text, &arena, &parameters, &n));
+        bool is_sqlite = dialect == SQL_SQLITE;
+        assert_int_equal(parameters[0].type, is_sqlite ? VALUE_TIME : VALUE_NULL);
+        for (size_t i = 1; i < n && !is_sqlite; i++)
+            assert_false(parameters[i].type == VALUE_TIME && (parameters[i].i == INT64_MAX || parameters[i].i == INT64_MIN));
+        bool has_last = false;
+        for (size_t i = 1; i < n; i++)
+            has_last = has_last || (parameters[i].type == VALUE_TIME && parameters[i].i == (is_sqlite ? INT64_MAX : last[dialect]));
+        assert_true(has_last);
+    }
+}
+
 static void without_memory(void **state)
 {
     enum err err = ERR_NO_MEMORY;
@@ -444,6 +470,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_largest_conditions, make, finish),
         cmocka_unit_test_setup_teardown(shapes, make, finish),
         cmocka_unit_test_setup_teardown(own_types, make, finish),
+        cmocka_unit_test_setup_teardown(times_beyond, make, finish),
         cmocka_unit_test_setup_teardown(without_memory, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

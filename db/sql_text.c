@@ -136,6 +136,17 @@ static void put_value(struct writer *w, uint16_t column, struct value value)
     put(w, it->after);
 }
 
+/* The times that an engine's own types hold, in ms since 1970: timestamptz from 4713 BC to 294276, DATETIME from 1 to 9999. SQLite keeps
+ * integers. A later one is later than all, and stands for that as the last one. */
+static struct value fitting_time(const struct writer *w, enum sql_op op, int64_t ms)
+{
+    int64_t min = w->dialect == SQL_POSTGRES ? INT64_C(-210866803200000) : INT64_C(-62135596800000);
+    int64_t max = w->dialect == SQL_POSTGRES ? INT64_C(9224318015999999) : INT64_C(253402300799999);
+    if (w->dialect == SQL_SQLITE || (ms >= min && ms <= max))
+        return value_time(ms);
+    return op == SQL_EQ || op == SQL_IN ? VALUE_NONE : value_time(ms < min ? min : max);
+}
+
 /* Is it of the column's type, and can the engine hold it? What no row can hold is equal to none: NULL. */
 static struct value fitting(struct writer *w, uint16_t column, enum sql_op op, struct value value)
 {
@@ -144,8 +155,8 @@ static struct value fitting(struct writer *w, uint16_t column, enum sql_op op, s
         return value;
     if (type == VALUE_REAL && value.type == VALUE_INTEGER)
         return value_real((double)value.i);
-    if (type == VALUE_TIME && value.type == VALUE_INTEGER)
-        return value_time(value.i);
+    if (type == VALUE_TIME && (value.type == VALUE_INTEGER || value.type == VALUE_TIME))
+        return fitting_time(w, op, value.i);
     if (type != value.type) {
         fail(w, ERR_RANGE);
     } else if (type == VALUE_TEXT && (w->dialect == SQL_POSTGRES || w->dialect == SQL_MARIADB)) {

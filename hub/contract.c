@@ -304,17 +304,35 @@ static enum err hash_content(struct hub_contract *contract)
 
 /* ---- compiling ---- */
 
+/* Of a statistic people are counted, by count(DISTINCT subject): the plan may name that column, granted or not; the count alone leaves the
+ * department (hub/query_statistic.c). */
+static size_t add_subject(const struct hub_resource *resource, uint16_t fields[HUB_FIELDS_MAX], size_t n)
+{
+    size_t at = resource->subject ? (size_t)(resource->subject - resource->fields) : HUB_FIELDS_MAX;
+    for (size_t i = 0; i < n; i++)
+        if (fields[i] == at)
+            return n;
+    if (resource->subject && n < HUB_FIELDS_MAX)
+        fields[n++] = (uint16_t)at;
+    return n;
+}
+
 /* Only the granted columns and rows: what is not granted never leaves the department. */
 static enum err compile(struct hub_contract *contract, struct diag_list *diags)
 {
     struct hub_entry *entry = contract->entry;
     if (entry->resource.kind != HUB_TABLE || !entry->system || !entry->system->system)
         return ERR_OK;
+    uint16_t fields[HUB_FIELDS_MAX];
+    size_t n_fields = contract->terms.n_fields;
+    memcpy(fields, contract->field_ats, n_fields * sizeof *fields);
+    if (contract->terms.min_subjects != DECIDE_NONE)
+        n_fields = add_subject(&entry->resource, fields, n_fields);
     struct hub_grant grant = {
         .resource = &entry->resource,
         .binding = entry->binding,
-        .fields = contract->field_ats,
-        .n_fields = contract->terms.n_fields,
+        .fields = fields,
+        .n_fields = n_fields,
         .rows = contract->condition,
         .contract = contract->name,
         .place = str_is_empty(contract->rows) ? contract->node : yaml_get(contract->node, "rows"),

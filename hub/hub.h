@@ -42,7 +42,8 @@ struct hub_resource {
     struct str party; /* "hangzhou/police" */
     struct str title_zh, title_en;
     enum hub_kind kind;
-    bool is_at_most_once; /* a command whose department cannot keep a key: an unknown outcome is people's affair */
+    bool is_at_most_once;            /* a command whose department cannot keep a key: an unknown outcome is people's affair */
+    const struct hub_field *subject; /* of a table: the field that says whom a row is about; NULL: each row is one person's */
     const struct hub_field *fields;
     const struct sql_column *columns; /* of a table: the same fields as db/sql.h takes them */
     size_t n_fields;

@@ -2,7 +2,10 @@
  * Statistics-only contracts (min_subjects: k). The contract's text and boolean fields part the rows into cells; cells of fewer than k rows
  * are left out, once for all, and whatever is asked is answered from the others. So each answer is made of whole cells of at least k, and
  * so is each difference of two answers: a tracker finds nothing to subtract, and no refusal depends on what was asked before. The cells are
- * taken once a day (the hub's zone), so that asking again and again does not show a row coming.
+ * taken once a day (the hub's zone), so that asking again and again does not show a row coming. All this holds for one set of cells: while
+ * a second such contract would part the same rows otherwise, neither is answered.
+ *
+ * k counts people: rows, or, where the resource has a `subject:`, its distinct values.
  *
  * Numbers are figures, not conditions: sum, avg, total and count of them, and of a cell only where at least k rows have one. What this does
  * not hide is in docs/query.md.
@@ -36,7 +39,8 @@ static bool is_figure(enum value_type type)
 
 struct layout { /* of a row of cells */
     struct sql_output outputs[3 * HUB_FIELDS_MAX];
-    size_t n_outputs, n_dimensions;
+    size_t n_outputs, n_dimensions, first_figure;
+    bool has_subject; /* behind count(*) stands how many people these rows are about */
 };
 
 static void lay_out(const struct hub_contract *contract, struct layout *layout)
@@ -48,6 +52,11 @@ static void lay_out(const struct hub_contract *contract, struct layout *layout)
             layout->outputs[layout->n_outputs++] = (struct sql_output){contract->field_ats[i], SQL_PLAIN};
     layout->n_dimensions = layout->n_outputs;
     layout->outputs[layout->n_outputs++] = (struct sql_output){0, SQL_COUNT_ALL};
+    const struct hub_field *subject = contract->entry->resource.subject;
+    layout->has_subject = subject != NULL;
+    if (subject)
+        layout->outputs[layout->n_outputs++] = (struct sql_output){(uint16_t)(subject - fields), SQL_COUNT_DISTINCT};
+    layout->first_figure = layout->n_outputs;
     for (size_t i = 0; i < contract->terms.n_fields; i++)
         if (is_figure(fields[contract->field_ats[i]].type)) {
             layout->outputs[layout->n_outputs++] = (struct sql_output){contract->field_ats[i], SQL_SUM};
@@ -55,7 +64,8 @@ static void lay_out(const struct hub_contract *contract, struct layout *layout)
         }
 }
 
-/* Without the small ones; a figure that fewer than k rows of a cell have is left out of it. */
+/* Without the small ones; a figure that fewer than k people of a cell have is left out of it. How many have it is not asked: of D people
+ * with N rows, of which C have the figure, at least D - (N - C) do. */
 static enum err keep_cells(const struct layout *layout, const struct rows *all, int64_t k, struct rows **ret_rows)
 {
     struct value values[3 * HUB_FIELDS_MAX];
@@ -65,10 +75,11 @@ static enum err keep_cells(const struct layout *layout, const struct rows *all, 
         return err;
     for (size_t i = 0; i < rows_n(all) && !err; i++) {
         memcpy(values, rows_at(all, i), layout->n_outputs * sizeof *values);
-        if (values[layout->n_dimensions].i < k)
+        int64_t n_rows = values[layout->n_dimensions].i, n_people = layout->has_subject ? values[layout->n_dimensions + 1].i : n_rows;
+        if (n_people < k)
             continue;
-        for (size_t j = layout->n_dimensions + 1; j < layout->n_outputs; j += 2)
-            if (values[j + 1].i < k) {
+        for (size_t j = layout->first_figure; j < layout->n_outputs; j += 2)
+            if (n_people - (n_rows - values[j + 1].i) < k) {
                 values[j] = VALUE_NONE;
                 values[j + 1] = value_integer(0);
             }
@@ -160,6 +171,8 @@ static enum err enter_cells(struct query_table *of, const struct layout *layout,
         cells->columns[i] = (struct sql_column){name, sql_output_type(&select, &output)};
         if (output.aggregate == SQL_COUNT_ALL)
             cells->columns[i].name = STR("#n");
+        else if (output.aggregate == SQL_COUNT_DISTINCT)
+            cells->columns[i].name = STR("#d");
         else if (output.aggregate != SQL_PLAIN)
             err = arena_printf(
                 &query->arena, &cells->columns[i].name, "#%c " STR_FORMAT, output.aggregate == SQL_SUM ? 's' : 'c', STR_ARG(name));
@@ -264,6 +277,26 @@ static enum err read_groups(
     return code == SQLITE_DONE ? ERR_OK : query_engine_err(query, code);
 }
 
+static bool has_same_cells(const struct hub_contract *a, const struct hub_contract *b)
+{
+    return a->terms.n_fields == b->terms.n_fields && a->terms.min_subjects == b->terms.min_subjects && str_equal(a->rows, b->rows) &&
+           memcmp(a->field_ats, b->field_ats, a->terms.n_fields * sizeof *a->field_ats) == 0;
+}
+
+/* Would another contract in force part the same rows into other cells? What one leaves out would be the difference to the other. */
+static enum err check_alone(const struct query_table *table)
+{
+    const struct hub_contract *mine = table->contract;
+    const struct hub_contract *other = hub_contract_first(mine->hub, mine->terms.consumer, mine->terms.resource);
+    for (; other; other = other->next_same)
+        if (other != mine && other->terms.min_subjects != DECIDE_NONE && atomic_load(&other->state) == HUB_AGREED &&
+            !has_same_cells(mine, other))
+            return query_fail(table->query, ERR_RANGE,
+                "contracts " STR_FORMAT " and " STR_FORMAT " would together tell what each leaves out; end one of them",
+                STR_ARG(mine->name), STR_ARG(other->name));
+    return ERR_OK;
+}
+
 enum err query_statistic_fetch(struct query *query, const struct query_grouping *grouping, struct rows **ret_rows)
 {
     struct query_table *table = grouping->table;
@@ -274,7 +307,9 @@ enum err query_statistic_fetch(struct query *query, const struct query_grouping 
     int64_t n_subjects = 0;
     buf_init(&sql, 1u << 17);
     lay_out(table->contract, &layout);
-    enum err err = write_sql(query, grouping, &sql);
+    enum err err = check_alone(table);
+    if (!err)
+        err = write_sql(query, grouping, &sql);
     if (!err)
         err = cells_of(table, &layout, &cells);
     if (!err)

@@ -156,6 +156,25 @@ static enum err read_command(struct hub_entry *entry, struct diag_list *diags)
     return err;
 }
 
+/* `subject:` names the field that says whom a row is about: statistics-only contracts count people by it (hub/query_statistic.c). */
+static enum err read_subject(struct hub_entry *entry, struct diag_list *diags)
+{
+    struct hub_resource *resource = &entry->resource;
+    struct yaml_node node = yaml_get(entry->node, "subject");
+    struct str name;
+    enum err err = yaml_get_str(entry->node, "subject", false, diags, &name);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    int at = hub_field_find(resource, name);
+    if (resource->kind != HUB_TABLE)
+        return yaml_error(node, diags, ERR_UNSUPPORTED, "subject: is for tables only; leave it out");
+    if (at < 0 || (resource->fields[at].type != VALUE_TEXT && resource->fields[at].type != VALUE_INTEGER))
+        return yaml_error(node, diags, ERR_NOT_FOUND,
+            "subject: names no field of type text or integer; write the field that says whom a row is about, which need not be granted");
+    resource->subject = &resource->fields[at];
+    return ERR_OK;
+}
+
 static enum err check_kind(struct hub_entry *entry, struct diag_list *diags)
 {
     const struct hub_resource *resource = &entry->resource;
@@ -208,7 +227,7 @@ static enum err add_entry(struct hub *hub, struct hub_entry *entry)
 static enum err read_resource(struct hub *hub, struct str party, struct hub_system *system, struct yaml_node node, struct diag_list *diags,
     struct hub_entry **ret_entry)
 {
-    static const char *const keys[] = {"name", "title", "kind", "bind", "at_most_once", "fields", NULL};
+    static const char *const keys[] = {"name", "title", "kind", "bind", "at_most_once", "subject", "fields", NULL};
     struct str name;
     size_t kind;
     if (yaml_kind(node) != YAML_MAP)
@@ -248,6 +267,8 @@ static enum err read_resource(struct hub *hub, struct str party, struct hub_syst
     second = kind == HUB_OBJECT ? object_fields(hub, entry, diags) : read_fields(hub, entry, diags);
     if (!err)
         err = second ? second : check_kind(entry, diags);
+    if (!err)
+        err = read_subject(entry, diags);
     if (!err)
         *ret_entry = entry;
     return err;

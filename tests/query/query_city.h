@@ -19,6 +19,9 @@ struct query_engine {
     void (*describe)(const struct fake_city *city, const char *department, char *out, size_t size);
 };
 extern const struct query_engine query_engine_sqlite;
+/* Those that a program is linked with: query_engines.c, or with real servers tests/connectors/query_servers.c. */
+extern const struct query_engine *const query_engines[];
+extern const size_t query_n_engines;
 
 struct query_answer {
     enum err err;

@@ -301,6 +301,103 @@ static void the_day_is_one(void **state)
     assert_int_equal(ask_count(&all), before);
 }
 
+/* ---- several rows a person ---- */
+
+#define N_VISITS 4000
+
+static struct visit {
+    int ward, patient, fee; /* -1: NULL */
+} visits[N_VISITS];
+
+static void make_visits(void)
+{
+    struct buf sql;
+    buf_init(&sql, 4u << 20);
+    buf_append_c(&sql, "CREATE TABLE visit (id BIGINT, patient TEXT, ward TEXT, fee BIGINT);");
+    for (size_t i = 0; i < N_VISITS; i++) { /* the higher the ward the fewer its patients, who come the more often */
+        int ward = (int)draw(12);
+        visits[i] = (struct visit){ward, draw(50) ? (int)draw((uint32_t)(30 - 2 * ward)) + 100 * ward : -1, draw(3) ? (int)draw(100) : -1};
+        buf_printf(&sql, i % 100 ? ", " : "%sINSERT INTO visit VALUES ", i ? ";" : "");
+        buf_printf(&sql, visits[i].patient < 0 ? "(%zu, NULL, 'w%d', " : "(%zu, 'p%d', 'w%d', ", i,
+            visits[i].patient < 0 ? ward : visits[i].patient, ward);
+        buf_printf(&sql, visits[i].fee < 0 ? "NULL)" : "%d)", visits[i].fee);
+    }
+    buf_append_byte(&sql, '\0');
+    query_city_department(&query_engine_sqlite, "police", sql.ptr,
+        "  - name: visit\n    title: {zh: 诊, en: Visits}\n    kind: table\n    subject: patient\n    bind: {table: visit}\n    fields:\n"
+        "      - {name: id, type: integer, class: personal, key: true}\n      - {name: patient, type: text, class: secret}\n"
+        "      - {name: ward, type: text, class: internal}\n      - {name: fee, type: integer, class: internal}\n");
+    buf_finish(&sql);
+}
+
+/* People are counted, not rows: a ward of hundreds of visits by fewer than k patients is left out, and a sum that fewer than k may have. */
+static void people_are_counted(void **state)
+{
+    random_state = (uint64_t)time(NULL) * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    query_city_make();
+    make_visits();
+    query_city_contract(1, "police", "visit", "ward, fee", "min_subjects: 10\n");
+    query_city_start();
+    struct query_answer answer = ask("SELECT ward, count(*), sum(fee), count(fee) FROM \"h/police/visit\" GROUP BY ward");
+    assert_ok(answer.err);
+    size_t n_told = json_array_size(json_object_get(answer.json, "rows")), n_large = 0, n_crowded = 0;
+    for (int ward = 0; ward < 12; ward++) {
+        bool has_patient[2000] = {false};
+        int64_t n_people = 0, n_rows = 0, n_fees = 0, fees = 0;
+        for (size_t i = 0; i < N_VISITS; i++)
+            if (visits[i].ward == ward) {
+                n_rows++;
+                n_fees += visits[i].fee >= 0;
+                fees += visits[i].fee >= 0 ? visits[i].fee : 0;
+                if (visits[i].patient >= 0 && !has_patient[visits[i].patient]) {
+                    has_patient[visits[i].patient] = true;
+                    n_people++;
+                }
+            }
+        n_large += n_people >= K;
+        n_crowded += n_people < K && n_rows >= K;
+        char name[16];
+        snprintf(name, sizeof name, "w%d", ward);
+        size_t i;
+        json_t *row, *found = NULL;
+        json_array_foreach(json_object_get(answer.json, "rows"), i, row)
+        {
+            if (strcmp(json_string_value(json_array_get(row, 0)), name) == 0)
+                found = row;
+        }
+        assert_int_equal(found != NULL, n_people >= K);
+        if (!found)
+            continue;
+        assert_int_equal(json_integer_value(json_array_get(found, 1)), n_rows);
+        bool is_told = n_people - (n_rows - n_fees) >= K;
+        assert_int_equal(json_integer_value(json_array_get(found, 2)), is_told ? fees : 0);
+        assert_int_equal(json_integer_value(json_array_get(found, 3)), is_told ? n_fees : 0);
+    }
+    query_answer_drop(&answer);
+    assert_int_equal(n_told, n_large);
+    assert_true(n_large > 0 && n_crowded > 0);
+    assert_int_not_equal(ask("SELECT count(DISTINCT patient) FROM \"h/police/visit\"").err, ERR_OK); /* whose they are nobody learns */
+    assert_int_not_equal(ask("SELECT count(*) FROM \"h/police/visit\" WHERE patient = 'p1'").err, ERR_OK);
+    query_city_finish();
+}
+
+/* Two sets of cells of the same rows would tell what each leaves out. */
+static void two_contracts_tell_no_more_than_one(void **state)
+{
+    query_city_make();
+    make_visits();
+    query_city_contract(1, "police", "visit", "fee", "min_subjects: 10\n");
+    query_city_contract(2, "police", "visit", "ward, fee", "min_subjects: 10\n");
+    query_city_start();
+    for (int i = 0; i < 2; i++) {
+        struct query_answer answer =
+            ask(i ? "SELECT ward, sum(fee) FROM \"h/police/visit\" GROUP BY ward" : "SELECT sum(fee) FROM \"h/police/visit\"");
+        assert_err(answer.err, ERR_RANGE);
+        assert_non_null(strstr(answer.text, "would together tell"));
+    }
+    query_city_finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +406,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(figures, make, finish),
         cmocka_unit_test_setup_teardown(refused, make, finish),
         cmocka_unit_test_setup_teardown(the_day_is_one, make, finish),
+        cmocka_unit_test(people_are_counted),
+        cmocka_unit_test(two_contracts_tell_no_more_than_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
