@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/desk.h"
+#include "hub/note.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -252,6 +253,42 @@ enum err hub_leaf_outcome(struct hub *hub, const struct hub_outcome *outcome, st
     }
     put_twin(leaf, outcome->twin);
     PUT(leaf, ",\"type\":\"outcome\"}");
+    return ERR_OK;
+}
+
+/* ---- steps of cases ---- */
+
+enum err hub_leaf_case(struct hub *hub, const struct hub_note *note, struct hub_leaf *leaf)
+{
+    const struct hub_epoch *epoch;
+    uint8_t nonce[16];
+    enum err err = hub_epoch_get(hub, clock_wall(hub->clock), &epoch);
+    if (err)
+        return err;
+    next_nonce(hub, nonce);
+    hub_salt(epoch, nonce, leaf->salt);
+    struct sha256 words = commit(leaf->salt, note->committed.ptr, note->committed.len);
+    leaf->len = 0;
+    PUT(leaf, "{");
+    if (!str_is_empty(note->by)) {
+        struct sha256 by = crypto_hmac_sha256((struct str){(const char *)epoch->subject_key, 32}, note->by);
+        PUT(leaf, "\"by\":\"");
+        put_hex(leaf, by.bytes, sizeof by.bytes);
+        PUT(leaf, "\",");
+    }
+    PUT(leaf, "\"case\":");
+    put_i64(leaf, note->of);
+    PUT(leaf, ",\"nonce\":\"");
+    put_hex(leaf, nonce, sizeof nonce);
+    PUT(leaf, "\",\"step\":");
+    put_i64(leaf, note->step);
+    PUT(leaf, ",\"time_ms\":");
+    put_i64(leaf, note->time.ms);
+    PUT(leaf, ",\"type\":\"case\",\"what\":\"");
+    put_str(leaf, note->what);
+    PUT(leaf, "\",\"words\":\"");
+    put_hex(leaf, words.bytes, sizeof words.bytes);
+    PUT(leaf, "\"}");
     return ERR_OK;
 }
 

@@ -126,6 +126,8 @@ struct hub_follow {
 void hub_follow_start(struct hub *hub, struct hub_follow *follow);
 /* Tells a contract's state; remembers it once the leaf is durable. Any thread. */
 enum err hub_leaf_tell_contract(struct hub_contract *contract) MUST_CHECK;
+struct hub_note;
+enum err hub_leaf_case(struct hub *hub, const struct hub_note *note, struct hub_leaf *leaf) MUST_CHECK; /* hub/note.h */
 /* "hangzhou.log/48211" */
 void hub_receipt(struct hub *hub, uint64_t index, char out[HUB_RECEIPT_MAX]);
 

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #define TICK_MS 1000
 #define DUE_MAX 256 /* of one look at the deadlines; the rest comes a second later */
@@ -250,6 +251,7 @@ static void on_tick(struct loop_timer *timer)
 {
     struct case_desk *desk = container_of(timer, struct case_desk, tick);
     look_at_deadlines(desk);
+    case_leaves_tick(&desk->leaves);
     enum err err = loop_timer_start(timer->loop, timer, TICK_MS);
     if (err)
         log_write(LOG_ERROR, "cases", "deadlines are not looked at any more", LOG_ERR(err), LOG_END);
@@ -299,6 +301,7 @@ static void stop_on_thread(void *context)
 {
     struct case_desk *desk = context;
     loop_timer_stop(&desk->tick);
+    case_leaves_end(&desk->leaves);
     for (size_t i = 0; i < desk->n_inputs; i++)
         hub_keep_stop(desk->inputs[i].keep);
     desk->n_inputs = 0;
@@ -311,7 +314,9 @@ static void nothing(void *context)
 
 static void tick_on_thread(void *context)
 {
-    look_at_deadlines(context);
+    struct case_desk *desk = context;
+    look_at_deadlines(desk);
+    case_leaves_tick(&desk->leaves);
 }
 
 void case_desk_tick(struct case_desk *desk)
@@ -358,6 +363,7 @@ enum err case_desk_open(const struct case_desk_options *options, struct diag_lis
     if (!err && (err = db_writer_create(db, CASE_WRITES_MAX, &desk->writer)) == ERR_OK)
         db = NULL; /* the writer's now */
     if (!err) {
+        case_leaves_init(&desk->leaves, options->hub, desk->writer, loop_thread_loop(desk->thread));
         db_writer_on_failed_sync(desk->writer, options->fatal, options->fatal_context, "cases");
         *ret_desk = desk;
         return ERR_OK;
@@ -389,10 +395,35 @@ void case_desk_settle(struct case_desk *desk)
         loop_thread_call(desk->thread, nothing, NULL);
 }
 
+struct busy {
+    struct case_desk *desk;
+    bool is;
+};
+
+static void look_at_leaves(void *context)
+{
+    struct busy *busy = context;
+    case_leaves_end(&busy->desk->leaves);
+    busy->is = busy->desk->leaves.is_busy;
+}
+
+/* Leaves under way come to their end, as the ledger's appends do. */
+static void await_leaves(struct case_desk *desk)
+{
+    struct busy busy = {.desk = desk, .is = true};
+    while (busy.is) {
+        loop_thread_call(desk->thread, look_at_leaves, &busy);
+        if (busy.is)
+            usleep(1000);
+    }
+}
+
 void case_desk_close(struct case_desk *desk)
 {
     if (!desk)
         return;
+    if (desk->thread && desk->writer)
+        await_leaves(desk);
     if (desk->reader_thread) /* what was asked for is answered */
         loop_thread_call(desk->reader_thread, nothing, NULL);
     db_writer_destroy(desk->writer);
@@ -401,6 +432,7 @@ void case_desk_close(struct case_desk *desk)
     loop_thread_stop(desk->reader_thread);
     db_close(desk->reader);
     loop_thread_stop(desk->thread);
+    case_leaves_finish(&desk->leaves);
     case_live_destroy(desk->live);
     case_rules_destroy(desk->rules);
     mem_free(desk);

@@ -3,6 +3,7 @@
 #define BUSINESS_CASE_DESK_INTERNAL_H
 
 #include "business/case/desk.h"
+#include "business/case/leaf.h"
 #include "business/case/live.h"
 #include "business/case/store.h"
 #include "hub/keep.h"
@@ -23,6 +24,7 @@ struct case_desk {
     struct case_live *live;
     struct case_input inputs[CASE_STREAMS_MAX + 1];
     size_t n_inputs;
+    struct case_leaves leaves;
     struct loop_timer tick;
     _Atomic int n_ticks_waiting;
     struct diag_list *diags; /* during the start */

@@ -335,6 +335,57 @@ static void a_history_only_grows(void **state)
     db_close(db);
 }
 
+static size_t n_leaves(const char *part)
+{
+    struct buf leaf;
+    size_t n = 0;
+    buf_init(&leaf, LEDGER_LEAF_MAX);
+    for (uint64_t i = 0; i < ledger_n_durable(door.city.ledger); i++) {
+        buf_reset(&leaf);
+        assert_ok(ledger_leaf(door.city.ledger, i, &leaf));
+        n += memmem(leaf.ptr, leaf.len, part, strlen(part)) != NULL;
+    }
+    buf_finish(&leaf);
+    return n;
+}
+
+/* Each step of every case so far, the words only as a commitment. */
+static void each_step_has_its_leaf(void **state)
+{
+    struct diag diag = {""};
+    struct db *db;
+    struct db_statement *statement;
+    bool is_row;
+    char part[80];
+    tell("other", "to be told of", false);
+    wait_until(is_state("open"));
+    int64_t id = number_of("id");
+    assert_ok(step(id, CASE_CLOSE, "words that stand in no leaf", &mayor));
+    snprintf(part, sizeof part, "\"case\":%lld,", (long long)id);
+    wait_until((case_desk_tick(desk), n_leaves(part) == 2)); /* opened, closed */
+    assert_int_equal(n_leaves("words that stand"), 0);
+    assert_int_equal(n_leaves("h/post"), 0); /* of a post a pseudonym */
+    assert_ok(db_open(store_path, &diag, &db));
+    for (int i = 0; i < 5000; i++) {
+        assert_ok(db_prepare(db, "SELECT count(*) FROM owed", &diag, &statement));
+        assert_ok(db_step(statement, &is_row));
+        int64_t n_owed = db_column(statement, 0).i;
+        db_statement_finish(statement);
+        if (n_owed == 0)
+            break;
+        case_desk_tick(desk); /* more than one batch */
+        usleep(2000);
+    }
+    assert_ok(
+        db_prepare(db, "SELECT (SELECT count(*) FROM step), (SELECT count(*) FROM leaf), (SELECT count(*) FROM owed)", &diag, &statement));
+    assert_ok(db_step(statement, &is_row));
+    assert_int_equal(db_column(statement, 2).i, 0);
+    assert_int_equal(db_column(statement, 1).i, db_column(statement, 0).i);
+    assert_int_equal(n_leaves("\"type\":\"case\""), db_column(statement, 0).i);
+    db_statement_finish(statement);
+    db_close(db);
+}
+
 static void a_request_is_the_providers_alone(void **state)
 {
     const struct case_viewer police = {STR("h/police"), STR("h/police"), STR("h"), STR("clerk"), false};
@@ -371,6 +422,7 @@ int main(void)
         cmocka_unit_test(a_silent_source_closes_when_it_speaks),
         cmocka_unit_test(alarms_of_one_cause_are_one_case),
         cmocka_unit_test(a_history_only_grows),
+        cmocka_unit_test(each_step_has_its_leaf),
         cmocka_unit_test(a_request_is_the_providers_alone),
     };
     return cmocka_run_group_tests(tests, make, finish);

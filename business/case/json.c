@@ -1,5 +1,6 @@
 /* Cases as JSON: what the door answers. */
 #include "business/case/store.h"
+#include "hub/note.h"
 #include "hub/registry.h"
 
 static void put_title(struct json_writer *w, const char *key, struct str zh, struct str en)
@@ -65,11 +66,25 @@ void case_put(struct json_writer *w, const struct case_words *words, const struc
     json_end_object(w);
 }
 
+/* Of the step's leaf; null a moment long. */
+static void put_receipt(struct json_writer *w, const struct hub *hub, struct value leaf)
+{
+    char receipt[HUB_RECEIPT_MAX];
+    json_key(w, "receipt");
+    if (leaf.type == VALUE_NULL || !hub) {
+        json_put_null(w);
+        return;
+    }
+    hub_note_receipt(hub, (uint64_t)leaf.i, receipt);
+    json_put_str(w, str_from_c(receipt));
+}
+
 enum err case_store_put_history(struct db *db, const struct case_record *record, struct json_writer *w, const struct case_words *words,
     const struct case_viewer *viewer)
 {
     static const char sql[] =
-        "SELECT time_ms, what, from_state, to_state, owner, by, by_name, text FROM step WHERE case_id = ?1 ORDER BY n";
+        "SELECT time_ms, what, from_state, to_state, owner, by, by_name, text, leaf FROM step LEFT JOIN leaf USING (case_id, n)"
+        " WHERE case_id = ?1 ORDER BY n";
     struct db_statement *statement;
     struct diag diag = {""};
     bool is_row = true, may_read = case_may_read(record, viewer);
@@ -88,6 +103,7 @@ enum err case_store_put_history(struct db *db, const struct case_record *record,
         put_party(w, words->hub, "by", db_column(statement, 5).s);
         json_field_str(w, "by_name", db_column(statement, 6).s);
         json_field_str(w, "text", may_read ? db_column(statement, 7).s : STR_NONE);
+        put_receipt(w, words->hub, db_column(statement, 8));
         json_end_object(w);
     }
     json_end_array(w);

@@ -2,6 +2,7 @@
 #include "business/case/store.h"
 
 #include "business/case/group.h"
+#include "business/case/leaf.h"
 #include "hub/area.h"
 
 #define COLUMNS                                                                                                                            \
@@ -28,6 +29,7 @@ const char *const case_migrations[] = {
     "CREATE TRIGGER step_stays BEFORE UPDATE ON step BEGIN SELECT raise(ABORT, 'a history only grows'); END;"
     "CREATE TRIGGER step_is_kept BEFORE DELETE ON step BEGIN SELECT raise(ABORT, 'a history only grows'); END",
     case_group_migration,
+    case_leaf_migration,
 };
 const size_t case_n_migrations = sizeof case_migrations / sizeof *case_migrations;
 
@@ -170,6 +172,8 @@ static enum err put_notes(struct db *db, const struct case_step *step, const str
             value_text(str_from_c(note->what)), value_integer(note->from), value_integer(note->to), value_text(note->owner),
             value_text(event->by), value_text(event->by_name), value_text(note->text)};
         err = run(db, insert, values, sizeof values / sizeof *values);
+        if (!err)
+            err = case_leaf_owe(db, step->after.id, n + 1 + (int64_t)i);
     }
     return err;
 }

@@ -3272,6 +3272,7 @@ export interface components {
                 by: components["schemas"]["PartyTitle"] | null;
                 by_name: string;
                 text: string;
+                receipt: string | null;
             }[];
         };
         CasePosts: {
