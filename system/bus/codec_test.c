@@ -1,0 +1,337 @@
+/*
+ * What goes between the hub and a department's process: random askings come back as they were sent; cut, changed and lying bytes are
+ * refused or mean something that could have been asked; rows in parts; a department that sends other types, more fields, or no end.
+ */
+#include "base/crypto.h"
+#include "base/mem.h"
+#include "base/test.h"
+#include "system/bus/codec.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t seed;
+
+static uint64_t next(void) /* splitmix64 */
+{
+    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static size_t below(size_t n)
+{
+    return (size_t)(next() % n);
+}
+
+#define N_FIELDS 5
+static const struct hub_field fields[N_FIELDS] = {
+    {.name = STR_INIT("plate"), .type = VALUE_TEXT, .is_key = true},
+    {.name = STR_INIT("seats"), .type = VALUE_INTEGER},
+    {.name = STR_INIT("weight"), .type = VALUE_REAL},
+    {.name = STR_INIT("is_new"), .type = VALUE_BOOLEAN},
+    {.name = STR_INIT("since"), .type = VALUE_TIME},
+};
+static const struct sql_column columns[N_FIELDS] = {{STR_INIT("plate"), VALUE_TEXT}, {STR_INIT("seats"), VALUE_INTEGER},
+    {STR_INIT("weight"), VALUE_REAL}, {STR_INIT("is_new"), VALUE_BOOLEAN}, {STR_INIT("since"), VALUE_TIME}};
+static const struct hub_resource table = {
+    .name = STR_INIT("h/police/vehicle"), .kind = HUB_TABLE, .fields = fields, .columns = columns, .n_fields = N_FIELDS};
+static const struct hub_resource command = {
+    .name = STR_INIT("h/police/ring"), .kind = HUB_COMMAND, .fields = fields, .columns = columns, .n_fields = N_FIELDS};
+
+static const struct hub_resource *find(void *context, struct str name)
+{
+    return str_equal(name, table.name) ? &table : str_equal(name, command.name) ? &command : NULL;
+}
+
+static struct value some_value(struct arena *arena, enum value_type type)
+{
+    struct str text;
+    switch (type) {
+    case VALUE_TEXT:
+        assert_ok(arena_printf(arena, &text, "浙A%zu", below(100000)));
+        return value_text(text);
+    case VALUE_REAL:
+        return value_real((double)below(1000) / 8);
+    case VALUE_BOOLEAN:
+        return value_boolean(below(2));
+    case VALUE_TIME:
+        return value_time((int64_t)next() / 2);
+    default:
+        return value_integer((int64_t)next());
+    }
+}
+
+static void some_fetch(struct arena *arena, struct hub_fetch *fetch)
+{
+    static const char *const conditions[] = {
+        "seats > 4", "plate LIKE '浙A%' AND is_new = TRUE", "weight BETWEEN 1 AND 2.5 OR seats IN (1, 2)"};
+    struct sql_output *outputs = arena_alloc_zero(arena, 8, sizeof *outputs);
+    struct sql_constraint *where = arena_alloc_zero(arena, 8, sizeof *where);
+    struct sql_order *order = arena_alloc_zero(arena, 8, sizeof *order);
+    *fetch = (struct hub_fetch){.n_outputs = 1 + below(8),
+        .n_where = below(5),
+        .n_order = below(4),
+        .n_rows_max = below(100000),
+        .n_bytes_max = below(1u << 30),
+        .outputs = outputs,
+        .where = where,
+        .order = order};
+    for (size_t i = 0; i < fetch->n_outputs; i++) {
+        outputs[i].aggregate = (uint8_t)below(SQL_MAX + 1);
+        outputs[i].column = outputs[i].aggregate == SQL_COUNT_ALL ? 0 : (uint16_t)below(N_FIELDS);
+    }
+    for (size_t i = 0; i < fetch->n_where; i++) {
+        where[i].op = (uint8_t)below(SQL_NOT_NULL + 1);
+        where[i].column = (uint16_t)below(N_FIELDS);
+        where[i].n_values = where[i].op == SQL_IN ? 1 + below(40) : where[i].op >= SQL_IS_NULL ? 0 : 1;
+        struct value *values = arena_alloc_zero(arena, where[i].n_values + 1, sizeof *values);
+        for (size_t j = 0; j < where[i].n_values; j++)
+            values[j] = some_value(arena, fields[where[i].column].type);
+        where[i].values = values;
+    }
+    for (size_t i = 0; i < fetch->n_order; i++)
+        order[i] = (struct sql_order){(uint16_t)below(N_FIELDS), below(2)};
+    if (below(2))
+        assert_ok(sql_condition_parse(arena, str_from_c(conditions[below(3)]), columns, N_FIELDS, NULL, &fetch->also));
+}
+
+static struct system_bus_fetch some_head(void)
+{
+    struct system_bus_fetch head = {.contract = STR("h/c-17"), .receipt = below(2) ? STR("h.log/48211") : STR_NONE};
+    for (size_t i = 0; i < sizeof head.hash.bytes; i++)
+        head.hash.bytes[i] = (uint8_t)next();
+    return head;
+}
+
+static void askings_come_back_as_they_were(void **state)
+{
+    for (int round = 0; round < 400; round++) {
+        struct arena arena;
+        struct hub_fetch fetch;
+        struct buf bytes, again;
+        struct system_bus_question question;
+        struct system_bus_fetch head = some_head();
+        arena_init(&arena, 1u << 22);
+        buf_init(&bytes, SYSTEM_BUS_MAX);
+        buf_init(&again, SYSTEM_BUS_MAX);
+        some_fetch(&arena, &fetch);
+        system_bus_fetch_write(&head, &table, &fetch, &bytes);
+        assert_ok(bytes.err);
+        assert_ok(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question));
+        assert_int_equal(question.what, SYSTEM_BUS_FETCH);
+        assert_ptr_equal(question.resource, &table);
+        assert_int_equal(question.fetch.n_outputs, fetch.n_outputs);
+        assert_int_equal(sql_condition_columns(question.fetch.also), sql_condition_columns(fetch.also));
+        system_bus_fetch_write(&question.head, question.resource, &question.fetch, &again);
+        assert_true(str_equal(buf_str(&bytes), buf_str(&again)));
+        for (size_t i = 0; i < bytes.len; i += 1 + below(4)) { /* cut */
+            uint8_t *exact = malloc(i + 1);
+            memcpy(exact, bytes.ptr, i);
+            assert_int_not_equal(system_bus_question_read(&arena, (struct str){(char *)exact, i}, find, NULL, &question), ERR_OK);
+            free(exact);
+        }
+        for (size_t i = 0; i < 40; i++) { /* changed: refused, or an asking that could have been sent */
+            bytes.ptr[below(bytes.len)] ^= (char)(1u << below(8));
+            if (system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question) || question.what != SYSTEM_BUS_FETCH)
+                continue;
+            for (size_t j = 0; j < question.fetch.n_outputs; j++)
+                assert_true(question.fetch.outputs[j].column < N_FIELDS && question.fetch.outputs[j].aggregate <= SQL_MAX);
+            for (size_t j = 0; j < question.fetch.n_where; j++)
+                assert_true(question.fetch.where[j].column < N_FIELDS && question.fetch.where[j].n_values <= SQL_IN_MAX);
+        }
+        buf_finish(&bytes);
+        buf_finish(&again);
+        arena_finish(&arena);
+    }
+}
+
+static void commands(void **state)
+{
+    struct arena arena;
+    struct buf bytes;
+    struct system_bus_question question;
+    struct value values[N_FIELDS] = {value_text(STR("浙A1")), VALUE_NONE, value_real(1.5), value_boolean(true), value_time(7)};
+    const struct hub_ask ask = {.resource = &command,
+        .key = STR("h/post.x K"),
+        .party = STR("h/post.x"),
+        .receipt = STR("h.log/7"),
+        .time = {1234},
+        .values = values};
+    arena_init(&arena, 1u << 20);
+    buf_init(&bytes, SYSTEM_BUS_MAX);
+    system_bus_act_write(&ask, &bytes);
+    assert_ok(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question));
+    assert_str(question.ask.key, "h/post.x K");
+    assert_str(question.ask.party, "h/post.x");
+    assert_str(question.ask.receipt, "h.log/7");
+    assert_int_equal(question.ask.time.ms, 1234);
+    for (size_t i = 0; i < N_FIELDS; i++)
+        assert_true(value_equal(question.ask.values[i], values[i]));
+    for (size_t i = 0; i < bytes.len; i++)
+        assert_int_not_equal(system_bus_question_read(&arena, (struct str){bytes.ptr, i}, find, NULL, &question), ERR_OK);
+    values[0] = value_integer(1); /* of another type than its field */
+    buf_reset(&bytes);
+    system_bus_act_write(&ask, &bytes);
+    assert_err(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question), ERR_RANGE);
+    buf_finish(&bytes);
+    arena_finish(&arena);
+}
+
+static void what_is_not_there(void **state)
+{
+    struct arena arena;
+    struct buf bytes;
+    struct system_bus_question question;
+    struct hub_fetch fetch;
+    const struct system_bus_fetch head = {.contract = STR("h/c-1")};
+    struct hub_resource other = table, wrong = command;
+    arena_init(&arena, 1u << 22);
+    buf_init(&bytes, SYSTEM_BUS_MAX);
+    some_fetch(&arena, &fetch);
+    other.name = STR("h/police/secret");
+    system_bus_fetch_write(&head, &other, &fetch, &bytes);
+    assert_err(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question), ERR_NOT_FOUND);
+    buf_reset(&bytes);
+    system_bus_fetch_write(&head, &wrong, &fetch, &bytes); /* a command asked for rows */
+    assert_err(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question), ERR_NOT_FOUND);
+    static const struct hub_field renamed[N_FIELDS] = {{.name = STR_INIT("owner"), .type = VALUE_TEXT},
+        {.name = STR_INIT("owner"), .type = VALUE_TEXT}, {.name = STR_INIT("owner"), .type = VALUE_TEXT},
+        {.name = STR_INIT("owner"), .type = VALUE_TEXT}, {.name = STR_INIT("owner"), .type = VALUE_TEXT}};
+    other = table;
+    other.fields = renamed; /* the hub's files declare a column that the department's do not */
+    const struct sql_output plain = {.column = 0, .aggregate = SQL_PLAIN};
+    fetch = (struct hub_fetch){.outputs = &plain, .n_outputs = 1};
+    buf_reset(&bytes);
+    system_bus_fetch_write(&head, &other, &fetch, &bytes);
+    assert_err(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question), ERR_NOT_FOUND);
+    fetch.n_outputs = 0;
+    buf_reset(&bytes);
+    system_bus_fetch_write(&head, &table, &fetch, &bytes);
+    assert_err(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question), ERR_SYNTAX);
+    buf_reset(&bytes);
+    system_bus_health_write(STR("sqlite/police"), &bytes);
+    assert_ok(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question));
+    assert_str(question.system, "sqlite/police");
+    buf_finish(&bytes);
+    arena_finish(&arena);
+}
+
+/* ---- answers ---- */
+
+static void rows_in_parts(void **state)
+{
+    enum { N = 5000 };
+    static const enum value_type types[] = {VALUE_TEXT, VALUE_INTEGER, VALUE_REAL};
+    struct rows *sent, *got;
+    struct arena arena;
+    struct buf part;
+    size_t at = 0, n_parts = 0;
+    bool is_truncated = false;
+    enum err told;
+    arena_init(&arena, 1u << 24);
+    buf_init(&part, 1u << 20);
+    assert_ok(rows_create(3, 1u << 24, &sent));
+    assert_ok(rows_create(3, 1u << 24, &got));
+    for (size_t i = 0; i < N; i++) {
+        struct str text;
+        assert_ok(arena_printf(&arena, &text, "%0*zu", (int)below(200) + 1, i));
+        const struct value values[] = {value_text(text), below(5) ? value_integer((int64_t)next()) : VALUE_NONE, value_real(0.25)};
+        assert_ok(rows_add(sent, values));
+    }
+    for (; at < N; n_parts++) {
+        buf_reset(&part);
+        at += system_bus_rows_write(sent, at, true, &part);
+        assert_ok(part.err);
+        assert_true(part.len < SYSTEM_BUS_PART + 4096);
+        assert_ok(system_bus_rows_read(buf_str(&part), types, 3, got, &is_truncated, &told));
+        assert_ok(told);
+    }
+    assert_true(is_truncated && n_parts > 2);
+    assert_int_equal(rows_n(got), N);
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < 3; j++)
+            assert_true(value_equal(rows_at(sent, i)[j], rows_at(got, i)[j]));
+    for (size_t i = 0; i < part.len; i += 1 + below(50)) { /* cut, into rows that nobody will see */
+        struct rows *lost;
+        assert_ok(rows_create(3, 1u << 24, &lost));
+        assert_int_not_equal(system_bus_rows_read((struct str){part.ptr, i}, types, 3, lost, &is_truncated, &told), ERR_OK);
+        rows_release(lost);
+    }
+    static const enum value_type others[] = {VALUE_TEXT, VALUE_TEXT, VALUE_REAL};
+    assert_err(system_bus_rows_read(buf_str(&part), others, 3, got, &is_truncated, &told), ERR_SYNTAX); /* other types than asked */
+    assert_err(system_bus_rows_read(buf_str(&part), types, 2, got, &is_truncated, &told), ERR_SYNTAX);  /* more fields than asked */
+    struct rows *small;
+    buf_reset(&part);
+    assert_true(system_bus_rows_write(sent, 0, false, &part) > 100);
+    assert_ok(rows_create(3, 1000, &small)); /* more bytes than asked */
+    assert_err(system_bus_rows_read(buf_str(&part), types, 3, small, &is_truncated, &told), ERR_TOO_LARGE);
+    rows_release(small);
+    rows_release(sent);
+    rows_release(got);
+    buf_finish(&part);
+    arena_finish(&arena);
+}
+
+static void errors_and_the_rest(void **state)
+{
+    static const enum err known[] = {
+        ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_TOO_LARGE, ERR_FULL, ERR_RANGE, ERR_DENIED, ERR_NOT_FOUND, ERR_STATE};
+    struct buf bytes;
+    struct rows *rows;
+    bool is_truncated;
+    enum err told;
+    struct str answer;
+    struct system_bus_health health = {HUB_STALE, 77, STR("silent|60")}, read;
+    buf_init(&bytes, 4096);
+    assert_ok(rows_create(1, 1000, &rows));
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        buf_reset(&bytes);
+        system_bus_error_write(known[i], &bytes);
+        assert_ok(system_bus_rows_read(buf_str(&bytes), NULL, 1, rows, &is_truncated, &told));
+        assert_err(told, known[i]);
+    }
+    buf_reset(&bytes);
+    system_bus_error_write(ERR_CORRUPT, &bytes); /* our own affair: "any other" */
+    assert_ok(system_bus_rows_read(buf_str(&bytes), NULL, 1, rows, &is_truncated, &told));
+    assert_err(told, ERR_IO);
+    buf_reset(&bytes);
+    system_bus_act_answer_write(ERR_RANGE, STR("\"no\""), &bytes);
+    assert_ok(system_bus_act_answer_read(buf_str(&bytes), &answer, &told));
+    assert_str(answer, "\"no\"");
+    assert_err(told, ERR_RANGE);
+    for (size_t i = 0; i < bytes.len; i++)
+        assert_err(system_bus_act_answer_read((struct str){bytes.ptr, i}, &answer, &told), ERR_SYNTAX);
+    buf_reset(&bytes);
+    system_bus_health_answer_write(&health, &bytes);
+    assert_ok(system_bus_health_answer_read(buf_str(&bytes), &read));
+    assert_true(read.health == HUB_STALE && read.last_heard_ms == 77);
+    assert_str(read.detail, "silent|60");
+    for (size_t i = 0; i < bytes.len; i++)
+        assert_err(system_bus_health_answer_read((struct str){bytes.ptr, i}, &read), ERR_SYNTAX);
+    buf_reset(&bytes);
+    system_bus_error_write(ERR_NOT_FOUND, &bytes);
+    assert_err(system_bus_health_answer_read(buf_str(&bytes), &read), ERR_NOT_FOUND);
+    rows_release(rows);
+    buf_finish(&bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(askings_come_back_as_they_were),
+        cmocka_unit_test(commands),
+        cmocka_unit_test(what_is_not_there),
+        cmocka_unit_test(rows_in_parts),
+        cmocka_unit_test(errors_and_the_rest),
+    };
+    const char *given = getenv("SEED");
+    crypto_random(&seed, sizeof seed);
+    if (given && str_to_u64(str_from_c(given), &seed) != ERR_OK)
+        return 2;
+    printf("SEED=%" PRIu64 "\n", seed);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
