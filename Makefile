@@ -1,6 +1,6 @@
 # The front door. Each target does its own set-up on a plain Debian 12 and can be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help run run-district test bench bench-hub fuzz coverage lint format clean
+.PHONY: help run run-district test bench bench-hub fuzz coverage lint format install uninstall clean
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 19
@@ -31,6 +31,12 @@ lint:                ## borders, format, clang-tidy
 
 format:              ## format every C file in place
 	@tools/setup test && exec tools/check_format --fix
+
+install:             ## build, then install below PREFIX (/usr/local), with DESTDIR in front: programs, screens, demo city, unit, manual
+	@tools/setup run && tools/run --build-only && exec env PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" tools/install
+
+uninstall:           ## remove what make install put there
+	@exec env PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" tools/install --uninstall
 
 clean:               ## remove what was built; keeps var/ (the demo city's data) and the npm modules
 	rm -rf build build-asan build-tsan build-fuzz build-coverage build-lint cockpit/web/dist .cache

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PATH_LEN_MAX 1024
 
@@ -47,4 +48,17 @@ enum err files_make_folder(const char *path, struct diag *diag)
         text[i] = path[i];
     }
     return err;
+}
+
+enum err files_beside_program(const char *name, char *out, size_t size)
+{
+    char path[PATH_LEN_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (len <= 0)
+        return ERR_IO;
+    path[len] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash)
+        *slash = '\0';
+    return snprintf(out, size, "%s/%s", path, name) < (int)size ? ERR_OK : ERR_TOO_LARGE;
 }

@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
     &command_count,
     &command_passages,
     &command_password,
+    &command_status,
     &command_backup,
     &command_restore,
 };

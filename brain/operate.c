@@ -1,6 +1,7 @@
 /* Health, readiness, figures. Whatever has figures is in one list here: tell_all(). */
 #include "brain/operate.h"
 
+#include "brain/notify.h"
 #include "brain/process.h"
 #include "bus/bus.h"
 #include "business/case/desk.h"
@@ -19,6 +20,7 @@ static void on_beat(struct loop_timer *timer)
 {
     struct operate *operate = container_of(timer, struct operate, beat);
     atomic_store_explicit(&operate->beat_ns, clock_mono(operate->clock).ns, memory_order_relaxed);
+    notify_alive();
     enum err err = loop_timer_start(timer->loop, timer, BEAT_MS);
     (void)err; /* a timer that has run has its place in the heap */
 }

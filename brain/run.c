@@ -11,6 +11,7 @@
 #include "brain/connectors.h"
 #include "brain/files.h"
 #include "brain/joined.h"
+#include "brain/notify.h"
 #include "brain/operate.h"
 #include "brain/scenes.h"
 #include "brain/sender.h"
@@ -402,7 +403,12 @@ static enum err open_doors(struct brain *brain, struct diag_list *diags)
 static void find_web(struct brain *brain)
 {
     const char *dir = brain->options->web_dir ? brain->options->web_dir : "cockpit/web/dist";
-    if (snprintf(brain->web_dir, sizeof(brain->web_dir), "%s", dir) < (int)sizeof(brain->web_dir))
+    int len = snprintf(brain->web_dir, sizeof(brain->web_dir), "%s", dir);
+    if (!brain->options->web_dir && access(dir, F_OK) != 0) /* not in the tree: beside the installed program */
+        len = files_beside_program("../share/citybrain/web", brain->web_dir, sizeof(brain->web_dir)) == ERR_OK
+                  ? 0
+                  : (int)sizeof(brain->web_dir);
+    if (len < (int)sizeof(brain->web_dir))
         brain->web = (struct web){.dir = brain->web_dir,
             .city = brain->city.name,
             .ledger = brain->ledger,
@@ -622,7 +628,9 @@ int run_city(const struct run_options *options)
     if (err == ERR_OK) {
         log_write(LOG_NOTICE, "brain", "the city runs", LOG_STR("city", brain->city.name), LOG_TEXT("address", brain->city.address),
             LOG_INT("port", brain->port), LOG_END);
+        notify_ready(brain->port);
         err = loop_run(brain->loop);
+        notify_stopping();
         log_write(LOG_NOTICE, "brain", "stopping", LOG_END);
     } else
         tell(diags, err);

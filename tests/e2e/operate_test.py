@@ -1,15 +1,20 @@
 """Operating a brain from outside: alive, ready, and every figure of /metrics, checked with Prometheus' own promtool; what a use, a refusal and a
 full place do to the figures. Who may ask for them."""
+import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import unittest
+from unittest import mock
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from camera import Camera, devices, passages  # noqa: E402
-from city import ROOT, City, wait_for  # noqa: E402
+from city import BUILD, ROOT, City, wait_for  # noqa: E402
 
 SAMPLE = re.compile(r'^([a-zA-Z_][a-zA-Z0-9_]*)(?:\{(.*)\})? (\S+)$')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
@@ -130,6 +135,34 @@ class Operating(unittest.TestCase):
         self.grows(before, 5, "citybrain_camera_passages_total", system="cameras")
         self.grows(before, 5, "citybrain_bus_rows_total", subject="hangzhou.police.passage")
 
+    def status(self, *more):
+        return self.city.citybrain("status", "--city", self.city.city, "--data", self.city.data, "--url", self.city.url, *more)
+
+    def test_status(self):
+        self.call()
+        for language, words in (("en", ("Hangzhou · citybrain", "  ready         yes\n", "hangzhou.log: ", "agreed", "department ", "hangzhou.police.passage ")),
+                                ("zh", ("杭州 · citybrain", "  就绪          是\n", "hangzhou.log：", "生效", "部门系统 ", "hangzhou.police.passage "))):
+            shown = self.status("--lang", language)
+            self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+            for word in words:
+                self.assertIn(word, shown.stdout)
+            self.assertRegex(shown.stdout, r"\n  police +[1-9][0-9,]* +0 +0 +[0-9.]+ ms\n")
+        told = json.loads(self.status("--json").stdout)
+        self.assertEqual((told["ready"], told["missing"]), (True, []))
+        self.assertGreater(sum(one["value"] for one in told["figures"]["citybrain_ledger_leaves_total"]), 0)
+        for more, words in ((("--as", "hangzhou/scene.parking"), "403"), (("--as", "hangzhou/nobody"), "has no token"),
+                            (("--url", "http://127.0.0.1:1"), "no brain answers at http://127.0.0.1:1")):
+            refused = self.status(*more)
+            self.assertEqual((refused.returncode, refused.stdout), (2, ""))
+            self.assertIn(words, refused.stderr)
+
+    def test_every_line_of_the_log_is_one_event_in_json(self):
+        log = self.city.log("brain")
+        self.assertGreater(log.count("\n"), 0)
+        for line in log.splitlines():
+            event = json.loads(line)
+            self.assertLessEqual({"time", "priority", "part", "message"}, set(event), line)
+
     def test_the_process(self):
         page = self.page()
         self.assertTrue(10e6 < page.sum("process_resident_memory_bytes") < 1e9)
@@ -138,6 +171,77 @@ class Operating(unittest.TestCase):
         with open(f"/proc/{self.city.brain.pid}/status", encoding="ascii") as text:
             threads = int(re.search(r"^Threads:\s+(\d+)", text.read(), re.M).group(1))
         self.assertLessEqual(abs(page.sum("process_threads") - threads), 4)
+
+
+class Watched(unittest.TestCase):
+    """What systemd hears from Type=notify with a watchdog: by the datagrams themselves."""
+
+    def test_ready_alive_stopping(self):
+        with tempfile.TemporaryDirectory(prefix="citybrain-notify-") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+            path = os.path.join(folder, "notify")
+            heard.bind(path)
+            heard.settimeout(30)
+            with mock.patch.dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC="30000000"):
+                city = City()
+                with city:
+                    said = heard.recv(4096).decode()
+                    while said == "WATCHDOG=1":
+                        said = heard.recv(4096).decode()
+                    self.assertEqual(said, f"READY=1\nSTATUS=serves on port {city.port}")
+                    self.assertEqual([heard.recv(4096) for _ in range(2)], [b"WATCHDOG=1"] * 2)
+                    city.brain.send_signal(signal.SIGSTOP)  # the main loop does not come round
+                    heard.settimeout(3)
+                    with self.assertRaises(TimeoutError):
+                        while True:
+                            heard.recv(4096)
+                    city.brain.send_signal(signal.SIGCONT)
+                    heard.settimeout(30)
+                    self.assertEqual(heard.recv(4096), b"WATCHDOG=1")
+                    city.brain.send_signal(signal.SIGTERM)
+                    while said != "STOPPING=1\nSTATUS=stopping":
+                        said = heard.recv(4096).decode()
+                    self.assertEqual(city.brain.wait(30), 0)
+
+
+class Installed(unittest.TestCase):
+    """make install, without the building: what is there, that it runs by itself, what systemd says of the unit; and that all of it goes again."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="citybrain-install-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        os.mkdir(os.path.join(self.folder, "web"))
+        with open(os.path.join(self.folder, "web", "index.html"), "w", encoding="ascii") as out:
+            out.write("<!doctype html><title>installed</title>")
+
+    def install(self, *arguments, **more):
+        made = subprocess.run([os.path.join(ROOT, "tools", "install"), *arguments], capture_output=True, text=True, timeout=60, check=False,
+                              env=dict(os.environ, BUILD=BUILD, WEB=os.path.join(self.folder, "web"), **more))
+        return made.returncode, made.stdout + made.stderr
+
+    def test_it_runs_and_goes(self):
+        prefix = os.path.join(self.folder, "usr")
+        self.assertEqual(self.install(PREFIX=prefix)[0], 0)
+        self.assertEqual(self.install(PREFIX=prefix)[0], 0)  # again: in place of the first
+        unit = os.path.join(prefix, "lib", "systemd", "system", "citybrain@.service")
+        checked = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
+        rated = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", unit], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(rated.returncode, 0, rated.stdout)  # exposure of at most 2.0 of 10
+        self.assertTrue(os.access(os.path.join(prefix, "share", "citybrain", "examples", "city", "hangzhou", "city.yaml"), os.R_OK))
+        program = os.path.join(prefix, "bin", "citybrain")
+        city = City(city=os.path.join(prefix, "share/citybrain/examples/city/hangzhou"))
+        with mock.patch("city.BRAIN", program), mock.patch("city.ROOT", self.folder), city:
+            self.assertIn(b"<title>installed</title>", city.request("GET", "/")[2])  # the screens beside the program, from another folder
+        self.assertEqual(self.install("--uninstall", PREFIX=prefix)[0], 0)
+        self.assertEqual(os.listdir(self.folder), ["web"])
+        self.assertEqual(self.install("--uninstall", PREFIX=prefix)[0], 1)
+
+    def test_for_a_package(self):
+        destination = os.path.join(self.folder, "package")
+        self.assertEqual(self.install(PREFIX="/usr", DESTDIR=destination)[0], 0)
+        with open(os.path.join(destination, "usr/lib/systemd/system/citybrain@.service"), encoding="utf-8") as text:
+            self.assertIn("ExecStart=/usr/bin/citybrain run /etc/citybrain/%i --data /var/lib/citybrain/%i --web /usr/share/citybrain/web\n", text.read())
+        self.assertEqual(self.install(PREFIX="usr", DESTDIR=destination)[0], 2)
 
 
 if __name__ == "__main__":
