@@ -51,6 +51,10 @@ enum err joined_open(struct joined *joined, const struct joined_options *options
         err = open_wire(joined, options, federation, &diag);
     if (err == ERR_OK)
         err = city_path(city->data_dir, "store/district.sqlite", store);
+    if (err == ERR_OK)
+        err = city_path(city->data_dir, "witness", joined->witness_dir);
+    if (err == ERR_OK)
+        err = city_path(city->data_dir, "secrets/hub-witness", joined->witness_key);
     if (err != ERR_OK) {
         federation_destroy(federation);
         return diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
@@ -60,6 +64,9 @@ enum err joined_open(struct joined *joined, const struct joined_options *options
         .clock = options->clock,
         .carrier = joined->wire ? wire_carrier(joined->wire) : NULL,
         .store_path = store,
+        .ledger_key = options->ledger_key,
+        .witness_dir = options->ledger_key ? joined->witness_dir : NULL,
+        .witness_key = joined->witness_key,
         .fatal = options->fatal};
     err = district_create(&district_options, diags, &joined->district);
     if (err != ERR_OK) {

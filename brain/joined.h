@@ -10,14 +10,16 @@
 
 struct joined {
     struct district *district; /* NULL: the hub stands alone */
-    struct wire *wire;         /* NULL with check_only */
+    char witness_dir[CITY_PATH_MAX], witness_key[CITY_PATH_MAX];
+    struct wire *wire; /* NULL with check_only */
 };
 
 struct joined_options {
     const struct city *city;
     struct clock *clock;
-    const char *bus_url; /* instead of city.yaml's; NULL: that one */
-    bool check_only;     /* reads the files, touches nothing */
+    const char *bus_url;                 /* instead of city.yaml's; NULL: that one */
+    const struct crypto_key *ledger_key; /* NULL with check_only; kept */
+    bool check_only;                     /* reads the files, touches nothing */
     void (*fatal)(void *context, const char *part, enum err err);
 };
 

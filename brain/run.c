@@ -224,7 +224,8 @@ static enum err open_bus(struct brain *brain, struct diag_list *diags)
 
 static enum err open_hub(struct brain *brain, struct diag_list *diags)
 {
-    const struct joined_options joined = {.city = &brain->city, .clock = brain->clock, .fatal = cannot_store};
+    const struct joined_options joined = {
+        .city = &brain->city, .clock = brain->clock, .ledger_key = brain->ledger_key, .fatal = cannot_store};
     const struct hub_reach reach = {.ops = system_bus_ops, .context = &brain->reach};
     enum err err = read_over_bus(brain, diags);
     if (err == ERR_OK)

@@ -21,6 +21,10 @@ static const char *const migrations[] = {
     "CREATE TABLE theirs (area TEXT NOT NULL, kind INTEGER NOT NULL, intent INTEGER NOT NULL, leaf INTEGER NOT NULL,"
     " PRIMARY KEY (area, kind, intent, leaf)) STRICT, WITHOUT ROWID",
     "ALTER TABLE peer ADD COLUMN twinned INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE peer ADD COLUMN log_vkey TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE peer ADD COLUMN witness_vkey TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE peer ADD COLUMN cosigned INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE peer ADD COLUMN cosigned_note TEXT NOT NULL DEFAULT ''",
 };
 
 struct book {
@@ -353,4 +357,56 @@ enum err book_count(struct book *book, int hub, struct book_counts *ret_counts)
     if (!err)
         *ret_counts = (struct book_counts){values[0], values[1], values[2], values[3]};
     return err;
+}
+
+/* ---- witnesses ---- */
+
+enum err book_vkeys(struct book *book, int hub, char *ret_log, char *ret_witness, size_t size, uint64_t *ret_cosigned)
+{
+    static const char sql[] = "SELECT log_vkey, witness_vkey, cosigned FROM peer WHERE area = ?1";
+    struct db_statement *statement;
+    bool is_row;
+    enum err err = begin(book, sql, (struct value[]){area_of(book, hub)}, 1, &statement);
+    if (err)
+        return err;
+    err = db_step(statement, &is_row);
+    if (!err && !is_row)
+        err = ERR_NOT_FOUND;
+    if (!err)
+        err = str_to_c(db_column(statement, 0).s, ret_log, size);
+    if (!err)
+        err = str_to_c(db_column(statement, 1).s, ret_witness, size);
+    if (!err)
+        *ret_cosigned = (uint64_t)db_column(statement, 2).i;
+    db_reset(statement);
+    return err;
+}
+
+enum err book_log_vkey(struct book *book, int hub, struct str vkey)
+{
+    static const char sql[] = "UPDATE peer SET log_vkey = ?2 WHERE area = ?1";
+    return run(book, sql, (struct value[]){area_of(book, hub), value_text(vkey)}, 2);
+}
+
+enum err book_cosigned(struct book *book, int hub, struct str vkey, uint64_t size, struct str note)
+{
+    static const char sql[] = "UPDATE peer SET witness_vkey = ?2, cosigned = ?3, cosigned_note = ?4 WHERE area = ?1";
+    return run(book, sql, (struct value[]){area_of(book, hub), value_text(vkey), number(size), value_text(note)}, 4);
+}
+
+enum err book_cosigned_note(struct book *book, int hub, struct buf *out)
+{
+    static const char sql[] = "SELECT cosigned_note FROM peer WHERE area = ?1";
+    struct db_statement *statement;
+    bool is_row;
+    enum err err = begin(book, sql, (struct value[]){area_of(book, hub)}, 1, &statement);
+    if (err)
+        return err;
+    err = db_step(statement, &is_row);
+    if (!err && (!is_row || str_is_empty(db_column(statement, 0).s)))
+        err = ERR_NOT_FOUND;
+    if (!err)
+        buf_append_str(out, db_column(statement, 0).s);
+    db_reset(statement);
+    return err ? err : out->err;
 }

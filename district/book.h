@@ -57,6 +57,13 @@ struct book_pair {
 enum err book_pairs(struct book *book, int hub, uint64_t from, uint64_t to, size_t max, struct book_pair *out, size_t *ret_n) MUST_CHECK;
 enum err book_twinned(struct book *book, int hub, uint64_t to) MUST_CHECK;
 
+/* Verifier keys of the peer's log and of the peer as a witness (empty: not known), and the size of our checkpoint that it cosigned last. */
+enum err book_vkeys(struct book *book, int hub, char *ret_log, char *ret_witness, size_t size, uint64_t *ret_cosigned) MUST_CHECK;
+enum err book_log_vkey(struct book *book, int hub, struct str vkey) MUST_CHECK;
+enum err book_cosigned(struct book *book, int hub, struct str vkey, uint64_t size, struct str note) MUST_CHECK;
+/* The newest checkpoint of ours with the peer's line, appended to `out`. ERR_NOT_FOUND: none yet. */
+enum err book_cosigned_note(struct book *book, int hub, struct buf *out) MUST_CHECK;
+
 struct book_counts {
     int64_t n_mine, n_theirs;     /* receipts */
     int64_t n_served, n_complete; /* uses of theirs served here; of those, the ones whose naming leaf in their log they told */

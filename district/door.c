@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "district/inside.h"
 
+enum { OF_HUBS, OF_NOTE };
 struct door_ask {
     struct loop_task task;
     struct http_exchange *x;
@@ -15,6 +16,7 @@ struct door_ask {
     struct loop *loop;
     struct str area;
     enum district_agreement state;
+    int what;
     enum err err;
     struct buf out;
 };
@@ -28,7 +30,8 @@ static void answered(struct loop_task *task)
     else if (ask->err)
         http_reply_err(ask->x, ask->err, STR("there is no agreement with that hub"));
     else
-        http_reply_json(ask->x, 200, buf_str(&out)); /* the ask is gone with it */
+        ask->what == OF_NOTE ? http_reply(ask->x, 200, "text/plain; charset=utf-8", buf_str(&out))
+                             : http_reply_json(ask->x, 200, buf_str(&out)); /* the ask is gone with it */
     buf_finish(&out);
 }
 
@@ -51,6 +54,7 @@ static void write_peer(struct json_writer *w, struct district *district, size_t 
         json_put_null(w);
     else
         json_put_i64(w, status.confirmed_ms_ago);
+    json_field_i64(w, "cosigned", (int64_t)status.cosigned);
     json_key(w, "receipts");
     json_begin_object(w);
     json_field_i64(w, "ours", (int64_t)status.n_mine);
@@ -79,18 +83,27 @@ static void write_status(struct door_ask *ask)
         ask->err = ask->out.err;
 }
 
+static enum err write_note(struct door_ask *ask)
+{
+    const struct district *district = ask->district;
+    int hub = federation_hub_find(district->federation, ask->area);
+    return hub < 0 || district->peer_of[hub] < 0 ? ERR_NOT_FOUND : book_cosigned_note(district->book, hub, &ask->out);
+}
+
 static void on_district(struct loop_task *task)
 {
     struct door_ask *ask = container_of(task, struct door_ask, task);
     if (ask->state != DISTRICT_NONE)
         ask->err = district_agree_on_loop(ask->district, ask->area, ask->state);
-    if (!ask->err)
+    if (ask->what == OF_NOTE)
+        ask->err = write_note(ask);
+    else if (!ask->err)
         write_status(ask);
     task->fn = answered;
     loop_post(ask->loop, task);
 }
 
-static void begin(struct http_exchange *x, struct district *district, struct str area, enum district_agreement state)
+static void begin(struct http_exchange *x, struct district *district, int what, struct str area, enum district_agreement state)
 {
     struct door_ask *ask = arena_alloc_zero(http_arena(x), 1, sizeof *ask);
     if (!ask) {
@@ -101,6 +114,7 @@ static void begin(struct http_exchange *x, struct district *district, struct str
     ask->district = district;
     ask->loop = http_loop(x);
     ask->area = area;
+    ask->what = what;
     ask->state = state;
     ask->task.fn = on_district;
     buf_init(&ask->out, 1u << 20);
@@ -110,7 +124,12 @@ static void begin(struct http_exchange *x, struct district *district, struct str
 
 static void handle_list(struct http_exchange *x, void *context)
 {
-    begin(x, context, STR_NONE, DISTRICT_NONE);
+    begin(x, context, OF_HUBS, STR_NONE, DISTRICT_NONE);
+}
+
+static void handle_cosigned(struct http_exchange *x, void *context)
+{
+    begin(x, context, OF_NOTE, http_param(x, "area"), DISTRICT_NONE);
 }
 
 static void handle_agreement(struct http_exchange *x, void *context)
@@ -132,12 +151,14 @@ static void handle_agreement(struct http_exchange *x, void *context)
         http_reply_problem(x, 400, STR("the body is {\"state\":\"agreed\"}, {\"state\":\"suspended\"} or {\"state\":\"ended\"}"), -1);
         return;
     }
-    begin(x, context, http_param(x, "area"), (enum district_agreement)state);
+    begin(x, context, OF_HUBS, http_param(x, "area"), (enum district_agreement)state);
 }
 
 const struct http_route district_routes[] = {
     {HTTP_GET, "/district/v1/hubs", HTTP_SIGNED_IN, 0, handle_list, "How this hub stands with the others: links, agreements, receipts",
         .answer = "DistrictHubs"},
+    {HTTP_GET, "/district/v1/cosigned/{area}", HTTP_SIGNED_IN, 0, handle_cosigned,
+        "The newest checkpoint of this hub's ledger that the hub of an area has cosigned, with its line", .media_type = "text/plain"},
     {HTTP_POST, "/district/v1/agreement/{area}", HTTP_SIGNED_IN, 1024, handle_agreement,
         "This side of the agreement with the hub of an area: agreed, suspended, ended", .body = "DistrictAgreement",
         .answer = "DistrictHubs"},

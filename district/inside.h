@@ -45,8 +45,11 @@ struct district_twins { /* of one peer (district/twin.c) */
     uint64_t n_told[TWIN_N_WRONG], last[TWIN_N_WRONG]; /* of them; the last's leaf: of theirs when it was not asked for, else mine */
 };
 
+struct district_witness; /* witness.c */
+
 struct district {
     struct district_options options;
+    struct district_witness *witness; /* NULL: peers do not witness each other */
     char store_path[FEDERATION_PATH_MAX];
     struct federation *federation;
     int self;
@@ -78,6 +81,15 @@ struct district {
     pthread_mutex_t lock;
     bool is_open; /* uses may come; under the lock */
 };
+
+/* ---- witness.c ---- */
+enum { DISTRICT_CHECKPOINT = 16, DISTRICT_COSIGNED = 17 }; /* kinds of message beside the step's */
+enum err district_witness_open(struct district *district, struct diag *diag) MUST_CHECK;
+void district_witness_close(struct district *district);
+void district_witness_tend(struct district *district);
+/* False: no message of this kind. */
+bool district_witness_receive(struct district *district, size_t peer, struct str bytes);
+uint64_t district_witness_size(const struct district *district, size_t peer); /* of our checkpoint that the peer cosigned last */
 
 /* ---- join.c ---- */
 /* One event through the step, and all that it asks for. The clocks are filled in. */

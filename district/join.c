@@ -149,6 +149,8 @@ void district_receive(struct district *district, int hub, struct str bytes)
     int peer = hub >= 0 ? district->peer_of[hub] : -1;
     if (peer < 0)
         return;
+    if (district->is_broken || district_witness_receive(district, (size_t)peer, bytes))
+        return;
     enum err err = district_message_read(bytes, &message, &district->rest);
     if (err)
         log_write(LOG_WARNING, "district", "a message cannot be read", LOG_STR("hub", district->federation->hubs[hub].area), LOG_ERR(err),
@@ -252,6 +254,7 @@ static void on_tick(struct loop_timer *timer)
     district_naming_tend(district);
     tell_contracts(district);
     district_twins_tend(district);
+    district_witness_tend(district);
     if (district->n_ticks++ % TICKS_STEP == 0)
         district_drive(district, (struct district_event){.kind = DISTRICT_TICK});
     if (loop_timer_start(district->loop, timer, TICK_MS))
@@ -423,6 +426,8 @@ enum err district_start(struct district *district, struct hub *hub, struct ledge
         return err;
     err = open_book(district, &starting.diag);
     if (!err)
+        err = district_witness_open(district, &starting.diag);
+    if (!err)
         err = loop_thread_start(district->clock, "district", &district->thread);
     if (!err) {
         district->loop = loop_thread_loop(district->thread);
@@ -479,6 +484,7 @@ void district_destroy(struct district *district)
     if (!district)
         return;
     district_stop(district);
+    district_witness_close(district);
     book_close(district->book);
     federation_destroy(district->federation);
     pthread_mutex_destroy(&district->lock);

@@ -24,9 +24,12 @@ struct district_options {
     struct federation *federation; /* taken */
     struct str area;               /* whose hub this is; kept */
     struct clock *clock;
-    struct district_carrier *carrier;                             /* kept */
-    const char *store_path;                                       /* of the book; copied */
-    int64_t twin_ms;                                              /* 0: TWIN_WAIT_MS */
+    struct district_carrier *carrier; /* kept */
+    const char *store_path;           /* of the book; copied */
+    int64_t twin_ms;                  /* 0: TWIN_WAIT_MS */
+    /* For witnessing each other (district/witness.c); witness_dir NULL: not. Kept */
+    const struct crypto_key *ledger_key;
+    const char *witness_dir, *witness_key; /* what is remembered of the peers' logs; the file of the hub's own key as a witness */
     void (*fatal)(void *context, const char *part, enum err err); /* the disk refused; on the district's thread */
     void *fatal_context;
 };
@@ -53,6 +56,7 @@ struct district_status {
     bool is_up, is_in_force;
     enum district_agreement mine, theirs;
     int64_t confirmed_ms_ago;    /* -1: never */
+    uint64_t cosigned;           /* size of our checkpoint that they cosigned last */
     uint64_t n_mine, acked, got; /* receipts: mine, those they have, those of theirs that are here */
 };
 /* This side of the agreement with the hub of `area`, as a person decided. Waits until it is on disk. Any thread but the district's own.

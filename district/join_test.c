@@ -7,6 +7,7 @@
 #include "district/inside.h"
 #include "hub/decide.h"
 #include "hub/fake.h"
+#include "ledger/note.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -125,7 +126,7 @@ static void set_ether(bool is_cut, bool loses_answers, bool doubles)
 
 struct one {
     struct wire wire;
-    char dir[128], data[128];
+    char dir[128], data[128], witness_dir[160], witness_key[160];
     struct crypto_key *key;
     struct ledger *ledger;
     struct bus *bus;
@@ -221,14 +222,19 @@ static void go_up(int at)
     snprintf(store, sizeof store, "%s/store/district.sqlite", one->data);
     one->wire = (struct wire){.carrier = {.start = wire_start, .send = wire_send, .stop = wire_stop}, .self = at};
     check(federation_load(path, one->data, TIME_ZONE_SHANGHAI, &diags, &federation), &diags);
+    snprintf(one->witness_dir, sizeof one->witness_dir, "%s/%s/data/witness", folder, areas[at]);
+    snprintf(one->witness_key, sizeof one->witness_key, "%s/%s/data/witness-key", folder, areas[at]);
+    assert_ok(crypto_key_from_seed(seed, &one->key));
     const struct district_options options = {.federation = federation,
         .area = str_from_c(areas[at]),
         .clock = clock_system(),
         .carrier = &one->wire.carrier,
         .store_path = store,
+        .ledger_key = one->key,
+        .witness_dir = one->witness_dir,
+        .witness_key = one->witness_key,
         .twin_ms = 3000};
     check(district_create(&options, &diags, &one->district), &diags);
-    assert_ok(crypto_key_from_seed(seed, &one->key));
     const struct ledger_options ledger_options = {
         .dir = ledger_dir, .origin = federation->hubs[at].log, .key = one->key, .clock = clock_system()};
     assert_ok(ledger_open(&ledger_options, &diag, &one->ledger));
@@ -511,6 +517,65 @@ static void receipts_of_uses_that_nobody_made_are_told(void **state)
     assert_int_equal(count_leaves(CITY, "\"type\":\"twin\""), 0); /* nothing is sworn to that was not asked for */
 }
 
+struct looking {
+    int at;
+    uint64_t size;
+};
+
+/* On the district's thread: how much of its ledger the other hub has cosigned; the note that is kept bears the other's line. */
+static void look_cosigned(void *context)
+{
+    struct looking *looking = context;
+    struct district *district = ones[looking->at].district;
+    int hub = looking->at == CITY ? XIHU : CITY;
+    char log_vkey[300], witness_vkey[300];
+    struct note_verifier verifier;
+    struct buf note;
+    struct str text;
+    int64_t time_s;
+    struct diag diag = {""};
+    looking->size = district_witness_size(district, (size_t)district->peer_of[hub]);
+    if (looking->size == 0)
+        return;
+    buf_init(&note, 65536);
+    assert_ok(book_vkeys(district->book, hub, log_vkey, witness_vkey, sizeof log_vkey, &looking->size));
+    assert_ok(book_cosigned_note(district->book, hub, &note));
+    assert_ok(note_witness_parse(str_from_c(witness_vkey), &verifier, &diag));
+    assert_ok(note_open_line(buf_str(&note), &verifier, &text, NULL, &time_s, &diag));
+    buf_finish(&note);
+}
+
+static uint64_t cosigned(int at)
+{
+    struct looking looking = {.at = at};
+    loop_thread_call(ones[at].district->thread, look_cosigned, &looking);
+    return looking.size;
+}
+
+/* Peers cosign each other's checkpoints; one that comes back with another history is refused, and told of. */
+static void hubs_witness_each_other(void **state)
+{
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    for (int i = 0; i < 600 && (cosigned(CITY) < 3 || cosigned(XIHU) < 3); i++)
+        assert_ok(loop_run_once(loop, 50));
+    uint64_t before = cosigned(CITY);
+    assert_true(before >= 3 && cosigned(XIHU) >= 3);
+    go_down(CITY);
+    char command[512];
+    snprintf(command, sizeof command, "%s/ledger", ones[CITY].data); /* its past is taken away */
+    nftw(command, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    mkdir(command, 0700);
+    snprintf(command, sizeof command, "%s/store/district.sqlite", ones[CITY].data);
+    assert_int_equal(remove(command), 0);
+    go_up(CITY);
+    for (int i = 0; i < 100; i++) {
+        use(CITY, "h/parking", "h/police/vehicle"); /* the new history grows past the old one */
+        assert_ok(loop_run_once(loop, 50));
+    }
+    assert_true(ledger_n_durable(ones[CITY].ledger) > before);
+    assert_int_equal(cosigned(CITY), 0);
+}
+
 static void what_its_home_suspends_ends_everywhere(void **state)
 {
     use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
@@ -542,6 +607,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(receipts_that_are_hidden_are_missed, go_up_all, go_down_all),
         cmocka_unit_test_setup_teardown(receipts_that_name_another_leaf_are_told, go_up_all, go_down_all),
         cmocka_unit_test_setup_teardown(receipts_of_uses_that_nobody_made_are_told, go_up_all, go_down_all),
+        cmocka_unit_test_setup_teardown(hubs_witness_each_other, go_up_all, go_down_all),
         cmocka_unit_test_setup_teardown(what_its_home_suspends_ends_everywhere, go_up_all, go_down_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

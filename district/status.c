@@ -16,6 +16,7 @@ void district_status_on_loop(struct district *district, size_t at, struct distri
         .mine = (enum district_agreement)peer->mine,
         .theirs = (enum district_agreement)(peer->theirs <= DISTRICT_ENDED ? peer->theirs : DISTRICT_NONE),
         .confirmed_ms_ago = peer->confirmed_ms < 0 ? -1 : now_ms - peer->confirmed_ms,
+        .cosigned = district_witness_size(district, at),
         .n_mine = peer->n_mine,
         .acked = peer->acked,
         .got = peer->got,

@@ -314,6 +314,10 @@ class District(unittest.TestCase):
                        for peer in peers) and peers[0]["receipts"]["ours"] == peers[1]["receipts"]["theirs"]
 
         wait_for(settled, 60, "all receipts on both sides")
+        wait_for(lambda: self.city.peer("hangzhou.xihu")["cosigned"] > 100, 60, "Xihu's cosignature")
+        status, note = self.city.ask("GET", "/district/v1/cosigned/hangzhou.xihu", None, self.city.cookie)
+        self.assertEqual(status, 200)
+        self.assertRegex(note.decode(), r"(?s)^hangzhou\.log\n\d+\n.*\n— hangzhou\.log .*\n— hangzhou\.xihu/hub ")
         for hub in self.hubs.values():
             self.assertEqual(hub.end(signal.SIGTERM), 0, hub.log("hub")[-2000:])
         n_down = self.check_both_ledgers(self.city, self.xihu, [receipt for _, receipt in down.receipts])
