@@ -116,6 +116,11 @@ enum err hub_party_public(struct hub *hub, struct str party, struct sign_public 
 enum err hub_party_sign(
     struct hub *hub, struct str party, struct str message, struct diag *diag, struct hub_signature *ret_signature) MUST_CHECK;
 
+/* ---- hub/misfit.c ---- */
+/* A contract of the store that does not fit the files, and why. At the start; copies. ERR_SYNTAX: not even that can be told. */
+enum err hub_misfit_keep(struct hub *hub, struct str name, struct str terms, enum hub_contract_state state, struct str why) MUST_CHECK;
+void hub_misfit_list(struct http_exchange *x, void *context); /* GET /hub/v1/contracts/unfit */
+
 /* ---- hub/desk_door.c ---- */
 extern const struct http_route hub_desk_routes[];
 extern const size_t hub_n_desk_routes;

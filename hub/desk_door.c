@@ -441,6 +441,8 @@ const struct http_route hub_desk_routes[] = {
     {HTTP_GET, "/hub/v1/contracts", HTTP_SIGNED_IN, 0, handle_list,
         "The contracts that the asker is a party of; with view= mine, to-sign, in-force or history", .answer = "Contracts",
         .query = "view?"},
+    {HTTP_GET, "/hub/v1/contracts/unfit", HTTP_SIGNED_IN, 0, hub_misfit_list,
+        "The asker's contracts that do not fit their resource any more and are out of force", .answer = "UnfitContracts"},
     {HTTP_POST, "/hub/v1/contracts", HTTP_SIGNED_IN, HUB_TERMS_MAX, handle_draft, "Draft a contract", .body = "ContractDraft",
         .answer = "ContractStepped", .status = 201},
     {HTTP_GET, "/hub/v1/contracts/{area}/{index}", HTTP_SIGNED_IN, 0, handle_one, "A contract in full, with its history",

@@ -186,6 +186,10 @@ static enum err load_paper(struct hub *hub, struct db_statement *row)
     if (err)
         log_write(LOG_ERROR, "hub", "a contract made here does not fit the city's files any more and is out of force",
             LOG_STR("contract", db_column(row, 0).s), LOG_STR("why", str_from_c(diags->diags[0].text)), LOG_END);
+    if (err && err != ERR_NO_MEMORY && db_column(row, 4).i != HUB_ENDED &&
+        hub_misfit_keep(hub, db_column(row, 0).s, db_column(row, 1).s, (enum hub_contract_state)db_column(row, 4).i,
+            str_from_c(diags->diags[0].text)) == ERR_NO_MEMORY)
+        err = ERR_NO_MEMORY;
     mem_free(diags);
     if (err)
         return err == ERR_NO_MEMORY ? err : ERR_OK;

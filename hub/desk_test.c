@@ -418,6 +418,50 @@ static void a_restart_keeps_all(void **state)
     assert_int_equal(strcmp(drafted, agreed) == 0, 0); /* no number twice */
 }
 
+/* A restart with a resource that lacks a field: the contract is out of force and says why, to its sides and to who audits, until the field
+ * is back. */
+static void what_fits_no_more_is_told(void **state)
+{
+    static const char without[] =
+        "party: h/police\nconnector: fake\nresources:\n  - name: vehicle\n    title: {zh: 车, en: Vehicles}\n    kind: table\n"
+        "    fields:\n      - {name: plate, type: text, class: personal, key: true}\n      - {name: colour, type: text, class: open}\n"
+        "%s  - name: passage\n    title: {zh: 过车, en: Passages}\n    kind: stream\n    fields:\n"
+        "      - {name: camera, type: text, class: internal}\n      - {name: plate, type: text, class: personal}\n"
+        "      - {name: time, type: time, class: internal}\n";
+    static const struct {
+        const char *token;
+        int status;
+        bool is_told;
+    } rows[] = {{"parking-manager", 200, true}, {"police-manager", 200, true}, {"parking", 200, true}, {"auditor", 200, true},
+        {"count", 200, false}, {"operator", 403, false}, {NULL, 401, false}};
+    char text[2000], ended[64];
+    agree();
+    snprintf(ended, sizeof ended, "%s", drafted);
+    assert_int_equal(step(ended, "revoke", "police-manager"), 200); /* what has ended is nobody's trouble any more */
+    agree();
+    assert_int_equal(ask("GET", "/hub/v1/contracts/unfit", "auditor", NULL), 200);
+    assert_string_equal(out, "[]");
+    fake_door_end(&door);
+    snprintf(text, sizeof text, without, "");
+    fake_city_write(&door.city, "systems/police.yaml", text);
+    fake_door_start(&door);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (ask("GET", "/hub/v1/contracts/unfit", rows[i].token, NULL) != rows[i].status)
+            fail_msg("%s: %s", rows[i].token, out);
+        assert_int_equal(rows[i].is_told, strstr(out, drafted) != NULL);
+        assert_null(strstr(out, ended));
+        assert_int_equal(rows[i].is_told, strstr(out, "kind") != NULL); /* the field that is missing */
+    }
+    assert_int_equal(ask("POST", CALL, "parking", BODY), 404);
+    fake_door_end(&door);
+    snprintf(text, sizeof text, without, "      - {name: kind, type: integer, class: internal, key: true}\n");
+    fake_city_write(&door.city, "systems/police.yaml", text);
+    fake_door_start(&door);
+    assert_int_equal(ask("GET", "/hub/v1/contracts/unfit", "auditor", NULL), 200);
+    assert_string_equal(out, "[]");
+    assert_int_equal(ask("POST", CALL, "parking", BODY), 200);
+}
+
 /* ---- time ---- */
 
 static void time_ends_it(void **state)
@@ -543,6 +587,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_drafts, make, finish),
         cmocka_unit_test_setup_teardown(what_is_acknowledged_is_durable, make, finish),
         cmocka_unit_test_setup_teardown(a_restart_keeps_all, make, finish),
+        cmocka_unit_test_setup_teardown(what_fits_no_more_is_told, make, finish),
         cmocka_unit_test_setup_teardown(time_ends_it, make, finish),
         cmocka_unit_test_setup_teardown(freshness_runs_out, make, finish),
         cmocka_unit_test_setup_teardown(its_own_key, make_own_key, finish_own_key),

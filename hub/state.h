@@ -96,11 +96,13 @@ struct hub_contract {
     struct hub_quota quotas[QUOTA_N];
 };
 
-struct hub_paper; /* hub/desk.h */
+struct hub_paper;  /* hub/desk.h */
+struct hub_misfit; /* hub/misfit.c */
 struct hub_desk {
     pthread_mutex_t lock; /* guards papers, and life and is_at_desk of every contract; written by the hub's loop alone */
     struct hub_paper *papers, *retired;
     size_t n_papers, n_drafts;
+    const struct hub_misfit *misfits; /* made at the start */
     uint64_t next_number;
 };
 

@@ -704,6 +704,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hub/v1/contracts/unfit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The asker's contracts that do not fit their resource any more and are out of force */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["UnfitContracts"];
+                    };
+                };
+                /** @description A problem (RFC 9457) */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/hub/v1/contracts/{area}/{index}": {
         parameters: {
             query?: never;
@@ -2831,6 +2876,16 @@ export interface components {
             content?: Record<string, unknown>;
             history?: components["schemas"]["ContractStep"][];
         };
+        UnfitContracts: {
+            contract: components["schemas"]["ContractName"];
+            provider: components["schemas"]["PartyTitle"];
+            consumer: components["schemas"]["PartyTitle"];
+            resource: components["schemas"]["ResourceName"];
+            /** @description What it would be, if it fitted */
+            state: components["schemas"]["ContractState"];
+            /** @description Place, cause and mend */
+            why: string;
+        }[];
         ContractInFull: WithRequired<components["schemas"]["Contract"], "resource_fields" | "signatures" | "content" | "history">;
         /** @enum {unknown} */
         Use: "call" | "query" | "subscribe" | "act";
@@ -3382,6 +3437,7 @@ export type MyUses = components['schemas']['MyUses'];
 export type MyUse = components['schemas']['MyUse'];
 export type Contracts = components['schemas']['Contracts'];
 export type Contract = components['schemas']['Contract'];
+export type UnfitContracts = components['schemas']['UnfitContracts'];
 export type ContractInFull = components['schemas']['ContractInFull'];
 export type Use = components['schemas']['Use'];
 export type Side = components['schemas']['Side'];

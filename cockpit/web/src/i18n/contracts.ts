@@ -2,6 +2,8 @@
 import { words } from './index';
 
 export const zh = {
+  unfit: '与资源不再相符',
+  unfit_note: '资源已变更，这些契约现已失效；资源恢复或重新起草签署后才能再用。',
   view_mine: '我方',
   'view_to-sign': '待签',
   'view_in-force': '生效中',
@@ -133,6 +135,8 @@ export const zh = {
 };
 
 export const en: typeof zh = {
+  unfit: 'They do not fit their resource any more',
+  unfit_note: 'The resource has changed and these contracts are out of force, until it is as before or another one is drafted and signed.',
   view_mine: 'Ours',
   'view_to-sign': 'To sign',
   'view_in-force': 'In force',

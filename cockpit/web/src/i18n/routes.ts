@@ -32,6 +32,7 @@ const zh: Record<string, string> = {
   'get /hub/v1/catalog': '数据目录：可见的每个资源，以及谁在用、用了多少',
   'get /hub/v1/contracts': '询问者是一方的契约；view 为 mine、to-sign、in-force 或 history',
   'post /hub/v1/contracts': '起草一份契约',
+  'get /hub/v1/contracts/unfit': '询问者的契约中与资源已不相符、因而失效的',
   'get /hub/v1/contracts/{area}/{index}': '一份契约的全文与经过',
   'post /hub/v1/contracts/{area}/{index}/{event}': '契约的一步：change、offer、sign、suspend、resume、revoke、withdraw、confirm',
   'post /hub/v1/publish/': '数据流的提供方送来的行',
