@@ -152,7 +152,8 @@ static enum err read_command(struct hub_entry *entry, struct diag_list *diags)
         err = yaml_error(yaml_get(entry->node, "at_most_once"), diags, ERR_UNSUPPORTED, "at_most_once: is for commands only; leave it out");
     if (!err && resource->kind == HUB_COMMAND && (!entry->system || (entry->system->ops && !entry->system->ops->act)))
         err = yaml_error(entry->node, diags, ERR_UNSUPPORTED,
-            "command \"" STR_FORMAT "\" needs a connector that gives commands; use connector: sqlite", STR_ARG(resource->name));
+            "command \"" STR_FORMAT "\" needs a connector that gives commands; use connector: sqlite, postgres or http",
+            STR_ARG(resource->name));
     return err;
 }
 

@@ -2,7 +2,7 @@
  * What a department's file says about its PostgreSQL, read and held against the database; a department that is down is no error of its
  * file.
  */
-#include "system/postgres/inside.h"
+#include "system/postgres/command.h"
 
 #include "base/mem.h"
 
@@ -56,9 +56,11 @@ enum err postgres_bind(void *context, const struct hub_resource *resource, struc
     struct postgres_system *system = context;
     struct postgres_seen seen;
     struct arena arena;
+    if (resource->kind == HUB_COMMAND)
+        return postgres_bind_command(system, resource, binding, diags);
     if (resource->kind != HUB_TABLE)
         return yaml_error(hub_department_field_node(&system->department, resource, STR_NONE), diags, ERR_UNSUPPORTED,
-            "connector postgres offers tables only; write kind: table");
+            "connector postgres offers tables and commands only; write kind: table or kind: command");
     struct postgres_table *table = arena_alloc_zero(&system->department.arena, 1, sizeof *table);
     if (!table)
         return ERR_NO_MEMORY;

@@ -126,8 +126,10 @@ struct postgres_opening {
 struct postgres_system {
     struct hub_department department;
     struct hub_server server;
-    struct hub_audit *audit; /* NULL: none is watched */
-    char zone[24];           /* as the server takes it */
+    struct hub_audit *audit;    /* NULL: none is watched */
+    struct postgres_acts *acts; /* NULL: no command is bound */
+    bool check_only;
+    char zone[24]; /* as the server takes it */
     struct postgres_table *tables;
     size_t n_tables;
     struct postgres_plan *plans;

@@ -5,6 +5,7 @@
  * its pipeline → rows → back to the asker's loop. Connections are made by a thread of their own and handed over ready. While the department
  * is down askings are refused at once, and it is tried again after a growing while.
  */
+#include "system/postgres/command.h"
 #include "system/postgres/pipeline.h"
 
 #include "base/mem.h"
@@ -472,6 +473,7 @@ static void destroy(struct postgres_system *system)
         next = plan->next;
         mem_free(plan);
     }
+    postgres_acts_finish(system);
     PQfinish(system->probe);
     pthread_mutex_destroy(&system->lock);
     arena_finish(&system->scratch);
@@ -515,6 +517,7 @@ static enum err postgres_open(const struct hub_system_env *env, struct yaml_node
     system->wake.fn = woken;
     system->waking.fn = wake;
     system->server.zone = env->zone;
+    system->check_only = env->check_only;
     enum err err = hub_department_init(&system->department, env, "postgres", root, diags, &connection);
     if (!err)
         err = postgres_read_connection(system, connection, diags);
@@ -537,5 +540,6 @@ const struct hub_system_ops system_postgres_ops = {
     .open = postgres_open,
     .bind = postgres_bind,
     .tables = &tables,
+    .act = postgres_act,
     .close = postgres_close,
 };

@@ -7,7 +7,7 @@
  * a binding stands inside FROM (…), where SQL has no statement that writes; a superuser is refused. The department's own role, which may
  * only SELECT, is the guard that does not depend on us.
  */
-#include "system/postgres/inside.h"
+#include "system/postgres/command.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -143,7 +143,7 @@ static enum err connect_until(
     return err;
 }
 
-static PGconn *begin(struct postgres_system *system, const char *password)
+static PGconn *begin(struct postgres_system *system, const char *user, const char *password)
 {
     char port[8];
     static const char *const modes[] = {"disable", "require", "verify-ca", "verify-full"};
@@ -151,9 +151,9 @@ static PGconn *begin(struct postgres_system *system, const char *password)
     const char *const keys[] = {"host", "port", "dbname", "user", "password", "sslmode", "sslrootcert", "gssencmode", "channel_binding",
         "client_encoding", "application_name", "passfile", "connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
         "tcp_user_timeout", "target_session_attrs", "options", NULL};
-    const char *const values[] = {system->server.host, port, system->server.database, system->server.user, password,
-        modes[system->server.tls], system->server.tls_ca[0] ? system->server.tls_ca : NULL, "disable", "prefer", "UTF8", "citybrain",
-        "/nonexistent", "5", "10", "5", "3", "15000", "any", "", NULL};
+    const char *const values[] = {system->server.host, port, system->server.database, user, password, modes[system->server.tls],
+        system->server.tls_ca[0] ? system->server.tls_ca : NULL, "disable", "prefer", "UTF8", "citybrain", "/nonexistent", "5", "10", "5",
+        "3", "15000", "any", "", NULL};
     _Static_assert(sizeof keys == sizeof values, "a value a key");
     return PQconnectStartParams(keys, values, 0);
 }
@@ -199,17 +199,18 @@ static void log_words(const struct postgres_system *system, PGconn *pg)
         LOG_STR("why", str_slice(words, 0, 300)), LOG_END);
 }
 
-enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_cancelled, struct mono_time deadline,
-    char detail[HUB_DEPARTMENT_DETAIL_MAX], PGconn **ret_pg)
+/* Connected and signed in, with nothing set yet. */
+static enum err sign_in(struct postgres_system *system, const char *user, const char *password_file, _Atomic bool *is_cancelled,
+    struct mono_time deadline, char detail[HUB_DEPARTMENT_DETAIL_MAX], PGconn **ret_pg)
 {
     char password[HUB_DEPARTMENT_SECRET_MAX] = "";
     const char *where;
-    enum err err = system->server.password_file[0] ? hub_department_secret(system->server.password_file, password) : ERR_OK;
+    enum err err = password_file[0] ? hub_department_secret(password_file, password) : ERR_OK;
     if (err) {
         snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", err == ERR_DENIED ? HUB_DETAIL(secret_open) : HUB_DETAIL(secret_unread));
         return ERR_UNAVAILABLE;
     }
-    PGconn *pg = begin(system, password);
+    PGconn *pg = begin(system, user, password);
     explicit_bzero(password, sizeof password);
     if (!pg)
         return ERR_NO_MEMORY;
@@ -224,8 +225,6 @@ enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_
             log_words(system, pg);
     } else if (PQsetnonblocking(pg, 1) != 0) {
         err = ERR_NO_MEMORY;
-    } else {
-        err = guard(system, pg, is_cancelled, deadline, detail);
     }
     if (err) {
         PQfinish(pg);
@@ -233,6 +232,58 @@ enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_
     }
     *ret_pg = pg;
     return ERR_OK;
+}
+
+enum err postgres_session_open(struct postgres_system *system, _Atomic bool *is_cancelled, struct mono_time deadline,
+    char detail[HUB_DEPARTMENT_DETAIL_MAX], PGconn **ret_pg)
+{
+    PGconn *pg;
+    enum err err = sign_in(system, system->server.user, system->server.password_file, is_cancelled, deadline, detail, &pg);
+    if (err)
+        return err;
+    err = guard(system, pg, is_cancelled, deadline, detail);
+    if (err)
+        PQfinish(pg);
+    else
+        *ret_pg = pg;
+    return err;
+}
+
+enum err postgres_session_open_writer(struct postgres_system *system, const char *user, const char *password_file,
+    struct mono_time deadline, char detail[HUB_DEPARTMENT_DETAIL_MAX], PGconn **ret_pg)
+{
+    char sql[256];
+    PGconn *pg;
+    PGresult *result = NULL;
+    enum err err = sign_in(system, user, password_file, NULL, deadline, detail, &pg);
+    if (err)
+        return err;
+    snprintf(sql, sizeof sql,
+        "SET statement_timeout = %lld; SET lock_timeout = %lld; SET synchronous_commit = on; SET idle_in_transaction_session_timeout = "
+        "10000; "
+        "SET TimeZone = '%s'; SELECT current_setting('is_superuser')",
+        (long long)system->server.timeout_ms, (long long)system->server.timeout_ms, system->zone);
+    err = postgres_session_ask(system, pg, sql, false, NULL, deadline, &result);
+    bool has_result = !err || err == ERR_SYNTAX;
+    if (err || PQntuples(result) != 1 || strcmp(PQgetvalue(result, 0, 0), "off") != 0) {
+        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", err ? HUB_DETAIL(unreachable) : HUB_DETAIL(superuser));
+        err = ERR_UNAVAILABLE;
+    }
+    if (has_result)
+        PQclear(result);
+    if (err)
+        PQfinish(pg);
+    else
+        *ret_pg = pg;
+    return err;
+}
+
+enum err postgres_session_run(struct postgres_system *system, PGconn *pg, const char *sql, int n, const char *const *values,
+    struct mono_time deadline, PGresult **ret_result)
+{
+    if (!PQsendQueryParams(pg, sql, n, NULL, values, NULL, NULL, 0))
+        return ERR_UNAVAILABLE;
+    return collect(system, pg, NULL, deadline, ret_result);
 }
 
 enum err postgres_session_tell(
