@@ -4,6 +4,7 @@
 #include "brain/notify.h"
 #include "brain/process.h"
 #include "bus/bus.h"
+#include "bus/peer.h"
 #include "business/case/desk.h"
 #include "business/party/party.h"
 #include "cockpit/cockpit.h"
@@ -129,6 +130,8 @@ static void tell_all(struct operate *operate, struct metric_page *page)
     hub_uses_measure(operate->uses, page);
     ledger_measure(operate->ledger, page);
     bus_measure(operate->bus, page);
+    if (operate->peer)
+        bus_peer_measure(operate->peer, page);
     party_measure(operate->people, page);
     case_measure(operate->cases, page);
     cockpit_measure(operate->cockpit, page);

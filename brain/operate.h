@@ -19,6 +19,7 @@ struct operate {
     struct clock *clock;
     struct ledger *ledger;
     struct bus *bus;
+    struct bus_peer *peer; /* to departments over NATS; NULL: none are */
     struct hub *hub;
     struct party_people *people;
     struct hub_uses *uses;

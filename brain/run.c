@@ -422,6 +422,7 @@ static enum err open_operate(struct brain *brain)
     operate->clock = clock_system(); /* the machine's, also when the city's runs faster */
     operate->ledger = brain->ledger;
     operate->bus = brain->bus;
+    operate->peer = brain->to_departments.peer;
     operate->hub = brain->hub;
     operate->people = brain->people;
     operate->uses = brain->uses;

@@ -175,6 +175,10 @@ class System(unittest.TestCase):
             kept = [row[0] for row in db.execute("SELECT act_key FROM dispatch ORDER BY act_key")]
         self.assertEqual(sum(" one" in key for key in kept), 1, kept)
         self.assertEqual(sum(" two" in key for key in kept), 1, kept)
+        status, _, figures = self.city.request("GET", "/metrics", headers={"Authorization": f"Bearer {self.city.token('hangzhou/monitor')}"})
+        self.assertEqual(status, 200)
+        self.assertIn('citybrain_bus_link_up{party="hangzhou/hub"} 1', figures.decode())
+        self.assertGreater(int(re.search(r'citybrain_bus_questions_total\{party="hangzhou/hub",side="asked"\} (\d+)', figures.decode())[1]), 50)
         served = [receipt.decode() for what, resource, receipt in self.police.served() if what == b"fetch"]
         self.assertTrue(receipts <= set(served))  # each under the hub's own receipt,
         self.assertEqual(len(served), len(set(served)))  # and none twice
