@@ -104,7 +104,7 @@ static void put_parties(struct json_writer *w, const struct hub *hub, const stru
 
 static void handle_catalog(struct http_exchange *x, void *context)
 {
-    const struct hub *hub = context;
+    struct hub *hub = context;
     const struct http_identity *who = http_identity(x);
     struct json_writer w;
     struct buf out;
@@ -125,6 +125,7 @@ static void handle_catalog(struct http_exchange *x, void *context)
         json_field_c(&w, "kind", hub_kind_names[resource->kind]);
         json_field_bool(&w, "mine", str_equal(resource->party, who->acts_for));
         hub_put_fields(&w, resource);
+        hub_quality_put(&w, hub, hub->entries[i]);
         put_used_by(&w, hub, resource, who);
         json_end_object(&w);
     }

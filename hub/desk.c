@@ -489,4 +489,5 @@ void hub_desk_destroy(struct hub *hub)
     drop_all(hub->desk.papers);
     drop_all(hub->desk.retired);
     pthread_mutex_destroy(&hub->desk.lock);
+    pthread_mutex_destroy(&hub->quality.lock);
 }

@@ -406,6 +406,7 @@ enum err hub_create(const struct hub_options *options, struct diag_list *diags, 
     hub->is_demo = options->is_demo;
     hub->desk.next_number = 1;
     pthread_mutex_init(&hub->desk.lock, NULL);
+    pthread_mutex_init(&hub->quality.lock, NULL);
     crypto_random(&hub->nonce_head, sizeof hub->nonce_head);
     enum err err = arena_copy_str(&hub->arena, str_from_c(options->city_dir), &hub->city_dir);
     if (!err)
@@ -474,7 +475,8 @@ enum err hub_start(struct hub *hub)
     }
     hub->tick.fn = on_tick;
     hub->is_started = true;
-    return loop_timer_start(hub->loop, &hub->tick, TICK_MS);
+    enum err err = hub_quality_start(hub);
+    return err ? err : loop_timer_start(hub->loop, &hub->tick, TICK_MS);
 }
 
 /* For ten seconds at most: what waits for a slow department has been cancelled by then. */
@@ -489,6 +491,7 @@ void hub_stop(struct hub *hub)
 {
     atomic_store(&hub->is_stopping, true);
     loop_timer_stop(&hub->tick);
+    hub_quality_stop(hub);
     hub_waiters_resume(hub); /* they are refused now */
     hub_queries_stop(hub);
     hub_objects_stop(hub);

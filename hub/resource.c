@@ -228,7 +228,7 @@ static enum err add_entry(struct hub *hub, struct hub_entry *entry)
 static enum err read_resource(struct hub *hub, struct str party, struct hub_system *system, struct yaml_node node, struct diag_list *diags,
     struct hub_entry **ret_entry)
 {
-    static const char *const keys[] = {"name", "title", "kind", "bind", "at_most_once", "subject", "fields", NULL};
+    static const char *const keys[] = {"name", "title", "kind", "bind", "at_most_once", "subject", "fields", "quality", NULL};
     struct str name;
     size_t kind;
     if (yaml_kind(node) != YAML_MAP)
@@ -289,6 +289,8 @@ enum err hub_declare(struct hub *hub, struct str party, struct hub_system *syste
             one = add_entry(hub, entry);
         if (!one && system && system->system && system->ops->bind)
             one = system->ops->bind(system->system, &entry->resource, entry->binding, diags);
+        if (!one)
+            one = hub_quality_read(hub, entry, diags);
         if (one && !err)
             err = one;
     }

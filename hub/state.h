@@ -11,6 +11,7 @@
 #include "hub/decide.h"
 #include "hub/names.h"
 #include "hub/negotiate.h"
+#include "hub/quality.h"
 #include "hub/registry.h"
 
 #include <pthread.h>
@@ -162,6 +163,7 @@ struct hub {
     struct hub_sources *sources;
     struct hub_acts *acts; /* hub/act_store.h; NULL with check_only */
     struct hub_desk desk;
+    struct hub_quality quality;
     bool is_demo;
     struct hub_queries *queries;
     struct hub_objects *objects;

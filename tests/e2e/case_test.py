@@ -166,5 +166,64 @@ class Live(unittest.TestCase):
         self.assertEqual(next(stranger), "ping", "told of what is another's affair")
 
 
+class Quality(unittest.TestCase):
+    """What a department promises of its own table: counted in place, shown in the catalog, a case for the provider when it is not so."""
+
+    CHECKS = """    quality:
+      - {check: "plate IS NOT NULL", share: 1}
+      - {check: "seats > 1000", share: 0.5}
+      - {fresh: 1h, field: first_registered}
+      - {fresh: 100000d, field: first_registered}
+"""
+
+    def city_with(self, checks):
+        folder = tempfile.mkdtemp(prefix="citybrain-quality-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        copy = os.path.join(folder, "hangzhou")
+        shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), copy)
+        path = os.path.join(copy, "systems", "police.yaml")
+        with open(path, encoding="utf-8") as text:
+            changed, n = re.subn(r"(?m)^    quality:.*\n(      - .*\n)+", checks.replace("\\", "\\\\"), text.read(), count=1)
+        self.assertEqual(n, 1)
+        with open(path, "w", encoding="utf-8") as text:
+            text.write(changed)
+        return copy
+
+    def test_checks_are_counted_and_a_failed_one_is_a_case(self):
+        with City(city=self.city_with(self.CHECKS)) as city:
+            city.sign_in("police-contracts")
+
+            def checks():
+                one = next(r for r in city.get("/hub/v1/catalog")["resources"] if r["resource"] == "hangzhou/police/vehicle")
+                return one["quality"] if all(c["state"] != "unknown" for c in one["quality"]) else None
+
+            found = wait_for(checks, 60, "the first look at the quality")
+            self.assertEqual([c["state"] for c in found], ["good", "failed", "failed", "good"])
+            self.assertGreater(found[0]["n"], 1000)
+            self.assertEqual((found[0]["n_good"], found[1]["n_good"]), (found[0]["n"], 0))
+            self.assertEqual(found[2]["newest"], found[3]["newest"])
+
+            def cases():
+                mine = city.get("/case/v1/cases?kind=data.quality")["cases"]
+                return mine if len(mine) >= 2 else None
+
+            mine = wait_for(cases, 60, "the cases of the failed checks")
+            self.assertEqual([c["party"]["party"] for c in mine], ["hangzhou/police"] * 2)
+            self.assertTrue(any("seats > 1000: 0 / " in c["detail"] for c in mine), mine)
+            self.assertEqual(city.stop(), 0)
+
+    def test_a_wrong_promise_is_told_with_its_place(self):
+        for check, words in (('{check: "no_such = 1", share: 1}', "no_such"), ('{check: "seats > 0", share: 2}', "share: is above 0 and at most 1"),
+                             ('{check: "seats > 0"}', "share"), ("{fresh: 1d, field: plate}", "no field of type time"), ("{fresh: soon, field: first_registered}", "length of time"),
+                             ("seats", "a check is {check:"), ('{check: "seats > 0", share: 1, field: seats}', "field")):
+            with self.subTest(check):
+                checked = City(city=self.city_with("    quality:\n      - " + check + "\n"))
+                self.addCleanup(checked.close)
+                done = checked.citybrain("check", checked.city)
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertRegex(done.stdout + done.stderr, r"police\.yaml:\d+: ")
+                self.assertIn(words, done.stdout + done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

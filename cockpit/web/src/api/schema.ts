@@ -2755,6 +2755,7 @@ export interface components {
                 kind: components["schemas"]["Kind"];
                 mine: boolean;
                 fields: components["schemas"]["Field"][];
+                quality: components["schemas"]["QualityCheck"][];
                 used_by: components["schemas"]["CatalogUse"][];
             }[];
             /** @description Who could be the other side of a contract; empty but for those who manage contracts */
@@ -2763,6 +2764,24 @@ export interface components {
                 title: components["schemas"]["Text"];
                 kind: string;
             }[];
+        };
+        /** @description What a department promises of its table, and what the last look has found */
+        QualityCheck: {
+            /** @description A condition over the table's fields, or the name of a field that has to be fresh */
+            check: string;
+            /** @enum {unknown} */
+            state: "unknown" | "good" | "failed" | "unavailable";
+            time: components["schemas"]["Ms"];
+            /** @description Of all rows this part is promised to fulfil it */
+            share?: number;
+            /** @description Rows that there are */
+            n?: number;
+            /** @description Rows that fulfil it */
+            n_good?: number;
+            /** @description The newest value is no older than this */
+            fresh_ms?: number;
+            /** @description The newest value; 0: none */
+            newest?: number;
         };
         /** @description Who uses a resource, how much today and this month */
         CatalogUse: {
@@ -3430,6 +3449,7 @@ export type Acted = components['schemas']['Acted'];
 export type ActRefused = components['schemas']['ActRefused'];
 export type Resources = components['schemas']['Resources'];
 export type Catalog = components['schemas']['Catalog'];
+export type QualityCheck = components['schemas']['QualityCheck'];
 export type CatalogUse = components['schemas']['CatalogUse'];
 export type Opening = components['schemas']['Opening'];
 export type Receipt = components['schemas']['Receipt'];

@@ -3,7 +3,7 @@ import type { Resource } from '../../api/catalog';
 import { byOwner, find, sum } from './find';
 
 const resource = (name: string, mine: boolean, field: string): Resource => ({
-  resource: name, owner: { party: name.split('/').slice(0, 2).join('/'), title: { zh: '市公安局', en: 'Police' } }, title: { zh: '机动车', en: 'Vehicles' }, kind: 'table', mine,
+  resource: name, owner: { party: name.split('/').slice(0, 2).join('/'), title: { zh: '市公安局', en: 'Police' } }, title: { zh: '机动车', en: 'Vehicles' }, kind: 'table', mine, quality: [],
   fields: [{ name: field, type: 'text', class: 'personal', key: true, meaning: '号牌', unit: '' }],
   used_by: [1, 2].map((n) => ({ contract: `h/c-${n}`, consumer: { party: 'h/x', title: { zh: '甲', en: 'X' } }, purpose: 'a', state: 'agreed', today: n, month: 10 * n })),
 });
