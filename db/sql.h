@@ -76,6 +76,7 @@ struct sql_select {
     const struct sql_order *order;
     size_t n_order;
     int64_t limit; /* < 0: none. SQL_ANSI writes none: the connector stops reading */
+    bool is_odbc;  /* placeholders are ? in every dialect */
 };
 
 /* The text, and the parameters in the order of their placeholders (?1… for SQLite, $1… for PostgreSQL, ? for the others). An IN list is

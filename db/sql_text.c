@@ -108,9 +108,9 @@ static void put_placeholder(struct writer *w, struct value value)
         w->cap = cap;
     }
     w->parameters[w->n++] = value;
-    if (w->text && w->dialect == SQL_POSTGRES)
+    if (w->text && w->dialect == SQL_POSTGRES && !w->select->is_odbc)
         buf_printf(w->text, "$%zu", w->n);
-    else if (w->text && w->dialect == SQL_SQLITE)
+    else if (w->text && w->dialect == SQL_SQLITE && !w->select->is_odbc)
         buf_printf(w->text, "?%zu", w->n);
     else
         put(w, "?");

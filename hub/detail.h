@@ -86,6 +86,7 @@
     X_(message_type, "a message for {1} has a value of another type than is declared")                                                     \
     X_(message_late, "a message for {1} came too late")                                                                                    \
     X_(message_ahead, "a message for {1} is ahead of the clock")                                                                           \
+    X_(no_driver, "the driver for the database is not there")                                                                              \
     X_(field_refused, "field \"{1}\" of {2} is not to be had from the department's database")                                              \
     X_(field_alone, "field \"{1}\" of {2} cannot be asked together with the others")                                                       \
     X_(field_collation, "field \"{1}\" of {2} has a non-deterministic collation")                                                          \

@@ -100,6 +100,8 @@ static bool next_page(struct http_lane *lane, bool is_begun)
 {
     struct http_run *run = lane->run;
     const struct http_table *table = run->plan->table;
+    if (hub_fetch_is_cancelled(run->fetch))
+        fail(run, ERR_CANCELLED);
     while (!run->is_settled) {
         if (!is_begun) {
             if (run->next_key == run->n_keys)
@@ -345,6 +347,8 @@ static bool has_to_stay(struct http_system *system, struct http_lane *lane)
     bool is_paused = now.ns < system->open_again.ns;
     if (atomic_load(&system->is_stopping))
         fail(run, ERR_UNAVAILABLE);
+    else if (hub_fetch_is_cancelled(run->fetch))
+        fail(run, ERR_CANCELLED);
     else if (now.ns >= run->deadline.ns)
         fail(run, ERR_TIMEOUT);
     else if (is_paused && system->is_down && system->back_off_ms > PAUSE_FIRST_MS)

@@ -3,8 +3,6 @@
  */
 #include "system/mariadb/inside.h"
 
-#include "base/mem.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -39,21 +37,12 @@ static bool probe(struct mariadb_system *system, struct diag_list *diags, enum e
 enum err mariadb_bind(void *context, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
 {
     struct mariadb_system *system = context;
-    struct mariadb_seen seen;
+    struct hub_seen seen;
     struct arena arena;
-    if (resource->kind != HUB_TABLE)
-        return yaml_error(hub_department_field_node(&system->department, resource, STR_NONE), diags, ERR_UNSUPPORTED,
-            "connector mariadb offers tables only; write kind: table");
-    struct mariadb_table *table = arena_alloc_zero(&system->department.arena, 1, sizeof *table);
-    if (!table)
-        return ERR_NO_MEMORY;
-    table->resource = resource;
-    enum err err = hub_department_binding(&system->department, resource, binding, diags, &table->kind, &table->text);
+    struct hub_table *table;
+    enum err err = hub_tables_add(&system->tables, &system->department, resource, binding, diags, &table);
     if (err)
         return err;
-    table->at = system->n_tables++;
-    table->next = system->tables;
-    system->tables = table;
     if (!probe(system, diags, &err))
         return err;
     arena_init(&arena, 1u << 20);
@@ -65,26 +54,4 @@ enum err mariadb_bind(void *context, const struct hub_resource *resource, struct
         err = ERR_OK;
     }
     return err;
-}
-
-enum err mariadb_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
-{
-    struct mariadb_system *system = context;
-    const struct mariadb_table *table = system->tables;
-    while (table && table->resource != grant->resource)
-        table = table->next;
-    if (!table)
-        return ERR_OK; /* its binding was refused, and told */
-    struct mariadb_plan *plan = mem_alloc_zero(1, sizeof *plan);
-    if (!plan)
-        return ERR_NO_MEMORY;
-    plan->system = system;
-    plan->table = table;
-    plan->rows = grant->rows;
-    for (size_t i = 0; i < grant->n_fields; i++)
-        plan->granted |= UINT64_C(1) << grant->fields[i];
-    plan->next = system->plans;
-    system->plans = plan;
-    *ret_plan = plan;
-    return ERR_OK;
 }

@@ -5,7 +5,7 @@
 #define SYSTEM_MARIADB_INSIDE_H
 
 #include "hub/audit.h"
-#include "hub/department.h"
+#include "hub/department_pool.h"
 #include "system/mariadb/mariadb.h"
 
 #include <mysql.h>
@@ -19,45 +19,11 @@
 #define MARIADB_STATEMENTS_MAX 32      /* kept prepared on a connection; the one unused for longest goes */
 #define MARIADB_OUTPUTS_MAX 256
 #define MARIADB_PARAMETERS_MAX 16384
-#define MARIADB_GRACE_MS 500    /* after the server's own time-out ours ends the connection */
 #define MARIADB_CONNECT_MS 5000 /* for connecting, signing in and looking at the tables */
-#define MARIADB_QUEUE_MAX 10000
-#define MARIADB_TRIES_MAX 10 /* of one asking whose connections break under it; its time bounds it too */
-
-struct mariadb_table { /* a resource's binding, as the file has it */
-    const struct hub_resource *resource;
-    enum hub_binding kind;
-    struct str text;
-    size_t at; /* in the schema */
-    struct mariadb_table *next;
-};
-
-/* A table as one connection found it. */
-struct mariadb_seen {
-    struct str source;                /* the SQL after FROM: only the declared fields */
-    const struct sql_column *columns; /* with what a parameter needs around it */
-    struct str wrong;                 /* what does not fit the declaration; empty: nothing */
-};
-
-struct mariadb_plan { /* a compiled grant */
-    struct mariadb_system *system;
-    const struct mariadb_table *table;
-    uint64_t granted; /* one bit a field */
-    const struct sql_condition *rows;
-    struct mariadb_plan *next;
-};
-
-struct mariadb_run { /* one asking on its way */
-    struct hub_fetch *fetch;
-    struct mariadb_plan *plan;
-    struct mono_time asked;
-    unsigned n_tries;
-    struct mariadb_run *next;
-};
 
 struct mariadb_statement {
     MYSQL_STMT *statement;
-    const struct mariadb_plan *plan;
+    const struct hub_plan *plan;
     size_t n_shape;
     uint64_t used;
     uint8_t shape[SQL_SHAPE_MAX];
@@ -74,7 +40,7 @@ struct mariadb_session {
     struct mono_time deadline;     /* of what is being done */
     struct mono_time made, used;
     struct arena schema_arena;
-    struct mariadb_seen *tables;
+    struct hub_seen *tables;
     struct mariadb_statement statements[MARIADB_STATEMENTS_MAX];
     size_t n_statements;
     uint64_t n_used;
@@ -82,38 +48,17 @@ struct mariadb_session {
     struct buf text;
 };
 
-struct mariadb_worker {
-    struct mariadb_system *system;
-    pthread_t thread;
-    bool is_keeper; /* the first: connects and looks after the server also when nothing is asked */
-    struct mariadb_session session;
-};
-
 struct mariadb_system {
     struct hub_department department;
     struct hub_server server;
     struct hub_audit *audit; /* NULL: none is watched */
     char time_after[96];     /* what stands after a time's parameter (schema.c) */
-    struct mariadb_table *tables;
-    size_t n_tables;
-    struct mariadb_plan *plans;
+    struct hub_tables tables;
     struct mariadb_session probe; /* while the city is loaded */
     bool is_probed;
 
     struct loop_timer start; /* the threads begin when the hub's loop does: everything is loaded then */
-    struct mariadb_worker workers[HUB_SERVER_CONNECTIONS_MAX];
-    size_t n_workers;
-    _Atomic bool is_stopping;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t wake;  /* threads with a connection wait for askings, */
-    pthread_cond_t need;  /* and those without for a need of theirs */
-    size_t n_idle;        /* of the former */
-    struct mariadb_run *first, **last;
-    size_t n_open; /* accepted and not answered */
-    size_t n_connected;
-    bool is_down;
-    int64_t back_off_ms;
-    struct mono_time open_again, first_failure;
+    struct hub_pool pool;
 };
 
 /* ---- session.c ---- */
@@ -137,23 +82,19 @@ unsigned mariadb_code(const struct mariadb_session *session, MYSQL_STMT *stateme
 bool mariadb_is_broken(unsigned code);                                               /* the connection, not the statement */
 
 /* ---- schema.c ---- */
-enum err mariadb_look(struct mariadb_session *session, const struct mariadb_table *table, struct arena *arena, struct diag_list *diags,
-    struct mariadb_seen *ret_seen) MUST_CHECK;
+enum err mariadb_look(struct mariadb_session *session, const struct hub_table *table, struct arena *arena, struct diag_list *diags,
+    struct hub_seen *ret_seen) MUST_CHECK;
 enum err mariadb_look_at_all(struct mariadb_session *session) MUST_CHECK;
 
 /* ---- statement.c ---- */
 /* Runs one asking; fills fetch->rows, is_truncated. ERR_BUSY: the connection broke, ask again. The detail is for the health report: no data
  * in it; *ret_is_changed: the tables have to be looked at again. */
 enum err mariadb_run(
-    struct mariadb_session *session, struct mariadb_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed) MUST_CHECK;
+    struct mariadb_session *session, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed) MUST_CHECK;
 void mariadb_forget_all(struct mariadb_session *session);
 
-/* ---- mariadb.c ---- */
-void mariadb_expire(struct mariadb_system *system); /* answers what has waited for too long; while something else is waited for */
-
-/* ---- binding.c: slots of the same names in hub/system.h ---- */
+/* ---- binding.c ---- */
 enum err mariadb_read_connection(struct mariadb_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;
 enum err mariadb_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
-enum err mariadb_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan) MUST_CHECK;
 
 #endif

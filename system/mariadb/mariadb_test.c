@@ -136,7 +136,7 @@ static int finish(void **state)
 
 static struct mariadb_system *the_system(void)
 {
-    return ((struct mariadb_plan *)fake_department_plan(&city))->system;
+    return ((struct hub_plan *)fake_department_plan(&city))->system;
 }
 
 static const struct fake_answer *ask_plate(const char *plate)
@@ -510,7 +510,7 @@ static void changed_table(void **state)
 
 static void full_queue(void **state)
 {
-    enum { N = 3 * MARIADB_QUEUE_MAX };
+    enum { N = 3 * HUB_POOL_QUEUE_MAX };
     static struct fake_asking *askings[N];
     size_t n_full = 0;
     fake_department_load(&city);
@@ -522,7 +522,7 @@ static void full_queue(void **state)
     for (size_t i = 0; i < N; i++)
         n_full += fake_ask_end(&city, askings[i]) == ERR_FULL;
     print_message("%zu of %d refused as the queue was full\n", n_full, N);
-    assert_true(n_full >= N - MARIADB_QUEUE_MAX - MARIADB_QUEUE_MAX / 10);
+    assert_true(n_full >= N - HUB_POOL_QUEUE_MAX - HUB_POOL_QUEUE_MAX / 10);
 }
 
 static void closes_in_the_midst(void **state)

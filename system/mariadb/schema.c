@@ -106,36 +106,18 @@ static const char *takes(enum value_type type)
     return texts[type];
 }
 
-/* ---- SQL ---- */
-
 static void append_name(struct buf *sql, struct str name)
 {
     if (sql_append_name(sql, SQL_MARIADB, name) && !sql->err)
         sql->err = ERR_SYNTAX;
 }
 
-static void append_binding(struct buf *sql, const struct mariadb_table *table)
-{
-    struct str database, name = table->text;
-    if (table->kind == HUB_BIND_SELECT) {
-        buf_append_c(sql, "(");
-        buf_append_str(sql, table->text);
-        buf_append_c(sql, "\n) b"); /* the line's end closes a comment at the SELECT's */
-        return;
-    }
-    if (str_cut(table->text, '.', &database, &name)) {
-        append_name(sql, database);
-        buf_append_c(sql, ".");
-    }
-    append_name(sql, name);
-}
-
 struct look {
     struct mariadb_session *session;
-    const struct mariadb_table *table;
+    const struct hub_table *table;
     struct arena *arena;
     struct diag_list *diags;
-    struct mariadb_seen *seen;
+    struct hub_seen *seen;
     struct buf sql;
     MYSQL_FIELD fields[HUB_FIELDS_MAX]; /* numbers alone are looked at */
 };
@@ -149,17 +131,9 @@ static enum err wrong(struct look *look, size_t field, enum err err, const char 
 /* Prepares `SELECT fields FROM binding`, one field alone when `only` >= 0. ERR_SYNTAX: refused, why in `words`. */
 static enum err describe(struct look *look, int only, char words[200])
 {
-    const struct hub_resource *resource = look->table->resource;
     struct mariadb_session *session = look->session;
     buf_reset(&look->sql);
-    buf_append_c(&look->sql, "SELECT ");
-    for (size_t i = 0; i < resource->n_fields; i++)
-        if (only < 0 || i == (size_t)only) {
-            buf_append_c(&look->sql, i && only < 0 ? ", " : "");
-            append_name(&look->sql, resource->fields[i].name);
-        }
-    buf_append_c(&look->sql, " FROM ");
-    append_binding(&look->sql, look->table);
+    hub_table_append_select(&look->sql, SQL_MARIADB, look->table, only);
     snprintf(words, 200, "a name that cannot be one");
     if (look->sql.err)
         return look->sql.err;
@@ -248,15 +222,15 @@ static enum err make_source(struct look *look, const enum fit *fits)
         }
     }
     buf_append_c(&look->sql, " FROM ");
-    append_binding(&look->sql, look->table);
+    hub_table_append(&look->sql, SQL_MARIADB, look->table);
     buf_append_c(&look->sql, ")");
     return look->sql.err ? look->sql.err : arena_copy_str(look->arena, buf_str(&look->sql), &look->seen->source);
 }
 
-enum err mariadb_look(struct mariadb_session *session, const struct mariadb_table *table, struct arena *arena, struct diag_list *diags,
-    struct mariadb_seen *ret_seen)
+enum err mariadb_look(
+    struct mariadb_session *session, const struct hub_table *table, struct arena *arena, struct diag_list *diags, struct hub_seen *ret_seen)
 {
-    struct mariadb_seen seen = {0};
+    struct hub_seen seen = {0};
     struct look look = {.session = session, .table = table, .arena = arena, .diags = diags, .seen = &seen};
     enum fit fits[HUB_FIELDS_MAX];
     char words[200];
@@ -282,10 +256,10 @@ enum err mariadb_look_at_all(struct mariadb_session *session)
 {
     struct mariadb_system *system = session->system;
     arena_reset(&session->schema_arena);
-    session->tables = arena_alloc_zero(&session->schema_arena, system->n_tables + 1, sizeof *session->tables);
+    session->tables = arena_alloc_zero(&session->schema_arena, system->tables.n + 1, sizeof *session->tables);
     enum err err = session->tables ? ERR_OK : ERR_NO_MEMORY;
     mariadb_give(session, MARIADB_CONNECT_MS);
-    for (const struct mariadb_table *table = system->tables; table && !err; table = table->next)
+    for (const struct hub_table *table = system->tables.first; table && !err; table = table->next)
         err = mariadb_look(session, table, &session->schema_arena, NULL, &session->tables[table->at]);
     return err;
 }

@@ -68,7 +68,7 @@ static int wait_for(struct mariadb_session *session, MYSQL *mysql, int what)
         (short)((what & MYSQL_WAIT_READ ? POLLIN : 0) | (what & MYSQL_WAIT_WRITE ? POLLOUT : 0) | (what & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
     for (;;) {
         int64_t left_ms = mono_ms_between(clock_mono(session->system->department.clock), session->deadline);
-        if (left_ms <= 0 || atomic_load(&session->system->is_stopping))
+        if (left_ms <= 0 || atomic_load(&session->system->pool.is_stopping))
             return MYSQL_WAIT_TIMEOUT;
         if (session->fetch && !session->is_ended && hub_fetch_is_cancelled(session->fetch)) {
             session->is_ended = true;
@@ -76,7 +76,7 @@ static int wait_for(struct mariadb_session *session, MYSQL *mysql, int what)
                 return MYSQL_WAIT_TIMEOUT;
         }
         if (poll(&descriptor, 1, (int)(left_ms < LOOK_MS ? left_ms : LOOK_MS)) <= 0) {
-            mariadb_expire(session->system);
+            hub_pool_expire(&session->system->pool);
             continue;
         }
         int came = (descriptor.revents & (POLLIN | POLLERR | POLLHUP) ? MYSQL_WAIT_READ : 0) |
@@ -112,8 +112,8 @@ MYSQL_RES *mariadb_store(struct mariadb_session *session)
 int mariadb_ping(struct mariadb_session *session)
 {
     int failed = 1;
-    size_t n = session->system->n_tables;
-    const struct mariadb_seen *seen = session->number && session->tables && n ? &session->tables[session->n_beats++ % n] : NULL;
+    size_t n = session->system->tables.n;
+    const struct hub_seen *seen = session->number && session->tables && n ? &session->tables[session->n_beats++ % n] : NULL;
     if (seen && str_is_empty(seen->wrong)) {
         buf_reset(&session->text);
         buf_printf(&session->text, "SELECT NULL FROM " STR_FORMAT " t LIMIT 0", STR_ARG(seen->source));
@@ -235,7 +235,7 @@ static enum err reach(struct mariadb_session *session, const char *password, cha
             : code == CR_SSL_CONNECTION_ERROR                            ? HUB_DETAIL(no_tls)
             : is_late                                                    ? HUB_DETAIL(no_answer)
                                                                          : HUB_DETAIL(unreachable));
-    if (!atomic_load(&session->system->is_stopping))
+    if (!atomic_load(&session->system->pool.is_stopping))
         log_write(LOG_NOTICE, "mariadb", "no connection", LOG_STR("source", session->system->department.source),
             LOG_STR("why", str_slice(str_from_c(mysql_error(session->mysql)), 0, 300)), LOG_END);
     return ERR_UNAVAILABLE;

@@ -25,8 +25,7 @@ static void forget(struct mariadb_session *session, struct mariadb_statement *st
     *statement = session->statements[--session->n_statements];
 }
 
-static struct mariadb_statement *find(
-    struct mariadb_session *session, const struct mariadb_plan *plan, const uint8_t *shape, size_t n_shape)
+static struct mariadb_statement *find(struct mariadb_session *session, const struct hub_plan *plan, const uint8_t *shape, size_t n_shape)
 {
     for (size_t i = 0; i < session->n_statements && n_shape; i++) {
         struct mariadb_statement *statement = &session->statements[i];
@@ -233,7 +232,7 @@ static bool read_output(struct mariadb_session *session, const struct output *ou
 
 struct answer {
     struct mariadb_session *session;
-    struct mariadb_run *run;
+    struct hub_pool_run *run;
     const struct sql_select *select;
     MYSQL_STMT *statement;
     struct output *outputs;
@@ -283,7 +282,7 @@ static enum err add_row(struct answer *answer)
             return ERR_UNAVAILABLE;
         }
     }
-    return rows_add(fetch->rows, values);
+    return rows_add(answer->run->rows, values);
 }
 
 /* What the server's code says. (mariadb.com/kb/en/mariadb-error-code-reference) */
@@ -352,7 +351,7 @@ static enum err read_rows(struct answer *answer, bool *ret_give_up, bool *ret_is
             return err ? err : ERR_UNAVAILABLE; /* more than the statement's own LIMIT */
         arena_reset(&answer->session->scratch);
         if (n == fetch->n_rows_max)
-            fetch->is_truncated = true;
+            answer->run->is_truncated = true;
         else if (!err)
             err = add_row(answer);
         else
@@ -399,19 +398,19 @@ static enum err read_answer(struct answer *answer, bool *ret_give_up, bool *ret_
     answer->binds = binds;
     if (mysql_stmt_bind_result(answer->statement, binds))
         return ERR_NO_MEMORY;
-    enum err err = rows_create(fetch->n_outputs, fetch->n_bytes_max, &fetch->rows);
+    enum err err = rows_create(fetch->n_outputs, fetch->n_bytes_max, &answer->run->rows);
     if (!err)
         err = read_rows(answer, ret_give_up, ret_is_changed);
     if (err) {
-        rows_release(fetch->rows);
-        fetch->rows = NULL;
+        rows_release(answer->run->rows);
+        answer->run->rows = NULL;
     }
     return err;
 }
 
 /* The statement for a shape, with its parameters; prepared once. *ret_statement is in the cache, or its caller's to close when it has no
  * shape. */
-static enum err prepare(struct mariadb_session *session, struct mariadb_run *run, const struct sql_select *select, char *detail,
+static enum err prepare(struct mariadb_session *session, struct hub_pool_run *run, const struct sql_select *select, char *detail,
     bool *ret_is_changed, struct mariadb_statement **ret_kept, MYSQL_STMT **ret_statement)
 {
     uint8_t shape[SQL_SHAPE_MAX];
@@ -446,10 +445,11 @@ static enum err prepare(struct mariadb_session *session, struct mariadb_run *run
     return bind_all(statement, values, n, &session->scratch);
 }
 
-enum err mariadb_run(struct mariadb_session *session, struct mariadb_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
+enum err mariadb_run(
+    struct mariadb_session *session, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
 {
     struct hub_fetch *fetch = run->fetch;
-    const struct mariadb_seen *seen = &session->tables[run->plan->table->at];
+    const struct hub_seen *seen = &session->tables[run->plan->table->at];
     if (!str_is_empty(seen->wrong)) {
         snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, STR_FORMAT, STR_ARG(seen->wrong));
         *ret_is_changed = mono_ms_between(session->made, clock_mono(session->system->department.clock)) >= 1000;
@@ -457,26 +457,13 @@ enum err mariadb_run(struct mariadb_session *session, struct mariadb_run *run, c
     }
     if (fetch->n_outputs > MARIADB_OUTPUTS_MAX)
         return ERR_TOO_LARGE;
-    for (size_t i = 0; i < fetch->n_outputs; i++)
-        assert(fetch->outputs[i].aggregate == SQL_COUNT_ALL || run->plan->granted >> fetch->outputs[i].column & 1); /* decided so */
-    const struct sql_select select = {.source = seen->source,
-        .columns = seen->columns,
-        .rows = run->plan->rows,
-        .outputs = fetch->outputs,
-        .n_outputs = fetch->n_outputs,
-        .where = fetch->where,
-        .n_where = fetch->n_where,
-        .order = fetch->order,
-        .also = fetch->also,
-        .n_order = fetch->n_order,
-        .limit = (int64_t)fetch->n_rows_max + 1};
+    const struct sql_select select = hub_plan_select(run->plan, seen, fetch);
     struct mariadb_statement *kept = NULL;
     MYSQL_STMT *statement = NULL;
     bool give_up = false;
-    fetch->rows = NULL;
-    fetch->is_truncated = false;
+    run->is_truncated = false;
     arena_reset(&session->scratch);
-    mariadb_give(session, session->system->server.timeout_ms + MARIADB_GRACE_MS);
+    mariadb_give(session, session->system->server.timeout_ms + HUB_POOL_GRACE_MS);
     enum err err = prepare(session, run, &select, detail, ret_is_changed, &kept, &statement);
     give_up = !statement && err == ERR_BUSY; /* it broke before there was a statement */
     bool is_run = !err;

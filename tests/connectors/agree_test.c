@@ -10,6 +10,7 @@
 #include "base/test.h"
 #include "hub/department_testing.h"
 #include "system/mariadb/mariadb.h"
+#include "system/odbc/odbc.h"
 #include "system/postgres/postgres.h"
 #include "system/sqlite/sqlite.h"
 
@@ -23,9 +24,10 @@
 #include <time.h>
 
 #define N_ROWS 300
-enum engine { SQLITE, POSTGRES, MARIADB, N_ENGINES };
-static const char *const engine_names[] = {"sqlite", "postgres", "mariadb"};
-static const struct hub_system_ops *const connectors[N_ENGINES][2] = {{&system_sqlite_ops}, {&system_postgres_ops}, {&system_mariadb_ops}};
+enum engine { SQLITE, POSTGRES, MARIADB, N_DATABASES, ODBC_SQLITE = N_DATABASES, ODBC_POSTGRES, ODBC_MARIADB, N_ENGINES };
+static const char *const engine_names[] = {"sqlite", "postgres", "mariadb", "odbc to sqlite", "odbc to postgres", "odbc to mariadb"};
+static const struct hub_system_ops *const connectors[N_ENGINES][2] = {
+    {&system_sqlite_ops}, {&system_postgres_ops}, {&system_mariadb_ops}, {&system_odbc_ops}, {&system_odbc_ops}, {&system_odbc_ops}};
 static struct fake_city cities[N_ENGINES];
 static uint64_t seed;
 static size_t n_questions = 600;
@@ -76,7 +78,7 @@ static struct value any(size_t column)
 
 /* ---- the three tables ---- */
 
-static const char *const definitions[N_ENGINES] = {
+static const char *const definitions[N_DATABASES] = {
     "DROP TABLE IF EXISTS vehicle; CREATE TABLE vehicle (id INTEGER PRIMARY KEY, t TEXT, n INTEGER, k INTEGER, r REAL, b INTEGER, m "
     "INTEGER); CREATE INDEX vt ON vehicle "
     "(t); CREATE INDEX vm ON vehicle (m)",
@@ -183,7 +185,7 @@ static void fill(void)
     for (size_t i = 0; i < N_ROWS; i++)
         for (size_t j = 0; j < N_COLUMNS; j++)
             rows[i][j] = j == ID ? value_integer((int64_t)i) : below(8) == 0 ? VALUE_NONE : any(j);
-    for (enum engine engine = 0; engine < N_ENGINES; engine++) {
+    for (enum engine engine = 0; engine < N_DATABASES; engine++) {
         struct buf sql;
         buf_init(&sql, 4u << 20);
         run_sql(engine, definitions[engine]);
@@ -201,6 +203,26 @@ static void fill(void)
     run_sql(POSTGRES, "GRANT SELECT ON vehicle TO hub");
 }
 
+/* The same three databases, by their ODBC drivers. */
+static void write_odbc(enum engine engine, char *text, size_t size, const char *resources)
+{
+    if (engine == ODBC_SQLITE)
+        snprintf(text, size, "connection: {driver: SQLite3, dialect: sqlite, options: {Database: \"%s/police.sqlite\"}, timeout: 30s}\n%s",
+            cities[SQLITE].data, resources);
+    else if (engine == ODBC_POSTGRES)
+        snprintf(text, size,
+            "connection: {driver: PostgreSQL Unicode, dialect: postgres, options: {Servername: 127.0.0.1, Port: \"%s\", Database: "
+            "department, "
+            "BoolsAsChar: \"0\"}, user: hub, password_file: \"{data}/secrets/department\", timeout: 30s}\n%s",
+            need("CITYBRAIN_POSTGRES_PORT"), resources);
+    else
+        snprintf(text, size,
+            "connection: {driver: MariaDB Unicode, dialect: mariadb, options: {SERVER: 127.0.0.1, PORT: \"%s\", DATABASE: department}, "
+            "user: "
+            "hub, password_file: \"{data}/secrets/department\", timeout: 30s}\n%s",
+            need("CITYBRAIN_MARIADB_PORT"), resources);
+}
+
 static void write_systems(void)
 {
     static const char *const resources =
@@ -212,14 +234,16 @@ static void write_systems(void)
         "      - {name: m, type: time, class: open}\n";
     for (enum engine engine = 0; engine < N_ENGINES; engine++) {
         char text[2000];
-        if (engine == SQLITE)
+        if (engine >= N_DATABASES)
+            write_odbc(engine, text, sizeof text, resources);
+        else if (engine == SQLITE)
             snprintf(text, sizeof text, "connection: {file: \"{data}/police.sqlite\", timeout: 30s}\n%s", resources);
         else
             snprintf(text, sizeof text,
                 "connection: {host: 127.0.0.1, port: %s, database: department, user: hub, password_file: \"{data}/secrets/department\", "
                 "timeout: 30s}\n%s",
                 need(engine == POSTGRES ? "CITYBRAIN_POSTGRES_PORT" : "CITYBRAIN_MARIADB_PORT"), resources);
-        fake_department_write(&cities[engine], engine_names[engine], text);
+        fake_department_write(&cities[engine], connectors[engine][0]->connector, text);
     }
 }
 
@@ -370,7 +394,7 @@ static void same_rows(void **state)
             n_rows += *c == '\n';
         mem_free(first);
     }
-    print_message("%zu questions, %zu rows: SQLite, PostgreSQL and MariaDB answer alike\n", n_questions, n_rows);
+    print_message("%zu questions, %zu rows: %d connectors answer alike\n", n_questions, n_rows, (int)N_ENGINES);
 }
 
 static int make(void **state)

@@ -187,6 +187,7 @@ export const en: Record<Key, string> = {
   'detail.message_type': 'a message for {1} has a value of another type than is declared',
   'detail.message_late': 'a message for {1} came too late',
   'detail.message_ahead': 'a message for {1} is ahead of the clock',
+  'detail.no_driver': 'the driver for the database is not there',
   'detail.field_refused': 'field "{1}" of {2} is not to be had from the department\'s database',
   'detail.field_alone': 'field "{1}" of {2} cannot be asked together with the others',
   'detail.field_collation': 'field "{1}" of {2} has a non-deterministic collation',

@@ -186,6 +186,7 @@ export const zh = {
   'detail.message_type': '给 {1} 的一条消息里有不是所声明类型的值',
   'detail.message_late': '给 {1} 的一条消息来得太晚',
   'detail.message_ahead': '给 {1} 的一条消息的时间超前于时钟',
+  'detail.no_driver': '没有该数据库的驱动程序',
   'detail.field_refused': '{2} 的字段“{1}”从部门的数据库里取不到',
   'detail.field_alone': '{2} 的字段“{1}”不能与其他字段一起查询',
   'detail.field_collation': '{2} 的字段“{1}”的排序规则不确定',

@@ -1,0 +1,190 @@
+/*
+ * The connector: its sessions for the pool (hub/department_pool.h), and its slots. ODBC blocks, so nothing here trusts a driver to come
+ * back: a thread of its own cancels what is late (SQLCancel), and what does not heed that is answered without it and left to itself.
+ */
+#include "system/odbc/inside.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LOOK_MS 50
+
+/* ---- a session on a thread of the pool's ---- */
+
+static void *session_make(void *context)
+{
+    struct odbc_session *session = mem_alloc_zero(1, sizeof *session);
+    if (session)
+        odbc_session_init(session, context);
+    return session;
+}
+
+static void session_destroy(void *context)
+{
+    odbc_session_finish(context);
+    mem_free(context);
+}
+
+static enum err session_open(void *context, char detail[HUB_DEPARTMENT_DETAIL_MAX])
+{
+    struct odbc_session *session = context;
+    enum err err = odbc_session_open(session, detail);
+    if (err)
+        return err;
+    err = odbc_look_at_all(session);
+    if (err) {
+        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", HUB_DETAIL(no_tables));
+        odbc_session_close(session);
+    }
+    return err;
+}
+
+static bool session_is_open(const void *context)
+{
+    return ((const struct odbc_session *)context)->dbc != SQL_NULL_HDBC;
+}
+
+static void session_close(void *context)
+{
+    odbc_session_close(context);
+}
+
+static enum err session_ping(void *context)
+{
+    return odbc_session_ping(context);
+}
+
+static enum err session_run(void *context, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
+{
+    return odbc_run(context, run, detail, ret_is_changed);
+}
+
+/* Its time is over: the canceller sees to it. */
+static void session_cancel(void *context)
+{
+    struct odbc_session *session = context;
+    if (pthread_mutex_trylock(&session->lock) != 0)
+        return; /* it is being cancelled, or at its end */
+    session->deadline.ns = 0;
+    pthread_mutex_unlock(&session->lock);
+}
+
+static const struct hub_pool_ops pool_ops = {
+    .name = "odbc",
+    .make = session_make,
+    .destroy = session_destroy,
+    .open = session_open,
+    .is_open = session_is_open,
+    .close = session_close,
+    .ping = session_ping,
+    .run = session_run,
+    .cancel = session_cancel,
+};
+
+/* ---- the slots ---- */
+
+/* On the hub's loop: never waits. */
+static void on_look(struct loop_timer *timer)
+{
+    struct odbc_system *system = container_of(timer, struct odbc_system, look);
+    hub_pool_expire(&system->pool);
+    hub_pool_give_up(&system->pool, system->timeout_ms + 2 * HUB_POOL_GRACE_MS);
+    (void)!loop_timer_start(system->loop, timer, LOOK_MS);
+}
+
+static void start(struct loop_timer *timer)
+{
+    struct odbc_system *system = container_of(timer, struct odbc_system, start);
+    odbc_session_close(&system->probe);
+    system->has_canceller = pthread_create(&system->canceller, NULL, odbc_cancel, system) == 0;
+    if (!system->has_canceller)
+        hub_department_report(&system->department, HUB_DOWN, HUB_DETAIL(no_thread));
+    hub_pool_start(&system->pool, system->has_canceller ? (size_t)system->n_connections : 0, system->timeout_ms);
+    on_look(&system->look);
+}
+
+static void odbc_fetch(void *context, struct hub_fetch *fetch)
+{
+    struct hub_plan *plan = context;
+    struct odbc_system *system = plan->system;
+    hub_pool_fetch(&system->pool, plan, fetch);
+}
+
+static enum err odbc_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
+{
+    struct odbc_system *system = context;
+    return hub_tables_compile(&system->tables, system, grant, ret_plan);
+}
+
+static void destroy(struct odbc_system *system)
+{
+    hub_tables_finish(&system->tables);
+    if (system->has_probe)
+        odbc_session_finish(&system->probe);
+    if (system->env)
+        SQLFreeHandle(SQL_HANDLE_ENV, system->env);
+    hub_pool_finish(&system->pool);
+    pthread_mutex_destroy(&system->lock);
+    hub_department_finish(&system->department);
+    mem_free(system);
+}
+
+static void odbc_close(void *context)
+{
+    struct odbc_system *system = context;
+    if (!system)
+        return;
+    loop_timer_stop(&system->start);
+    loop_timer_stop(&system->look);
+    bool all = hub_pool_stop(&system->pool, ODBC_STOP_MS);
+    atomic_store(&system->is_over, true);
+    if (!all)
+        return; /* a driver is still in there, with our memory */
+    if (system->has_canceller)
+        pthread_join(system->canceller, NULL);
+    destroy(system);
+}
+
+static enum err odbc_open(const struct hub_system_env *env, struct yaml_node root, struct diag_list *diags, void **ret_system)
+{
+    struct odbc_system *system = mem_alloc_zero(1, sizeof *system);
+    struct yaml_node connection;
+    if (!system)
+        return ERR_NO_MEMORY;
+    system->start.fn = start;
+    system->look.fn = on_look;
+    system->loop = env->loop;
+    system->zone = env->zone;
+    pthread_mutex_init(&system->lock, NULL);
+    hub_pool_init(&system->pool, &system->department, &pool_ops, system);
+    enum err err = hub_department_init(&system->department, env, "odbc", root, diags, &connection);
+    if (!err)
+        err = odbc_read_connection(system, connection, diags);
+    if (!err && (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &system->env)) ||
+                    !SQL_SUCCEEDED(SQLSetEnvAttr(system->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)(uintptr_t)SQL_OV_ODBC3, 0))))
+        err = ERR_NO_MEMORY;
+    if (!err) {
+        odbc_session_init(&system->probe, system);
+        system->has_probe = true;
+    }
+    if (!err && !env->check_only)
+        err = loop_timer_start(env->loop, &system->start, 0);
+    if (err) {
+        destroy(system);
+        return err;
+    }
+    *ret_system = system;
+    return ERR_OK;
+}
+
+static const struct hub_system_tables tables = {.compile = odbc_compile, .fetch = odbc_fetch};
+
+const struct hub_system_ops system_odbc_ops = {
+    .connector = "odbc",
+    .open = odbc_open,
+    .bind = odbc_bind,
+    .tables = &tables,
+    .close = odbc_close,
+};
