@@ -135,6 +135,26 @@ class Operating(unittest.TestCase):
         self.grows(before, 5, "citybrain_camera_passages_total", system="cameras")
         self.grows(before, 5, "citybrain_bus_rows_total", subject="hangzhou.police.passage")
 
+    def query(self, resource):
+        body = {"purpose": "parking.plan", "sql": f'SELECT count(*) FROM "{resource}"'}
+        return self.city.request("POST", "/hub/v1/query", body, self.parking)[0]
+
+    def test_a_departments_database_is_gone_and_comes_back(self):
+        """The row "a department's database down" of docs/operate.md."""
+        before = self.page()
+        here, away = (os.path.join(self.city.data, "departments", name) for name in ("police.sqlite", "police.away"))
+        self.assertEqual(self.query("hangzhou/health/hospital"), 200)
+        os.rename(here, away)
+        try:
+            wait_for(lambda: self.call() == 503, 60, "the refusal")
+            self.assertEqual(self.query("hangzhou/health/hospital"), 200)  # the others go on
+            self.assertEqual(self.city.request("GET", "/readyz")[0], 200)  # and so does the brain
+            self.grows(before, 1, "citybrain_department_failed_total", department="police")
+            self.grows(before, 1, "citybrain_hub_sources", health="down")
+        finally:
+            os.rename(away, here)
+        wait_for(lambda: self.call() == 200, 60, "the answer")
+
     def status(self, *more):
         return self.city.citybrain("status", "--city", self.city.city, "--data", self.city.data, "--url", self.city.url, *more)
 
