@@ -14,6 +14,7 @@
 #include "brain/joined.h"
 #include "brain/run.h"
 #include "brain/scenes.h"
+#include "brain/secrets.h"
 #include "business/case/desk.h"
 #include "business/party/party.h"
 #include "cockpit/indicator.h"
@@ -133,6 +134,7 @@ static void check_all(const struct city *city, struct diag_list *diags)
     err = err != ERR_OK ? err : cockpit_err != ERR_OK ? cockpit_err : scenes_err != ERR_OK ? scenes_err : cases_err;
     check_ground(city, diags);
     check_world(city, diags);
+    secrets_check(city->dir, diags);
     if (err != ERR_OK && diags->n == 0)
         diag_add(diags, err, city->dir, 0, "%s", err_text(err));
     if (hub) {

@@ -57,6 +57,10 @@ MISTAKES = [
     ("map/water.geojson", '{"type":"FeatureCollection"', '{"type":"FeatureCollection",', None, "water.geojson: "),
     ("map/water.geojson", '"FeatureCollection"', '"Feature"', '"Feature"', "no collection of features"),
     ("city.yaml", "epoch_keys_kept: 1100d", "epoch_keys_kept: 30d", "epoch_keys_kept:", "three years at least"),
+    # what has the form of a secret, wherever it stands
+    ("systems/police.yaml", "meaning: 号牌号码", 'meaning: "citybrain-key:ed25519:c2VjcmV0"', "citybrain-key:", "a private key does not belong into a city's files"),
+    ("systems/police.yaml", "meaning: 号牌号码", 'meaning: "-----BEGIN PRIVATE KEY----- MC4C"', "BEGIN PRIVATE", "a private key does not belong into a city's files"),
+    ("systems/police.yaml", "meaning: 号牌号码", "meaning: postgres://hub:hunter2@10.1.2.4/police", "hunter2", "an address with a password does not belong into a city's files"),
     # a key that nobody reads
     ("city.yaml", "demo: true", "map: {zoom: 13}", "map:", '"map" is not a key here'),
 ]
