@@ -166,7 +166,7 @@ class Operating(unittest.TestCase):
             self.assertEqual((shown.returncode, shown.stderr), (0, ""))
             for word in words:
                 self.assertIn(word, shown.stdout)
-            self.assertRegex(shown.stdout, r"\n  police +[1-9][0-9,]* +0 +0 +[0-9.]+ ms\n")
+            self.assertRegex(shown.stdout, r"\n  police +[1-9][0-9,]* +[0-9]+ +0 +[0-9.]+ ms\n")
         told = json.loads(self.status("--json").stdout)
         self.assertEqual((told["ready"], told["missing"]), (True, []))
         self.assertGreater(sum(one["value"] for one in told["figures"]["citybrain_ledger_leaves_total"]), 0)
