@@ -110,7 +110,7 @@ static const struct rule_row {
     enum case_state to;
     int64_t new_due_min; /* from now; -1: none */
     const char *note;
-} rows[] = {
+} rule_rows[] = {
     {"source.stale", CASE_DOING, 30, CASE_ALERT, "", 1, OK, 2, CASE_DOING, 29, NULL},
     {"source.stale", CASE_MEASURING, 10, CASE_ALERT, "", 1, OK, 2, CASE_MEASURING, 9, NULL},
     {"source.stale", CASE_CLOSED, 0, CASE_ALERT, "", 60, OK, 3, CASE_OPEN, 30, "reopened"},
@@ -151,29 +151,30 @@ static const struct rule_row {
 
 static void each_rule(void **state)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct case_record before = opened(rows[i].kind, "h.x.g", "");
-        struct case_event event = rows[i].what == CASE_ALERT ? alert(rows[i].kind, "h.x.g", "") : (struct case_event){.what = rows[i].what};
+    for (size_t i = 0; i < sizeof rule_rows / sizeof *rule_rows; i++) {
+        struct case_record before = opened(rule_rows[i].kind, "h.x.g", "");
+        struct case_event event =
+            rule_rows[i].what == CASE_ALERT ? alert(rule_rows[i].kind, "h.x.g", "") : (struct case_event){.what = rule_rows[i].what};
         struct case_step step = {.rule = SAME};
-        struct wall_time now = {T0 + rows[i].after_min * MIN};
-        before.state = rows[i].from;
-        before.closed_ms = rows[i].from == CASE_CLOSED ? T0 : 0;
-        before.due_ms = rows[i].due_min ? T0 + rows[i].due_min * MIN : 0;
-        event.text = str_from_c(rows[i].text);
+        struct wall_time now = {T0 + rule_rows[i].after_min * MIN};
+        before.state = rule_rows[i].from;
+        before.closed_ms = rule_rows[i].from == CASE_CLOSED ? T0 : 0;
+        before.due_ms = rule_rows[i].due_min ? T0 + rule_rows[i].due_min * MIN : 0;
+        event.text = str_from_c(rule_rows[i].text);
         event.to = STR("h/post.x");
         event.to_area = STR("h.x");
         enum err err = case_step(rules, &before, &event, now, &step);
-        if (err != rows[i].err || (!err && (step.rule != rows[i].rule || step.after.state != rows[i].to)))
+        if (err != rule_rows[i].err || (!err && (step.rule != rule_rows[i].rule || step.after.state != rule_rows[i].to)))
             fail_msg("row %zu: %s, rule %d, state %d", i, err_text(err), step.rule, (int)step.after.state);
         if (err)
             continue;
-        int64_t due = rows[i].new_due_min < 0 ? 0 : now.ms + rows[i].new_due_min * MIN;
+        int64_t due = rule_rows[i].new_due_min < 0 ? 0 : now.ms + rule_rows[i].new_due_min * MIN;
         if (step.after.due_ms != due)
             fail_msg("row %zu: due %lld, not %lld", i, (long long)step.after.due_ms, (long long)due);
-        assert_int_equal(step.n_notes, rows[i].note ? 1 : 0);
-        if (rows[i].note)
-            assert_string_equal(step.notes[0].what, rows[i].note);
-        assert_int_equal(step.is_changed, rows[i].rule != 0);
+        assert_int_equal(step.n_notes, rule_rows[i].note ? 1 : 0);
+        if (rule_rows[i].note)
+            assert_string_equal(step.notes[0].what, rule_rows[i].note);
+        assert_int_equal(step.is_changed, rule_rows[i].rule != 0);
     }
 }
 
