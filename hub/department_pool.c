@@ -171,6 +171,7 @@ static void run_one(struct hub_pool_worker *worker, struct hub_pool_run *run)
     }
     pthread_mutex_lock(&pool->lock);
     run->began = clock_mono(pool->department->clock);
+    run->is_copied = false;
     worker->running = run;
     pthread_mutex_unlock(&pool->lock);
     enum err err = pool->ops->run(worker->session, run, detail, &is_changed);
@@ -353,8 +354,9 @@ void hub_pool_give_up(struct hub_pool *pool, int64_t overdue_ms)
         pthread_mutex_lock(&pool->lock);
         struct hub_pool_worker *worker = &pool->workers[i];
         struct hub_pool_run *run = worker->running;
-        bool has_gone = run && run->fetch && hub_fetch_is_cancelled(run->fetch);
-        bool is_overdue = run && run->fetch && mono_ms_between(run->began, now) > overdue_ms;
+        bool is_free = run && run->fetch && run->is_copied;
+        bool has_gone = is_free && hub_fetch_is_cancelled(run->fetch);
+        bool is_overdue = is_free && mono_ms_between(run->began, now) > overdue_ms;
         struct hub_fetch *fetch = has_gone || is_overdue ? run->fetch : NULL;
         if (fetch) {
             run->fetch = NULL;
@@ -366,6 +368,13 @@ void hub_pool_give_up(struct hub_pool *pool, int64_t overdue_ms)
         if (fetch)
             answer_fetch(fetch, has_gone ? ERR_CANCELLED : ERR_TIMEOUT);
     }
+}
+
+void hub_pool_copied(struct hub_pool *pool, struct hub_pool_run *run)
+{
+    pthread_mutex_lock(&pool->lock);
+    run->is_copied = true;
+    pthread_mutex_unlock(&pool->lock);
 }
 
 /* ---- its life ---- */

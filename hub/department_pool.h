@@ -63,6 +63,7 @@ struct hub_pool_run {        /* one asking on its way */
     struct hub_plan *plan;
     struct rows *rows; /* the answer, before it is the asker's */
     bool is_truncated;
+    bool is_copied; /* run() takes nothing from the asking any more; under the pool's lock */
     struct mono_time asked, began;
     unsigned n_tries;
     struct hub_pool_run *next;
@@ -126,7 +127,8 @@ void hub_pool_finish(struct hub_pool *pool);
 void hub_pool_fetch(struct hub_pool *pool, struct hub_plan *plan, struct hub_fetch *fetch); /* the slot's work */
 void hub_pool_expire(struct hub_pool *pool); /* answers what has waited for too long; from any thread */
 /* Answers askings whose asker has gone, or whose driver has not come back after `overdue_ms`: the thread goes on with it, and what it
- * brings is dropped. Only where run() takes nothing from the asking once it waits. */
+ * brings is dropped. Only those of which run() has said that it takes nothing from the asking any more. */
 void hub_pool_give_up(struct hub_pool *pool, int64_t overdue_ms);
+void hub_pool_copied(struct hub_pool *pool, struct hub_pool_run *run); /* run() says so */
 
 #endif

@@ -58,7 +58,8 @@ struct odbc_system {
     pthread_t canceller;
     bool has_canceller;
     _Atomic bool is_over;
-    pthread_mutex_t lock; /* guards the list */
+    pthread_mutex_t connecting; /* one at a time: MariaDB's driver keeps a list of its connections without a lock */
+    pthread_mutex_t lock;       /* guards the list */
     struct odbc_session *sessions;
 };
 

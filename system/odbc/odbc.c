@@ -127,6 +127,7 @@ static void destroy(struct odbc_system *system)
         SQLFreeHandle(SQL_HANDLE_ENV, system->env);
     hub_pool_finish(&system->pool);
     pthread_mutex_destroy(&system->lock);
+    pthread_mutex_destroy(&system->connecting);
     hub_department_finish(&system->department);
     mem_free(system);
 }
@@ -158,6 +159,7 @@ static enum err odbc_open(const struct hub_system_env *env, struct yaml_node roo
     system->loop = env->loop;
     system->zone = env->zone;
     pthread_mutex_init(&system->lock, NULL);
+    pthread_mutex_init(&system->connecting, NULL);
     hub_pool_init(&system->pool, &system->department, &pool_ops, system);
     enum err err = hub_department_init(&system->department, env, "odbc", root, diags, &connection);
     if (!err)

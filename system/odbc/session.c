@@ -203,8 +203,10 @@ void odbc_session_close(struct odbc_session *session)
 {
     if (!session->dbc)
         return;
+    pthread_mutex_lock(&session->system->connecting);
     SQLDisconnect(session->dbc);
     SQLFreeHandle(SQL_HANDLE_DBC, session->dbc);
+    pthread_mutex_unlock(&session->system->connecting);
     session->dbc = SQL_NULL_HDBC;
 }
 
@@ -272,7 +274,9 @@ static enum err reach(struct odbc_session *session, const char *password, char d
         return err;
     (void)SQLSetConnectAttr(session->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(uintptr_t)ODBC_CONNECT_S, SQL_IS_UINTEGER);
     (void)SQLSetConnectAttr(session->dbc, SQL_ATTR_ACCESS_MODE, (SQLPOINTER)(uintptr_t)SQL_MODE_READ_ONLY, SQL_IS_UINTEGER);
+    pthread_mutex_lock(&system->connecting);
     SQLRETURN code = SQLDriverConnectW(session->dbc, NULL, wide, (SQLSMALLINT)n, NULL, 0, NULL, SQL_DRIVER_NOPROMPT);
+    pthread_mutex_unlock(&system->connecting);
     explicit_bzero(wide, n * sizeof *wide);
     if (SQL_SUCCEEDED(code))
         return ERR_OK;

@@ -267,18 +267,31 @@ static enum err read_rows(struct reading *reading)
 
 /* ---- running ---- */
 
-static enum err prepare(struct odbc_session *session, SQLHSTMT statement, const struct sql_select *select)
+/* The text into session->text, the values into the scratch arena. */
+static enum err write_question(struct odbc_session *session, const struct sql_select *select, struct value **ret_values, size_t *ret_n)
 {
     const struct value *values = NULL;
-    size_t n = 0, n_wide;
-    SQLWCHAR *wide;
+    size_t n = 0;
     buf_reset(&session->text);
     enum err err = sql_text(select, session->system->dialect, &session->text, &session->scratch, &values, &n);
-    if (!err)
-        err = odbc_to_wide(&session->scratch, buf_str(&session->text), &wide, &n_wide);
+    struct value *copies = err || n > ODBC_PARAMETERS_MAX ? NULL : arena_alloc(&session->scratch, (n + 1) * sizeof *copies);
+    if (!copies)
+        return err ? err : ERR_TOO_LARGE;
+    for (size_t i = 0; i < n && !err; i++)
+        err = value_copy(&session->scratch, values[i], &copies[i]);
+    *ret_values = copies;
+    *ret_n = n;
+    return err;
+}
+
+static enum err prepare(struct odbc_session *session, SQLHSTMT statement, const struct value *values, size_t n)
+{
+    size_t n_wide;
+    SQLWCHAR *wide;
+    enum err err = odbc_to_wide(&session->scratch, buf_str(&session->text), &wide, &n_wide);
     if (err)
         return err;
-    struct parameter *rooms = n > ODBC_PARAMETERS_MAX ? NULL : arena_alloc(&session->scratch, (n + 1) * sizeof *rooms);
+    struct parameter *rooms = arena_alloc(&session->scratch, (n + 1) * sizeof *rooms);
     if (!rooms)
         return ERR_TOO_LARGE;
     if (!SQL_SUCCEEDED(SQLPrepareW(statement, wide, (SQLINTEGER)n_wide)))
@@ -312,6 +325,8 @@ enum err odbc_run(struct odbc_session *session, struct hub_pool_run *run, char d
     struct reading reading = {.session = session, .run = run, .detail = detail};
     bool is_broken = false;
     SQLSMALLINT n = 0;
+    struct value *values;
+    size_t n_values;
     if (!str_is_empty(seen->wrong)) {
         snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, STR_FORMAT, STR_ARG(seen->wrong));
         *ret_is_changed = mono_ms_between(session->made, clock_mono(session->system->department.clock)) >= 1000;
@@ -324,7 +339,11 @@ enum err odbc_run(struct odbc_session *session, struct hub_pool_run *run, char d
     copy_asking(&reading, seen, &select);
     run->is_truncated = false;
     arena_reset(&session->scratch);
-    enum err err = odbc_statement_make(session, session->system->timeout_ms, &reading.statement);
+    enum err err = write_question(session, &select, &values, &n_values);
+    if (err)
+        return err;
+    hub_pool_copied(&session->system->pool, run);
+    err = odbc_statement_make(session, session->system->timeout_ms, &reading.statement);
     if (err) {
         odbc_session_close(session);
         return ERR_BUSY;
@@ -333,7 +352,7 @@ enum err odbc_run(struct odbc_session *session, struct hub_pool_run *run, char d
         (void)SQLSetStmtAttr(reading.statement, SQL_ATTR_MAX_ROWS, (SQLPOINTER)(uintptr_t)(reading.n_rows_max + 1), SQL_IS_UINTEGER);
     buf_init(&reading.cell, ODBC_VALUE_MAX + CHUNK);
     buf_init(&reading.wide, 2 * ODBC_VALUE_MAX + CHUNK);
-    err = prepare(session, reading.statement, &select);
+    err = prepare(session, reading.statement, values, n_values);
     if (!err) {
         SQLRETURN code = SQLExecute(reading.statement);
         err = SQL_SUCCEEDED(code) || code == SQL_NO_DATA ? ERR_OK : ERR_IO;
