@@ -1,0 +1,106 @@
+/*
+ * What another hub says (district/message.h, district/question.h), and what the step does about it, however it contradicts itself: frames
+ * of two bytes of length and a message each. A message that is read is written back as it was; the step stays within its bounds, which it
+ * asserts.
+ */
+#include "base/mem.h"
+#include "district/question.h"
+#include "district/step.h"
+
+#include <assert.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_rest(struct str rest)
+{
+    static const enum value_type types[] = {VALUE_TEXT, VALUE_INTEGER};
+    struct arena arena;
+    struct district_question question;
+    struct district_reply reply;
+    struct rows *rows = NULL;
+    struct buf out;
+    arena_init(&arena, 1u << 20);
+    if (district_question_read(&arena, rest, &question) == ERR_OK) {
+        buf_init(&out, 1u << 20);
+        district_question_write(&question, &out);
+        assert(!out.err && out.len == rest.len);
+        buf_finish(&out);
+    }
+    if (district_reply_read(rest, types, 2, 1u << 20, 1000, &reply, &rows) == ERR_OK)
+        rows_release(rows);
+    arena_finish(&arena);
+}
+
+static void begin(struct district_state *state)
+{
+    memset(state, 0, sizeof *state);
+    district_begin(state, 1);
+    state->n_peers = 1;
+    struct district_peer *peer = &state->peers[0];
+    peer->fresh_for_ms = 5000;
+    peer->until_ms = INT64_MAX;
+    peer->mine = DISTRICT_AGREED;
+    district_peer_begin(peer, 3, 1, 2);
+    state->n_contracts = 2;
+    state->contracts[0].fresh_for_ms = state->contracts[1].fresh_for_ms = 5000;
+    state->contracts[1].is_home = true;
+}
+
+/* The next event, and what an honest caller answers to its updates. */
+static void drive(struct district_state *state, struct district_event event, struct district_updates *updates)
+{
+    district_step(state, &event, updates);
+    bool names = false, serves = false;
+    uint64_t intent = 0;
+    for (size_t i = 0; i < updates->n; i++) {
+        names = names || updates->items[i].kind == DISTRICT_NAME;
+        if (updates->items[i].kind == DISTRICT_SERVE) {
+            serves = true;
+            intent = updates->items[i].intent;
+        }
+    }
+    event.message = NULL;
+    if (serves) {
+        event.kind = DISTRICT_SERVE_DONE;
+        event.intent = intent;
+        district_step(state, &event, updates);
+    }
+    if (names) {
+        event.kind = DISTRICT_NAMED_DONE;
+        district_step(state, &event, updates);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct district_state state;
+    static struct district_updates updates;
+    struct district_event event = {.kind = DISTRICT_ASK, .now_ms = 1, .wall_ms = 1, .intent = 7};
+    struct bytes_reader in;
+    bytes_reader_init(&in, data, size);
+    begin(&state);
+    while (!in.err && bytes_reader_left(&in) > 2) {
+        struct district_message message;
+        struct str rest, bytes = bytes_read_str(&in, bytes_read_u16be(&in));
+        event.now_ms += 100;
+        event.kind = DISTRICT_TICK;
+        drive(&state, event, &updates);
+        if (in.err || district_message_read(bytes, &message, &rest))
+            continue;
+        uint8_t again[DISTRICT_MESSAGE_MAX];
+        struct bytes_writer out;
+        bytes_writer_init(&out, again, sizeof again);
+        district_message_write(&message, &out);
+        assert(!out.err && out.len + rest.len == bytes.len);
+        read_rest(rest);
+        event.kind = DISTRICT_MESSAGE;
+        event.message = &message;
+        drive(&state, event, &updates);
+        event.message = NULL;
+        event.kind = DISTRICT_ASK;
+        event.intent++;
+        drive(&state, event, &updates);
+    }
+    return 0;
+}
