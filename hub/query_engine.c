@@ -35,7 +35,8 @@ bool query_is_over(const struct query *query)
 static int on_progress(void *context)
 {
     struct query *query = context;
-    return query_is_over(query) || sqlite3_memory_used() - query->heap_before > HEAP_MAX;
+    query->is_too_large = query->is_too_large || sqlite3_memory_used() - query->heap_before > HEAP_MAX;
+    return query_is_over(query) || query->is_too_large;
 }
 
 enum err query_engine_err(struct query *query, int code)
@@ -48,7 +49,7 @@ enum err query_engine_err(struct query *query, int code)
             return query_fail(query, ERR_CANCELLED, "the asker has gone");
         if (atomic_load(&query->hub->is_stopping))
             return query_fail(query, ERR_UNAVAILABLE, "the hub is stopping");
-        if (sqlite3_memory_used() - query->heap_before > HEAP_MAX)
+        if (query->is_too_large)
             return query_fail(query, ERR_TOO_LARGE, "the query needs more memory than it may have; narrow it");
         return query_fail(query, ERR_TIMEOUT, "the query ran longer than %d s; narrow it", HUB_QUERY_TIME_MS / 1000);
     case SQLITE_TOOBIG:

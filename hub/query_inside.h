@@ -1,7 +1,8 @@
 /*
  * What the files of a query share: the job on its thread, its tables, what was fetched of them.
  *
- *   query.c        threads, decision, leaves, answer        query_engine.c  the connection, its guards, which fields are read
+ *   query.c        threads, answer                          query_engine.c  the connection, its guards, which fields are read
+ *   query_evidence.c  decision, leaves
  *   query_table.c  the virtual table                        query_serve.c   few askings for many: batches of keys
  *   query_fetch.c  one asking                               query_set.c     what was fetched
  *   query_value.c  SQLite's values, typed                   query_group.c   aggregates over one resource as a whole
@@ -151,6 +152,7 @@ struct query {
     struct mono_time started, arrived;
     struct wall_time now;
     int64_t heap_before;
+    bool is_too_large; /* it was ended since SQLite's memory grew past its bound: by the time that it is told it has shrunk again */
     struct hub_refusal refusal;       /* the first */
     bool needs_all;                   /* a LIMIT was pushed where SQLite needed more rows: once again without */
     bool has_outer_join, has_collate; /* or a word that looks like one */

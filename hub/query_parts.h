@@ -78,6 +78,13 @@ void hub_statistics_finish(struct hub_statistics *statistics);
 /* The groupings' answer from the contract's cells of at least k; the rows join the query's. */
 enum err query_statistic_fetch(struct query *query, const struct query_grouping *grouping, struct rows **ret_rows) MUST_CHECK;
 
+/* ---- query_evidence.c ---- */
+/* Each resource of the statement: permitted, and counted, under one contract that grants all its fields; or none is. */
+enum err query_decide(struct query *query, const struct query_grouping *grouping, bool is_group) MUST_CHECK;
+enum err query_append_intent(struct query_table *table) MUST_CHECK;
+void query_await_intents(struct query *query); /* fails the query when one cannot be written */
+void query_tell_outcome(const struct query_table *table);
+
 /* ---- query.c ---- */
 struct hub_statistics *hub_query_statistics(struct hub *hub);
 

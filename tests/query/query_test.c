@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "hub/parts.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -322,6 +323,25 @@ static void bounded(void **state)
     }
 }
 
+/* What grows in SQLite's memory, here the set of a DISTINCT over 160,000 texts of 20 kB, ends at its bound, and gives it all back. */
+static void memory_is_bounded(void **state)
+{
+    static const char sql[] = "SELECT count(*) FROM (SELECT DISTINCT printf('%.*c', 20000, 'x') || a.lot || b.lot || c.lot || d.lot "
+                              "FROM \"h/count/lot\" a, \"h/count/lot\" b, \"h/count/lot\" c, \"h/count/lot\" d)";
+    int64_t before = sqlite3_memory_used();
+    (void)sqlite3_memory_highwater(1);
+    struct query_answer answer = ASK(sql);
+    int64_t most = sqlite3_memory_highwater(0) - before;
+    printf("SQLite held %lld MB more at most\n", (long long)(most >> 20));
+    assert_err(answer.err, ERR_TOO_LARGE);
+    assert_non_null(strstr(answer.text, "more memory than it may have"));
+    assert_true(most > INT64_C(256) << 20 && most < INT64_C(288) << 20);
+    assert_true(sqlite3_memory_used() - before < 32 << 20);
+    answer = ASK("SELECT count(*) FROM \"h/count/lot\"");
+    assert_string_equal(rows_of(&answer, "after it"), "[[20]]");
+    query_answer_drop(&answer);
+}
+
 static void too_many_rows(void **state)
 {
     struct query_answer answer = ASK("SELECT plate FROM \"h/police/vehicle\" WHERE weight <> 3");
@@ -414,6 +434,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(waits_for_the_ledger, make_small, finish),
         cmocka_unit_test_setup_teardown(under_contract, make_small, finish),
         cmocka_unit_test_setup_teardown(bounded, make_small, finish),
+        cmocka_unit_test_setup_teardown(memory_is_bounded, make_small, finish),
         cmocka_unit_test_setup_teardown(too_many_rows, make, finish),
         cmocka_unit_test_setup_teardown(cancelled, make_small, finish),
         cmocka_unit_test_setup_teardown(stopping, make_small, finish),
