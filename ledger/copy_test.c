@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COPIES 6
+#define COPIES 3
 #define SEGMENT 4096
 
 static char root[FILE_PATH_MAX], live[FILE_PATH_MAX];
@@ -72,7 +72,7 @@ static void a_copy_has_what_was_acknowledged(void **state)
         struct ledger *copied;
         snprintf(name, sizeof name, "copy-%d", i);
         struct ledger_copy copy = copy_to(path, name);
-        while (atomic_load(&writing.n_acknowledged) < last + 400) /* so much comes between two copies */
+        while (atomic_load(&writing.n_acknowledged) < last + 200) /* so much comes between two copies */
             usleep(200);
         last = atomic_load(&writing.n_acknowledged);
         enum err err = ledger_copy(&copy, &diag);
