@@ -35,8 +35,7 @@ struct hub_uses {
     struct db *db;
     _Atomic uint64_t n; /* leaves followed */
     uint64_t n_seen;    /* at the last tick */
-    struct buf leaf;
-    enum err broken; /* told once */
+    enum err broken;    /* told once */
 };
 
 /* ---- following the ledger ---- */
@@ -69,24 +68,37 @@ static enum err put(struct hub_uses *uses, const char *sql, struct value first, 
     return err;
 }
 
+struct following {
+    struct hub_uses *uses;
+    enum err err;
+};
+
+static bool follow_leaf(void *context, uint64_t index, struct str leaf)
+{
+    static const char add[] = "INSERT OR IGNORE INTO subject VALUES (?1, ?2)";
+    struct following *following = context;
+    uint8_t subject[PSEUDONYM];
+    if (leaf_subject(leaf, subject))
+        following->err =
+            put(following->uses, add, (struct value){.type = VALUE_BYTES, .s = {(const char *)subject, KEPT_BYTES}}, (int64_t)index);
+    return following->err == ERR_OK;
+}
+
 /* At most `max` leaves into the index, in one transaction with how far it got. */
 static enum err follow(struct hub_uses *uses, uint64_t max)
 {
-    static const char add[] = "INSERT OR IGNORE INTO subject VALUES (?1, ?2)", mark[] = "UPDATE followed SET n = ?2 WHERE one = ?1";
+    static const char mark[] = "UPDATE followed SET n = ?2 WHERE one = ?1";
     uint64_t from = uses->n, to = ledger_n_durable(uses->hub->ledger);
-    uint8_t subject[PSEUDONYM];
+    struct following following = {.uses = uses};
     to = to > from + max ? from + max : to;
     if (to <= from)
         return ERR_OK;
     enum err err = db_begin(uses->db);
     if (err)
         return err;
-    for (uint64_t i = from; i < to && !err; i++) {
-        buf_reset(&uses->leaf);
-        err = ledger_leaf(uses->hub->ledger, i, &uses->leaf);
-        if (!err && leaf_subject(buf_str(&uses->leaf), subject))
-            err = put(uses, add, (struct value){.type = VALUE_BYTES, .s = {(const char *)subject, KEPT_BYTES}}, (int64_t)i);
-    }
+    err = ledger_leaves(uses->hub->ledger, from, to, follow_leaf, &following);
+    if (!err)
+        err = following.err;
     if (!err)
         err = put(uses, mark, value_integer(1), (int64_t)to);
     if (!err)
@@ -447,7 +459,6 @@ enum err hub_uses_open(struct hub *hub, const char *path, struct diag_list *diag
     if (!uses)
         return ERR_NO_MEMORY;
     uses->hub = hub;
-    buf_init(&uses->leaf, LEDGER_LEAF_MAX);
     enum err err = load(uses, path, &diag);
     if (!err)
         err = loop_thread_start(hub->clock, "uses", &uses->thread);
@@ -477,7 +488,6 @@ void hub_uses_close(struct hub_uses *uses)
         loop_thread_call(uses->thread, stop_on_thread, uses);
     loop_thread_stop(uses->thread);
     db_close(uses->db);
-    buf_finish(&uses->leaf);
     mem_free(uses);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "ledger/ledger.h"
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ledger/builder.h"
@@ -635,34 +636,64 @@ static bool copy_leaf(void *context, uint64_t index, struct str leaf)
     return false;
 }
 
-static enum err published_leaf(struct ledger *ledger, uint64_t index, uint64_t size, struct buf *out)
+struct leaves {
+    bool (*fn)(void *context, uint64_t index, struct str leaf);
+    void *context;
+    uint64_t next, to; /* next: not handed out yet */
+    bool is_stopped;
+};
+
+static bool hand_leaf(void *context, uint64_t index, struct str leaf)
 {
-    uint64_t n = index / MERKLE_TILE, left = size - n * MERKLE_TILE;
+    struct leaves *leaves = context;
+    if (index >= leaves->to)
+        return false;
+    leaves->next = index + 1;
+    leaves->is_stopped = !leaves->fn(leaves->context, index, leaf);
+    return !leaves->is_stopped && leaves->next < leaves->to;
+}
+
+/* The bundle that holds leaves->next, from there on, of a log of `size`. */
+static enum err hand_bundle(struct ledger *ledger, uint64_t size, struct leaves *leaves)
+{
+    uint64_t n = leaves->next / MERKLE_TILE, left = size - n * MERKLE_TILE;
+    size_t width = left < MERKLE_TILE ? (size_t)left : MERKLE_TILE;
+    struct bytes_reader reader;
     struct buf bundle;
-    struct str entry;
     buf_init(&bundle, TILE_BUNDLE_MAX + 1);
-    enum err err = tile_read_bundle(ledger->static_dir, n, left < MERKLE_TILE ? (size_t)left : MERKLE_TILE, &bundle);
-    if (!err)
-        err = tile_bundle_entry(buf_str(&bundle), (size_t)(index % MERKLE_TILE), &entry);
-    if (!err) {
-        buf_append_str(out, entry);
-        err = out->err;
+    enum err err = tile_read_bundle(ledger->static_dir, n, width, &bundle);
+    bytes_reader_init(&reader, bundle.ptr, bundle.len);
+    for (uint64_t index = n * MERKLE_TILE; !err && index < n * MERKLE_TILE + width && index < leaves->to; index++) {
+        struct str leaf = bytes_read_str(&reader, bytes_read_u16be(&reader));
+        err = reader.err ? ERR_CORRUPT : ERR_OK;
+        if (!err && index >= leaves->next && !hand_leaf(leaves, index, leaf))
+            break;
     }
     buf_finish(&bundle);
-    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err; /* under a checkpoint every bundle is there */
+    return err;
+}
+
+enum err ledger_leaves(
+    struct ledger *ledger, uint64_t from, uint64_t to, bool (*fn)(void *context, uint64_t index, struct str leaf), void *context)
+{
+    uint64_t durable = ledger_n_durable(ledger);
+    struct leaves leaves = {.fn = fn, .context = context, .next = from, .to = to < durable ? to : durable};
+    bool was_gone = false;
+    while (leaves.next < leaves.to && !leaves.is_stopped) {
+        uint64_t size = ledger_n_published(ledger);
+        enum err err =
+            leaves.next < size ? hand_bundle(ledger, size, &leaves) : journal_read(ledger->journal, leaves.next, hand_leaf, &leaves);
+        bool is_gone = err == ERR_NOT_FOUND; /* published since we looked, and dropped from the journal, or in a wider bundle: once more */
+        if (err && (!is_gone || was_gone))
+            return is_gone ? ERR_CORRUPT : err;
+        was_gone = is_gone;
+    }
+    return ERR_OK;
 }
 
 enum err ledger_leaf(struct ledger *ledger, uint64_t index, struct buf *out)
 {
-    uint64_t size = ledger_n_published(ledger);
-    if (index >= size) {
-        struct leaf_wanted wanted = {.out = out};
-        enum err err = journal_read(ledger->journal, index, copy_leaf, &wanted);
-        if (err != ERR_NOT_FOUND)
-            return err ? err : wanted.is_found ? out->err : ERR_NOT_FOUND;
-        size = ledger_n_published(ledger); /* published since we looked, and dropped from the journal */
-        if (index >= size)
-            return ERR_NOT_FOUND;
-    }
-    return published_leaf(ledger, index, size, out);
+    struct leaf_wanted wanted = {.out = out};
+    enum err err = ledger_leaves(ledger, index, index + 1, copy_leaf, &wanted);
+    return err ? err : wanted.is_found ? out->err : ERR_NOT_FOUND;
 }

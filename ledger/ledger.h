@@ -114,6 +114,10 @@ const char *ledger_static_dir(const struct ledger *ledger); /* the folder of che
 enum err ledger_proof(struct ledger *ledger, uint64_t index, struct buf *out) MUST_CHECK;
 /* The leaf's bytes, appended to `out`; also of one that waits for its checkpoint. ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT. Any thread. */
 enum err ledger_leaf(struct ledger *ledger, uint64_t index, struct buf *out) MUST_CHECK;
+/* Leaves from `from` to before `to` in order, as far as they are durable, each given to `fn` until it returns false: a bundle is read once,
+ * and so is the journal, where ledger_leaf() reads one for each leaf. `leaf` is borrowed. Errors and threads as above. */
+enum err ledger_leaves(struct ledger *ledger, uint64_t from, uint64_t to, bool (*fn)(void *context, uint64_t index, struct str leaf),
+    void *context) MUST_CHECK;
 
 /* Offline: does `proof` (tlog-proof text) prove that `leaf` stands in the log whose verifier key (C2SP vkey, "name+hash+base64") is given?
  * ERR_CRYPTO: refused; ERR_SYNTAX: unreadable. No ledger needed. */

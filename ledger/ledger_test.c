@@ -366,6 +366,52 @@ static void leaves_have_up_to_65535_bytes(void **state)
     buf_finish(&out);
 }
 
+struct seen {
+    uint64_t next, n, n_max;
+};
+
+static bool see_leaf(void *context, uint64_t index, struct str leaf)
+{
+    struct seen *seen = context;
+    char text[16];
+    snprintf(text, sizeof text, "leaf %d", (int)index);
+    assert_int_equal(index, seen->next);
+    assert_true(str_equal_c(leaf, text));
+    seen->next++;
+    return ++seen->n < seen->n_max;
+}
+
+static uint64_t see(struct ledger *ledger, uint64_t from, uint64_t to, uint64_t n_max)
+{
+    struct seen seen = {.next = from, .n_max = n_max};
+    assert_ok(ledger_leaves(ledger, from, to, see_leaf, &seen));
+    return seen.n;
+}
+
+static void leaves_come_in_order_from_bundles_and_journal(void **state)
+{
+    struct ledger *ledger;
+    char text[16];
+    assert_ok(testing_open(root, files, 0, NULL, &ledger));
+    assert_int_equal(see(ledger, 0, UINT64_MAX, UINT64_MAX), 0);
+    for (int i = 0; i < 620; i++) {
+        snprintf(text, sizeof text, "leaf %d", i);
+        assert_ok(append_bytes(ledger, str_from_c(text)));
+        if (i == 299 || i == 511) /* two bundles, of which the second was written when it was not full; what follows waits in the journal */
+            assert_ok(ledger_publish(ledger));
+    }
+    assert_int_equal(see(ledger, 0, UINT64_MAX, UINT64_MAX), 620);
+    assert_int_equal(see(ledger, 250, 530, UINT64_MAX), 280);
+    assert_int_equal(see(ledger, 255, 257, UINT64_MAX), 2);
+    assert_int_equal(see(ledger, 500, UINT64_MAX, 5), 5);
+    assert_int_equal(see(ledger, 600, UINT64_MAX, 5), 5);
+    assert_int_equal(see(ledger, 619, UINT64_MAX, UINT64_MAX), 1);
+    assert_int_equal(see(ledger, 620, UINT64_MAX, UINT64_MAX), 0);
+    assert_ok(ledger_publish(ledger));
+    assert_int_equal(see(ledger, 0, UINT64_MAX, UINT64_MAX), 620);
+    ledger_close(ledger);
+}
+
 static void failing_memory_leaks_nothing_and_loses_nothing(void **state)
 {
     uint64_t n = 0;
@@ -647,6 +693,7 @@ int main(void)
         TEST(another_key_or_name_is_refused),
         TEST(only_one_process_has_it_open),
         TEST(leaves_have_up_to_65535_bytes),
+        TEST(leaves_come_in_order_from_bundles_and_journal),
         TEST(failing_memory_leaks_nothing_and_loses_nothing),
         TEST(many_threads_append_and_prove_at_once),
         TEST(receipts_are_proven_refused_or_unreadable),
