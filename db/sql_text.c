@@ -201,7 +201,8 @@ static struct str pattern_of(struct writer *w, struct str pattern, bool is_prefi
     return (struct str){out, len};
 }
 
-/* SQLite, prefix: a >= 'x' AND a < 'y' uses the index, and no text is read twice. UTF-8 has no byte 0xff, so the last one can be raised. */
+/* SQLite, prefix: a >= 'x' AND a < 'y' uses the index, and no text is read twice. UTF-8 has no byte 0xff, so the last one can be raised;
+ * what comes out may be no UTF-8, which ODBC cannot carry. */
 static void put_prefix_range(struct writer *w, uint16_t column, struct str prefix)
 {
     char *end = arena_alloc(w->arena, prefix.len);
@@ -234,7 +235,7 @@ static void put_like(struct writer *w, uint16_t column, struct str pattern, bool
     if (is_range && prefix.len == 0) {
         put_name(w, column);
         put(w, " IS NOT NULL");
-    } else if (is_range && w->dialect == SQL_SQLITE && (unsigned char)prefix.ptr[prefix.len - 1] != 0xff) {
+    } else if (is_range && w->dialect == SQL_SQLITE && !w->select->is_odbc && (unsigned char)prefix.ptr[prefix.len - 1] != 0xff) {
         put_prefix_range(w, column, prefix);
     } else {
         struct value own = value_text(pattern_of(w, prefix, is_range));
