@@ -8,11 +8,13 @@ The road network and the departments' databases are made once for a build folder
 process is ended by its id at the end, also when the test fails. The build folder is CITYBRAIN_BUILD, else build/.
 Standard library only.
 """
+import contextlib
 import ctypes
 import fcntl
 import http.cookiejar
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -33,6 +35,19 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def free_ports(n):
+    """The first of n free ports in a row, below those that the system gives to clients, so that none is taken a moment later."""
+    for first in random.sample(range(20000, 30000, n), 100):
+        with contextlib.ExitStack() as probes:
+            try:
+                for port in range(first, first + n):
+                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError(f"no {n} free ports in a row")
 
 
 def wait_for(what, within_s, describe="it"):

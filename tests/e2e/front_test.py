@@ -13,7 +13,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from city import ROOT, City, free_port, made_data, wait_for  # noqa: E402
+from city import ROOT, City, free_port, free_ports, made_data, wait_for  # noqa: E402
 
 
 def processes_of(data):
@@ -78,6 +78,7 @@ class FrontDoor(unittest.TestCase):
                 self.assertEqual(processes_of(self.data), [])
 
     def test_the_federation_starts_and_stops(self):
+        self.port = free_ports(4)
         process = self.start(tool="run_district")
         seen = self.until(process, "Ctrl-C")
         for at, area in enumerate(("hangzhou", "hangzhou.xihu", "hangzhou.gongshu", "hangzhou.xihu.gudang")):
