@@ -16,7 +16,7 @@ struct checking {
 
 static bool has(struct str text, const char *part)
 {
-    return text.len > 0 && memmem(text.ptr, text.len, part, strlen(part)) != NULL;
+    return text.ptr && memmem(text.ptr, text.len, part, strlen(part)) != NULL;
 }
 
 /* "://user:password@" before the path. */
