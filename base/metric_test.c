@@ -58,6 +58,7 @@ static void a_histogram_counts_up_to_each_bound(void **state)
     metric_put_histogram(page, &took, &histogram, METRIC_VALUES(STR("police")));
     buf_init(&out, METRIC_PAGE_MAX);
     assert_ok(metric_page_write(page, &out));
+    buf_append_byte(&out, '\0'); /* for strstr */
     assert_non_null(strstr(out.ptr, "t_took_seconds_bucket{department=\"police\",le=\"0.0001\"} 2\n"));
     assert_non_null(strstr(out.ptr, "t_took_seconds_bucket{department=\"police\",le=\"0.00025\"} 3\n"));
     assert_non_null(strstr(out.ptr, "t_took_seconds_bucket{department=\"police\",le=\"5\"} 3\n"));
@@ -102,8 +103,10 @@ static void memory_that_fails_is_told(void **state)
         }
         mem_fail_nth(0);
         assert_true(!err || err == ERR_NO_MEMORY);
-        if (!err)
+        if (!err) {
+            buf_append_byte(&out, '\0'); /* for strstr */
             assert_non_null(strstr(out.ptr, "t_queue_bytes 1\n"));
+        }
         buf_finish(&out);
         metric_page_destroy(page);
         assert_int_equal(mem_n_live(), before);

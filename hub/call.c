@@ -164,7 +164,7 @@ static void finish(struct hub_running *running)
     hub_work_end(hub);
 }
 
-static void fetch(struct hub_running *running);
+static void fetch(struct hub_running *running, bool has_intent);
 
 static bool waits_for_intent(const struct hub_running *running)
 {
@@ -178,7 +178,7 @@ static void intent_written(struct ledger_append *append)
     running->is_intent_done = true;
     if (waits_for_intent(running)) {
         if (!append->err) {
-            fetch(running); /* it goes to the other hub under this leaf's number */
+            fetch(running, true); /* it goes to the other hub under this leaf's number */
             return;
         }
         running->is_fetch_done = true;
@@ -287,7 +287,8 @@ static enum err append_intent(struct hub_running *running)
     return err;
 }
 
-static void fetch(struct hub_running *running)
+/* With `has_intent` the intent is written; without, it may be written on another thread meanwhile, and is not looked at. */
+static void fetch(struct hub_running *running, bool has_intent)
 {
     struct hub_call *call = running->call;
     running->fetch = (struct hub_fetch){
@@ -298,8 +299,8 @@ static void fetch(struct hub_running *running)
         .n_rows_max = HUB_ROWS_MAX,
         .n_bytes_max = HUB_ANSWER_BYTES,
         .is_cancelled = &call->is_cancelled,
-        .intent = running->intent.index,
-        .has_intent = running->is_intent_done,
+        .intent = has_intent ? running->intent.index : 0,
+        .has_intent = has_intent,
         .loop = call->loop,
         .done = fetched,
     };
@@ -344,11 +345,12 @@ static void start(struct hub_running *running)
         err = ERR_UNAVAILABLE;
         why = "the department's system is not available";
     }
+    const bool waits = !err && waits_for_intent(running); /* once the intent is on its way, the whole may be over at any moment */
     if (!err)
         err = append_intent(running);
     if (!err) {
-        if (!waits_for_intent(running))
-            fetch(running);
+        if (!waits)
+            fetch(running, false);
         return;
     }
     hub_quota_give_back(running->contract, running->now);

@@ -225,6 +225,19 @@ static void kept_while_away(void **state)
     mq_city_finish();
 }
 
+/* How many of v04 … v59 have come. */
+static size_t n_of_v(bool has_come[60])
+{
+    struct str all = buf_str(&mq_rows);
+    size_t n = 0;
+    for (size_t i = 0; i + 3 <= all.len; i++)
+        if (all.ptr[i] == 'v' && (i == 0 || all.ptr[i - 1] == ';'))
+            has_come[(all.ptr[i + 1] - '0') * 10 + all.ptr[i + 2] - '0'] = true;
+    for (size_t i = 4; i < 60; i++)
+        n += has_come[i];
+    return n;
+}
+
 /* A subscriber that is behind: what was not handed over is not acknowledged, and comes again to whoever comes next. */
 static void behind(void **state)
 {
@@ -247,14 +260,9 @@ static void behind(void **state)
     mq_n_rows = 0;
     buf_reset(&mq_rows);
     mq_city_load(0);
-    mq_wait_rows(56);
-    struct str all = buf_str(&mq_rows);
-    for (size_t i = 0; i + 3 <= all.len; i++)
-        if (all.ptr[i] == 'v' && (i == 0 || all.ptr[i - 1] == ';'))
-            has_come[(all.ptr[i + 1] - '0') * 10 + all.ptr[i + 2] - '0'] = true;
-    for (size_t i = 4; i < 60; i++)
-        if (!has_come[i])
-            fail_msg("v%02zu never came", i);
+    /* The four come again, too, when their acknowledgements were not on the wire: so not 56 rows are waited for, but those 56. */
+    for (size_t n = 56; n_of_v(has_come) < 56; n++)
+        mq_wait_rows(n);
     mq_city_finish();
 }
 
