@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define DISTRICT_UNDER_WAY_MAX 1024 /* uses of others served at a time, each with an arena of up to 256 KiB */
+
 struct district_plan {         /* a contract on a resource elsewhere, compiled */
     struct district *district; /* NULL: `citybrain check` */
     const struct hub_resource *resource;
@@ -75,7 +77,7 @@ struct district {
     uint8_t head[DISTRICT_MESSAGE_MAX];
     struct loop_timer tick;
     uint64_t n_ticks;
-    size_t n_under_way; /* uses served, leaves appended */
+    size_t n_under_way; /* uses served, leaves appended; past DISTRICT_UNDER_WAY_MAX a peer's use is refused with ERR_FULL */
     bool is_broken;     /* the disk refused */
     /* any thread's */
     pthread_mutex_t lock;

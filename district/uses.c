@@ -226,7 +226,7 @@ void district_use_serve(struct district *district, size_t peer, uint64_t intent)
     serving->peer = peer;
     serving->intent = intent;
     arena_init(&serving->arena, SERVING_ARENA_MAX);
-    enum err err = fill(serving, district->rest);
+    enum err err = district->n_under_way < DISTRICT_UNDER_WAY_MAX ? fill(serving, district->rest) : ERR_FULL;
     if (err) {
         finish(serving, &(struct district_reply){.err = err}, NULL, STR_NONE);
         return;

@@ -9,15 +9,19 @@
 #include "bus/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define TICK_MS 500
-#define HELLO_MS 1000  /* between two tries */
-#define SILENT_MS 2000 /* unheard for so long: a new session is tried */
-#define IN_MAX 4       /* sessions of one peer that are still listened to: the last few of its starts */
-#define HELLOS_MAX 16  /* of one peer, remembered against repeats while they would still be taken */
+#define HELLO_MS 1000   /* between two tries */
+#define SILENT_MS 2000  /* unheard for so long: a new session is tried */
+#define IN_MAX 4        /* sessions of one peer that are still listened to: the last few of its starts */
+#define HELLOS_MAX 256  /* of one peer, remembered against repeats: at HELLO_MS more than the two minutes in which one would be taken */
+#define HELLOS_PER_S 20 /* of one peer that are looked at; the rest is dropped */
+#define REFUSED_LOG_MS 10000
 #define FRAME_MAX (1000u * 1000)
 #define PATH_SIZE 512
 
@@ -30,6 +34,8 @@ struct wire_peer {
     size_t n_in, in_at;
     struct sha256 hellos[HELLOS_MAX];
     size_t hello_at;
+    int64_t second_ms, refused_ms;
+    unsigned n_hellos;
 };
 
 struct wire {
@@ -58,14 +64,20 @@ static int64_t now_ms(const struct wire *wire)
 
 /* ---- keys ---- */
 
+/* A file that was not there; a private key's is never open to others, not for a moment. */
 static enum err write_text(const char *path, const char *text, mode_t mode, struct diag *diag)
 {
-    FILE *file = fopen(path, "wx");
-    if (!file)
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
         return diag_set(diag, err_from_errno(errno), path, 0, "the key cannot be written (%s)", strerror(errno));
-    bool is_fine = chmod(path, mode) == 0 && fprintf(file, "%s\n", text) > 0;
-    is_fine = fclose(file) == 0 && is_fine;
-    return is_fine ? ERR_OK : diag_set(diag, ERR_IO, path, 0, "the key cannot be written");
+    enum err err = file_write_all(file_ops_system(), fd, text, strlen(text), 0);
+    if (!err && (fchmod(fd, mode) || fsync(fd)))
+        err = ERR_IO;
+    close(fd);
+    if (!err)
+        return ERR_OK;
+    unlink(path); /* or an empty key would be found at the next start */
+    return diag_set(diag, err, path, 0, "the key cannot be written: %s", err_text(err));
 }
 
 static enum err read_text(const char *path, struct buf *out)
@@ -79,14 +91,34 @@ static enum err read_text(const char *path, struct buf *out)
 
 static enum err make_key(struct wire *wire, const char *path, struct diag *diag)
 {
-    char text[SIGN_TEXT_MAX];
+    char text[SIGN_TEXT_MAX], line[SIGN_TEXT_MAX + 1];
     enum err err = sign_key_make(SIGN_ED25519, &wire->key);
     if (err)
         return err;
     sign_key_text(wire->key, text);
-    err = write_text(path, text, 0600, diag);
+    snprintf(line, sizeof line, "%s\n", text);
+    err = write_text(path, line, 0600, diag);
+    crypto_wipe(line, sizeof line);
     crypto_wipe(text, sizeof text);
     return err;
+}
+
+/* The public half where others look for it. Another key there is not replaced: they trust it. */
+static enum err publish_key(const char *path, const char *text, struct diag *diag)
+{
+    char line[SIGN_TEXT_MAX + 1];
+    struct buf there;
+    snprintf(line, sizeof line, "%s\n", text);
+    enum err err = read_text(path, &there);
+    if (err == ERR_NOT_FOUND)
+        return write_text(path, line, 0644, diag);
+    if (err)
+        return diag_set(diag, err, path, 0, "the hub's public key cannot be read: %s", err_text(err));
+    bool is_same = str_equal(str_trim(buf_str(&there)), str_from_c(text));
+    buf_finish(&there);
+    return is_same ? ERR_OK
+                   : diag_set(diag, ERR_STATE, path, 0,
+                         "another public key stands here; remove it when this hub's key was changed on purpose, and tell its peers");
 }
 
 static enum err open_key(struct wire *wire, struct diag *diag)
@@ -110,12 +142,9 @@ static enum err open_key(struct wire *wire, struct diag *diag)
     sign_key_public(wire->key, &public_key);
     sign_public_text(&public_key, text);
     snprintf(beside, sizeof beside, "%s.pub", path);
-    err = write_text(beside, text, 0644, NULL);
+    err = publish_key(beside, text, diag);
     const char *shared = wire->federation->hubs[wire->self].key_file;
-    if (shared[0])
-        err = write_text(shared, text, 0644, NULL);
-    return !err || err == ERR_EXISTS ? ERR_OK
-                                     : diag_set(diag, err, shared, 0, "the hub's public key cannot be put there: %s", err_text(err));
+    return err || !shared[0] ? err : publish_key(shared, text, diag);
 }
 
 /* Of a file it is read each time: the other hub may make it later. */
@@ -185,14 +214,22 @@ static void send(struct district_carrier *carrier, int hub, struct str bytes)
 
 /* ---- hearing ---- */
 
-static bool is_repeat(struct wire_peer *peer, struct str hello)
+static bool was_heard(const struct wire_peer *peer, const struct sha256 *hash)
 {
-    struct sha256 hash = crypto_sha256(hello);
     for (size_t i = 0; i < HELLOS_MAX; i++)
-        if (memcmp(peer->hellos[i].bytes, hash.bytes, sizeof hash.bytes) == 0)
+        if (memcmp(peer->hellos[i].bytes, hash->bytes, sizeof hash->bytes) == 0)
             return true;
-    peer->hellos[peer->hello_at++ % HELLOS_MAX] = hash;
     return false;
+}
+
+/* Before any signature is looked at: anybody on the bus can send hellos in a hub's name. */
+static bool is_within_rate(struct wire_peer *peer, int64_t now)
+{
+    if (now - peer->second_ms >= 1000) {
+        peer->second_ms = now;
+        peer->n_hellos = 0;
+    }
+    return peer->n_hellos++ < HELLOS_PER_S;
 }
 
 static void on_hello(struct wire *wire, struct str hello)
@@ -205,7 +242,8 @@ static void on_hello(struct wire *wire, struct str hello)
         return;
     int hub = federation_hub_find(wire->federation, area);
     struct wire_peer *peer = hub < 0 ? NULL : wire->peers[hub];
-    if (!peer || peer_key(wire, hub, &key))
+    struct sha256 hash = crypto_sha256(hello);
+    if (!peer || was_heard(peer, &hash) || !is_within_rate(peer, now_ms(wire)) || peer_key(wire, hub, &key))
         return;
     struct str self = wire->federation->hubs[wire->self].area;
     crypto_random(secret, sizeof secret);
@@ -216,11 +254,14 @@ static void on_hello(struct wire *wire, struct str hello)
     enum err err = bus_session_accept(
         str_from_c(wire->party), wire->key, &key, hello, clock_wall(wire->clock), secret, STR("one"), &wire->out, &session);
     crypto_wipe(secret, sizeof secret);
-    if (err || is_repeat(peer, hello)) {
-        if (err)
+    if (err) {
+        if (peer->refused_ms == 0 || now_ms(wire) - peer->refused_ms >= REFUSED_LOG_MS) {
+            peer->refused_ms = now_ms(wire);
             log_write(LOG_WARNING, "district", "a hub's hello was refused", LOG_STR("hub", area), LOG_ERR(err), LOG_END);
+        }
         return;
     }
+    peer->hellos[peer->hello_at++ % HELLOS_MAX] = hash;
     peer->in[peer->in_at++ % IN_MAX] = session;
     peer->n_in = peer->n_in < IN_MAX ? peer->n_in + 1 : IN_MAX;
     publish(wire, hub, buf_str(&wire->out));
