@@ -47,7 +47,6 @@
     X_(no_tls, "the database makes no secure connection (TLS) with us")                                                                    \
     X_(sign_in, "the database refuses the sign-in")                                                                                        \
     X_(no_answer, "the database does not answer in time")                                                                                  \
-    X_(broken, "the connection to the database broke")                                                                                     \
     X_(endless, "the database sends bytes without an end")                                                                                 \
     X_(out_of_turn, "the database speaks out of turn")                                                                                     \
     X_(too_many, "the database sends more than it was asked for")                                                                          \

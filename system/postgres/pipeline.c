@@ -274,7 +274,7 @@ void postgres_send(struct postgres_connection *connection, struct postgres_run *
         sync(connection);
     if (err == ERR_UNAVAILABLE) {
         postgres_again(system, run);
-        postgres_drop(connection, HUB_DETAIL(broken));
+        postgres_drop(connection, NULL); /* the server went away: by no fault of what is under way, which is asked again */
     } else if (err) {
         postgres_answer(system, run, err);
     }

@@ -148,7 +148,6 @@ export const en: Record<Key, string> = {
   'detail.no_tls': 'the database makes no secure connection (TLS) with us',
   'detail.sign_in': 'the database refuses the sign-in',
   'detail.no_answer': 'the database does not answer in time',
-  'detail.broken': 'the connection to the database broke',
   'detail.endless': 'the database sends bytes without an end',
   'detail.out_of_turn': 'the database speaks out of turn',
   'detail.too_many': 'the database sends more than it was asked for',

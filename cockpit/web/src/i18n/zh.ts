@@ -147,7 +147,6 @@ export const zh = {
   'detail.no_tls': '数据库不与我们建立安全连接（TLS）',
   'detail.sign_in': '数据库拒绝登录',
   'detail.no_answer': '数据库没有按时回答',
-  'detail.broken': '与数据库的连接断了',
   'detail.endless': '数据库不停地发送数据',
   'detail.out_of_turn': '数据库答非所问',
   'detail.too_many': '数据库发来的比问的多',
