@@ -81,6 +81,7 @@ class Backup(unittest.TestCase):
         for one in [*calls, cameras]:
             one.start()
         wait_for(lambda: sum(len(one.acknowledged) for one in calls) >= CALLS and len(cameras.acknowledged) >= 20, 60, "the load")
+        wait_for(lambda: int(city.request("GET", "/log/v1/checkpoint")[2].split(b"\n")[1]) >= 300, 60, "a checkpoint over a full tile")
         mayor = City(data=city.data, port=city.port)
         mayor.sign_in("mayor")
         cls.session = "; ".join(f"{one.name}={one.value}" for one in mayor.cookies)
