@@ -29,6 +29,17 @@ static SQL_TIMESTAMP_STRUCT moment_of(int64_t ms, struct time_zone zone)
         (SQLUSMALLINT)civil.minute, (SQLUSMALLINT)civil.second, (SQLUINTEGER)civil.ms * 1000000u};
 }
 
+/* A parameter that the driver may look at until the statement ran, and takes by an address that is never NULL. */
+static enum err copy_bytes(struct odbc_session *session, struct str bytes, SQLPOINTER *ret_data)
+{
+    char *copy = arena_alloc(&session->scratch, bytes.len + 1);
+    if (!copy)
+        return ERR_NO_MEMORY;
+    memcpy(copy, bytes.len ? bytes.ptr : "", bytes.len);
+    *ret_data = copy;
+    return ERR_OK;
+}
+
 static enum err bind_one(struct odbc_session *session, SQLHSTMT statement, SQLUSMALLINT at, struct value value, struct parameter *room)
 {
     const struct odbc_system *system = session->system;
@@ -82,18 +93,13 @@ static enum err bind_one(struct odbc_session *session, SQLHSTMT statement, SQLUS
         size = n ? n : 1;
         room->length = (SQLLEN)(n * sizeof *wide);
         break;
-    case VALUE_BYTES: {
-        char *copy = arena_alloc(&session->scratch, value.s.len + 1);
-        if (!copy)
-            return ERR_NO_MEMORY;
-        memcpy(copy, value.s.len ? value.s.ptr : "", value.s.len);
+    case VALUE_BYTES:
+        err = copy_bytes(session, value.s, &data);
         c_type = SQL_C_BINARY;
         sql_type = SQL_VARBINARY;
-        data = copy;
         size = value.s.len ? value.s.len : 1;
         room->length = (SQLLEN)value.s.len;
         break;
-    }
     }
     if (err)
         return err;
