@@ -470,9 +470,8 @@ static void handle_vkey(struct http_exchange *x, void *context)
 }
 
 const struct http_route hub_routes[] = {
-    {HTTP_POST, "/hub/v1/query", HTTP_SIGNED_IN, HUB_QUERY_BODY_MAX, hub_query_handle,
-        "A SELECT over resources, each under its contract: {\"purpose\":…,\"sql\":…,\"parameters\":[…],\"explain\":false}", .body = "Query",
-        .answer = "Queried"},
+    {HTTP_POST, "/hub/v1/query", HTTP_SIGNED_IN, HUB_QUERY_BODY_MAX, hub_query_handle, "A SELECT over resources, each under its contract",
+        .body = "Query", .answer = "Queried"},
     {HTTP_POST, "/hub/v1/call/{area}/{party}/{name}", HTTP_SIGNED_IN, CALL_BODY_MAX, handle_call,
         "Rows of a table by key, under a contract, with a receipt", .body = "Call", .answer = "Called"},
     {HTTP_GET, "/hub/v1/resources", HTTP_SIGNED_IN, 0, handle_resources, "The resources that the asker offers or has a contract for",

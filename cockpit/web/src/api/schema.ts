@@ -9,7 +9,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A SELECT over resources, each under its contract: {"purpose":…,"sql":…,"parameters":[…],"explain":false} */
+        /** A SELECT over resources, each under its contract */
         post: {
             parameters: {
                 query?: never;
