@@ -1,111 +1,44 @@
 /* Questions and answers as bytes. */
 #include "district/question.h"
 
-#include "base/bytes.h"
-
-#include <string.h>
+#include "hub/asking.h"
 
 #define KEYS_MAX HUB_FIELDS_MAX
 
 /* ---- writing ---- */
 
-static void put_number(struct buf *out, uint64_t number, size_t n_bytes)
-{
-    for (size_t i = n_bytes; i-- > 0;)
-        buf_append_byte(out, (char)(number >> (8 * i)));
-}
-
-static void put_text(struct buf *out, struct str text)
-{
-    put_number(out, text.len, 4);
-    buf_append_str(out, text);
-}
-
-static void put_value(struct buf *out, struct value value)
-{
-    uint64_t bits;
-    buf_append_byte(out, (char)value.type);
-    switch (value.type) {
-    case VALUE_NULL:
-        return;
-    case VALUE_BOOLEAN:
-    case VALUE_INTEGER:
-    case VALUE_TIME:
-        put_number(out, (uint64_t)value.i, 8);
-        return;
-    case VALUE_REAL:
-        memcpy(&bits, &value.r, sizeof bits);
-        put_number(out, bits, 8);
-        return;
-    case VALUE_TEXT:
-    case VALUE_BYTES:
-        put_text(out, value.s);
-        return;
-    }
-}
-
 void district_question_write(const struct district_question *question, struct buf *out)
 {
-    put_text(out, question->contract);
-    put_number(out, question->n_keys, 1);
+    hub_put_text(out, question->contract);
+    hub_put_number(out, question->n_keys, 1);
     for (size_t i = 0; i < question->n_keys; i++) {
-        put_text(out, question->key_names[i]);
-        put_value(out, question->keys[i]);
+        hub_put_text(out, question->key_names[i]);
+        hub_put_value(out, question->keys[i]);
     }
-    put_number(out, question->n_fields, 1);
+    hub_put_number(out, question->n_fields, 1);
     for (size_t i = 0; i < question->n_fields; i++)
-        put_text(out, question->fields[i]);
+        hub_put_text(out, question->fields[i]);
 }
 
 void district_reply_write(const struct district_reply *reply, const struct rows *rows, struct buf *out)
 {
-    put_number(out, (uint64_t)reply->err, 1);
-    put_number(out, (uint64_t)reply->rule, 1);
-    put_number(out, reply->is_truncated, 1);
+    hub_put_number(out, (uint64_t)reply->err, 1);
+    hub_put_number(out, (uint64_t)reply->rule, 1);
+    hub_put_number(out, reply->is_truncated, 1);
     if (reply->err)
         return;
-    put_number(out, rows_n_fields(rows), 1);
-    put_number(out, rows_n(rows), 4);
+    hub_put_number(out, rows_n_fields(rows), 1);
+    hub_put_number(out, rows_n(rows), 4);
     for (size_t i = 0; i < rows_n(rows); i++)
         for (size_t j = 0; j < rows_n_fields(rows); j++)
-            put_value(out, rows_at(rows, i)[j]);
+            hub_put_value(out, rows_at(rows, i)[j]);
 }
 
 /* ---- reading ---- */
 
-static struct str get_text(struct bytes_reader *in)
-{
-    return bytes_read_str(in, bytes_read_u32be(in));
-}
-
 static enum err get_value(struct bytes_reader *in, struct value *ret_value)
 {
-    struct value value = {.type = (enum value_type)bytes_read_u8(in)};
-    switch (value.type) {
-    case VALUE_NULL:
-        break;
-    case VALUE_BOOLEAN:
-        value.i = bytes_read_u64be(in) != 0;
-        break;
-    case VALUE_INTEGER:
-    case VALUE_TIME:
-        value.i = (int64_t)bytes_read_u64be(in);
-        break;
-    case VALUE_REAL:
-        value.r = bytes_read_f64be(in);
-        if (!(value.r - value.r == 0)) /* a value is finite */
-            return ERR_SYNTAX;
-        break;
-    case VALUE_TEXT:
-    case VALUE_BYTES:
-        value.s = get_text(in);
-        if (value.type == VALUE_TEXT && !str_is_utf8(value.s))
-            return ERR_SYNTAX;
-        break;
-    default:
-        return ERR_SYNTAX;
-    }
-    *ret_value = value;
+    *ret_value = hub_get_value(in);
     return in->err;
 }
 
@@ -118,12 +51,12 @@ enum err district_question_read(struct arena *arena, struct str bytes, struct di
     if (!names || !fields || !keys)
         return ERR_NO_MEMORY;
     bytes_reader_init(&in, bytes.ptr, bytes.len);
-    question.contract = get_text(&in);
+    question.contract = hub_get_text(&in);
     question.n_keys = bytes_read_u8(&in);
     if (question.n_keys > KEYS_MAX)
         return ERR_TOO_LARGE;
     for (size_t i = 0; i < question.n_keys; i++) {
-        names[i] = get_text(&in);
+        names[i] = hub_get_text(&in);
         enum err err = get_value(&in, &keys[i]);
         if (err)
             return err;
@@ -132,7 +65,7 @@ enum err district_question_read(struct arena *arena, struct str bytes, struct di
     if (question.n_fields > HUB_FIELDS_MAX)
         return ERR_TOO_LARGE;
     for (size_t i = 0; i < question.n_fields; i++)
-        fields[i] = get_text(&in);
+        fields[i] = hub_get_text(&in);
     if (in.err || bytes_reader_left(&in) > 0)
         return ERR_SYNTAX;
     question.key_names = names;
