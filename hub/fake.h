@@ -23,8 +23,9 @@ struct fake_system {
     bool is_holding; /* fetches wait for fake_system_release() */
     enum err fetch_err;
     _Atomic size_t n_fetched;
-    size_t n_rows;    /* of each answer */
-    enum err act_err; /* ERR_OK: done */
+    size_t n_rows;                 /* of each answer */
+    int64_t n_all, n_also, newest; /* what aggregates answer: a count, one with a condition, a maximum */
+    enum err act_err;              /* ERR_OK: done */
     _Atomic size_t n_acted;
     char act_key[256];
     struct hub_ask *held_act;

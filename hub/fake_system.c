@@ -69,8 +69,10 @@ static void fake_answer(struct hub_fetch *fetch)
     for (size_t i = 0; !fetch->err && i < fake_system.n_rows; i++) {
         for (size_t j = 0; j < fetch->n_outputs; j++) {
             const struct hub_field *field = &plan->resource->fields[fetch->outputs[j].column];
-            values[j] =
-                field->type == VALUE_TEXT ? value_text(field->is_key ? fetch->where[0].values[0].s : field->name) : value_integer(7);
+            values[j] = fetch->outputs[j].aggregate == SQL_MAX     ? value_time(fake_system.newest)
+                        : fetch->outputs[j].aggregate != SQL_PLAIN ? value_integer(fetch->also ? fake_system.n_also : fake_system.n_all)
+                        : field->type == VALUE_TEXT                ? value_text(field->is_key ? fetch->where[0].values[0].s : field->name)
+                                                                   : value_integer(7);
         }
         fetch->err = rows_add(fetch->rows, values);
     }

@@ -31,6 +31,7 @@ struct hub_quality_check {
     struct hub_fetch fetch;
     bool is_counting_all;
     int64_t n_asked;
+    enum came told; /* what the newest alert of this run said: GOOD or FAILED */
     /* what came of it; under the lock */
     enum came came;
     int64_t n, n_good, newest_ms, time_ms;
@@ -150,21 +151,21 @@ static enum err tell(const struct hub_quality_check *check, bool is_green)
     return hub_alert(check->hub, &alert);
 }
 
+/* Told is every change from what was last told, over looks that had no answer; and the first look of a run, be it good: a case from
+ * before the restart may wait for its green. */
 static void settle(struct hub_quality_check *check, enum came came)
 {
-    enum came before = check->came;
     pthread_mutex_lock(&check->hub->quality.lock);
     check->came = came;
     check->time_ms = clock_wall(check->hub->clock).ms;
     pthread_mutex_unlock(&check->hub->quality.lock);
-    bool is_news = (came == FAILED && before != FAILED) || (came == GOOD && before == FAILED);
-    if (is_news && tell(check, came == GOOD)) {
+    if (came == NO_ANSWER || came == check->told)
+        return;
+    if (tell(check, came == GOOD))
         log_write(LOG_WARNING, "hub", "a quality check could not be told; again in ten minutes",
             LOG_STR("resource", check->entry->resource.name), LOG_END);
-        pthread_mutex_lock(&check->hub->quality.lock);
-        check->came = before;
-        pthread_mutex_unlock(&check->hub->quality.lock);
-    }
+    else
+        check->told = came;
 }
 
 /* ---- asking, on the hub's loop ---- */

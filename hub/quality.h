@@ -7,7 +7,8 @@
  *
  * The hub asks the department for counts alone, every ten minutes, one check after the other; no row leaves, and nobody else's use it is.
  * What came of it stands in the catalog; a check that begins to fail is an alert, and so a case for who provides the table (kind
- * data.quality).
+ * data.quality). One that is good again is a green alert, also when the department was silent in between or the hub was started anew: so
+ * each check's first good look after a start is told, too.
  */
 #ifndef HUB_QUALITY_H
 #define HUB_QUALITY_H
