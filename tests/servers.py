@@ -186,6 +186,7 @@ class Postgres(Server):
     def command(self):
         settings = {
             "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.socket_dir, "fsync": "off", "max_connections": 60,
+            "dynamic_shared_memory_type": "mmap",  # in its own folder: what is killed leaves nothing in /dev/shm
             "shared_buffers": "64MB", "ssl": "on", "ssl_cert_file": self.folder + "/server.crt", "ssl_key_file": self.folder + "/server.key",
         }
         return [self.program, "-D", self.data] + [f"--{key}={value}" for key, value in settings.items()]
