@@ -16,14 +16,25 @@ struct outcome {
 
 /* ---- deciding ---- */
 
+/* Which contract will decide, as far as can be seen before: one of the purpose that is in force, before one that has ended. */
+static const struct hub_contract *likely_contract(const struct query_table *table)
+{
+    const struct hub_contract *first = hub_contract_first(table->query->hub, table->query->asked->party, table->name), *likely = NULL;
+    for (const struct hub_contract *contract = first; contract; contract = contract->next_same) {
+        if (!str_equal(contract->purpose, table->query->asked->purpose))
+            continue;
+        if (atomic_load(&contract->state) == HUB_AGREED)
+            return contract;
+        likely = likely ? likely : contract;
+    }
+    return likely ? likely : first;
+}
+
 static void name_fields(struct query_table *table)
 {
     table->is_decided = true;
     if (table->read == 0) { /* count(*) and EXISTS read no field: decided as reading the first that is granted */
-        struct hub_contract *contract = hub_contract_first(table->query->hub, table->query->asked->party, table->name);
-        for (; contract; contract = contract->next_same)
-            if (str_equal(contract->purpose, table->query->asked->purpose) || !contract->next_same)
-                break;
+        const struct hub_contract *contract = likely_contract(table);
         table->used_ats[0] = contract->field_ats[0];
         table->used[table->n_used++] = contract->terms.fields[0];
         return;

@@ -6,6 +6,7 @@
  *   query_table.c  the virtual table                        query_serve.c   few askings for many: batches of keys
  *   query_fetch.c  one asking                               query_set.c     what was fetched
  *   query_value.c  SQLite's values, typed                   query_group.c   aggregates over one resource as a whole
+ *   query_statistic.c, query_day.c  statistics-only contracts
  */
 #ifndef HUB_QUERY_INSIDE_H
 #define HUB_QUERY_INSIDE_H

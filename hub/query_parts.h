@@ -78,6 +78,10 @@ void hub_statistics_finish(struct hub_statistics *statistics);
 /* The groupings' answer from the contract's cells of at least k; the rows join the query's. */
 enum err query_statistic_fetch(struct query *query, const struct query_grouping *grouping, struct rows **ret_rows) MUST_CHECK;
 
+/* ---- query_day.c ---- */
+/* The running day is for this contract's cells, on disk; ERR_RANGE: other cells of the resource were told to this consumer today. */
+enum err query_day_claim(struct query_table *table) MUST_CHECK;
+
 /* ---- query_evidence.c ---- */
 /* Each resource of the statement: permitted, and counted, under one contract that grants all its fields; or none is. */
 enum err query_decide(struct query *query, const struct query_grouping *grouping, bool is_group) MUST_CHECK;

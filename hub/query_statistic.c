@@ -3,7 +3,8 @@
  * are left out, once for all, and whatever is asked is answered from the others. So each answer is made of whole cells of at least k, and
  * so is each difference of two answers: a tracker finds nothing to subtract, and no refusal depends on what was asked before. The cells are
  * taken once a day (the hub's zone), so that asking again and again does not show a row coming. All this holds for one set of cells: while
- * a second such contract would part the same rows otherwise, neither is answered.
+ * a second such contract would part the same rows otherwise, neither is answered; and one that comes after another on the same day, with
+ * other cells, waits for the next (hub/query_day.c).
  *
  * k counts people: rows, or, where the resource has a `subject:`, its distinct values.
  *
@@ -114,28 +115,56 @@ static enum err take_cells(struct query_table *table, const struct layout *layou
     return ERR_OK;
 }
 
-/* The day's cells of a contract, held for the query. One at a time: two first askings would see two states of the table. */
+static bool has_same_cells(const struct hub_contract *a, const struct hub_contract *b)
+{
+    return a->terms.n_fields == b->terms.n_fields && a->terms.min_subjects == b->terms.min_subjects && str_equal(a->rows, b->rows) &&
+           memcmp(a->field_ats, b->field_ats, a->terms.n_fields * sizeof *a->field_ats) == 0;
+}
+
+/* Its own of the day, or those of a contract before it that parts the rows in the same way. */
+static struct hub_statistic *find_kept(struct hub_statistics *all, const struct hub_contract *contract, int64_t day, bool is_own)
+{
+    struct hub_statistic *kept = all->first;
+    for (; kept; kept = kept->next) {
+        const struct hub_contract *other = kept->contract;
+        if (is_own ? other == contract
+                   : kept->rows && kept->day >= day && other->entry == contract->entry &&
+                         str_equal(other->terms.consumer, contract->terms.consumer) && has_same_cells(other, contract))
+            break;
+    }
+    return kept;
+}
+
+static enum err own_cells(
+    struct query_table *table, const struct layout *layout, struct hub_statistics *all, struct hub_statistic **ret_kept)
+{
+    struct hub_statistic *kept = find_kept(all, table->contract, 0, true);
+    if (!kept) {
+        kept = mem_alloc_zero(1, sizeof *kept);
+        if (!kept)
+            return query_fail(table->query, ERR_NO_MEMORY, "no memory");
+        *kept = (struct hub_statistic){.contract = table->contract, .next = all->first};
+        all->first = kept;
+    }
+    enum err err = query_day_claim(table);
+    if (!err)
+        err = take_cells(table, layout, kept);
+    if (!err)
+        *ret_kept = kept;
+    return err;
+}
+
+/* The day's cells, held for the query. One at a time: two first askings would see two states of the table. A clock that jumps back does
+ * not take them anew. */
 static enum err cells_of(struct query_table *table, const struct layout *layout, struct rows **ret_rows)
 {
     struct query *query = table->query;
     struct hub_statistics *all = hub_query_statistics(query->hub);
-    int64_t day = wall_day_number(query->now, query->hub->zone);
-    pthread_mutex_lock(&all->lock);
-    struct hub_statistic *kept = all->first;
-    while (kept && kept->contract != table->contract)
-        kept = kept->next;
     enum err err = ERR_OK;
-    if (!kept) {
-        kept = mem_alloc_zero(1, sizeof *kept);
-        if (kept) {
-            *kept = (struct hub_statistic){.contract = table->contract, .next = all->first};
-            all->first = kept;
-        } else {
-            err = query_fail(query, ERR_NO_MEMORY, "no memory");
-        }
-    }
-    if (!err && (!kept->rows || kept->day < day)) /* a clock that jumps back does not take them anew */
-        err = take_cells(table, layout, kept);
+    pthread_mutex_lock(&all->lock);
+    struct hub_statistic *kept = find_kept(all, table->contract, wall_day_number(query->now, query->hub->zone), false);
+    if (!kept)
+        err = own_cells(table, layout, all, &kept);
     if (!err)
         *ret_rows = rows_hold(kept->rows);
     pthread_mutex_unlock(&all->lock);
@@ -275,12 +304,6 @@ static enum err read_groups(
             return query_fail(query, err, "%s", err_text(err));
     }
     return code == SQLITE_DONE ? ERR_OK : query_engine_err(query, code);
-}
-
-static bool has_same_cells(const struct hub_contract *a, const struct hub_contract *b)
-{
-    return a->terms.n_fields == b->terms.n_fields && a->terms.min_subjects == b->terms.min_subjects && str_equal(a->rows, b->rows) &&
-           memcmp(a->field_ats, b->field_ats, a->terms.n_fields * sizeof *a->field_ats) == 0;
 }
 
 /* Would another contract in force part the same rows into other cells? What one leaves out would be the difference to the other. */

@@ -24,6 +24,9 @@ static const char *const migrations[] = {
     "CREATE TABLE quota (contract TEXT NOT NULL, period INTEGER NOT NULL, packed INTEGER NOT NULL, PRIMARY KEY (contract, period)) STRICT;"
     "CREATE TABLE contract (name TEXT PRIMARY KEY, hash TEXT NOT NULL, file_state INTEGER NOT NULL, state INTEGER NOT NULL) STRICT;",
     HUB_DESK_TABLES,
+    /* hub/query_day.c: whose cells of a resource a consumer was told on its newest day */
+    "CREATE TABLE statistic (consumer TEXT NOT NULL, resource TEXT NOT NULL, day INTEGER NOT NULL, cells TEXT NOT NULL, "
+    "PRIMARY KEY (consumer, resource)) STRICT;",
 };
 
 /* ---- counting ---- */

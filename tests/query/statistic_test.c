@@ -6,6 +6,7 @@
 #include "tests/query/query_city.h"
 
 #include "base/mem.h"
+#include "hub/negotiate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -398,6 +399,83 @@ static void two_contracts_tell_no_more_than_one(void **state)
     query_city_finish();
 }
 
+/* ---- one contract after another ---- */
+
+#define DAY_MS INT64_C(86400000)
+
+static const char *const succeeding[] = {"fee", "ward, fee"}; /* all rows are one cell; each ward is one */
+
+static void write_contract(int number, const char *fields, const char *state)
+{
+    char file[64], text[1024];
+    snprintf(file, sizeof file, "contracts/c-%d.yaml", number);
+    snprintf(text, sizeof text,
+        "contract: h/c-%d\nprovider: h/police\nconsumer: h/parking\nresource: h/police/visit\nuses: [query]\nfields: [%s]\n"
+        "purpose: parking.settle\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: 1h\nstate: %s\n"
+        "min_subjects: 10\n",
+        number, fields, state);
+    fake_city_write(&query_city, file, text);
+}
+
+/* The rows that the contract in force tells of altogether; -1: refused, as `err` says. */
+static int64_t told_rows(enum err err)
+{
+    struct query_answer answer = ask("SELECT count(*) FROM \"h/police/visit\"");
+    if (answer.err != err)
+        fail_msg("%s: %s", err_text(answer.err), answer.text);
+    assert_err(answer.err, err);
+    if (err)
+        return -1;
+    int64_t n = json_integer_value(json_array_get(json_array_get(json_object_get(answer.json, "rows"), 0), 0));
+    query_answer_drop(&answer);
+    return n;
+}
+
+/* h/c-1 was asked today and ends; h/c-2 begins, in the running hub or over a restart. */
+static void succeed(const char *fields, bool is_restart)
+{
+    assert_ok(fake_city_step(&query_city, "h/c-1", NEGOTIATE_REVOKE));
+    if (is_restart) {
+        fake_city_unload(&query_city);
+        write_contract(1, "fee", "ended");
+        write_contract(2, fields, "agreed");
+        query_city_start();
+    } else {
+        assert_ok(fake_city_step(&query_city, "h/c-2", NEGOTIATE_RESUME));
+    }
+}
+
+/* The tracker that waits for the successor: what the whole city's cell has more than the wards' cells together is the visits of wards with
+ * fewer than k patients. On one day it hears one of the two, whichever is first, in one life of the hub or in two. */
+static void succession_is_no_tracker(void **state)
+{
+    for (int round = 0; round < 8; round++) {
+        bool is_restart = round & 1, is_same = round & 4;
+        const char *first = succeeding[round >> 1 & 1], *second = is_same ? first : succeeding[!(round >> 1 & 1)];
+        query_city_make();
+        query_city.real_clock = NULL; /* days pass */
+        make_visits();
+        write_contract(1, first, "agreed");
+        write_contract(2, second, "suspended");
+        query_city_start();
+        int64_t n = told_rows(ERR_OK);
+        succeed(second, is_restart);
+        if (is_same) {
+            assert_int_equal(told_rows(ERR_OK), n);
+            query_city_finish();
+            continue;
+        }
+        for (int i = 0; i < 3; i++)
+            told_rows(ERR_RANGE);
+        clock_fake_advance_ms(&query_city.clock, -2 * DAY_MS); /* no clock wins it back */
+        told_rows(ERR_RANGE);
+        clock_fake_advance_ms(&query_city.clock, 3 * DAY_MS);
+        int64_t n_next = told_rows(ERR_OK);
+        assert_int_not_equal(n_next, n); /* the attack was worth it */
+        query_city_finish();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +486,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_day_is_one, make, finish),
         cmocka_unit_test(people_are_counted),
         cmocka_unit_test(two_contracts_tell_no_more_than_one),
+        cmocka_unit_test(succession_is_no_tracker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
