@@ -201,3 +201,13 @@ void hub_department_report(struct hub_department *department, enum hub_health he
     if (is_due && !is_damped)
         tell(department, health, wall, detail);
 }
+
+void hub_department_heard(struct hub_department *department)
+{
+    pthread_mutex_lock(&department->lock);
+    department->last_heard = clock_wall(department->clock);
+    bool is_fresh = department->reported.ns && department->health == HUB_FRESH;
+    pthread_mutex_unlock(&department->lock);
+    if (is_fresh)
+        hub_department_report(department, HUB_FRESH, "");
+}

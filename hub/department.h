@@ -1,6 +1,6 @@
 /*
  * What the connectors to departments' databases share: the department's file (paths, secrets, bindings, the place of a field for errors)
- * and how a source's health is told. system/sqlite is the one that has its own, to be read without it.
+ * and how a source's health is told.
  */
 #ifndef HUB_DEPARTMENT_H
 #define HUB_DEPARTMENT_H
@@ -82,5 +82,7 @@ enum err hub_department_read_server(const struct hub_department *department, str
  * errors) at most once a second, and holds for a second against HUB_FRESH: a bad row among good ones does not flood the log. `detail` is
  * a code with parameters (hub/detail.h). Any thread. */
 void hub_department_report(struct hub_department *department, enum hub_health health, const char *detail);
+/* It is there: fresh stays fresh, and what is not keeps its reason. */
+void hub_department_heard(struct hub_department *department);
 
 #endif

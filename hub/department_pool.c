@@ -10,7 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-#define LOOK_MS 200  /* how often a thread with nothing to do looks around */
+#define LOOK_MS 200        /* how often a thread with nothing to do looks around */
+#define LOOK_AGAIN_MS 1000 /* after so long a table that did not fit is looked at again */
+#define SCHEMA_MAX (16u << 20)
 #define PING_MS 5000 /* an idle connection is asked whether it lives */
 #define IDLE_CLOSE_MS 60000
 #define BACK_OFF_FIRST_MS 200
@@ -18,19 +20,6 @@
 #define BACK_OFF_MAX_MS 5000
 
 /* ---- answering ---- */
-
-static void answered(struct loop_task *task)
-{
-    struct hub_fetch *fetch = container_of(task, struct hub_fetch, task);
-    fetch->done(fetch);
-}
-
-static void answer_fetch(struct hub_fetch *fetch, enum err err)
-{
-    fetch->err = err;
-    fetch->task.fn = answered;
-    loop_post(fetch->loop, &fetch->task);
-}
 
 static void answer(struct hub_pool *pool, struct hub_pool_run *run, enum err err)
 {
@@ -47,7 +36,7 @@ static void answer(struct hub_pool *pool, struct hub_pool_run *run, enum err err
     }
     mem_free(run);
     if (fetch)
-        answer_fetch(fetch, err);
+        hub_fetch_answer(fetch, err);
 }
 
 static void answer_all(struct hub_pool *pool, struct hub_pool_run *run, enum err err)
@@ -82,6 +71,17 @@ static void leave(struct hub_pool_worker *worker)
         return;
     worker->pool->ops->close(worker->session);
     note_disconnect(worker->pool);
+}
+
+static enum err look_at_all(struct hub_pool_worker *worker)
+{
+    struct hub_pool *pool = worker->pool;
+    arena_reset(&worker->arena);
+    worker->tables = arena_alloc_zero(&worker->arena, pool->tables.n + 1, sizeof *worker->tables);
+    enum err err = worker->tables ? ERR_OK : ERR_NO_MEMORY;
+    for (const struct hub_table *table = pool->tables.first; table && !err; table = table->next)
+        err = pool->ops->look(worker->session, table, &worker->arena, NULL, &worker->tables[table->at]);
+    return err;
 }
 
 static void connected(struct hub_pool *pool)
@@ -133,7 +133,11 @@ static bool connect_once(struct hub_pool_worker *worker)
     if (is_early || atomic_load(&pool->is_stopping))
         return false;
     enum err err = pool->ops->open(worker->session, detail);
-    worker->used = clock_mono(pool->department->clock);
+    if (!err && (err = look_at_all(worker))) {
+        snprintf(detail, sizeof detail, "%s", HUB_DETAIL(no_tables));
+        pool->ops->close(worker->session);
+    }
+    worker->made = worker->used = clock_mono(pool->department->clock);
     if (err)
         failed_to_connect(pool, detail);
     else
@@ -160,6 +164,19 @@ static void put_back(struct hub_pool *pool, struct hub_pool_run *run)
         answer(pool, run, ERR_UNAVAILABLE);
 }
 
+/* What does not fit is refused, and looked at again after a while. */
+static enum err run_it(
+    struct hub_pool_worker *worker, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
+{
+    struct hub_pool *pool = worker->pool;
+    const struct hub_seen *seen = &worker->tables[run->plan->table->at];
+    if (str_is_empty(seen->wrong))
+        return pool->ops->run(worker->session, seen, run, detail, ret_is_changed);
+    snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, STR_FORMAT, STR_ARG(seen->wrong));
+    *ret_is_changed = mono_ms_between(worker->made, clock_mono(pool->department->clock)) >= LOOK_AGAIN_MS;
+    return ERR_UNAVAILABLE;
+}
+
 static void run_one(struct hub_pool_worker *worker, struct hub_pool_run *run)
 {
     struct hub_pool *pool = worker->pool;
@@ -174,7 +191,7 @@ static void run_one(struct hub_pool_worker *worker, struct hub_pool_run *run)
     run->is_copied = false;
     worker->running = run;
     pthread_mutex_unlock(&pool->lock);
-    enum err err = pool->ops->run(worker->session, run, detail, &is_changed);
+    enum err err = run_it(worker, run, detail, &is_changed);
     pthread_mutex_lock(&pool->lock);
     worker->running = NULL;
     bool is_given_up = !run->fetch, has_gone = err && run->fetch && hub_fetch_is_cancelled(run->fetch);
@@ -217,7 +234,8 @@ static void look_after(struct hub_pool_worker *worker)
     if (idle_ms < PING_MS)
         return;
     worker->used = now;
-    if (pool->ops->ping(worker->session))
+    const struct hub_seen *seen = pool->tables.n ? &worker->tables[worker->n_beats++ % pool->tables.n] : NULL;
+    if (pool->ops->ping(worker->session, seen && str_is_empty(seen->wrong) ? seen : NULL))
         leave(worker);
 }
 
@@ -295,6 +313,7 @@ static void *work(void *context)
     struct hub_pool_worker *worker = context;
     struct hub_pool *pool = worker->pool;
     pthread_setname_np(pthread_self(), pool->ops->name);
+    arena_init(&worker->arena, SCHEMA_MAX);
     while (!worker->session && !atomic_load(&pool->is_stopping)) {
         const struct timespec moment = {.tv_nsec = LOOK_MS * 1000000L};
         worker->session = pool->ops->make(pool->system);
@@ -316,6 +335,7 @@ static void *work(void *context)
         leave(worker);
         pool->ops->destroy(worker->session);
     }
+    arena_finish(&worker->arena);
     atomic_store(&worker->has_ended, true);
     return NULL;
 }
@@ -343,7 +363,7 @@ void hub_pool_fetch(struct hub_pool *pool, struct hub_plan *plan, struct hub_fet
     }
     if (err) {
         mem_free(run);
-        answer_fetch(fetch, err);
+        hub_fetch_answer(fetch, err);
     }
 }
 
@@ -366,7 +386,7 @@ void hub_pool_give_up(struct hub_pool *pool, int64_t overdue_ms)
             pool->ops->cancel(worker->session);
         pthread_mutex_unlock(&pool->lock);
         if (fetch)
-            answer_fetch(fetch, has_gone ? ERR_CANCELLED : ERR_TIMEOUT);
+            hub_fetch_answer(fetch, has_gone ? ERR_CANCELLED : ERR_TIMEOUT);
     }
 }
 
@@ -392,8 +412,55 @@ void hub_pool_init(struct hub_pool *pool, struct hub_department *department, con
     pool->last = &pool->first;
 }
 
+static void forget_probe(struct hub_pool *pool)
+{
+    if (pool->probe)
+        pool->ops->destroy(pool->probe);
+    pool->probe = NULL;
+}
+
+/* The connection while a city is loaded, tried once; none when the department is down. */
+static enum err probe(struct hub_pool *pool, struct diag_list *diags)
+{
+    char detail[HUB_DEPARTMENT_DETAIL_MAX] = "", english[HUB_DEPARTMENT_DETAIL_MAX];
+    if (pool->is_probed)
+        return ERR_OK;
+    pool->is_probed = true;
+    pool->probe = pool->ops->make(pool->system);
+    enum err err = pool->probe ? pool->ops->open(pool->probe, detail) : ERR_NO_MEMORY;
+    if (!err)
+        return ERR_OK;
+    forget_probe(pool);
+    if (err != ERR_DENIED && err != ERR_NOT_FOUND)
+        return err == ERR_NO_MEMORY ? err : ERR_OK;
+    hub_detail_english(str_from_c(detail), english, sizeof english);
+    return yaml_error(yaml_get(pool->department->root, "connection"), diags, err, "%s%s", english,
+        err == ERR_NOT_FOUND ? "; install the driver's package, or mend driver:" : "");
+}
+
+enum err hub_pool_bind(struct hub_pool *pool, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
+{
+    struct hub_table *table;
+    struct hub_seen seen;
+    struct arena arena;
+    enum err err = hub_tables_add(&pool->tables, pool->department, resource, binding, diags, &table);
+    if (!err)
+        err = probe(pool, diags);
+    if (err || !pool->probe)
+        return err;
+    arena_init(&arena, SCHEMA_MAX);
+    err = pool->ops->look(pool->probe, table, &arena, diags, &seen);
+    arena_finish(&arena);
+    if (err == ERR_UNAVAILABLE || err == ERR_TIMEOUT) { /* down meanwhile: looked at again when it is back */
+        forget_probe(pool);
+        err = ERR_OK;
+    }
+    return err;
+}
+
 void hub_pool_start(struct hub_pool *pool, size_t n_threads, int64_t timeout_ms)
 {
+    forget_probe(pool);
     pool->timeout_ms = timeout_ms;
     for (size_t i = 0; i < n_threads; i++) {
         struct hub_pool_worker *worker = &pool->workers[i];
@@ -446,6 +513,8 @@ bool hub_pool_stop(struct hub_pool *pool, int64_t wait_ms)
 
 void hub_pool_finish(struct hub_pool *pool)
 {
+    forget_probe(pool);
+    hub_tables_finish(&pool->tables);
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->wake);
     pthread_cond_destroy(&pool->need);

@@ -15,7 +15,7 @@
 
 struct http_run {
     struct http_system *system;
-    const struct http_plan *plan;
+    const struct hub_plan *plan;
     struct hub_fetch *fetch;
     struct mono_time deadline;
     struct http_sieve *sieve;
@@ -28,6 +28,11 @@ struct http_run {
     enum err err;
     struct http_lane lanes[];
 };
+
+static const struct http_table *table_of(const struct http_run *run)
+{
+    return run->plan->table->own;
+}
 
 /* ---- the end ---- */
 
@@ -87,7 +92,7 @@ static void want(struct http_lane *lane)
 static bool is_idle_key(const struct http_run *run, const struct http_given *given, size_t key)
 {
     for (size_t i = 0; i < run->plan->table->resource->n_fields; i++)
-        if ((run->plan->table->required >> i & 1) && given->eq[i]->type == VALUE_NULL)
+        if ((table_of(run)->required >> i & 1) && given->eq[i]->type == VALUE_NULL)
             return true;
     for (size_t i = 0; run->fan && i < key; i++)
         if (value_equal(run->fan->values[i], run->fan->values[key]))
@@ -99,7 +104,7 @@ static bool is_idle_key(const struct http_run *run, const struct http_given *giv
 static bool next_page(struct http_lane *lane, bool is_begun)
 {
     struct http_run *run = lane->run;
-    const struct http_table *table = run->plan->table;
+    const struct http_table *table = table_of(run);
     if (hub_fetch_is_cancelled(run->fetch))
         fail(run, ERR_CANCELLED);
     while (!run->is_settled) {
@@ -160,7 +165,7 @@ static void take_row(struct http_lane *lane, const json_t *row, struct arena *ar
     char detail[HUB_DEPARTMENT_DETAIL_MAX];
     size_t field;
     arena_reset(arena);
-    enum err err = hub_mapping_row(&run->plan->table->mapping, row, run->wanted, arena, values, &field);
+    enum err err = hub_mapping_row(&table_of(run)->mapping, row, run->wanted, arena, values, &field);
     if (err == ERR_SYNTAX) {
         hub_detail_put(detail, sizeof detail, HUB_DETAIL(value_type), STR_FORMAT "|%s", STR_ARG(resource->fields[field].name),
             value_type_name(resource->fields[field].type));
@@ -177,7 +182,7 @@ static void take_row(struct http_lane *lane, const json_t *row, struct arena *ar
 static bool find_next(struct http_lane *lane, const json_t *json, size_t n_rows, const char *links)
 {
     struct http_run *run = lane->run;
-    const struct http_pages *pages = &run->plan->table->pages;
+    const struct http_pages *pages = &table_of(run)->pages;
     char text[24];
     if (pages->by == HTTP_BY_NUMBER || pages->by == HTTP_BY_OFFSET) {
         lane->number += pages->by == HTTP_BY_NUMBER ? 1 : (int64_t)n_rows;
@@ -216,7 +221,7 @@ static bool find_next(struct http_lane *lane, const json_t *json, size_t n_rows,
 static void take_page(struct http_lane *lane, const json_t *json, const char *links)
 {
     struct http_run *run = lane->run;
-    const json_t *rows = hub_pointer_find(&run->plan->table->rows, json);
+    const json_t *rows = hub_pointer_find(&table_of(run)->rows, json);
     size_t n = json_is_array(rows) ? json_array_size(rows) : json_is_object(rows) ? 1 : 0;
     struct arena arena;
     if (!json_is_array(rows) && !json_is_object(rows)) {
@@ -313,7 +318,7 @@ static void on_done(void *context, enum err err, const struct http_response *res
     struct http_lane *lane = context;
     struct http_run *run = lane->run;
     struct http_system *system = run->system;
-    const struct http_table *table = run->plan->table;
+    const struct http_table *table = table_of(run);
     system->n_active--;
     if (err == ERR_SYNTAX)
         err = ERR_UNAVAILABLE; /* it does not speak HTTP */
@@ -363,7 +368,7 @@ static bool has_to_stay(struct http_system *system, struct http_lane *lane)
         return false;
     }
     system->n_active++;
-    enum err err = http_request(system, &run->plan->table->form, buf_str(&lane->url), buf_str(&lane->body),
+    enum err err = http_request(system, &table_of(run)->form, buf_str(&lane->url), buf_str(&lane->body),
         mono_ms_between(now, run->deadline) + 1, NULL, on_done, lane);
     if (err) {
         system->n_active--;
@@ -391,7 +396,7 @@ void http_pump(struct http_system *system)
 static void choose_fan(struct http_run *run)
 {
     const struct hub_fetch *fetch = run->fetch;
-    const struct http_table *table = run->plan->table;
+    const struct http_table *table = table_of(run);
     run->n_keys = 1;
     for (size_t i = 0; i < fetch->n_where && !run->fan; i++) {
         const struct sql_constraint *it = &fetch->where[i];
@@ -408,7 +413,7 @@ static void choose_fan(struct http_run *run)
 static void gather(struct http_run *run)
 {
     const struct hub_fetch *fetch = run->fetch;
-    const struct http_table *table = run->plan->table;
+    const struct http_table *table = table_of(run);
     struct http_given *given = &run->given;
     for (size_t i = 0; i < fetch->n_where; i++) {
         const struct sql_constraint *it = &fetch->where[i];
@@ -432,7 +437,7 @@ static void gather(struct http_run *run)
 static enum err check(const struct http_run *run)
 {
     const struct hub_fetch *fetch = run->fetch;
-    const struct http_table *table = run->plan->table;
+    const struct http_table *table = table_of(run);
     if (fetch->n_outputs > HTTP_OUTPUTS_MAX)
         return ERR_TOO_LARGE;
     for (size_t i = 0; i < table->resource->n_fields; i++)
@@ -471,7 +476,7 @@ static void begin(struct loop_task *task)
 
 void http_fetch(void *context, struct hub_fetch *fetch)
 {
-    struct http_plan *plan = context;
+    struct hub_plan *plan = context;
     struct http_system *system = plan->system;
     size_t n_lanes = (size_t)system->n_connections;
     struct http_run *run = NULL;

@@ -360,6 +360,7 @@ static enum err bind_table(
     static const char *const keys[] = {"get", "post", "query", "body", "rows", "fields", "pages", "required", "none", "sample", NULL};
     struct value values[HUB_FIELDS_MAX];
     struct http_given given = {0};
+    struct hub_table *entered;
     struct http_table *table = arena_alloc_zero(&system->department.arena, 1, sizeof *table);
     if (!table)
         return ERR_NO_MEMORY;
@@ -382,8 +383,9 @@ static enum err bind_table(
         err = read_sample(resource, binding, diags, values, &given);
     if (err)
         return err;
-    table->next = system->tables;
-    system->tables = table;
+    err = hub_tables_enter(&system->tables, &system->department, resource, table, &entered);
+    if (err)
+        return err;
     bool is_askable = !system->is_sampled_down;
     for (size_t i = 0; i < resource->n_fields; i++)
         is_askable = is_askable && (!(table->required >> i & 1) || given.eq[i]);
@@ -440,26 +442,4 @@ enum err http_bind(void *context, const struct hub_resource *resource, struct ya
         return yaml_error(place, diags, ERR_SYNTAX, "resource \"" STR_FORMAT "\" needs bind: {get: /path, …} (docs/connector.md)",
             STR_ARG(resource->name));
     return resource->kind == HUB_TABLE ? bind_table(system, resource, binding, diags) : bind_command(system, resource, binding, diags);
-}
-
-enum err http_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
-{
-    struct http_system *system = context;
-    const struct http_table *table = system->tables;
-    while (table && table->resource != grant->resource)
-        table = table->next;
-    if (!table)
-        return ERR_OK; /* its binding was refused, and told */
-    struct http_plan *plan = mem_alloc_zero(1, sizeof *plan);
-    if (!plan)
-        return ERR_NO_MEMORY;
-    plan->system = system;
-    plan->table = table;
-    plan->rows = grant->rows;
-    for (size_t i = 0; i < grant->n_fields; i++)
-        plan->granted |= UINT64_C(1) << grant->fields[i];
-    plan->next = system->plans;
-    system->plans = plan;
-    *ret_plan = plan;
-    return ERR_OK;
 }

@@ -139,12 +139,15 @@ static void on_start(struct loop_task *task)
 
 /* ---- the slots ---- */
 
+static enum err http_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
+{
+    struct http_system *system = context;
+    return hub_tables_compile(&system->tables, system, grant, ret_plan);
+}
+
 static void destroy(struct http_system *system)
 {
-    for (struct http_plan *plan = system->plans, *next; plan; plan = next) {
-        next = plan->next;
-        mem_free(plan);
-    }
+    hub_tables_finish(&system->tables);
     explicit_bzero(system->secret, sizeof system->secret);
     explicit_bzero(system->header, sizeof system->header);
     hub_department_finish(&system->department);

@@ -5,6 +5,7 @@
 #define SYSTEM_HTTP_INSIDE_H
 
 #include "http/client.h"
+#include "hub/department_table.h"
 #include "hub/mapping.h"
 #include "system/http/http.h"
 
@@ -64,7 +65,6 @@ struct http_table {
     struct http_pages pages;
     uint64_t required;   /* fields without whose value nothing can be asked */
     int64_t none_status; /* of an answer that means "no rows"; 0: none */
-    struct http_table *next;
 };
 
 struct http_command {
@@ -95,15 +95,8 @@ enum err http_link_next(const struct http_system *system, struct str links, stru
 
 /* ---- sieve.c: the rows of one asking in an SQLite of their own in memory, where the contract's rows, the asker's constraints and
  * aggregates mean the same as everywhere ---- */
-struct http_plan {
-    struct http_system *system;
-    const struct http_table *table;
-    uint64_t granted; /* one bit a field */
-    const struct sql_condition *rows;
-    struct http_plan *next;
-};
 struct http_sieve;
-enum err http_sieve_open(const struct http_plan *plan, const struct hub_fetch *fetch, struct http_sieve **ret_sieve) MUST_CHECK;
+enum err http_sieve_open(const struct hub_plan *plan, const struct hub_fetch *fetch, struct http_sieve **ret_sieve) MUST_CHECK;
 void http_sieve_close(struct http_sieve *sieve); /* takes NULL */
 /* One row with all the resource's fields. ERR_TOO_LARGE: more rows or bytes than may wait here. */
 enum err http_sieve_add(struct http_sieve *sieve, const struct value *values) MUST_CHECK;
@@ -130,9 +123,8 @@ struct http_system {
     char user[128], token_header[64], health_path[256];
     struct time_zone zone;
     int64_t timeout_ms, rows_max, n_connections;
-    struct http_table *tables;
+    struct hub_tables tables; /* each one's `own`: struct http_table */
     struct http_command *commands;
-    struct http_plan *plans;
     bool is_sampled_down; /* did not answer while the city was loaded */
 
     struct loop_thread *thread;
@@ -174,6 +166,5 @@ enum err http_sample(struct http_system *system, const struct http_form *form, c
 /* ---- binding.c ---- */
 enum err http_read_connection(struct http_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;
 enum err http_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
-enum err http_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan) MUST_CHECK;
 
 #endif

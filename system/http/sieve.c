@@ -13,7 +13,7 @@
 #define PARAMETERS_MAX (4u << 20)
 
 struct http_sieve {
-    const struct http_plan *plan;
+    const struct hub_plan *plan;
     sqlite3 *db;
     sqlite3_stmt *insert, *select;
     size_t n_rows, n_bytes;
@@ -102,19 +102,8 @@ static enum err make_select(struct http_sieve *sieve, const struct hub_fetch *fe
 {
     const struct value *parameters;
     size_t n;
-    const struct sql_select select = {
-        .source = STR("answer"),
-        .columns = sieve->plan->table->resource->columns,
-        .rows = sieve->plan->rows,
-        .also = fetch->also,
-        .outputs = fetch->outputs,
-        .n_outputs = fetch->n_outputs,
-        .where = fetch->where,
-        .n_where = fetch->n_where,
-        .order = fetch->order,
-        .n_order = fetch->n_order,
-        .limit = (int64_t)fetch->n_rows_max + 1,
-    };
+    const struct hub_seen seen = {.source = STR("answer"), .columns = sieve->plan->table->resource->columns};
+    const struct sql_select select = hub_plan_select(sieve->plan, &seen, fetch);
     buf_reset(sql);
     enum err err = sql_text(&select, SQL_SQLITE, sql, &sieve->arena, &parameters, &n);
     if (!err)
@@ -124,7 +113,7 @@ static enum err make_select(struct http_sieve *sieve, const struct hub_fetch *fe
     return err;
 }
 
-enum err http_sieve_open(const struct http_plan *plan, const struct hub_fetch *fetch, struct http_sieve **ret_sieve)
+enum err http_sieve_open(const struct hub_plan *plan, const struct hub_fetch *fetch, struct http_sieve **ret_sieve)
 {
     struct http_sieve *sieve = mem_alloc_zero(1, sizeof *sieve);
     struct buf sql;
@@ -170,7 +159,7 @@ enum err http_sieve_add(struct http_sieve *sieve, const struct value *values)
         sieve->n_bytes += 16 + (is_long ? values[i].s.len : 0);
         code = bind_value(sieve->insert, (int)i + 1, values[i]);
     }
-    if (++sieve->n_rows > (size_t)sieve->plan->system->rows_max || sieve->n_bytes > HTTP_ROWS_BYTES)
+    if (++sieve->n_rows > (size_t)((const struct http_system *)sieve->plan->system)->rows_max || sieve->n_bytes > HTTP_ROWS_BYTES)
         return ERR_TOO_LARGE;
     if (code == SQLITE_OK && (code = sqlite3_step(sieve->insert)) == SQLITE_DONE)
         code = SQLITE_OK;

@@ -34,13 +34,9 @@ struct mariadb_session {
     struct mariadb_system *system;
     MYSQL *mysql;                  /* NULL: not connected */
     uint64_t number;               /* of the connection on the server, as its audit names it; 0: nobody watches that */
-    size_t n_beats;                /* pings that read a table's nothing: whose turn it is */
     const struct hub_fetch *fetch; /* what is being done, when its asker may go */
     bool is_ended;                 /* its asker has gone: the server was told to end it */
     struct mono_time deadline;     /* of what is being done */
-    struct mono_time made, used;
-    struct arena schema_arena;
-    struct hub_seen *tables;
     struct mariadb_statement statements[MARIADB_STATEMENTS_MAX];
     size_t n_statements;
     uint64_t n_used;
@@ -53,9 +49,6 @@ struct mariadb_system {
     struct hub_server server;
     struct hub_audit *audit; /* NULL: none is watched */
     char time_after[96];     /* what stands after a time's parameter (schema.c) */
-    struct hub_tables tables;
-    struct mariadb_session probe; /* while the city is loaded */
-    bool is_probed;
 
     struct loop_timer start; /* the threads begin when the hub's loop does: everything is loaded then */
     struct hub_pool pool;
@@ -72,7 +65,8 @@ void mariadb_give(struct mariadb_session *session, int64_t ms); /* sets the dead
 /* libmariadb's calls with the session's deadline. Non-zero: failed, mysql_errno() or mysql_stmt_errno() tells. */
 int mariadb_query(struct mariadb_session *session, const char *sql);
 MYSQL_RES *mariadb_store(struct mariadb_session *session);
-int mariadb_ping(struct mariadb_session *session);
+/* With an audit to watch it reads nothing of a table that was seen: the audit's silence would be noticed (hub/reconcile.h). */
+int mariadb_ping(struct mariadb_session *session, const struct hub_seen *seen);
 int mariadb_prepare(struct mariadb_session *session, MYSQL_STMT *statement, const char *sql, size_t len);
 int mariadb_execute(struct mariadb_session *session, MYSQL_STMT *statement);
 int mariadb_fetch_row(struct mariadb_session *session, MYSQL_STMT *statement); /* 0, MYSQL_DATA_TRUNCATED, MYSQL_NO_DATA, or failed */
@@ -84,17 +78,15 @@ bool mariadb_is_broken(unsigned code);                                          
 /* ---- schema.c ---- */
 enum err mariadb_look(struct mariadb_session *session, const struct hub_table *table, struct arena *arena, struct diag_list *diags,
     struct hub_seen *ret_seen) MUST_CHECK;
-enum err mariadb_look_at_all(struct mariadb_session *session) MUST_CHECK;
 
 /* ---- statement.c ---- */
 /* Runs one asking; fills fetch->rows, is_truncated. ERR_BUSY: the connection broke, ask again. The detail is for the health report: no data
  * in it; *ret_is_changed: the tables have to be looked at again. */
-enum err mariadb_run(
-    struct mariadb_session *session, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed) MUST_CHECK;
+enum err mariadb_run(struct mariadb_session *session, const struct hub_seen *seen, struct hub_pool_run *run,
+    char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed) MUST_CHECK;
 void mariadb_forget_all(struct mariadb_session *session);
 
 /* ---- binding.c ---- */
 enum err mariadb_read_connection(struct mariadb_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;
-enum err mariadb_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
 
 #endif

@@ -27,19 +27,17 @@ static void session_destroy(void *context)
     mysql_thread_end();
 }
 
-static enum err session_open(void *context, char detail[HUB_DEPARTMENT_DETAIL_MAX])
+static enum err session_open(void *session, char detail[HUB_DEPARTMENT_DETAIL_MAX])
+{
+    return mariadb_session_open(session, detail);
+}
+
+static enum err session_look(
+    void *context, const struct hub_table *table, struct arena *arena, struct diag_list *diags, struct hub_seen *ret_seen)
 {
     struct mariadb_session *session = context;
-    enum err err = mariadb_session_open(session, detail);
-    if (!err)
-        err = mariadb_look_at_all(session);
-    else
-        return err;
-    if (err) {
-        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", HUB_DETAIL(no_tables));
-        mariadb_session_close(session);
-    }
-    return err;
+    mariadb_give(session, MARIADB_CONNECT_MS);
+    return mariadb_look(session, table, arena, diags, ret_seen);
 }
 
 static bool session_is_open(const void *context)
@@ -52,19 +50,20 @@ static void session_close(void *context)
     mariadb_session_close(context);
 }
 
-static enum err session_ping(void *context)
+static enum err session_ping(void *context, const struct hub_seen *seen)
 {
     struct mariadb_session *session = context;
     mariadb_give(session, session->system->server.timeout_ms + HUB_POOL_GRACE_MS);
-    return mariadb_ping(session) ? ERR_UNAVAILABLE : ERR_OK;
+    return mariadb_ping(session, seen) ? ERR_UNAVAILABLE : ERR_OK;
 }
 
-static enum err session_run(void *context, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
+static enum err session_run(
+    void *context, const struct hub_seen *seen, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
 {
     struct mariadb_session *session = context;
     session->fetch = run->fetch;
     session->is_ended = false;
-    enum err err = mariadb_run(session, run, detail, ret_is_changed);
+    enum err err = mariadb_run(session, seen, run, detail, ret_is_changed);
     session->fetch = NULL;
     return err;
 }
@@ -74,6 +73,7 @@ static const struct hub_pool_ops pool_ops = {
     .make = session_make,
     .destroy = session_destroy,
     .open = session_open,
+    .look = session_look,
     .is_open = session_is_open,
     .close = session_close,
     .ping = session_ping,
@@ -92,20 +92,23 @@ static void mariadb_fetch(void *context, struct hub_fetch *fetch)
 static enum err mariadb_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
 {
     struct mariadb_system *system = context;
-    return hub_tables_compile(&system->tables, system, grant, ret_plan);
+    return hub_tables_compile(&system->pool.tables, system, grant, ret_plan);
+}
+
+static enum err mariadb_bind(void *context, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
+{
+    struct mariadb_system *system = context;
+    return hub_pool_bind(&system->pool, resource, binding, diags);
 }
 
 static void start(struct loop_timer *timer)
 {
     struct mariadb_system *system = container_of(timer, struct mariadb_system, start);
-    mariadb_session_close(&system->probe);
     hub_pool_start(&system->pool, system->server.n_connections, system->server.timeout_ms);
 }
 
 static void destroy(struct mariadb_system *system)
 {
-    hub_tables_finish(&system->tables);
-    mariadb_session_finish(&system->probe);
     hub_pool_finish(&system->pool);
     hub_audit_close(system->audit);
     hub_department_finish(&system->department);
@@ -134,7 +137,6 @@ static enum err mariadb_open(const struct hub_system_env *env, struct yaml_node 
     enum err err = hub_department_init(&system->department, env, "mariadb", root, diags, &connection);
     if (!err && mysql_library_init(0, NULL, NULL) != 0)
         err = ERR_NO_MEMORY;
-    mariadb_session_init(&system->probe, system);
     if (!err)
         err = mariadb_read_connection(system, connection, diags);
     if (!err)

@@ -106,35 +106,21 @@ static const char *takes(enum value_type type)
     return texts[type];
 }
 
-static void append_name(struct buf *sql, struct str name)
-{
-    if (sql_append_name(sql, SQL_MARIADB, name) && !sql->err)
-        sql->err = ERR_SYNTAX;
-}
-
 struct look {
+    struct hub_look hub;
     struct mariadb_session *session;
-    const struct hub_table *table;
-    struct arena *arena;
-    struct diag_list *diags;
-    struct hub_seen *seen;
     struct buf sql;
     MYSQL_FIELD fields[HUB_FIELDS_MAX]; /* numbers alone are looked at */
 };
 
-static enum err wrong(struct look *look, size_t field, enum err err, const char *code, const char *more, const char *long_text)
+/* Prepares `SELECT fields FROM binding`. */
+static enum err describe(void *context, int only, char words[HUB_WORDS_MAX])
 {
-    return hub_department_wrong(&look->session->system->department, look->table->resource, field, look->arena, &look->seen->wrong,
-        look->diags, err, code, more, long_text);
-}
-
-/* Prepares `SELECT fields FROM binding`, one field alone when `only` >= 0. ERR_SYNTAX: refused, why in `words`. */
-static enum err describe(struct look *look, int only, char words[200])
-{
+    struct look *look = context;
     struct mariadb_session *session = look->session;
     buf_reset(&look->sql);
-    hub_table_append_select(&look->sql, SQL_MARIADB, look->table, only);
-    snprintf(words, 200, "a name that cannot be one");
+    hub_table_append_select(&look->sql, SQL_MARIADB, look->hub.table, only);
+    snprintf(words, HUB_WORDS_MAX, "a name that cannot be one");
     if (look->sql.err)
         return look->sql.err;
     MYSQL_STMT *statement = mysql_stmt_init(session->mysql);
@@ -144,10 +130,10 @@ static enum err describe(struct look *look, int only, char words[200])
     MYSQL_RES *described = NULL;
     if (mariadb_prepare(session, statement, look->sql.ptr, look->sql.len)) {
         err = mariadb_is_broken(mariadb_code(session, statement)) ? ERR_UNAVAILABLE : ERR_SYNTAX;
-        snprintf(words, 200, "%.190s", mysql_stmt_error(statement));
+        snprintf(words, HUB_WORDS_MAX, "%.190s", mysql_stmt_error(statement));
     } else if (mysql_stmt_param_count(statement) || !(described = mysql_stmt_result_metadata(statement))) {
         err = ERR_SYNTAX;
-        snprintf(words, 200, "it holds a parameter, or gives no rows");
+        snprintf(words, HUB_WORDS_MAX, "it holds a parameter, or gives no rows");
     }
     for (unsigned i = 0; described && only < 0 && i < mysql_num_fields(described) && i < HUB_FIELDS_MAX; i++)
         look->fields[i] = *mysql_fetch_field_direct(described, i);
@@ -156,33 +142,9 @@ static enum err describe(struct look *look, int only, char words[200])
     return err;
 }
 
-static enum err find_refused(struct look *look, const char *all_words)
-{
-    char words[200], text[400];
-    enum err first = ERR_OK;
-    for (size_t i = 0; i < look->table->resource->n_fields; i++) {
-        enum err err = describe(look, (int)i, words);
-        if (err == ERR_OK)
-            continue;
-        if (err != ERR_SYNTAX)
-            return err;
-        snprintf(text, sizeof text,
-            "is not to be had from the department's database: %s; mend the field's name or bind:, or the user's rights", words);
-        enum err told = wrong(look, i, ERR_NOT_FOUND, HUB_DETAIL(field_refused), "", text);
-        if (told && !first)
-            first = told;
-    }
-    if (str_is_empty(look->seen->wrong)) { /* one by one it goes, together it does not */
-        snprintf(text, sizeof text, "cannot be asked together with the other fields: %s", all_words);
-        first = wrong(look, 0, ERR_UNSUPPORTED, HUB_DETAIL(field_alone), "", text);
-    }
-    return first;
-}
-
 static enum err check_types(struct look *look, struct sql_column *columns, enum fit *fits)
 {
-    const struct hub_resource *resource = look->table->resource;
-    char types[160], long_text[400];
+    const struct hub_resource *resource = look->hub.table->resource;
     enum err first = ERR_OK;
     for (size_t i = 0; i < resource->n_fields; i++) {
         enum value_type type = resource->fields[i].type;
@@ -195,12 +157,7 @@ static enum err check_types(struct look *look, struct sql_column *columns, enum 
         }
         if (fits[i] != UNFIT)
             continue;
-        snprintf(types, sizeof types, "|%s|%s", value_type_name(type), there);
-        snprintf(long_text, sizeof long_text,
-            "is declared as %s, but the department's column is %s; a%s %s field takes %s: declare the type that is there, or bind a SELECT "
-            "that converts it",
-            value_type_name(type), there, type == VALUE_INTEGER ? "n" : "", value_type_name(type), takes(type));
-        enum err err = wrong(look, i, ERR_RANGE, HUB_DETAIL(field_type), types, long_text);
+        enum err err = hub_look_unfit(&look->hub, i, there, takes(type));
         if (err && !first)
             first = err;
     }
@@ -209,39 +166,37 @@ static enum err check_types(struct look *look, struct sql_column *columns, enum 
 
 static enum err make_source(struct look *look, const enum fit *fits)
 {
-    const struct hub_resource *resource = look->table->resource;
+    const struct hub_resource *resource = look->hub.table->resource;
     buf_reset(&look->sql);
     buf_append_c(&look->sql, "(SELECT ");
     for (size_t i = 0; i < resource->n_fields; i++) {
         buf_append_c(&look->sql, i ? ", " : "");
         buf_append_c(&look->sql, fits[i] == FINE_MOMENT ? "CAST(" : "");
-        append_name(&look->sql, resource->fields[i].name);
+        hub_table_append_name(&look->sql, SQL_MARIADB, resource->fields[i].name);
         if (fits[i] == FINE_MOMENT) {
             buf_append_c(&look->sql, " AS DATETIME(3)) AS ");
-            append_name(&look->sql, resource->fields[i].name);
+            hub_table_append_name(&look->sql, SQL_MARIADB, resource->fields[i].name);
         }
     }
     buf_append_c(&look->sql, " FROM ");
-    hub_table_append(&look->sql, SQL_MARIADB, look->table);
+    hub_table_append(&look->sql, SQL_MARIADB, look->hub.table);
     buf_append_c(&look->sql, ")");
-    return look->sql.err ? look->sql.err : arena_copy_str(look->arena, buf_str(&look->sql), &look->seen->source);
+    return look->sql.err ? look->sql.err : arena_copy_str(look->hub.arena, buf_str(&look->sql), &look->hub.seen->source);
 }
 
 enum err mariadb_look(
     struct mariadb_session *session, const struct hub_table *table, struct arena *arena, struct diag_list *diags, struct hub_seen *ret_seen)
 {
     struct hub_seen seen = {0};
-    struct look look = {.session = session, .table = table, .arena = arena, .diags = diags, .seen = &seen};
+    struct look look = {.session = session};
     enum fit fits[HUB_FIELDS_MAX];
-    char words[200];
     struct sql_column *columns = arena_alloc_zero(arena, table->resource->n_fields, sizeof *columns);
     if (!columns)
         return ERR_NO_MEMORY;
+    look.hub = (struct hub_look){&session->system->department, table, arena, diags, &seen, describe, &look};
     buf_init(&look.sql, MARIADB_SQL_MAX);
-    enum err err = describe(&look, -1, words);
-    if (err == ERR_SYNTAX)
-        err = find_refused(&look, words);
-    else if (!err)
+    enum err err = hub_look_describe(&look.hub);
+    if (!err && str_is_empty(seen.wrong))
         err = check_types(&look, columns, fits);
     if (!err && str_is_empty(seen.wrong))
         err = make_source(&look, fits);
@@ -249,17 +204,5 @@ enum err mariadb_look(
     seen.columns = columns;
     if (!err)
         *ret_seen = seen;
-    return err;
-}
-
-enum err mariadb_look_at_all(struct mariadb_session *session)
-{
-    struct mariadb_system *system = session->system;
-    arena_reset(&session->schema_arena);
-    session->tables = arena_alloc_zero(&session->schema_arena, system->tables.n + 1, sizeof *session->tables);
-    enum err err = session->tables ? ERR_OK : ERR_NO_MEMORY;
-    mariadb_give(session, MARIADB_CONNECT_MS);
-    for (const struct hub_table *table = system->tables.first; table && !err; table = table->next)
-        err = mariadb_look(session, table, &session->schema_arena, NULL, &session->tables[table->at]);
     return err;
 }

@@ -21,13 +21,11 @@
 #define LOOK_MS 50         /* between two looks at the flag that ends it all */
 #define STACK (256u << 10) /* of libmariadb's suspended calls: name service and TLS run on it */
 #define SCRATCH_MAX (8u << 20)
-#define SCHEMA_MAX (16u << 20)
 
 void mariadb_session_init(struct mariadb_session *session, struct mariadb_system *system)
 {
     *session = (struct mariadb_session){.system = system};
     arena_init(&session->scratch, SCRATCH_MAX);
-    arena_init(&session->schema_arena, SCHEMA_MAX);
     buf_init(&session->text, MARIADB_SQL_MAX);
 }
 
@@ -35,7 +33,6 @@ void mariadb_session_finish(struct mariadb_session *session)
 {
     mariadb_session_close(session);
     arena_finish(&session->scratch);
-    arena_finish(&session->schema_arena);
     buf_finish(&session->text);
 }
 
@@ -108,13 +105,10 @@ MYSQL_RES *mariadb_store(struct mariadb_session *session)
     return result;
 }
 
-/* With an audit to watch it reads nothing of a table, each in turn: the audit's silence would be noticed (hub/reconcile.h). */
-int mariadb_ping(struct mariadb_session *session)
+int mariadb_ping(struct mariadb_session *session, const struct hub_seen *seen)
 {
     int failed = 1;
-    size_t n = session->system->tables.n;
-    const struct hub_seen *seen = session->number && session->tables && n ? &session->tables[session->n_beats++ % n] : NULL;
-    if (seen && str_is_empty(seen->wrong)) {
+    if (session->number && seen) {
         buf_reset(&session->text);
         buf_printf(&session->text, "SELECT NULL FROM " STR_FORMAT " t LIMIT 0", STR_ARG(seen->source));
         buf_append_byte(&session->text, '\0');
@@ -313,7 +307,6 @@ enum err mariadb_session_open(struct mariadb_session *session, char detail[HUB_D
             err = ERR_UNAVAILABLE;
         }
     }
-    session->made = session->used = clock_mono(system->department.clock);
     if (err) {
         mysql_close(session->mysql);
         session->mysql = NULL;

@@ -445,16 +445,10 @@ static enum err prepare(struct mariadb_session *session, struct hub_pool_run *ru
     return bind_all(statement, values, n, &session->scratch);
 }
 
-enum err mariadb_run(
-    struct mariadb_session *session, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
+enum err mariadb_run(struct mariadb_session *session, const struct hub_seen *seen, struct hub_pool_run *run,
+    char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
 {
     struct hub_fetch *fetch = run->fetch;
-    const struct hub_seen *seen = &session->tables[run->plan->table->at];
-    if (!str_is_empty(seen->wrong)) {
-        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, STR_FORMAT, STR_ARG(seen->wrong));
-        *ret_is_changed = mono_ms_between(session->made, clock_mono(session->system->department.clock)) >= 1000;
-        return ERR_UNAVAILABLE;
-    }
     if (fetch->n_outputs > MARIADB_OUTPUTS_MAX)
         return ERR_TOO_LARGE;
     const struct sql_select select = hub_plan_select(run->plan, seen, fetch);

@@ -25,10 +25,7 @@ struct odbc_system;
 struct odbc_session { /* one connection; on one thread at a time */
     struct odbc_system *system;
     SQLHDBC dbc; /* SQL_NULL_HDBC: not connected */
-    struct arena schema_arena, scratch;
-    struct hub_seen *tables;
-    SQLSMALLINT *types; /* [table][field], as the driver described them */
-    struct mono_time made;
+    struct arena scratch;
     struct buf text;
     pthread_mutex_t lock; /* guards what follows, for the canceller */
     SQLHSTMT running;
@@ -48,10 +45,7 @@ struct odbc_system {
     struct time_zone zone;
     int64_t timeout_ms, n_connections;
     char time_after[96];
-    struct hub_tables tables;
     SQLHENV env;
-    struct odbc_session probe; /* while the city is loaded */
-    bool is_probed, has_probe;
     struct loop *loop;
     struct loop_timer start, look; /* of the hub's loop */
     struct hub_pool pool;
@@ -86,16 +80,15 @@ enum err odbc_meaning(struct odbc_session *session, SQLHSTMT statement, char det
 void *odbc_cancel(void *system); /* the canceller's thread */
 
 /* ---- schema.c ---- */
+/* seen->own: SQLSMALLINT[field], the types as the driver described them. */
 enum err odbc_look(struct odbc_session *session, const struct hub_table *table, struct arena *arena, struct diag_list *diags,
-    struct hub_seen *ret_seen, SQLSMALLINT *types) MUST_CHECK;
-enum err odbc_look_at_all(struct odbc_session *session) MUST_CHECK;
+    struct hub_seen *ret_seen) MUST_CHECK;
 
 /* ---- statement.c ---- */
-enum err odbc_run(
-    struct odbc_session *session, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed) MUST_CHECK;
+enum err odbc_run(struct odbc_session *session, const struct hub_seen *seen, struct hub_pool_run *run,
+    char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed) MUST_CHECK;
 
 /* ---- binding.c ---- */
 enum err odbc_read_connection(struct odbc_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;
-enum err odbc_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
 
 #endif

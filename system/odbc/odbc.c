@@ -27,18 +27,15 @@ static void session_destroy(void *context)
     mem_free(context);
 }
 
-static enum err session_open(void *context, char detail[HUB_DEPARTMENT_DETAIL_MAX])
+static enum err session_open(void *session, char detail[HUB_DEPARTMENT_DETAIL_MAX])
 {
-    struct odbc_session *session = context;
-    enum err err = odbc_session_open(session, detail);
-    if (err)
-        return err;
-    err = odbc_look_at_all(session);
-    if (err) {
-        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", HUB_DETAIL(no_tables));
-        odbc_session_close(session);
-    }
-    return err;
+    return odbc_session_open(session, detail);
+}
+
+static enum err session_look(
+    void *session, const struct hub_table *table, struct arena *arena, struct diag_list *diags, struct hub_seen *ret_seen)
+{
+    return odbc_look(session, table, arena, diags, ret_seen);
 }
 
 static bool session_is_open(const void *context)
@@ -51,14 +48,16 @@ static void session_close(void *context)
     odbc_session_close(context);
 }
 
-static enum err session_ping(void *context)
+static enum err session_ping(void *session, const struct hub_seen *seen)
 {
-    return odbc_session_ping(context);
+    (void)seen;
+    return odbc_session_ping(session);
 }
 
-static enum err session_run(void *context, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
+static enum err session_run(
+    void *session, const struct hub_seen *seen, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
 {
-    return odbc_run(context, run, detail, ret_is_changed);
+    return odbc_run(session, seen, run, detail, ret_is_changed);
 }
 
 /* Its time is over: the canceller sees to it. */
@@ -76,6 +75,7 @@ static const struct hub_pool_ops pool_ops = {
     .make = session_make,
     .destroy = session_destroy,
     .open = session_open,
+    .look = session_look,
     .is_open = session_is_open,
     .close = session_close,
     .ping = session_ping,
@@ -97,7 +97,6 @@ static void on_look(struct loop_timer *timer)
 static void start(struct loop_timer *timer)
 {
     struct odbc_system *system = container_of(timer, struct odbc_system, start);
-    odbc_session_close(&system->probe);
     system->has_canceller = pthread_create(&system->canceller, NULL, odbc_cancel, system) == 0;
     if (!system->has_canceller)
         hub_department_report(&system->department, HUB_DOWN, HUB_DETAIL(no_thread));
@@ -115,17 +114,20 @@ static void odbc_fetch(void *context, struct hub_fetch *fetch)
 static enum err odbc_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
 {
     struct odbc_system *system = context;
-    return hub_tables_compile(&system->tables, system, grant, ret_plan);
+    return hub_tables_compile(&system->pool.tables, system, grant, ret_plan);
+}
+
+static enum err odbc_bind(void *context, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
+{
+    struct odbc_system *system = context;
+    return hub_pool_bind(&system->pool, resource, binding, diags);
 }
 
 static void destroy(struct odbc_system *system)
 {
-    hub_tables_finish(&system->tables);
-    if (system->has_probe)
-        odbc_session_finish(&system->probe);
+    hub_pool_finish(&system->pool);
     if (system->env)
         SQLFreeHandle(SQL_HANDLE_ENV, system->env);
-    hub_pool_finish(&system->pool);
     pthread_mutex_destroy(&system->lock);
     pthread_mutex_destroy(&system->connecting);
     hub_department_finish(&system->department);
@@ -167,10 +169,6 @@ static enum err odbc_open(const struct hub_system_env *env, struct yaml_node roo
     if (!err && (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &system->env)) ||
                     !SQL_SUCCEEDED(SQLSetEnvAttr(system->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)(uintptr_t)SQL_OV_ODBC3, 0))))
         err = ERR_NO_MEMORY;
-    if (!err) {
-        odbc_session_init(&system->probe, system);
-        system->has_probe = true;
-    }
     if (!err && !env->check_only)
         err = loop_timer_start(env->loop, &system->start, 0);
     if (err) {

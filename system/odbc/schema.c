@@ -83,21 +83,12 @@ static const char *takes(enum value_type type)
 }
 
 struct look {
+    struct hub_look hub;
     struct odbc_session *session;
-    const struct hub_table *table;
-    struct arena *arena;
-    struct diag_list *diags;
-    struct hub_seen *seen;
     SQLSMALLINT *types, digits[HUB_FIELDS_MAX];
     bool is_zoned[HUB_FIELDS_MAX];
     struct buf sql;
 };
-
-static enum err wrong(struct look *look, size_t field, enum err err, const char *code, const char *more, const char *long_text)
-{
-    return hub_department_wrong(&look->session->system->department, look->table->resource, field, look->arena, &look->seen->wrong,
-        look->diags, err, code, more, long_text);
-}
 
 /* PostgreSQL's two kinds of moments have one SQL type and two names. */
 static bool is_zoned(SQLHSTMT statement, SQLUSMALLINT column)
@@ -113,17 +104,17 @@ static bool is_zoned(SQLHSTMT statement, SQLUSMALLINT column)
     return true;
 }
 
-/* ERR_SYNTAX: refused, why in `words`. */
-static enum err describe(struct look *look, int only, char words[200])
+static enum err describe(void *context, int only, char words[HUB_WORDS_MAX])
 {
+    struct look *look = context;
     struct odbc_session *session = look->session;
     char state[6];
     SQLHSTMT statement;
     SQLSMALLINT n = 0;
     buf_reset(&look->sql);
-    hub_table_append_select(&look->sql, session->system->dialect, look->table, only);
+    hub_table_append_select(&look->sql, session->system->dialect, look->hub.table, only);
     buf_append_c(&look->sql, " WHERE 1 = 0");
-    snprintf(words, 200, "a name that cannot be one");
+    snprintf(words, HUB_WORDS_MAX, "a name that cannot be one");
     if (look->sql.err)
         return look->sql.err;
     arena_reset(&session->scratch);
@@ -137,8 +128,9 @@ static enum err describe(struct look *look, int only, char words[200])
         odbc_why(SQL_HANDLE_STMT, statement, state, words);
         err = odbc_meaning(session, statement, detail, &is_changed, &is_broken);
         err = is_broken || err == ERR_TIMEOUT ? ERR_UNAVAILABLE : ERR_SYNTAX;
-    } else if (!err && (!SQL_SUCCEEDED(SQLNumResultCols(statement, &n)) || (only < 0 && (size_t)n != look->table->resource->n_fields))) {
-        snprintf(words, 200, "it gives no rows");
+    } else if (!err &&
+               (!SQL_SUCCEEDED(SQLNumResultCols(statement, &n)) || (only < 0 && (size_t)n != look->hub.table->resource->n_fields))) {
+        snprintf(words, HUB_WORDS_MAX, "it gives no rows");
         err = ERR_SYNTAX;
     }
     for (SQLSMALLINT i = 0; i < n && only < 0 && !err; i++) {
@@ -154,28 +146,6 @@ static enum err describe(struct look *look, int only, char words[200])
     return err;
 }
 
-static enum err find_refused(struct look *look, const char *all_words)
-{
-    char words[200], text[400];
-    enum err first = ERR_OK;
-    for (size_t i = 0; i < look->table->resource->n_fields; i++) {
-        enum err err = describe(look, (int)i, words);
-        if (err == ERR_OK)
-            continue;
-        if (err != ERR_SYNTAX)
-            return err;
-        snprintf(text, sizeof text,
-            "is not to be had from the department's database: %s; mend the field's name or bind:, or the role's rights", words);
-        enum err told = wrong(look, i, ERR_NOT_FOUND, HUB_DETAIL(field_refused), "", text);
-        first = first ? first : told;
-    }
-    if (str_is_empty(look->seen->wrong)) {
-        snprintf(text, sizeof text, "cannot be asked together with the other fields: %s", all_words);
-        first = wrong(look, 0, ERR_UNSUPPORTED, HUB_DETAIL(field_alone), "", text);
-    }
-    return first;
-}
-
 /* A value of time meets a moment in the engine's own words; SQL_ANSI has a parameter of that type. */
 static void around(const struct look *look, size_t field, struct sql_column *column)
 {
@@ -189,24 +159,18 @@ static void around(const struct look *look, size_t field, struct sql_column *col
 
 static enum err check_types(struct look *look, struct sql_column *columns)
 {
-    const struct hub_resource *resource = look->table->resource;
+    const struct hub_resource *resource = look->hub.table->resource;
     enum sql_dialect dialect = look->session->system->dialect;
-    char types[160], text[400];
     enum err first = ERR_OK;
     for (size_t i = 0; i < resource->n_fields; i++) {
         enum value_type type = resource->fields[i].type;
         const char *there = type_text(look->types[i]);
         columns[i] = (struct sql_column){.name = resource->fields[i].name, .type = type};
         around(look, i, &columns[i]);
-        bool is_free = dialect == SQL_SQLITE && look->table->kind == HUB_BIND_SELECT; /* its expressions have no types */
+        bool is_free = dialect == SQL_SQLITE && look->hub.table->kind == HUB_BIND_SELECT; /* its expressions have no types */
         if (is_free || fits(type, look->types[i], look->digits[i], dialect))
             continue;
-        snprintf(types, sizeof types, "|%s|%s", value_type_name(type), there);
-        snprintf(text, sizeof text,
-            "is declared as %s, but the department's column is %s; a%s %s field takes %s: declare the type that is there, or bind a SELECT "
-            "that converts it",
-            value_type_name(type), there, type == VALUE_INTEGER ? "n" : "", value_type_name(type), takes(type));
-        enum err err = wrong(look, i, ERR_RANGE, HUB_DETAIL(field_type), types, text);
+        enum err err = hub_look_unfit(&look->hub, i, there, takes(type));
         first = first ? first : err;
     }
     return first;
@@ -215,7 +179,7 @@ static enum err check_types(struct look *look, struct sql_column *columns)
 /* "(SELECT fields FROM binding)", moments finer than milliseconds cut to these. */
 static enum err make_source(struct look *look)
 {
-    const struct hub_resource *resource = look->table->resource;
+    const struct hub_resource *resource = look->hub.table->resource;
     enum sql_dialect dialect = look->session->system->dialect;
     buf_reset(&look->sql);
     buf_append_c(&look->sql, "(SELECT ");
@@ -223,56 +187,40 @@ static enum err make_source(struct look *look)
         bool is_fine = look->types[i] == SQL_TYPE_TIMESTAMP && look->digits[i] > 3 && (dialect == SQL_POSTGRES || dialect == SQL_MARIADB);
         buf_append_c(&look->sql, i ? ", " : "");
         buf_append_c(&look->sql, is_fine ? "CAST(" : "");
-        enum err err = sql_append_name(&look->sql, dialect, resource->fields[i].name);
-        if (!err && is_fine) {
+        hub_table_append_name(&look->sql, dialect, resource->fields[i].name);
+        if (is_fine) {
             buf_append_c(&look->sql, dialect == SQL_MARIADB ? " AS DATETIME(3)) AS "
                                      : look->is_zoned[i]    ? " AS timestamptz(3)) AS "
                                                             : " AS timestamp(3)) AS ");
-            err = sql_append_name(&look->sql, dialect, resource->fields[i].name);
+            hub_table_append_name(&look->sql, dialect, resource->fields[i].name);
         }
-        if (err)
-            return err;
     }
     buf_append_c(&look->sql, " FROM ");
-    hub_table_append(&look->sql, dialect, look->table);
+    hub_table_append(&look->sql, dialect, look->hub.table);
     buf_append_c(&look->sql, ")");
-    return look->sql.err ? look->sql.err : arena_copy_str(look->arena, buf_str(&look->sql), &look->seen->source);
+    return look->sql.err ? look->sql.err : arena_copy_str(look->hub.arena, buf_str(&look->sql), &look->hub.seen->source);
 }
 
-enum err odbc_look(struct odbc_session *session, const struct hub_table *table, struct arena *arena, struct diag_list *diags,
-    struct hub_seen *ret_seen, SQLSMALLINT *types)
+enum err odbc_look(
+    struct odbc_session *session, const struct hub_table *table, struct arena *arena, struct diag_list *diags, struct hub_seen *ret_seen)
 {
     struct hub_seen seen = {0};
-    struct look look = {.session = session, .table = table, .arena = arena, .diags = diags, .seen = &seen, .types = types};
-    char words[200];
+    struct look look = {.session = session};
     struct sql_column *columns = arena_alloc_zero(arena, table->resource->n_fields, sizeof *columns);
-    if (!columns)
+    look.types = arena_alloc_zero(arena, table->resource->n_fields, sizeof *look.types);
+    if (!columns || !look.types)
         return ERR_NO_MEMORY;
+    look.hub = (struct hub_look){&session->system->department, table, arena, diags, &seen, describe, &look};
     buf_init(&look.sql, ODBC_SQL_MAX);
-    enum err err = describe(&look, -1, words);
-    if (err == ERR_SYNTAX)
-        err = find_refused(&look, words);
-    else if (!err)
+    enum err err = hub_look_describe(&look.hub);
+    if (!err && str_is_empty(seen.wrong))
         err = check_types(&look, columns);
     if (!err && str_is_empty(seen.wrong))
         err = make_source(&look);
     buf_finish(&look.sql);
     seen.columns = columns;
+    seen.own = look.types;
     if (!err)
         *ret_seen = seen;
-    return err;
-}
-
-enum err odbc_look_at_all(struct odbc_session *session)
-{
-    struct odbc_system *system = session->system;
-    size_t n = system->tables.n;
-    arena_reset(&session->schema_arena);
-    session->tables = arena_alloc_zero(&session->schema_arena, n + 1, sizeof *session->tables);
-    session->types = arena_alloc_zero(&session->schema_arena, (n + 1) * HUB_FIELDS_MAX, sizeof *session->types);
-    enum err err = session->tables && session->types ? ERR_OK : ERR_NO_MEMORY;
-    for (const struct hub_table *table = system->tables.first; table && !err; table = table->next)
-        err = odbc_look(
-            session, table, &session->schema_arena, NULL, &session->tables[table->at], session->types + table->at * HUB_FIELDS_MAX);
     return err;
 }

@@ -16,7 +16,6 @@
 void odbc_session_init(struct odbc_session *session, struct odbc_system *system)
 {
     *session = (struct odbc_session){.system = system, .dbc = SQL_NULL_HDBC};
-    arena_init(&session->schema_arena, ODBC_SCRATCH_MAX);
     arena_init(&session->scratch, ODBC_SCRATCH_MAX);
     buf_init(&session->text, ODBC_SQL_MAX);
     pthread_mutex_init(&session->lock, NULL);
@@ -37,7 +36,6 @@ void odbc_session_finish(struct odbc_session *session)
             break;
         }
     pthread_mutex_unlock(&system->lock);
-    arena_finish(&session->schema_arena);
     arena_finish(&session->scratch);
     buf_finish(&session->text);
     pthread_mutex_destroy(&session->lock);
@@ -344,7 +342,6 @@ enum err odbc_session_open(struct odbc_session *session, char detail[HUB_DEPARTM
         err = guard(session, detail);
     if (err)
         odbc_session_close(session);
-    session->made = clock_mono(system->department.clock);
     return err;
 }
 

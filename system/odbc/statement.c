@@ -311,7 +311,7 @@ static enum err prepare(struct odbc_session *session, SQLHSTMT statement, const 
 static void copy_asking(struct reading *reading, const struct hub_seen *seen, const struct sql_select *select)
 {
     const struct hub_fetch *fetch = reading->run->fetch;
-    const SQLSMALLINT *types = reading->session->types + reading->run->plan->table->at * HUB_FIELDS_MAX;
+    const SQLSMALLINT *types = seen->own;
     reading->n_outputs = fetch->n_outputs;
     reading->n_rows_max = fetch->n_rows_max;
     reading->n_bytes_max = fetch->n_bytes_max;
@@ -325,19 +325,14 @@ static void copy_asking(struct reading *reading, const struct hub_seen *seen, co
     }
 }
 
-enum err odbc_run(struct odbc_session *session, struct hub_pool_run *run, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
+enum err odbc_run(struct odbc_session *session, const struct hub_seen *seen, struct hub_pool_run *run,
+    char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed)
 {
-    const struct hub_seen *seen = &session->tables[run->plan->table->at];
     struct reading reading = {.session = session, .run = run, .detail = detail};
     bool is_broken = false;
     SQLSMALLINT n = 0;
     struct value *values;
     size_t n_values;
-    if (!str_is_empty(seen->wrong)) {
-        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, STR_FORMAT, STR_ARG(seen->wrong));
-        *ret_is_changed = mono_ms_between(session->made, clock_mono(session->system->department.clock)) >= 1000;
-        return ERR_UNAVAILABLE;
-    }
     if (run->fetch->n_outputs > ODBC_OUTPUTS_MAX)
         return ERR_TOO_LARGE;
     struct sql_select select = hub_plan_select(run->plan, seen, run->fetch);

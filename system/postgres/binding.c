@@ -4,8 +4,6 @@
  */
 #include "system/postgres/command.h"
 
-#include "base/mem.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,23 +52,17 @@ static PGconn *probe(struct postgres_system *system, struct diag_list *diags, en
 enum err postgres_bind(void *context, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
 {
     struct postgres_system *system = context;
-    struct postgres_seen seen;
+    struct hub_table *table;
+    struct hub_seen seen;
     struct arena arena;
     if (resource->kind == HUB_COMMAND)
         return postgres_bind_command(system, resource, binding, diags);
     if (resource->kind != HUB_TABLE)
         return yaml_error(hub_department_field_node(&system->department, resource, STR_NONE), diags, ERR_UNSUPPORTED,
             "connector postgres offers tables and commands only; write kind: table or kind: command");
-    struct postgres_table *table = arena_alloc_zero(&system->department.arena, 1, sizeof *table);
-    if (!table)
-        return ERR_NO_MEMORY;
-    table->resource = resource;
-    enum err err = hub_department_binding(&system->department, resource, binding, diags, &table->kind, &table->text);
+    enum err err = hub_tables_add(&system->tables, &system->department, resource, binding, diags, &table);
     if (err)
         return err;
-    table->at = system->n_tables++;
-    table->next = system->tables;
-    system->tables = table;
     PGconn *pg = probe(system, diags, &err);
     if (!pg)
         return err;
@@ -83,28 +75,4 @@ enum err postgres_bind(void *context, const struct hub_resource *resource, struc
         err = ERR_OK;
     }
     return err;
-}
-
-/* ---- contracts ---- */
-
-enum err postgres_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
-{
-    struct postgres_system *system = context;
-    const struct postgres_table *table = system->tables;
-    while (table && table->resource != grant->resource)
-        table = table->next;
-    if (!table)
-        return ERR_OK; /* its binding was refused, and told */
-    struct postgres_plan *plan = mem_alloc_zero(1, sizeof *plan);
-    if (!plan)
-        return ERR_NO_MEMORY;
-    plan->system = system;
-    plan->table = table;
-    plan->rows = grant->rows;
-    for (size_t i = 0; i < grant->n_fields; i++)
-        plan->granted |= UINT64_C(1) << grant->fields[i];
-    plan->next = system->plans;
-    system->plans = plan;
-    *ret_plan = plan;
-    return ERR_OK;
 }

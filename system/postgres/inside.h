@@ -5,6 +5,7 @@
 #define SYSTEM_POSTGRES_INSIDE_H
 
 #include "hub/audit.h"
+#include "hub/department_table.h"
 #include "system/postgres/postgres.h"
 #include "system/postgres/types.h"
 
@@ -30,39 +31,17 @@
 #define POSTGRES_CANCELS_MAX 64  /* statements to be ended whose askers have gone; more end by their time-out */
 #define POSTGRES_QUEUE_MAX 10000 /* askings accepted and not answered: half a second's worth at the highest rate */
 
-struct postgres_table { /* a resource's binding, as the file has it */
-    const struct hub_resource *resource;
-    enum hub_binding kind;
-    struct str text;
-    size_t at; /* in the schema */
-    struct postgres_table *next;
-};
-
-/* A table as one connection found it. */
-struct postgres_seen {
-    struct str source;                /* the SQL after FROM: only the declared fields */
-    const struct sql_column *columns; /* with what a parameter needs around it */
-    uint64_t bounded;                 /* one bit a field: varchar(n) or char(n) that cannot hold more than POSTGRES_VALUE_MAX bytes */
-    struct str wrong;                 /* what does not fit the declaration; empty: nothing */
-};
 struct postgres_schema {
     struct arena arena;
-    struct postgres_seen *tables;
+    struct hub_seen
+        *tables; /* their `own`: uint64_t, one bit a field, varchar(n) or char(n) that cannot hold more than POSTGRES_VALUE_MAX bytes */
     size_t n;
-};
-
-struct postgres_plan { /* a compiled grant */
-    struct postgres_system *system;
-    const struct postgres_table *table;
-    uint64_t granted; /* one bit a field */
-    const struct sql_condition *rows;
-    struct postgres_plan *next;
 };
 
 /* One asking on its way. */
 struct postgres_run {
     struct hub_fetch *fetch;
-    struct postgres_plan *plan;
+    struct hub_plan *plan;
     struct rows *rows;
     size_t n_rows, n_drained;
     enum err err;
@@ -83,7 +62,7 @@ struct postgres_sent {
 
 struct postgres_statement {
     uint32_t number; /* "cb17" on the server */
-    const struct postgres_plan *plan;
+    const struct hub_plan *plan;
     size_t n_shape;
     uint64_t used;
     uint8_t shape[SQL_SHAPE_MAX];
@@ -130,9 +109,7 @@ struct postgres_system {
     struct postgres_acts *acts; /* NULL: no command is bound */
     bool check_only;
     char zone[24]; /* as the server takes it */
-    struct postgres_table *tables;
-    size_t n_tables;
-    struct postgres_plan *plans;
+    struct hub_tables tables;
     PGconn *probe; /* while the city is loaded */
     uint64_t probe_session;
     bool is_probed;
@@ -175,9 +152,9 @@ enum err postgres_session_ask(struct postgres_system *system, PGconn *pg, const 
 
 /* ---- schema.c ---- */
 /* One table as the database has it; what does not fit is told in seen->wrong, and in `diags` when there is one. */
-enum err postgres_schema_look(struct postgres_system *system, PGconn *pg, uint64_t session, const struct postgres_table *table,
+enum err postgres_schema_look(struct postgres_system *system, PGconn *pg, uint64_t session, const struct hub_table *table,
     struct arena *arena, _Atomic bool *is_cancelled, struct mono_time deadline, struct diag_list *diags,
-    struct postgres_seen *ret_seen) MUST_CHECK;
+    struct hub_seen *ret_seen) MUST_CHECK;
 enum err postgres_schema_read(struct postgres_system *system, PGconn *pg, uint64_t session, _Atomic bool *is_cancelled,
     struct mono_time deadline, struct postgres_schema **ret_schema) MUST_CHECK;
 void postgres_schema_destroy(struct postgres_schema *schema); /* takes NULL */
@@ -186,6 +163,5 @@ void postgres_schema_destroy(struct postgres_schema *schema); /* takes NULL */
 void postgres_forget_probe(struct postgres_system *system);
 enum err postgres_read_connection(struct postgres_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;
 enum err postgres_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
-enum err postgres_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan) MUST_CHECK;
 
 #endif

@@ -81,7 +81,7 @@ void postgres_push_out(struct postgres_connection *connection)
 /* ---- statements kept prepared ---- */
 
 static struct postgres_statement *find_statement(
-    struct postgres_connection *connection, const struct postgres_plan *plan, const uint8_t *shape, size_t n_shape)
+    struct postgres_connection *connection, const struct hub_plan *plan, const uint8_t *shape, size_t n_shape)
 {
     for (size_t i = 0; i < connection->n_statements && n_shape; i++) {
         struct postgres_statement *statement = &connection->statements[i];
@@ -119,33 +119,15 @@ static struct postgres_statement *place(struct postgres_connection *connection)
 
 /* ---- asking ---- */
 
-static struct sql_select select_of(const struct postgres_seen *seen, const struct postgres_run *run)
-{
-    const struct hub_fetch *fetch = run->fetch;
-    for (size_t i = 0; i < fetch->n_outputs; i++)
-        assert(fetch->outputs[i].aggregate == SQL_COUNT_ALL || run->plan->granted >> fetch->outputs[i].column & 1); /* decided so */
-    return (struct sql_select){.source = seen->source,
-        .columns = seen->columns,
-        .rows = run->plan->rows,
-        .outputs = fetch->outputs,
-        .n_outputs = fetch->n_outputs,
-        .where = fetch->where,
-        .n_where = fetch->n_where,
-        .order = fetch->order,
-        .also = fetch->also,
-        .n_order = fetch->n_order,
-        .limit = (int64_t)fetch->n_rows_max + 1};
-}
-
 /* May a value be longer than we take? A column's own length answers for less work than looking at each value (3 us of a call by key). */
-static bool is_long(const struct postgres_seen *seen, const struct sql_select *select, size_t output)
+static bool is_long(const struct hub_seen *seen, const struct sql_select *select, size_t output)
 {
     enum value_type type = sql_output_type(select, &select->outputs[output]);
-    return (type == VALUE_TEXT || type == VALUE_BYTES) && !(seen->bounded >> select->outputs[output].column & 1);
+    return (type == VALUE_TEXT || type == VALUE_BYTES) && !(*(const uint64_t *)seen->own >> select->outputs[output].column & 1);
 }
 
 /* The statement's text; a value longer than we take is cut on the server, so that a row stays small: SELECT CASE … FROM (the question). */
-static enum err write_text(const struct postgres_seen *seen, const struct sql_select *select, struct buf *text, struct arena *arena,
+static enum err write_text(const struct hub_seen *seen, const struct sql_select *select, struct buf *text, struct arena *arena,
     const struct value **parameters, size_t *n)
 {
     bool is_guarded = false;
@@ -223,7 +205,7 @@ static int send_once(
 static enum err send_select(struct postgres_connection *connection, struct postgres_run *run, const struct sql_select *select)
 {
     struct postgres_system *system = connection->system;
-    const struct postgres_seen *seen = &connection->schema->tables[run->plan->table->at];
+    const struct hub_seen *seen = &connection->schema->tables[run->plan->table->at];
     uint8_t shape[SQL_SHAPE_MAX];
     size_t n_shape = sql_shape(select, shape), n = 0;
     const struct value *values = NULL;
@@ -252,7 +234,7 @@ static enum err send_select(struct postgres_connection *connection, struct postg
 void postgres_send(struct postgres_connection *connection, struct postgres_run *run)
 {
     struct postgres_system *system = connection->system;
-    const struct postgres_seen *seen = &connection->schema->tables[run->plan->table->at];
+    const struct hub_seen *seen = &connection->schema->tables[run->plan->table->at];
     if (!str_is_empty(seen->wrong) || run->fetch->n_outputs > OUTPUTS_MAX) {
         char detail[HUB_DEPARTMENT_DETAIL_MAX];
         snprintf(detail, sizeof detail, STR_FORMAT, STR_ARG(seen->wrong));
@@ -266,7 +248,7 @@ void postgres_send(struct postgres_connection *connection, struct postgres_run *
     if (run->is_alone)
         sync(connection);
     arena_reset(&system->scratch);
-    const struct sql_select select = select_of(seen, run);
+    const struct sql_select select = hub_plan_select(run->plan, seen, run->fetch);
     enum err err = rows_create(run->fetch->n_outputs, run->fetch->n_bytes_max, &run->rows);
     if (!err)
         err = send_select(connection, run, &select);
@@ -300,7 +282,7 @@ void postgres_send_ping(struct postgres_connection *connection)
 {
     struct postgres_system *system = connection->system;
     const struct postgres_schema *schema = connection->schema;
-    const struct postgres_seen *seen = connection->session && schema->n ? &schema->tables[connection->n_beats++ % schema->n] : NULL;
+    const struct hub_seen *seen = connection->session && schema->n ? &schema->tables[connection->n_beats++ % schema->n] : NULL;
     buf_reset(&system->text);
     if (seen && str_is_empty(seen->wrong))
         buf_printf(&system->text, "SELECT NULL FROM " STR_FORMAT " t LIMIT 0", STR_ARG(seen->source));
@@ -388,7 +370,7 @@ static void failed(struct postgres_connection *connection, struct postgres_sent 
 static void add_row(struct postgres_connection *connection, struct postgres_run *run, const PGresult *result)
 {
     struct postgres_system *system = connection->system;
-    const struct sql_select select = select_of(&connection->schema->tables[run->plan->table->at], run);
+    const struct sql_select select = hub_plan_select(run->plan, &connection->schema->tables[run->plan->table->at], run->fetch);
     struct value values[OUTPUTS_MAX];
     char detail[HUB_DEPARTMENT_DETAIL_MAX];
     size_t n = run->fetch->n_outputs;

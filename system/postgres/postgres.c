@@ -26,19 +26,6 @@
 
 /* ---- answering ---- */
 
-static void answered(struct loop_task *task)
-{
-    struct hub_fetch *fetch = container_of(task, struct hub_fetch, task);
-    fetch->done(fetch);
-}
-
-static void answer_fetch(struct hub_fetch *fetch, enum err err)
-{
-    fetch->err = err;
-    fetch->task.fn = answered;
-    loop_post(fetch->loop, &fetch->task);
-}
-
 void postgres_answer(struct postgres_system *system, struct postgres_run *run, enum err err)
 {
     struct hub_fetch *fetch = run->fetch;
@@ -50,7 +37,7 @@ void postgres_answer(struct postgres_system *system, struct postgres_run *run, e
     else
         fetch->rows = run->rows;
     mem_free(run);
-    answer_fetch(fetch, err);
+    hub_fetch_answer(fetch, err);
 }
 
 void postgres_again(struct postgres_system *system, struct postgres_run *run)
@@ -397,13 +384,13 @@ static void wake(struct loop_task *task)
 
 static void postgres_fetch(void *context, struct hub_fetch *fetch)
 {
-    struct postgres_plan *plan = context;
+    struct hub_plan *plan = context;
     struct postgres_system *system = plan->system;
     struct postgres_run *run = mem_alloc_zero(1, sizeof *run);
     fetch->rows = NULL;
     fetch->is_truncated = false;
     if (!run) {
-        answer_fetch(fetch, ERR_NO_MEMORY);
+        hub_fetch_answer(fetch, ERR_NO_MEMORY);
         return;
     }
     *run = (struct postgres_run){.fetch = fetch, .plan = plan, .asked = clock_mono(system->department.clock)};
@@ -420,7 +407,7 @@ static void postgres_fetch(void *context, struct hub_fetch *fetch)
     pthread_mutex_unlock(&system->lock);
     if (is_full) {
         mem_free(run);
-        answer_fetch(fetch, is_stopping ? ERR_UNAVAILABLE : ERR_FULL);
+        hub_fetch_answer(fetch, is_stopping ? ERR_UNAVAILABLE : ERR_FULL);
     } else if (is_waking && !loop_defer(fetch->loop, &system->waking)) { /* what one round asks goes out as one piece */
         wake(&system->waking);
     }
@@ -467,12 +454,15 @@ static void start(struct loop_timer *timer)
     loop_thread_call(thread, begin, system);
 }
 
+static enum err postgres_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
+{
+    struct postgres_system *system = context;
+    return hub_tables_compile(&system->tables, system, grant, ret_plan);
+}
+
 static void destroy(struct postgres_system *system)
 {
-    for (struct postgres_plan *plan = system->plans, *next; plan; plan = next) {
-        next = plan->next;
-        mem_free(plan);
-    }
+    hub_tables_finish(&system->tables);
     postgres_acts_finish(system);
     PQfinish(system->probe);
     pthread_mutex_destroy(&system->lock);

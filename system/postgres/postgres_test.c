@@ -155,9 +155,9 @@ static void indexes_are_used(void **state)
                  "(price); CREATE INDEX ON "
                  "vehicle (seats); ANALYZE vehicle");
     fake_department_load(&postgres_city);
-    struct postgres_plan *plan = fake_department_plan(&postgres_city);
+    struct hub_plan *plan = fake_department_plan(&postgres_city);
     struct arena arena;
-    struct postgres_seen seen;
+    struct hub_seen seen;
     char detail[HUB_DEPARTMENT_DETAIL_MAX];
     PGconn *pg = NULL;
     struct mono_time deadline = {clock_mono(clock_system()).ns + INT64_C(5000000000)};
@@ -250,7 +250,7 @@ static void many_shapes(void **state)
             assert_ok(answer->err);
             assert_int_equal(answer->n_rows, 1);
         }
-    const struct postgres_system *system = ((struct postgres_plan *)fake_department_plan(&postgres_city))->system;
+    const struct postgres_system *system = ((struct hub_plan *)fake_department_plan(&postgres_city))->system;
     for (size_t i = 0; i < system->n_connections; i++)
         assert_int_equal(system->connections[i]->n_statements, POSTGRES_STATEMENTS_MAX);
     struct value keys[SQL_IN_MAX]; /* and the largest statement there is */

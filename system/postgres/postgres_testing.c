@@ -112,5 +112,5 @@ const struct fake_answer *postgres_ask(const char *plate)
 
 struct postgres_system *postgres_the_system(void)
 {
-    return ((struct postgres_plan *)fake_department_plan(&postgres_city))->system;
+    return ((struct hub_plan *)fake_department_plan(&postgres_city))->system;
 }

@@ -24,7 +24,7 @@
 struct sqlite_command {
     struct sqlite_system *system;
     const struct hub_resource *resource;
-    char path[SQLITE_PATH_MAX];
+    char path[HUB_DEPARTMENT_PATH_MAX];
     struct str run, answer;
     /* the thread's */
     sqlite3 *db;
@@ -49,7 +49,7 @@ static void command_close(struct sqlite_command *command)
 static int is_late(void *context)
 {
     const struct sqlite_command *command = context;
-    return clock_mono(command->system->clock).ns > command->deadline.ns;
+    return clock_mono(command->system->department.clock).ns > command->deadline.ns;
 }
 
 /* ERR_UNAVAILABLE: the file; ERR_SYNTAX: the statement, with SQLite's words. */
@@ -94,7 +94,7 @@ static enum err command_open(struct sqlite_command *command, char *detail, size_
         sqlite3_busy_timeout(command->db, SQLITE_BUSY_MS);
         sqlite3_db_config(command->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_progress_handler(command->db, STEPS, is_late, command);
-        command->deadline.ns = clock_mono(command->system->clock).ns + command->system->timeout_ms * INT64_C(1000000);
+        command->deadline.ns = clock_mono(command->system->department.clock).ns + command->system->timeout_ms * INT64_C(1000000);
         err = prepare(command, command->run, &command->run_statement, detail, detail_size);
     }
     if (!err && !str_is_empty(command->answer))
@@ -275,7 +275,7 @@ static void run_one(struct hub_ask *ask)
             LOG_TEXT("detail", detail), LOG_END);
         err = ERR_UNAVAILABLE;
     } else {
-        command->deadline.ns = clock_mono(command->system->clock).ns + command->system->timeout_ms * INT64_C(1000000);
+        command->deadline.ns = clock_mono(command->system->department.clock).ns + command->system->timeout_ms * INT64_C(1000000);
         buf_reset(ask->answer);
         err = transact(command, ask);
         if (!err && !command->answer_statement)
@@ -403,25 +403,24 @@ enum err sqlite_bind_command(
     struct sqlite_system *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
 {
     static const char *const keys[] = {"file", "run", "answer", NULL};
-    struct str file;
     if (yaml_is_none(binding) || yaml_kind(binding) != YAML_MAP)
-        return yaml_error(yaml_is_none(binding) ? system->root : binding, diags, ERR_NOT_FOUND,
+        return yaml_error(yaml_is_none(binding) ? system->department.root : binding, diags, ERR_NOT_FOUND,
             "command \"" STR_FORMAT "\" needs bind: {file: …, run: …, answer: …}", STR_ARG(resource->name));
-    struct sqlite_command *command = arena_alloc_zero(&system->arena, 1, sizeof *command);
+    struct sqlite_command *command = arena_alloc_zero(&system->department.arena, 1, sizeof *command);
     if (!command)
         return ERR_NO_MEMORY;
     command->system = system;
     command->resource = resource;
     enum err err = yaml_check_keys(binding, keys, diags), one;
-    if ((one = yaml_get_str(binding, "file", true, diags, &file)) && !err)
-        err = one;
+    if (yaml_is_none(yaml_get(binding, "file")) && !err)
+        err = yaml_error(binding, diags, ERR_NOT_FOUND, "file: is missing; write the file of the department's inbox");
     if ((one = yaml_get_str(binding, "run", true, diags, &command->run)) && !err)
         err = one;
     one = yaml_get_str(binding, "answer", !resource->is_at_most_once, diags, &command->answer);
     if (one && !(one == ERR_NOT_FOUND && resource->is_at_most_once) && !err)
         err = one;
     if (!err)
-        err = sqlite_path(system, file, yaml_get(binding, "file"), diags, command->path);
+        err = hub_department_get_path(&system->department, binding, "file", diags, command->path);
     if (!err)
         err = check_statements(command, binding, diags);
     if (!err) {

@@ -4,6 +4,7 @@
 #ifndef SYSTEM_SQLITE_INSIDE_H
 #define SYSTEM_SQLITE_INSIDE_H
 
+#include "hub/department_table.h"
 #include "system/sqlite/sqlite.h"
 
 #include <pthread.h>
@@ -14,14 +15,7 @@
 #define SQLITE_STATEMENTS_MAX 16                /* kept prepared for one grant: shapes of questions that its consumer asks */
 #define SQLITE_OUTPUTS_MAX (2 * HUB_FIELDS_MAX) /* of one asking: a query may want several figures of a field */
 #define SQLITE_PARAMETERS_MAX (4u << 20)        /* bytes of one asking's parameters */
-#define SQLITE_PATH_MAX 4096
-#define SQLITE_BUSY_MS 200 /* a call waits this long for the department's own writer */
-
-struct sqlite_table { /* a resource's binding */
-    const struct hub_resource *resource;
-    struct str source; /* the SQL after FROM: only the declared fields */
-    struct sqlite_table *next;
-};
+#define SQLITE_BUSY_MS 200                      /* a call waits this long for the department's own writer */
 
 struct sqlite_statement {
     sqlite3_stmt *statement;
@@ -39,13 +33,9 @@ struct sqlite_cache { /* of one plan on one connection; its thread's */
 #define SQLITE_LONG_WORKERS 2
 #define SQLITE_WORKERS (1 + SQLITE_LONG_WORKERS)
 
-struct sqlite_plan { /* a compiled grant */
-    struct sqlite_system *system;
-    const struct sqlite_table *table;
-    uint64_t granted; /* one bit a field */
-    const struct sql_condition *rows;
-    struct sqlite_cache *caches[SQLITE_WORKERS]; /* each its thread's; NULL: not used there yet */
-    struct sqlite_plan *next;
+/* A plan's `own`: its caches, each its thread's; NULL: not used there yet. */
+struct sqlite_caches {
+    struct sqlite_cache *of[SQLITE_WORKERS];
 };
 
 /* A connection; on one thread at a time. */
@@ -79,18 +69,11 @@ struct sqlite_worker {
 };
 
 struct sqlite_system {
-    struct arena arena;
-    struct hub *hub;
-    struct clock *clock;
-    struct str party, name, area;
-    struct str source; /* "sqlite/police" */
-    struct yaml_node root;
-    char path[SQLITE_PATH_MAX];
+    struct hub_department department;
+    char path[HUB_DEPARTMENT_PATH_MAX];
     int64_t timeout_ms;
     bool check_only;
-    struct sqlite_table *tables;
-    struct sqlite_plan *plans;
-    const char *city_dir, *data_dir; /* the hub's */
+    struct hub_tables tables; /* each table's `own`: struct hub_seen, the same for every connection */
 
     struct sqlite_command *commands; /* command.c, as what follows */
     pthread_t act_thread;
@@ -106,12 +89,6 @@ struct sqlite_system {
     struct sqlite_queue calls, longs;
     bool is_stopping;
     struct sqlite_worker workers[SQLITE_WORKERS]; /* the first: calls, and the file's health */
-
-    pthread_mutex_t health_lock; /* guards what follows */
-    struct mono_time reported;
-    enum hub_health health;
-    struct wall_time last_heard;
-    char detail[256];
 };
 
 /* ---- connection.c ---- */
@@ -128,12 +105,10 @@ enum err sqlite_prepare(
 /* ---- plan.c ---- */
 /* A field's declared type against what the table has. */
 bool sqlite_type_fits(enum value_type type, const char *declared);
-/* What is asked as a question to the table, with the grant's rows. */
-struct sql_select sqlite_plan_select(const struct sqlite_plan *plan, const struct hub_fetch *fetch);
 /* Runs one asking; fills fetch->rows, is_truncated. The detail is for the health report: no data in it. */
 enum err sqlite_plan_run(
-    struct sqlite_plan *plan, struct sqlite_connection *connection, struct hub_fetch *fetch, char *detail, size_t detail_size) MUST_CHECK;
-void sqlite_plan_forget(struct sqlite_plan *plan, size_t worker); /* its prepared statements there */
+    struct hub_plan *plan, struct sqlite_connection *connection, struct hub_fetch *fetch, char *detail, size_t detail_size) MUST_CHECK;
+void sqlite_plan_forget(struct hub_plan *plan, size_t worker); /* its prepared statements there */
 
 /* ---- command.c ---- */
 void sqlite_acts_init(struct sqlite_system *system);
@@ -143,11 +118,8 @@ enum err sqlite_bind_command(
     struct sqlite_system *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
 
 /* ---- binding.c ---- */
-/* A path as the city's files write it: "{data}/…", absolute, or below the city's folder. */
-enum err sqlite_path(const struct sqlite_system *system, struct str file, struct yaml_node node, struct diag_list *diags,
-    char out[SQLITE_PATH_MAX]) MUST_CHECK;
 /* The slots of the same names in hub/system.h, and what open() reads of the file. */
-enum err sqlite_read_connection(struct sqlite_system *system, struct yaml_node root, struct diag_list *diags) MUST_CHECK;
+enum err sqlite_read_connection(struct sqlite_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;
 enum err sqlite_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
 enum err sqlite_compile(void *system, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan) MUST_CHECK;
 

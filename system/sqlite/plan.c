@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "system/sqlite/inside.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,36 +42,17 @@ bool sqlite_type_fits(enum value_type type, const char *declared)
     return false;
 }
 
-/* ---- the question ---- */
-
-struct sql_select sqlite_plan_select(const struct sqlite_plan *plan, const struct hub_fetch *fetch)
-{
-    for (size_t i = 0; i < fetch->n_outputs; i++)
-        assert(fetch->outputs[i].aggregate == SQL_COUNT_ALL || plan->granted >> fetch->outputs[i].column & 1); /* decided so */
-    return (struct sql_select){
-        .source = plan->table->source,
-        .columns = plan->table->resource->columns,
-        .rows = plan->rows,
-        .also = fetch->also,
-        .outputs = fetch->outputs,
-        .n_outputs = fetch->n_outputs,
-        .where = fetch->where,
-        .n_where = fetch->n_where,
-        .order = fetch->order,
-        .n_order = fetch->n_order,
-        .limit = (int64_t)fetch->n_rows_max + 1,
-    };
-}
-
 /* ---- statements kept prepared ---- */
 
-void sqlite_plan_forget(struct sqlite_plan *plan, size_t worker)
+void sqlite_plan_forget(struct hub_plan *plan, size_t worker)
 {
-    struct sqlite_cache *cache = plan->caches[worker];
+    struct sqlite_caches *caches = plan->own;
+    struct sqlite_cache *cache = caches ? caches->of[worker] : NULL;
     for (size_t i = 0; cache && i < cache->n_statements; i++)
         sqlite3_finalize(cache->statements[i].statement);
     mem_free(cache);
-    plan->caches[worker] = NULL;
+    if (caches)
+        caches->of[worker] = NULL;
 }
 
 static struct sqlite_statement *oldest(struct sqlite_cache *cache)
@@ -96,14 +76,15 @@ static struct sqlite_statement *find_statement(struct sqlite_cache *cache, const
 }
 
 /* The statement with its parameters; prepared once a shape. One of no shape is kept too, and never found again. */
-static enum err prepare(struct sqlite_plan *plan, struct sqlite_connection *connection, const struct sql_select *select, char *detail,
+static enum err prepare(const struct hub_plan *plan, struct sqlite_connection *connection, const struct sql_select *select, char *detail,
     size_t size, struct sqlite_statement **ret, const struct value **ret_parameters, size_t *ret_n)
 {
     uint8_t shape[SQL_SHAPE_MAX];
     size_t n_shape = sql_shape(select, shape);
-    struct sqlite_cache *cache = plan->caches[connection->worker];
+    struct sqlite_caches *caches = plan->own;
+    struct sqlite_cache *cache = caches->of[connection->worker];
     if (!cache)
-        cache = plan->caches[connection->worker] = mem_alloc_zero(1, sizeof *cache);
+        cache = caches->of[connection->worker] = mem_alloc_zero(1, sizeof *cache);
     if (!cache)
         return ERR_NO_MEMORY;
     struct sqlite_statement *found = find_statement(cache, shape, n_shape);
@@ -230,7 +211,7 @@ static enum err read_rows(const struct sql_select *select, struct sqlite_connect
 }
 
 enum err sqlite_plan_run(
-    struct sqlite_plan *plan, struct sqlite_connection *connection, struct hub_fetch *fetch, char *detail, size_t detail_size)
+    struct hub_plan *plan, struct sqlite_connection *connection, struct hub_fetch *fetch, char *detail, size_t detail_size)
 {
     struct sqlite_statement *found;
     const struct value *parameters;
@@ -245,7 +226,7 @@ enum err sqlite_plan_run(
         return ERR_TOO_LARGE;
     connection->fetch = fetch;
     arena_reset(&connection->arena);
-    const struct sql_select select = sqlite_plan_select(plan, fetch);
+    const struct sql_select select = hub_plan_select(plan, plan->table->own, fetch);
     enum err err = prepare(plan, connection, &select, detail, detail_size, &found, &parameters, &n_parameters);
     if (err) {
         connection->fetch = NULL;

@@ -7,9 +7,7 @@
  * that seconds of it hold up no call. A file that is missing or locked makes the department down: askings are refused at once, the file is
  * tried again each second, and a file that was replaced is opened anew.
  */
-#include "base/log.h"
 #include "base/mem.h"
-#include "hub/registry.h"
 #include "system/sqlite/inside.h"
 
 #include <stdio.h>
@@ -18,52 +16,7 @@
 
 #define QUEUE_MAX 10000 /* askings that wait: half a second's worth at the highest rate */
 #define LOOK_MS 1000    /* how often the file is looked after, and a missing one tried again */
-#define REPORT_MS 30000 /* how often a health that does not change is told */
 #define LOCKED_MS 250   /* after a lock: refuse at once for so long, instead of each asking waiting for itself */
-#define ARENA_MAX (16u << 20)
-
-/* ---- health ---- */
-
-/* With the lock held. */
-static void report_locked(struct sqlite_system *system, enum hub_health health, const char *detail)
-{
-    struct mono_time now = clock_mono(system->clock);
-    bool is_same = system->reported.ns && health == system->health && (health == HUB_FRESH || strcmp(detail, system->detail) == 0);
-    if (is_same && mono_ms_between(system->reported, now) < REPORT_MS)
-        return;
-    if (!is_same && (system->reported.ns || health != HUB_FRESH)) {
-        char english[256];
-        hub_detail_english(str_from_c(detail), english, sizeof english);
-        log_write(health == HUB_FRESH ? LOG_NOTICE : LOG_WARNING, "sqlite",
-            health == HUB_FRESH ? "the department is back" : "the department is down", LOG_STR("source", system->source),
-            LOG_TEXT("detail", english), LOG_END);
-    }
-    system->health = health;
-    system->reported = now;
-    if (detail != system->detail)
-        snprintf(system->detail, sizeof system->detail, "%s", detail);
-    const struct hub_party *party = hub_party_find(system->hub, system->party);
-    struct hub_source source = {
-        .party = system->party,
-        .source = system->source,
-        .area = system->area,
-        .title_zh = party ? party->title_zh : STR_NONE,
-        .title_en = party ? party->title_en : STR_NONE,
-        .health = health,
-        .last_heard = system->last_heard,
-        .detail = str_from_c(system->detail),
-    };
-    hub_source_report(system->hub, &source);
-}
-
-static void report(struct sqlite_system *system, enum hub_health health, const char *detail)
-{
-    pthread_mutex_lock(&system->health_lock);
-    if (health == HUB_FRESH)
-        system->last_heard = clock_wall(system->clock);
-    report_locked(system, health, detail);
-    pthread_mutex_unlock(&system->health_lock);
-}
 
 /* ---- the threads ---- */
 
@@ -76,7 +29,7 @@ static void disconnect(struct sqlite_worker *worker)
 {
     struct sqlite_system *system = worker->system;
     pthread_mutex_lock(&system->lock);
-    for (struct sqlite_plan *plan = system->plans; plan; plan = plan->next)
+    for (struct hub_plan *plan = system->tables.plans; plan; plan = plan->next)
         sqlite_plan_forget(plan, at_of(worker));
     pthread_mutex_unlock(&system->lock);
     if (worker->connection.db)
@@ -87,60 +40,44 @@ static void disconnect(struct sqlite_worker *worker)
 static void look(struct sqlite_worker *worker)
 {
     struct sqlite_system *system = worker->system;
-    char detail[256] = "";
-    worker->looked = clock_mono(system->clock);
+    char detail[HUB_DEPARTMENT_DETAIL_MAX] = "";
+    worker->looked = clock_mono(system->department.clock);
     if (worker->connection.db && sqlite_is_same_file(&worker->connection, system->path)) {
-        pthread_mutex_lock(&system->health_lock);
-        system->last_heard = clock_wall(system->clock);
-        if (system->health == HUB_FRESH && at_of(worker) == 0)
-            report_locked(system, HUB_FRESH, "");
-        pthread_mutex_unlock(&system->health_lock);
+        if (at_of(worker) == 0)
+            hub_department_heard(&system->department);
         return;
     }
     disconnect(worker);
-    enum err err = sqlite_connect(system->path, system->clock, system->timeout_ms, detail, sizeof detail, &worker->connection);
+    enum err err = sqlite_connect(system->path, system->department.clock, system->timeout_ms, detail, sizeof detail, &worker->connection);
     worker->connection.worker = at_of(worker);
     if (at_of(worker) == 0)
-        report(system, err ? HUB_DOWN : HUB_FRESH, detail);
-}
-
-static void answered(struct loop_task *task)
-{
-    struct hub_fetch *fetch = container_of(task, struct hub_fetch, task);
-    fetch->done(fetch);
-}
-
-static void answer(struct hub_fetch *fetch, enum err err)
-{
-    fetch->err = err;
-    fetch->task.fn = answered;
-    loop_post(fetch->loop, &fetch->task);
+        hub_department_report(&system->department, err ? HUB_DOWN : HUB_FRESH, detail);
 }
 
 static void run_one(struct sqlite_worker *worker, struct hub_fetch *fetch)
 {
     struct sqlite_system *system = worker->system;
-    char detail[256] = "";
-    if (!worker->connection.db || clock_mono(system->clock).ns < worker->locked_until.ns) {
-        answer(fetch, ERR_UNAVAILABLE);
+    char detail[HUB_DEPARTMENT_DETAIL_MAX] = "";
+    if (!worker->connection.db || clock_mono(system->department.clock).ns < worker->locked_until.ns) {
+        hub_fetch_answer(fetch, ERR_UNAVAILABLE);
         return;
     }
     enum err err = sqlite_plan_run(fetch->system_state, &worker->connection, fetch, detail, sizeof detail);
     if (err == ERR_RANGE || err == ERR_UNSUPPORTED || err == ERR_CANCELLED || (err == ERR_TOO_LARGE && !detail[0])) {
-        answer(fetch, err); /* the asker's doing, not the department's */
+        hub_fetch_answer(fetch, err); /* the asker's doing, not the department's */
         return;
     }
     if (err == ERR_UNAVAILABLE) {
-        worker->locked_until.ns = clock_mono(system->clock).ns + LOCKED_MS * INT64_C(1000000);
-        report(system, HUB_DOWN, detail);
+        worker->locked_until.ns = clock_mono(system->department.clock).ns + LOCKED_MS * INT64_C(1000000);
+        hub_department_report(&system->department, HUB_DOWN, detail);
     } else if (err) {
-        report(system, HUB_STALE, detail);
+        hub_department_report(&system->department, HUB_STALE, detail);
         if (err == ERR_CORRUPT)
             err = ERR_UNAVAILABLE;
     } else {
-        report(system, HUB_FRESH, "");
+        hub_department_report(&system->department, HUB_FRESH, "");
     }
-    answer(fetch, err);
+    hub_fetch_answer(fetch, err);
 }
 
 /* One read transaction for all that waited: one lock and one look at the file's change counter. */
@@ -199,7 +136,7 @@ static void *run(void *context)
     look(worker);
     while (!is_stopping) {
         struct hub_fetch *batch = take(worker, &is_stopping);
-        if (mono_ms_between(worker->looked, clock_mono(system->clock)) >= LOOK_MS)
+        if (mono_ms_between(worker->looked, clock_mono(system->department.clock)) >= LOOK_MS)
             look(worker);
         if (batch)
             run_batch(worker, batch);
@@ -223,7 +160,7 @@ static void start(struct loop_timer *timer)
     bool is_running = system->workers[0].is_running;
     pthread_mutex_unlock(&system->lock);
     if (!is_running)
-        report(system, HUB_DOWN, "no thread can be started");
+        hub_department_report(&system->department, HUB_DOWN, "no thread can be started");
 }
 
 /* With the lock held: what may take long gets a thread more when all of them are busy. */
@@ -238,7 +175,7 @@ static void begin_another(struct sqlite_system *system)
 
 static void sqlite_fetch(void *plan, struct hub_fetch *fetch)
 {
-    struct sqlite_system *system = ((struct sqlite_plan *)plan)->system;
+    struct sqlite_system *system = ((struct hub_plan *)plan)->system;
     struct sqlite_queue *queue = fetch->is_long ? &system->longs : &system->calls;
     fetch->system_state = plan;
     fetch->rows = NULL;
@@ -257,7 +194,7 @@ static void sqlite_fetch(void *plan, struct hub_fetch *fetch)
     }
     pthread_mutex_unlock(&system->lock);
     if (is_full)
-        answer(fetch, ERR_FULL);
+        hub_fetch_answer(fetch, ERR_FULL);
     else if (is_asleep)
         pthread_cond_signal(&queue->wake);
 }
@@ -266,16 +203,12 @@ static void sqlite_fetch(void *plan, struct hub_fetch *fetch)
 
 static void destroy(struct sqlite_system *system)
 {
-    for (struct sqlite_plan *plan = system->plans, *next; plan; plan = next) {
-        next = plan->next;
-        mem_free(plan);
-    }
+    hub_tables_finish(&system->tables);
     sqlite_acts_finish(system);
     pthread_mutex_destroy(&system->lock);
-    pthread_mutex_destroy(&system->health_lock);
     pthread_cond_destroy(&system->calls.wake);
     pthread_cond_destroy(&system->longs.wake);
-    arena_finish(&system->arena);
+    hub_department_finish(&system->department);
     mem_free(system);
 }
 
@@ -283,12 +216,10 @@ static enum err sqlite_open(const struct hub_system_env *env, struct yaml_node r
 {
     struct sqlite_system *system = mem_alloc_zero(1, sizeof *system);
     pthread_condattr_t monotonic;
-    struct str rest;
+    struct yaml_node connection;
     if (!system)
         return ERR_NO_MEMORY;
-    arena_init(&system->arena, ARENA_MAX);
     pthread_mutex_init(&system->lock, NULL);
-    pthread_mutex_init(&system->health_lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&system->calls.wake, &monotonic);
@@ -299,20 +230,12 @@ static enum err sqlite_open(const struct hub_system_env *env, struct yaml_node r
     system->longs.last = &system->longs.first;
     for (size_t i = 0; i < SQLITE_WORKERS; i++)
         system->workers[i] = (struct sqlite_worker){.system = system, .queue = i == 0 ? &system->calls : &system->longs};
-    system->city_dir = env->city_dir;
-    system->data_dir = env->data_dir;
-    system->hub = env->hub;
-    system->clock = env->clock;
     system->check_only = env->check_only;
     system->loop = env->loop;
     system->start.fn = start;
-    system->root = root;
-    system->party = env->party;
-    if (!str_cut(env->party, '/', &system->area, &rest))
-        system->area = env->party;
-    enum err err = arena_printf(&system->arena, &system->source, "sqlite/" STR_FORMAT, STR_ARG(env->name));
+    enum err err = hub_department_init(&system->department, env, "sqlite", root, diags, &connection);
     if (!err)
-        err = sqlite_read_connection(system, root, diags);
+        err = sqlite_read_connection(system, connection, diags);
     if (!err && !env->check_only)
         err = loop_timer_start(env->loop, &system->start, 0);
     if (err) {
@@ -327,7 +250,7 @@ static void answer_all(struct sqlite_queue *queue)
 {
     for (struct hub_fetch *fetch = queue->first, *next; fetch; fetch = next) {
         next = fetch->next;
-        answer(fetch, ERR_UNAVAILABLE);
+        hub_fetch_answer(fetch, ERR_UNAVAILABLE);
     }
 }
 

@@ -194,7 +194,7 @@ static void columns_granted(void **state)
     const struct sql_output outputs[] = {{1, SQL_PLAIN}, {2, SQL_PLAIN}};
     const struct sql_constraint where = {0, SQL_EQ, 1, &key};
     const struct hub_fetch fetch = {.outputs = outputs, .n_outputs = 2, .where = &where, .n_where = 1, .n_rows_max = 10};
-    const struct sql_select select = sqlite_plan_select(contract->plan, &fetch);
+    const struct sql_select select = hub_plan_select(contract->plan, ((const struct hub_plan *)contract->plan)->table->own, &fetch);
     buf_init(&sql, SQLITE_SQL_MAX);
     arena_init(&arena, 1 << 16);
     buf_append_c(&sql, "EXPLAIN QUERY PLAN ");
