@@ -237,6 +237,7 @@ enum err demand_next(struct demand *demand, double second, struct demand_trip *r
         uint32_t e = rng_below(&demand->rng, demand->network->n_edges);
         demand->edge_s[e] = vary(demand, e);
     }
+    road_router_set_times(demand->router, demand->edge_s);
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         enum demand_kind kind = draw_kind(demand, morning);
         bool to_work = rng_chance(&demand->rng, 0.15 + 0.7 * morning);
