@@ -5,6 +5,10 @@
  * One batch's way: callers link their appends into a list under the mutex → the thread takes what is there (up to one batch's body),
  * copies it behind one header, writes it with one call, fdatasync → on_durable → each append's `done`. While it waits for the disk,
  * the next batch gathers: the slower the disk, the larger the batches.
+ *
+ * The file is filled with zeros ahead of the batches, AHEAD at a time: a sync that changes a file's length waits for the file system's own
+ * journal, and with it for everybody else's syncs; one that overwrites does not (half the time and half the CPU of each sync on ext4). To a
+ * reader, and to the next opening, zeros are what a torn batch is: not a batch (base/journal_segment.h). A clean close cuts them off.
  */
 #include "base/journal.h"
 #include "base/bytes.h"
@@ -20,6 +24,8 @@
 #define SEGMENT_MAX_DEFAULT (64u << 20)
 #define QUEUE_MAX_DEFAULT (64u << 20)
 #define RECORD_MAX_DEFAULT (64u << 10)
+/* One sync of some fifty has these to write; with more of them it takes longer, with less it comes more often. */
+#define AHEAD (256u << 10)
 
 /* ---- the thread ---- */
 
@@ -97,6 +103,23 @@ static enum err encode_batch(struct journal *journal, const struct journal_appen
     return ERR_OK;
 }
 
+/* Zeros behind the batch that ends at `end`, for the batches to come, if it used up those that were there; made durable with it. */
+static enum err write_ahead(struct journal *journal, uint64_t end)
+{
+    static const char zeros[AHEAD];
+    uint64_t max = journal->options.segment_max_bytes;
+    if (end <= journal->room)
+        return ERR_OK;
+    journal->room = end;
+    if (end >= max || journal->is_closing_file)
+        return ERR_OK; /* the last batch of its segment */
+    size_t len = max - end < AHEAD ? (size_t)(max - end) : AHEAD;
+    enum err err = file_write_all(journal->files, journal->fd, zeros, len, end);
+    if (!err)
+        journal->room = end + len;
+    return err == ERR_DISK_FULL ? ERR_OK : err; /* a batch that fits is still taken */
+}
+
 static enum err write_batch(struct journal *journal, size_t n_records)
 {
     uint8_t *bytes = (uint8_t *)journal->batch.ptr;
@@ -110,6 +133,8 @@ static enum err write_batch(struct journal *journal, size_t n_records)
     batch_head_write(&head, journal->salt, bytes); /* the salt is the segment's */
     int64_t from_ns = clock_mono(clock_system()).ns;
     enum err err = file_write_all(journal->files, journal->fd, journal->batch.ptr, journal->batch.len, journal->at);
+    if (!err)
+        err = write_ahead(journal, journal->at + journal->batch.len);
     if (!err && journal->files->sync(journal->files, &journal->fd, 1) != 0)
         err = err_from_errno(errno);
     metric_observe_us(&journal->sync_took, (clock_mono(clock_system()).ns - from_ns) / 1000);
@@ -199,6 +224,19 @@ static void handle_batch(struct journal *journal, struct journal_append *appends
     finish_appends(journal, appends, bytes, ERR_OK, first_index);
 }
 
+/* The mark of a clean close; without it the last batch merely cannot be told from a torn one. What was filled ahead goes. */
+static void close_file(struct journal *journal)
+{
+    bool has_room = journal->room > journal->at;
+    if (journal->stopped)
+        return;
+    journal->is_closing_file = true;
+    if (!journal->is_closed && !encode_batch(journal, NULL, 0, 0) && !write_batch(journal, 0))
+        journal->is_closed = true;
+    if (has_room && journal->is_closed)
+        (void)journal->files->truncate(journal->files, journal->fd, journal->at); /* left, the next opening cuts it */
+}
+
 static void *run(void *context)
 {
     struct journal *journal = context;
@@ -210,9 +248,7 @@ static void *run(void *context)
             break;
         handle_batch(journal, appends, bytes, n_records);
     }
-    /* the mark of a clean close; without it the last batch merely cannot be told from a torn one */
-    if (!journal->stopped && !journal->is_closed && !encode_batch(journal, NULL, 0, 0) && !write_batch(journal, 0))
-        journal->is_closed = true;
+    close_file(journal);
     return NULL;
 }
 

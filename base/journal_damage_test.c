@@ -63,12 +63,14 @@ static void cuts_every_torn_tail(void **state)
     size_t ends[9];
     assert_ok(file_join(path, f.dir, "00000000000000000000.journal"));
     assert_ok(testing_open(f.dir, file_sim_unsynced_ops(), 0, NULL, &journal));
+    ends[0] = SEGMENT_HEADER_SIZE;
     for (uint64_t i = 0; i < 8; i++) {
-        ends[i] = file_size(path);
+        char text[512];
         assert_ok(testing_add(journal, i));
+        ends[i + 1] = ends[i] + BATCH_HEADER_SIZE + 4 + testing_text(i, text).len;
     }
-    ends[8] = file_size(path);
     journal_close(journal);
+    assert_int_equal(file_size(path), ends[8] + BATCH_HEADER_SIZE);
     struct buf whole;
     buf_init(&whole, 1 << 20);
     assert_ok(file_read(path, &whole));
@@ -89,6 +91,45 @@ static void cuts_every_torn_tail(void **state)
         journal_close(journal);
     }
     buf_finish(&whole);
+    testing_finish(&f);
+}
+
+/* What a kill leaves behind the last batch are the zeros filled ahead: no damage, and cut, with a torn batch before them. */
+static void zeros_ahead_are_cut(void **state)
+{
+    struct testing_fixture f;
+    testing_setup(&f);
+    struct journal *journal;
+    char path[FILE_PATH_MAX], copy[FILE_PATH_MAX];
+    struct buf live;
+    assert_ok(file_join(path, f.dir, "00000000000000000000.journal"));
+    assert_ok(file_join(copy, f.other, "00000000000000000000.journal"));
+    assert_ok(testing_open(f.dir, file_sim_unsynced_ops(), 0, NULL, &journal));
+    for (uint64_t i = 0; i < 5; i++)
+        assert_ok(testing_add(journal, i));
+    buf_init(&live, 1 << 20);
+    assert_ok(file_read(path, &live));
+    journal_close(journal);
+    size_t closed = file_size(path), end = closed - BATCH_HEADER_SIZE;
+    assert_true(live.len > end + 1000); /* filled ahead; a clean close leaves nothing of it */
+    for (size_t torn = 0; torn <= BATCH_HEADER_SIZE + 4; torn++) {
+        struct buf left;
+        buf_init(&left, 1 << 20);
+        assert_ok(file_read(path, &left));
+        memset(live.ptr + end, 0, BATCH_HEADER_SIZE);
+        memcpy(live.ptr + end, left.ptr + SEGMENT_HEADER_SIZE, torn < 24 ? torn : 24); /* as far as this of a batch's head */
+        buf_finish(&left);
+        int fd = open(copy, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        assert_int_equal(pwrite(fd, live.ptr, live.len, 0), live.len);
+        close(fd);
+        assert_ok(testing_open(f.other, file_sim_unsynced_ops(), 0, NULL, &journal));
+        assert_int_equal(file_size(copy), end);
+        assert_int_equal(testing_check(journal, 0), 5);
+        assert_ok(testing_add(journal, 5));
+        assert_int_equal(testing_check(journal, 0), 6);
+        journal_close(journal);
+    }
+    buf_finish(&live);
     testing_finish(&f);
 }
 
@@ -125,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_every_flipped_byte),
         cmocka_unit_test(cuts_every_torn_tail),
+        cmocka_unit_test(zeros_ahead_are_cut),
         cmocka_unit_test(damage_in_an_older_segment_is_found_when_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

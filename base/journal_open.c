@@ -127,7 +127,7 @@ enum err journal_start_segment(struct journal *journal, uint64_t first_index)
     if (journal->fd >= 0)
         close(journal->fd);
     journal->fd = fd;
-    journal->at = SEGMENT_HEADER_SIZE;
+    journal->at = journal->room = SEGMENT_HEADER_SIZE;
     journal->salt = head.salt;
     journal->segment_first_index = first_index;
     return ERR_OK;
@@ -157,7 +157,7 @@ static enum err resume_segment(struct journal *journal, struct diag *diag)
     journal->fd = journal->files->open(journal->files, path);
     if (journal->fd < 0)
         return diag_set(diag, err_from_errno(errno), path, 0, "the segment cannot be written (%s)", strerror(errno));
-    journal->at = scan.end;
+    journal->at = journal->room = scan.end;
     journal->salt = scan.head.salt;
     journal->segment_first_index = first_index;
     journal->next_index = scan.next_index;

@@ -33,7 +33,9 @@ struct journal {
     /* the thread's own */
     int fd;
     uint64_t at, next_index, salt, segment_first_index;
-    bool is_closed; /* the file ends with the empty batch of a clean close */
+    uint64_t room;        /* filled with zeros up to here, or the end of the last batch */
+    bool is_closed;       /* the file ends with the empty batch of a clean close */
+    bool is_closing_file; /* nothing is filled ahead any more */
     struct buf batch;
     struct str *records; /* of the batch, for on_durable */
     size_t cap_records;

@@ -15,6 +15,7 @@ struct journal_reader {
     struct journal *journal; /* borrowed */
     uint64_t next;           /* index of the next record to hand out */
     int fd;                  /* of the segment that holds it; -1: to be found */
+    uint64_t segment;        /* its first index */
     uint64_t at;             /* offset of the batch that holds it, or of one before */
     uint64_t at_index;       /* first index of that batch */
     uint64_t salt;
@@ -93,6 +94,7 @@ static enum err enter_segment(struct journal_reader *reader)
         leave_segment(reader);
         return err;
     }
+    reader->segment = first_index;
     reader->at = SEGMENT_HEADER_SIZE;
     reader->at_index = first_index;
     reader->salt = head.salt;
@@ -142,11 +144,13 @@ static enum err read_batch(struct journal_reader *reader, struct taking *taking)
     return ERR_OK;
 }
 
-/* The writer goes on to a new segment only when the old one is complete: so at its end the next one is to be found. */
+/* The writer goes on to a new segment only when the old one is complete: the next record is in the segment that begins with it, if there is
+ * one. What stands behind the last batch tells nothing: it may be zeros. */
 static bool is_at_segment_end(struct journal_reader *reader)
 {
-    uint8_t byte;
-    return file_read_at(reader->fd, &byte, 1, reader->at) == ERR_CORRUPT;
+    uint64_t segment;
+    return reader->at_index == reader->next && find_segment(reader->journal, reader->next, &segment) == ERR_OK &&
+           segment != reader->segment;
 }
 
 enum err journal_reader_read(struct journal_reader *reader, bool (*fn)(void *context, uint64_t index, struct str record), void *context)
@@ -155,11 +159,8 @@ enum err journal_reader_read(struct journal_reader *reader, bool (*fn)(void *con
     uint64_t end = journal_n_durable(reader->journal);
     while (reader->next < end && !taking.is_stopped) {
         enum err err = ERR_OK;
-        if (reader->fd >= 0 && is_at_segment_end(reader)) {
-            if (reader->at_index != reader->next) /* the segment lost its end */
-                return ERR_CORRUPT;
+        if (reader->fd >= 0 && is_at_segment_end(reader))
             leave_segment(reader);
-        }
         if (reader->fd < 0)
             err = enter_segment(reader);
         if (!err)

@@ -9,7 +9,8 @@
  * Numbers are big-endian, CRC-32 is zlib's. A batch is what one fdatasync made durable, and it is written only after the one before
  * is durable. So a broken batch with nothing valid behind it was never acknowledged (torn: cut it); with a valid batch header
  * behind it, it once was whole (damaged: refuse). The salt is random, so that no record's bytes can pass for a batch header.
- * A clean close writes a batch of no records, so that damage to the last acknowledged batch is seen, too.
+ * A clean close writes a batch of no records, so that damage to the last acknowledged batch is seen, too. While a segment is written, zeros
+ * may stand behind its last batch: filled ahead (journal.c), and torn like any other bytes there.
  *
  * Private to base/journal*.c. Knows nothing of threads and writes nothing.
  */
