@@ -4,6 +4,10 @@
  * Easy handles are kept for reuse by Digest user, because curl keeps the server's nonce in them: a camera's second passage then goes out
  * signed at once instead of being asked for it again.
  */
+#define ERR_STATE openssl_err_state /* a type there */
+#include <openssl/x509_vfy.h>
+#undef ERR_STATE
+
 #include "http/client.h"
 
 #include "base/mem.h"
@@ -34,6 +38,7 @@ struct transfer {
     struct buf body;
     const struct http_request *request; /* of one that waits; NULL on a loop */
     enum err on_bytes_err;
+    enum http_tls_fault *ret_tls;
     void (*done)(void *context, enum err err, const struct http_response *response);
     void *context;
 };
@@ -77,6 +82,33 @@ static enum err err_from_curl(CURLcode code, const struct buf *body)
     default:
         return ERR_UNAVAILABLE;
     }
+}
+
+static enum http_tls_fault tls_fault(const struct transfer *transfer, CURLcode code)
+{
+    long verified = X509_V_OK;
+
+    switch (code) {
+    case CURLE_SSL_CONNECT_ERROR:
+        return HTTP_TLS_SPEECH;
+    case CURLE_SSL_CACERT_BADFILE:
+        return HTTP_TLS_FILE;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        break;
+    default:
+        return HTTP_TLS_NONE;
+    }
+    curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+    if (verified == X509_V_ERR_CERT_HAS_EXPIRED || verified == X509_V_ERR_CERT_NOT_YET_VALID)
+        return HTTP_TLS_TIME;
+    /* OpenSSL vouched for it, which libcurl notes only after it compared the name itself */
+    return verified == X509_V_OK || verified == X509_V_ERR_UNSPECIFIED ? HTTP_TLS_NAME : HTTP_TLS_ISSUER;
+}
+
+static void tell_tls(const struct transfer *transfer, CURLcode code)
+{
+    if (transfer->ret_tls)
+        *transfer->ret_tls = tls_fault(transfer, code);
 }
 
 static void transfer_destroy(struct transfer *transfer)
@@ -208,6 +240,7 @@ static enum err transfer_set(struct transfer *transfer, const struct http_reques
     enum err err;
 
     buf_reset(&transfer->body);
+    transfer->ret_tls = request->ret_tls;
     transfer->body.max = request->answer_max > 0 && request->answer_max < HTTP_CLIENT_BODY_MAX ? request->answer_max : HTTP_CLIENT_BODY_MAX;
     SET(CURLOPT_URL, request->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -220,6 +253,7 @@ static enum err transfer_set(struct transfer *transfer, const struct http_reques
     SET(CURLOPT_LOW_SPEED_LIMIT, request->on_bytes ? 1L : 0L);
     SET(CURLOPT_LOW_SPEED_TIME, request->on_bytes ? (timeout_ms + 999) / 1000 : 0L);
     SET(CURLOPT_PATH_AS_IS, request->is_path_as_it_is ? 1L : 0L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_CAINFO, request->ca_file ? request->ca_file : default_ca());
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, transfer);
@@ -273,8 +307,11 @@ enum err http_client_perform(const struct http_request *request, struct http_res
         return err;
     transfer->request = request;
     err = transfer_set(transfer, request);
-    if (!err)
-        err = err_from_curl(curl_easy_perform(transfer->easy), &transfer->body);
+    if (!err) {
+        CURLcode code = curl_easy_perform(transfer->easy);
+        tell_tls(transfer, code);
+        err = err_from_curl(code, &transfer->body);
+    }
     if (transfer->on_bytes_err)
         err = transfer->on_bytes_err;
     if (!err) {
@@ -356,6 +393,7 @@ static void finish_those_done(struct http_client *client)
             continue;
         CURLcode code = message->data.result;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        tell_tls(transfer, code);
         finish(transfer, err_from_curl(code, &transfer->body));
     }
 }
@@ -478,6 +516,16 @@ void http_client_destroy(struct http_client *client)
         socket_forget(client, client->sockets);
     loop_timer_stop(&client->timer);
     mem_free(client);
+}
+
+void http_client_cancel(struct http_client *client, const void *context)
+{
+    for (struct transfer *transfer = client->busy; transfer; transfer = transfer->next) {
+        if (transfer->context != context)
+            continue;
+        finish(transfer, ERR_CANCELLED);
+        return; /* `done` may have ended or begun others */
+    }
 }
 
 /* An idle handle of the same Digest user, or a new one. */

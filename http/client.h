@@ -10,6 +10,16 @@
 #define HTTP_CLIENT_BODY_MAX (64u << 20)
 #define HTTP_CLIENT_WANTED_MAX 4
 
+/* Why a server could not be trusted, of a request that ended with ERR_UNAVAILABLE. */
+enum http_tls_fault {
+    HTTP_TLS_NONE,   /* it was not that */
+    HTTP_TLS_SPEECH, /* it speaks no TLS, or none that is accepted here */
+    HTTP_TLS_ISSUER, /* nobody who is trusted here vouches for its certificate */
+    HTTP_TLS_NAME,   /* the certificate is another name's */
+    HTTP_TLS_TIME,   /* it has expired, or is not valid yet */
+    HTTP_TLS_FILE,   /* `ca_file` cannot be read as certificates */
+};
+
 struct http_request {
     const char *method;
     const char *url;
@@ -29,6 +39,7 @@ struct http_request {
      * With it `timeout_ms` is how long nothing may come. */
     enum err (*on_bytes)(void *context, struct str bytes);
     void *context;
+    enum http_tls_fault *ret_tls;               /* set before the end is told; lives until then. NULL: nobody asks */
     const char *wanted[HTTP_CLIENT_WANTED_MAX]; /* http_client_perform(): names of headers of the answer that are told */
 };
 
@@ -53,5 +64,8 @@ void http_client_destroy(struct http_client *client); /* takes NULL; pending req
  * loop with the outcome; `response` is borrowed and NULL unless err is ERR_OK. Strings of `request` are copied, the body too. */
 enum err http_client_start(struct http_client *client, const struct http_request *request,
     void (*done)(void *context, enum err err, const struct http_response *response), void *context) MUST_CHECK;
+/* Nobody waits any more for the request that was started with this context: its connection is closed, and its `done` runs with
+ * ERR_CANCELLED before this returns. On the loop. */
+void http_client_cancel(struct http_client *client, const void *context);
 
 #endif

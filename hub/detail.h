@@ -64,6 +64,11 @@
     X_(sql_short, "the database is short of memory, disk or connections (SQLSTATE {1})")                                                   \
     X_(sql_refused, "the database refuses a statement (SQLSTATE {1})")                                                                     \
     X_(interface_unreachable, "the department's interface cannot be reached")                                                              \
+    X_(interface_no_tls, "the department's interface speaks no TLS that is taken here; mend url: or the interface")                        \
+    X_(interface_issuer, "nobody who is trusted here vouches for the certificate of the department's interface; mend tls_ca:")             \
+    X_(interface_name, "the certificate of the department's interface is another name's; mend url: or the certificate")                    \
+    X_(interface_expired, "the certificate of the department's interface has expired, or is not valid yet; have it renewed")               \
+    X_(interface_ca, "the file of tls_ca: cannot be read as certificates")                                                                 \
     X_(interface_slow, "the department's interface does not answer within {1} ms")                                                         \
     X_(interface_status, "the department's interface answers with status {1}")                                                             \
     X_(interface_later, "the department's interface asks to come later (status {1})")                                                      \

@@ -267,6 +267,18 @@ static bool is_later(const struct http_response *response)
     return response && (response->status == 429 || response->status == 503);
 }
 
+/* Not reached at all, or reached and not trusted. */
+const char *http_unreachable(enum http_tls_fault tls)
+{
+    static const char *const codes[] = {[HTTP_TLS_NONE] = HUB_DETAIL(interface_unreachable),
+        [HTTP_TLS_SPEECH] = HUB_DETAIL(interface_no_tls),
+        [HTTP_TLS_ISSUER] = HUB_DETAIL(interface_issuer),
+        [HTTP_TLS_NAME] = HUB_DETAIL(interface_name),
+        [HTTP_TLS_TIME] = HUB_DETAIL(interface_expired),
+        [HTTP_TLS_FILE] = HUB_DETAIL(interface_ca)};
+    return codes[tls];
+}
+
 void http_tell(struct http_system *system, enum err err, const struct http_response *response)
 {
     char detail[HUB_DEPARTMENT_DETAIL_MAX] = "";
@@ -286,7 +298,7 @@ void http_tell(struct http_system *system, enum err err, const struct http_respo
     }
     system->is_down = is_unreachable;
     if (is_unreachable)
-        snprintf(detail, sizeof detail, "%s", HUB_DETAIL(interface_unreachable));
+        snprintf(detail, sizeof detail, "%s", http_unreachable(system->tls));
     else if (err == ERR_TIMEOUT)
         hub_detail_put(detail, sizeof detail, HUB_DETAIL(interface_slow), "%lld", (long long)system->timeout_ms);
     else if (err == ERR_TOO_LARGE)
@@ -313,13 +325,21 @@ static bool try_again(struct http_lane *lane)
     return true;
 }
 
+static void remove_active(struct http_system *system, const struct http_lane *lane)
+{
+    size_t i = 0;
+    while (system->active[i] != lane)
+        i++;
+    system->active[i] = system->active[--system->n_active];
+}
+
 static void on_done(void *context, enum err err, const struct http_response *response)
 {
     struct http_lane *lane = context;
     struct http_run *run = lane->run;
     struct http_system *system = run->system;
     const struct http_table *table = table_of(run);
-    system->n_active--;
+    remove_active(system, lane);
     if (err == ERR_SYNTAX)
         err = ERR_UNAVAILABLE; /* it does not speak HTTP */
     if (response && table->none_status && response->status == table->none_status) {
@@ -367,11 +387,11 @@ static bool has_to_stay(struct http_system *system, struct http_lane *lane)
         advance(lane, false);
         return false;
     }
-    system->n_active++;
+    system->active[system->n_active++] = lane;
     enum err err = http_request(system, &table_of(run)->form, buf_str(&lane->url), buf_str(&lane->body),
         mono_ms_between(now, run->deadline) + 1, NULL, on_done, lane);
     if (err) {
-        system->n_active--;
+        remove_active(system, lane);
         fail(run, err == ERR_SYNTAX ? ERR_RANGE : err);
         advance(lane, false);
     }
@@ -387,6 +407,20 @@ void http_pump(struct http_system *system)
         next = lane->next;
         if (has_to_stay(system, lane))
             want(lane);
+    }
+}
+
+void http_end_cancelled(struct http_system *system)
+{
+    for (size_t i = 0; i < system->n_active;) {
+        struct http_lane *lane = system->active[i];
+        if (!hub_fetch_is_cancelled(lane->run->fetch)) {
+            i++;
+            continue;
+        }
+        fail(lane->run, ERR_CANCELLED);
+        http_client_cancel(system->client, lane); /* on_done() takes it out of the list, and others may have come into it */
+        i = 0;
     }
 }
 

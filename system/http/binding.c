@@ -332,8 +332,11 @@ static enum err try_sample(
     if (!err && !url.err)
         err = http_sample(system, &table->form, url.ptr, buf_str(&body), SAMPLE_MS, &response);
     bool is_answered = !err && !url.err;
-    if (err == ERR_UNAVAILABLE || err == ERR_TIMEOUT)
+    if (err == ERR_UNAVAILABLE ||
+        err == ERR_TIMEOUT) /* no error of the file: a certificate that ran out must not keep a city from starting */
         system->is_sampled_down = true;
+    if (err == ERR_UNAVAILABLE)
+        hub_department_report(&system->department, HUB_DOWN, http_unreachable(system->tls));
     err = ERR_OK;
     if (is_answered && response.status / 100 == 2) {
         struct diag why = {0};

@@ -8,6 +8,7 @@
 #include "base/test.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -398,6 +399,67 @@ static void away_and_back(void **state)
     web_city_finish();
 }
 
+/* ---- askers who go ---- */
+
+static _Atomic size_t n_waiting, n_hung_up;
+static bool waits_for_the_end(const struct web_request *request, int fd)
+{
+    char byte;
+    struct pollfd waits = {.fd = fd, .events = POLLIN};
+    web_write(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{");
+    atomic_fetch_add(&n_waiting, 1);
+    for (int i = 0; i < 1000; i++)
+        if (poll(&waits, 1, 20) > 0 && recv(fd, &byte, 1, 0) <= 0) {
+            atomic_fetch_add(&n_hung_up, 1);
+            break;
+        }
+    return false;
+}
+
+/* What is asked for them ends at the department too, long before its time; also what waits for a connection or the end of a pause. */
+static void askers_who_go(void **state)
+{
+    struct fake_asking *askings[6];
+    char text[4096];
+    web_city_make(LIST, "");
+    snprintf(text, sizeof text,
+        "connection: {url: \"http://127.0.0.1:%d/v1\", timeout: 60s, connections: 2}\nresources:\n  - {name: vehicle, title: {zh: 车, "
+        "en: V}, kind: table, bind: {" LIST "}, " WEB_FIELDS,
+        web_port());
+    fake_department_write(&web_city, "http", text);
+    fake_department_load(&web_city);
+    web_set(waits_for_the_end);
+    for (size_t i = 0; i < 6; i++)
+        askings[i] = fake_ask_start(&web_city, &(struct fake_question){.outputs = {"plate"}});
+    for (int i = 0; i < 6000 && atomic_load(&n_waiting) < 2; i++)
+        rest(5);
+    const struct mono_time gone = clock_mono(clock_system());
+    for (size_t i = 1; i < 6; i++) /* two are under way, the others wait for their connections */
+        fake_ask_cancel(askings[i]);
+    for (size_t i = 1; i < 6; i++)
+        assert_err(fake_ask_end(&web_city, askings[i]), ERR_CANCELLED);
+    printf("five askings ended %lld ms after their askers went, of a time of 60 s\n",
+        (long long)mono_ms_between(gone, clock_mono(clock_system())));
+    for (int i = 0; i < 6000 && atomic_load(&n_hung_up) < 1; i++)
+        rest(5);
+    assert_int_equal(atomic_load(&n_hung_up), 1);
+    assert_false(fake_ask_is_done(askings[0])); /* whose asker is still there */
+    web_set(web_good);
+    assert_string_equal(web_ask("A00003")->text, "A00003|white|4");
+    fake_ask_cancel(askings[0]);
+    assert_err(fake_ask_end(&web_city, askings[0]), ERR_CANCELLED);
+    atomic_store(&later_status, 429);
+    later_header = "Retry-After: 50\r\n";
+    atomic_store(&n_later, 0);
+    web_set(later_once);
+    askings[0] = fake_ask_start(&web_city, &(struct fake_question){.outputs = {"plate"}});
+    for (int i = 0; i < 6000 && atomic_load(&n_later) < 1; i++)
+        assert_ok(loop_run_once(web_city.loop, 5));
+    fake_ask_cancel(askings[0]);
+    assert_err(fake_ask_end(&web_city, askings[0]), ERR_CANCELLED);
+    web_city_finish();
+}
+
 /* The hub ends while askings are under way: each is answered. */
 static void ends_meanwhile(void **state)
 {
@@ -431,6 +493,6 @@ int main(void)
 {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
     const struct CMUnitTest tests[] = {TEST(odd_json), TEST(changed_bytes), TEST(without_an_end), TEST(pages_without_end), TEST(elsewhere),
-        TEST(comes_later), TEST(away_and_back), TEST(ends_meanwhile)};
+        TEST(comes_later), TEST(askers_who_go), TEST(away_and_back), TEST(ends_meanwhile)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,7 @@ static struct http_request make_request(
         .body = body,
         .timeout_ms = timeout_ms,
         .answer_max = HTTP_PAGE_BYTES,
+        .ret_tls = &system->tls,
     };
 }
 
@@ -118,6 +119,7 @@ static void on_look(struct loop_timer *timer)
     struct http_system *system = container_of(timer, struct http_system, look);
     if (atomic_load(&system->is_stopping))
         return;
+    http_end_cancelled(system);
     http_pump(system);
     look_after(system);
     if (loop_timer_start(system->loop, timer, LOOK_MS))

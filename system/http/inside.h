@@ -137,7 +137,9 @@ struct http_system {
     struct http_client *client;
     struct loop_timer look;
     struct http_lane *waiting, **last_waiting;
+    struct http_lane *active[HUB_SERVER_CONNECTIONS_MAX]; /* whose requests are under way */
     size_t n_active;
+    enum http_tls_fault tls; /* of the request that ended last */
     char secret[HUB_DEPARTMENT_SECRET_MAX], header[HUB_DEPARTMENT_SECRET_MAX + 80];
     struct mono_time secret_read, health_asked;
     bool is_down, health_asking, has_secret;
@@ -148,8 +150,11 @@ struct http_system {
 void http_fetch(void *plan, struct hub_fetch *fetch);
 /* Sends what waits, as far as connections are free, and refuses what waited too long. */
 void http_pump(struct http_system *system);
+/* Ends the requests under way of askers who have gone. */
+void http_end_cancelled(struct http_system *system);
 /* What an answer, or none, says of the department. */
 void http_tell(struct http_system *system, enum err err, const struct http_response *response);
+const char *http_unreachable(enum http_tls_fault tls); /* a code of hub/detail.h */
 
 /* ---- command.c ---- */
 void http_act(void *system, struct hub_ask *ask);
