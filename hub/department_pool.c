@@ -194,7 +194,7 @@ static void run_one(struct hub_pool_worker *worker, struct hub_pool_run *run)
     enum err err = run_it(worker, run, detail, &is_changed);
     pthread_mutex_lock(&pool->lock);
     worker->running = NULL;
-    bool is_given_up = !run->fetch, has_gone = err && run->fetch && hub_fetch_is_cancelled(run->fetch);
+    bool is_given_up = !run->fetch, has_gone = err && (run->has_gone || (run->fetch && hub_fetch_is_cancelled(run->fetch)));
     pthread_mutex_unlock(&pool->lock);
     if (has_gone) { /* no fault of the department's */
         err = ERR_CANCELLED;
@@ -380,6 +380,7 @@ void hub_pool_give_up(struct hub_pool *pool, int64_t overdue_ms)
         struct hub_fetch *fetch = has_gone || is_overdue ? run->fetch : NULL;
         if (fetch) {
             run->fetch = NULL;
+            run->has_gone = has_gone;
             pool->n_open--;
         }
         if (has_gone && pool->ops->cancel)

@@ -23,6 +23,7 @@ struct hub_pool_run {        /* one asking on its way */
     struct rows *rows; /* the answer, before it is the asker's */
     bool is_truncated;
     bool is_copied; /* run() takes nothing from the asking any more; under the pool's lock */
+    bool has_gone;  /* its asker; under the pool's lock */
     struct mono_time asked, began;
     unsigned n_tries;
     struct hub_pool_run *next;

@@ -27,10 +27,12 @@ struct odbc_session { /* one connection; on one thread at a time */
     SQLHDBC dbc; /* SQL_NULL_HDBC: not connected */
     struct arena scratch;
     struct buf text;
-    pthread_mutex_t lock; /* guards what follows, for the canceller */
+    _Atomic bool is_cancelled; /* what runs; a driver that does not heed it is left at its next row or piece of a cell */
+    pthread_mutex_t lock;      /* guards what follows, for the canceller */
     SQLHSTMT running;
     struct mono_time deadline; /* of what runs */
-    bool is_cancelled;
+    pthread_t canceller;       /* is in SQLCancel, or was; of this statement */
+    bool has_canceller;
     struct odbc_session *next; /* of the system's */
 };
 
@@ -77,7 +79,7 @@ int odbc_why(SQLSMALLINT kind, SQLHANDLE handle, char state[6], char words[200])
 /* What that means. ERR_BUSY: the connection broke (*ret_is_broken), or once more. */
 enum err odbc_meaning(struct odbc_session *session, SQLHSTMT statement, char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed,
     bool *ret_is_broken) MUST_CHECK;
-void *odbc_cancel(void *system); /* the canceller's thread */
+void *odbc_cancel(void *system); /* the thread that looks for what is late */
 
 /* ---- schema.c ---- */
 /* seen->own: SQLSMALLINT[field], the types as the driver described them. */

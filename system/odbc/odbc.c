@@ -1,6 +1,7 @@
 /*
  * The connector: its sessions for the pool (hub/department_pool.h), and its slots. ODBC blocks, so nothing here trusts a driver to come
- * back: a thread of its own cancels what is late (SQLCancel), and what does not heed that is answered without it and left to itself.
+ * back: a thread of its own looks for what is late and has it cancelled (SQLCancel), each by a thread that may hang, and what does not heed
+ * that is answered without it and left to itself.
  */
 #include "system/odbc/inside.h"
 
@@ -64,8 +65,7 @@ static enum err session_run(
 static void session_cancel(void *context)
 {
     struct odbc_session *session = context;
-    if (pthread_mutex_trylock(&session->lock) != 0)
-        return; /* it is being cancelled, or at its end */
+    pthread_mutex_lock(&session->lock);
     session->deadline.ns = 0;
     pthread_mutex_unlock(&session->lock);
 }

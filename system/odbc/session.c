@@ -98,10 +98,7 @@ enum err odbc_meaning(
     if (session->system->dialect == SQL_MARIADB) /* whose driver says HY000 to most */
         refine(native, state);
     (void)SQLGetConnectAttr(session->dbc, SQL_ATTR_CONNECTION_DEAD, &dead, 0, NULL);
-    pthread_mutex_lock(&session->lock);
-    bool is_cancelled = session->is_cancelled;
-    pthread_mutex_unlock(&session->lock);
-    if (is_cancelled || is_any(state, late)) {
+    if (atomic_load(&session->is_cancelled) || is_any(state, late)) {
         hub_detail_put(detail, HUB_DEPARTMENT_DETAIL_MAX, HUB_DETAIL(sql_slow), "%s", state);
         *ret_is_broken = dead == SQL_CD_TRUE;
         return ERR_TIMEOUT;
@@ -134,7 +131,7 @@ enum err odbc_statement_make(struct odbc_session *session, int64_t ms, SQLHSTMT 
     pthread_mutex_lock(&session->lock);
     session->running = statement;
     session->deadline.ns = clock_mono(session->system->department.clock).ns + ms * 1000000;
-    session->is_cancelled = false;
+    atomic_store(&session->is_cancelled, false);
     pthread_mutex_unlock(&session->lock);
     *ret_statement = statement;
     return ERR_OK;
@@ -142,10 +139,29 @@ enum err odbc_statement_make(struct odbc_session *session, int64_t ms, SQLHSTMT 
 
 void odbc_statement_free(struct odbc_session *session, SQLHSTMT statement)
 {
-    pthread_mutex_lock(&session->lock); /* the canceller is not in the midst of it */
+    pthread_mutex_lock(&session->lock);
+    bool has_canceller = session->has_canceller;
     session->running = SQL_NULL_HSTMT;
+    session->has_canceller = false;
     pthread_mutex_unlock(&session->lock);
+    if (has_canceller) /* not while it is in the midst of the statement */
+        pthread_join(session->canceller, NULL);
     SQLFreeHandle(SQL_HANDLE_STMT, statement);
+}
+
+static void *cancel_one(void *statement)
+{
+    pthread_setname_np(pthread_self(), "odbc-cancel-one");
+    (void)SQLCancel(statement);
+    return NULL;
+}
+
+/* With the session's lock held. By a thread of its own, since SQLCancel may hang as anything of a driver may: then its session is lost
+ * until it comes back, and no other one. Without a thread it is tried again at the next look. */
+static void cancel_session(struct odbc_session *session)
+{
+    session->has_canceller = pthread_create(&session->canceller, NULL, cancel_one, session->running) == 0;
+    atomic_store(&session->is_cancelled, session->has_canceller);
 }
 
 void *odbc_cancel(void *context)
@@ -158,12 +174,9 @@ void *odbc_cancel(void *context)
         bool is_stopping = atomic_load(&system->pool.is_stopping);
         pthread_mutex_lock(&system->lock);
         for (struct odbc_session *session = system->sessions; session; session = session->next) {
-            if (pthread_mutex_trylock(&session->lock) != 0)
-                continue;
-            if (session->running && !session->is_cancelled && (is_stopping || now.ns > session->deadline.ns)) {
-                session->is_cancelled = true;
-                (void)SQLCancel(session->running);
-            }
+            pthread_mutex_lock(&session->lock);
+            if (session->running && !session->has_canceller && (is_stopping || now.ns > session->deadline.ns))
+                cancel_session(session);
             pthread_mutex_unlock(&session->lock);
         }
         pthread_mutex_unlock(&system->lock);

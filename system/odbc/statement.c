@@ -133,7 +133,7 @@ static enum err read_cell(struct reading *reading, SQLUSMALLINT column, SQLSMALL
 {
     size_t end = c_type == SQL_C_WCHAR ? sizeof(SQLWCHAR) : c_type == SQL_C_CHAR ? 1 : 0;
     buf_reset(out);
-    for (;;) {
+    while (!atomic_load(&reading->session->is_cancelled)) {
         SQLLEN length = 0;
         char *room = buf_reserve(out, CHUNK);
         if (!room)
@@ -146,11 +146,14 @@ static enum err read_cell(struct reading *reading, SQLUSMALLINT column, SQLSMALL
         *ret_is_there = length != SQL_NULL_DATA;
         if (length == SQL_NULL_DATA)
             return ERR_OK;
+        if (length < 0 && length != SQL_NO_TOTAL)
+            return ERR_SYNTAX;
         bool is_whole = length != SQL_NO_TOTAL && (size_t)length <= CHUNK - end;
         buf_advance(out, is_whole ? (size_t)length : CHUNK - end);
         if (is_whole)
             return ERR_OK;
     }
+    return ERR_IO;
 }
 
 /* "12", "12.000": a whole number, also where an engine answers a decimal. */
@@ -258,9 +261,9 @@ static enum err read_row(struct reading *reading)
 
 static enum err read_rows(struct reading *reading)
 {
-    SQLRETURN code;
+    SQLRETURN code = SQL_ERROR;
     enum err err = rows_create(reading->n_outputs, reading->n_bytes_max, &reading->run->rows);
-    while (!err && SQL_SUCCEEDED(code = SQLFetch(reading->statement))) {
+    while (!err && !atomic_load(&reading->session->is_cancelled) && SQL_SUCCEEDED(code = SQLFetch(reading->statement))) {
         if (rows_n(reading->run->rows) == reading->n_rows_max) {
             reading->run->is_truncated = true;
             return ERR_OK;
@@ -362,10 +365,7 @@ enum err odbc_run(struct odbc_session *session, const struct hub_seen *seen, str
         err = ERR_UNAVAILABLE;
     if (!err)
         err = read_rows(&reading);
-    pthread_mutex_lock(&session->lock);
-    bool is_cancelled = session->is_cancelled;
-    pthread_mutex_unlock(&session->lock);
-    if (err == ERR_IO || is_cancelled) /* one that was cancelled may end as if nothing were wrong, with any rows */
+    if (err == ERR_IO || atomic_load(&session->is_cancelled)) /* one that was cancelled may end as if nothing were wrong, with any rows */
         err = odbc_meaning(session, reading.statement, detail, ret_is_changed, &is_broken);
     buf_finish(&reading.cell);
     buf_finish(&reading.wide);
