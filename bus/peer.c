@@ -256,10 +256,11 @@ static void on_open(struct loop_task *task)
     struct sign_public key;
     struct buf hello;
     uint8_t secret[32];
-    char subject[BUS_SUBJECT_MAX + 1];
+    char subject[BUS_SUBJECT_MAX + 1], verb[PEER_DOOR_MAX + 8];
     buf_init(&hello, 1024);
     crypto_random(secret, sizeof secret);
-    enum err err = atomic_load(&peer->is_closing) ? ERR_CANCELLED : bus_subject(str_from_c(mate->name), "HELLO", subject);
+    snprintf(verb, sizeof verb, "%s%sHELLO", mate->door ? mate->door : "", mate->door ? "." : "");
+    enum err err = atomic_load(&peer->is_closing) ? ERR_CANCELLED : bus_subject(str_from_c(mate->name), verb, subject);
     if (!err)
         err = peer->key_of(peer->context, str_from_c(mate->name), &key);
     if (!err)
@@ -284,18 +285,20 @@ static void on_open(struct loop_task *task)
 /* ---- the face ---- */
 
 /* Under the lock; NULL: no memory, or too many. */
-static struct peer_mate *find_mate(struct bus_peer *peer, const char *name)
+static struct peer_mate *find_mate(struct bus_peer *peer, const char *name, const char *door)
 {
     size_t n = 0;
     struct peer_mate *mate;
-    for (mate = peer->mates; mate && strcmp(mate->name, name) != 0; mate = mate->next)
-        n++;
+    for (mate = peer->mates; mate; mate = mate->next, n++)
+        if (strcmp(mate->name, name) == 0 && strcmp(mate->door ? mate->door : "", door ? door : "") == 0)
+            break;
     if (mate || n >= MATES_MAX)
         return mate;
     mate = mem_alloc_zero(1, sizeof *mate);
     if (!mate)
         return NULL;
     snprintf(mate->name, sizeof mate->name, "%s", name);
+    mate->door = door;
     mate->last = &mate->first;
     mate->peer = peer;
     mate->task.fn = on_open;
@@ -310,7 +313,7 @@ static void start(struct bus_ask *ask)
     enum err err = ERR_OK;
     struct peer_session *session = NULL;
     pthread_mutex_lock(&peer->lock);
-    struct peer_mate *mate = find_mate(peer, ask->name);
+    struct peer_mate *mate = find_mate(peer, ask->name, ask->door);
     if (!mate)
         err = ERR_NO_MEMORY;
     else if (mate->session && !bus_session_is_old(&mate->session->session, clock_wall(peer->clock))) {
@@ -393,6 +396,8 @@ enum err bus_peer_create(const struct bus_peer_options *options, struct bus_peer
     crypto_random(random, sizeof random);
     crypto_hex(random, sizeof random, peer->instance);
     enum err err = str_to_c(options->name, peer->name, sizeof peer->name);
+    if (!err)
+        err = str_to_c(str_from_c(options->door ? options->door : ""), peer->door, sizeof peer->door);
     if (!err && peer->on_question)
         err = peer_answer_start(peer);
     if (err)
@@ -408,8 +413,11 @@ void bus_peer_destroy(struct bus_peer *peer)
         return;
     atomic_store(&peer->is_closing, true);
     peer_answer_stop(peer);
-    for (struct peer_mate *mate = peer->mates; mate; mate = mate->next)
-        if (mate->is_opening && mate->request.link) /* its end lets those that wait go */
+    pthread_mutex_lock(&peer->lock); /* other threads may still ask, and add mates: each is complete before it stands in the list */
+    struct peer_mate *mate = peer->mates;
+    pthread_mutex_unlock(&peer->lock);
+    for (; mate; mate = mate->next)
+        if (mate->request.link) /* an opening under way, this loop's own affair: its end lets those that wait go */
             bus_link_cancel(&mate->request);
     peer_release(peer);
 }

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OPENINGS_A_SECOND 200 /* signatures checked and made for others: a fifth of a core with SM2 */
+#define OPENINGS_A_SECOND 400 /* signatures checked and made for others: two fifths of a core with SM2 */
+#define OPENINGS_OF_ONE 100   /* of these for hellos in one party's name: a flood in its name does not shut out the others */
 #define QUESTIONS_MAX 8192    /* not yet handed over */
 
 struct bus_question {
@@ -77,14 +78,30 @@ static void make_room(struct bus_peer *peer)
 
 /* ---- opening ---- */
 
-static bool is_over_rate(struct bus_peer *peer, uint32_t *n)
+static void begin_second(struct bus_peer *peer)
 {
     struct mono_time now = clock_mono(peer->clock);
-    if (mono_ms_between(peer->openings_since, now) >= 1000) {
-        peer->openings_since = now;
-        peer->n_openings = peer->n_unknowns = 0;
-    }
-    return ++*n > OPENINGS_A_SECOND;
+    if (mono_ms_between(peer->openings_since, now) < 1000)
+        return;
+    peer->openings_since = now;
+    peer->n_openings = peer->n_unknowns = 0;
+    memset(peer->n_openings_of, 0, sizeof peer->n_openings_of);
+}
+
+/* Anybody can write a name into a hello; whether it is his costs the signature that is counted here. A party's own hellos that come to
+ * nothing for it are sent again. */
+static bool is_over_rate(struct bus_peer *peer, struct str party)
+{
+    uint32_t place;
+    struct sha256 digest = crypto_sha256(party);
+    memcpy(&place, digest.bytes, sizeof place);
+    begin_second(peer);
+    uint8_t *of_one = &peer->n_openings_of[place % PEER_RATES];
+    if (*of_one >= OPENINGS_OF_ONE || peer->n_openings >= OPENINGS_A_SECOND)
+        return true;
+    (*of_one)++;
+    peer->n_openings++;
+    return false;
 }
 
 static bool is_replayed(struct bus_peer *peer, struct str hello)
@@ -113,6 +130,10 @@ static enum err accept_one(struct bus_peer *peer, struct str hello, struct buf *
         atomic_fetch_add(&peer->n_strangers, 1);
         return ERR_UNAUTHENTICATED;
     }
+    if (is_over_rate(peer, party)) { /* strangers cost no signature, so they use nothing up */
+        atomic_fetch_add(&peer->n_overrun, 1);
+        return ERR_BUSY;
+    }
     crypto_random(secret, sizeof secret);
     err = bus_session_accept(str_from_c(peer->name), peer->key, &key, hello, clock_wall(peer->clock), secret, str_from_c(peer->instance),
         out, &session->session);
@@ -126,10 +147,6 @@ static void on_hello(void *context, const struct bus_message *message)
     struct buf out;
     if (is_replayed(peer, message->bytes)) {
         atomic_fetch_add(&peer->n_refused[ERR_EXISTS], 1);
-        return;
-    }
-    if (is_over_rate(peer, &peer->n_openings)) {
-        atomic_fetch_add(&peer->n_overrun, 1);
         return;
     }
     struct peer_session *session = mem_alloc_zero(1, sizeof *session);
@@ -163,7 +180,8 @@ static void say_unknown(struct bus_peer *peer, const struct bus_message *message
     uint8_t bytes[10] = {1, BUS_UNKNOWN};
     memcpy(bytes + 2, id, 8);
     atomic_fetch_add(&peer->n_refused[ERR_NOT_FOUND], 1);
-    if (!is_over_rate(peer, &peer->n_unknowns) && bus_link_answer(peer->link, message->reply, (struct str){(char *)bytes, sizeof bytes}))
+    begin_second(peer);
+    if (peer->n_unknowns++ < OPENINGS_A_SECOND && bus_link_answer(peer->link, message->reply, (struct str){(char *)bytes, sizeof bytes}))
         log_write(LOG_DEBUG, "bus", "no way to answer", LOG_END);
 }
 
@@ -264,6 +282,11 @@ enum err peer_answer_start(struct bus_peer *peer)
     enum err err = bus_subject(str_from_c(peer->name), "HELLO", subject);
     if (!err)
         err = bus_link_subscribe(peer->link, str_from_c(subject), &subscriber, &peer->hellos);
+    snprintf(verb, sizeof verb, "%s.HELLO", peer->door);
+    if (!err && peer->door[0])
+        err = bus_subject(str_from_c(peer->name), verb, subject);
+    if (!err && peer->door[0])
+        err = bus_link_subscribe(peer->link, str_from_c(subject), &subscriber, &peer->door_hellos);
     snprintf(verb, sizeof verb, "ASK.%s", peer->instance);
     if (!err)
         err = bus_subject(str_from_c(peer->name), verb, subject);
@@ -280,6 +303,7 @@ enum err peer_answer_start(struct bus_peer *peer)
 void peer_answer_stop(struct bus_peer *peer)
 {
     bus_link_unsubscribe(peer->hellos);
+    bus_link_unsubscribe(peer->door_hellos);
     bus_link_unsubscribe(peer->questions);
-    peer->hellos = peer->questions = NULL;
+    peer->hellos = peer->door_hellos = peer->questions = NULL;
 }

@@ -13,6 +13,7 @@
 
 #define HUB STR("hangzhou/hub")
 #define POLICE STR("hangzhou/police")
+#define TAX STR("hangzhou/tax")
 
 struct fixture {
     struct nats_testing server;
@@ -23,7 +24,7 @@ struct fixture {
     struct bus_peer *hub, *police;
     size_t n_questions;
     size_t n_seen[20000]; /* how often each number was asked, as the answering side sees it */
-    bool is_silent;
+    bool is_silent, has_tax;
     struct bus_question *held;
 };
 
@@ -35,6 +36,8 @@ static enum err key_of(void *context, struct str party, struct sign_public *ret_
         *ret_key = fixture.public[0];
     else if (str_equal(party, POLICE))
         *ret_key = fixture.public[1];
+    else if (fixture.has_tax && str_equal(party, TAX))
+        *ret_key = fixture.public[2];
     else
         return ERR_NOT_FOUND;
     return ERR_OK;
@@ -48,7 +51,7 @@ static void on_question(void *context, struct bus_question *question)
     char text[64];
     struct str bytes = bus_question_bytes(question), party = bus_question_party(question);
     fixture.n_questions++;
-    assert_str(party, "hangzhou/hub");
+    assert_true(str_equal(party, HUB) || (fixture.has_tax && str_equal(party, TAX)));
     if (str_to_u64(bytes, &number) == ERR_OK && number < 20000)
         fixture.n_seen[number]++;
     if (fixture.is_silent) {
@@ -73,7 +76,7 @@ static void on_question(void *context, struct bus_question *question)
         bus_question_drop(question);
 }
 
-static struct bus_peer *make_peer(struct bus_link *link, struct str name, const struct sign_key *key, bool answers)
+static struct bus_peer *make_door(struct bus_link *link, struct str name, const struct sign_key *key, bool answers, const char *door)
 {
     struct bus_peer *peer;
     const struct bus_peer_options options = {.link = link,
@@ -82,9 +85,15 @@ static struct bus_peer *make_peer(struct bus_link *link, struct str name, const 
         .clock = clock_system(),
         .loop = fixture.loop,
         .key_of = key_of,
-        .on_question = answers ? on_question : NULL};
+        .on_question = answers ? on_question : NULL,
+        .door = door};
     assert_ok(bus_peer_create(&options, &peer));
     return peer;
+}
+
+static struct bus_peer *make_peer(struct bus_link *link, struct str name, const struct sign_key *key, bool answers)
+{
+    return make_door(link, name, key, answers, NULL);
 }
 
 struct asking {
@@ -207,6 +216,66 @@ static void questions_and_parts(void **state)
         assert_int_equal(fixture.n_seen[10000 + i], 1);
     }
     assert_int_equal(bus_peer_counts(fixture.hub).n_opened, 1); /* one session for all of it */
+}
+
+/* Of four processes of a party each session goes to one; who asks for the door gets the one that has it, every time. */
+static void a_door_that_one_process_has(void **state)
+{
+    enum { N = 12 };
+    struct bus_peer *others[2], *desk = make_door(fixture.police_link, POLICE, fixture.keys[1], true, "DESK"), *askers[N];
+    struct asking asking;
+    uint64_t n_elsewhere = bus_peer_counts(fixture.police).n_accepted;
+    for (size_t i = 0; i < 2; i++)
+        others[i] = make_peer(fixture.police_link, POLICE, fixture.keys[1], true);
+    settle();
+    for (size_t i = 0; i < N; i++) {
+        askers[i] = make_peer(fixture.hub_link, HUB, fixture.keys[0], false);
+        asking = (struct asking){.ask = {.party = POLICE,
+                                     .door = "DESK",
+                                     .bytes = STR("at the desk"),
+                                     .timeout_ms = 10000,
+                                     .may_repeat = true,
+                                     .loop = fixture.loop,
+                                     .on_part = on_part,
+                                     .done = on_done}};
+        bus_peer_ask(askers[i], &asking.ask);
+        assert_true(nats_testing_until(fixture.loop, is_done, &asking));
+        assert_ok(asking.err);
+        assert_int_equal(bus_peer_counts(desk).n_questions, i + 1);
+    }
+    n_elsewhere = bus_peer_counts(fixture.police).n_accepted - n_elsewhere;
+    for (size_t i = 0; i < 2; i++)
+        n_elsewhere += bus_peer_counts(others[i]).n_accepted;
+    assert_int_equal(n_elsewhere, 0); /* settle() had its session already */
+    for (size_t i = 0; i < N; i++)
+        bus_peer_destroy(askers[i]);
+    bus_peer_destroy(desk);
+    for (size_t i = 0; i < 2; i++)
+        bus_peer_destroy(others[i]);
+}
+
+/* Hellos in another's name cost the one in whose name they come, and nobody else. */
+static void a_flood_in_one_partys_name(void **state)
+{
+    struct bus_opening opening;
+    struct asking asking;
+    struct buf hello;
+    uint8_t secret[32];
+    fixture.has_tax = true;
+    struct bus_peer *tax = make_peer(fixture.hub_link, TAX, fixture.keys[2], false);
+    for (int i = 0; i < 150; i++) {
+        buf_init(&hello, 1024);
+        crypto_random(secret, sizeof secret);
+        assert_ok(bus_session_hello(HUB, fixture.keys[2], POLICE, clock_wall(clock_system()), secret, &hello, &opening));
+        assert_ok(bus_link_publish(fixture.hostile_link, STR("cb.hangzhou.police.HELLO"), buf_str(&hello)));
+        buf_finish(&hello);
+    }
+    assert_ok(ask(&asking, tax, POLICE, "5", 10000));
+    for (int i = 0; i < 200 && bus_peer_counts(fixture.police).n_overrun == 0; i++)
+        assert_ok(loop_run_once(fixture.loop, 50));
+    assert_true(bus_peer_counts(fixture.police).n_overrun > 0);
+    bus_peer_destroy(tax);
+    fixture.has_tax = false;
 }
 
 static void strangers_and_impostors(void **state)
@@ -388,6 +457,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions_and_parts),
+        cmocka_unit_test(a_door_that_one_process_has),
+        cmocka_unit_test(a_flood_in_one_partys_name),
         cmocka_unit_test(strangers_and_impostors),
         cmocka_unit_test(the_other_side_is_started_anew),
         cmocka_unit_test(silence_and_the_servers_end),
