@@ -83,6 +83,12 @@ void buf_append_byte(struct buf *buf, char byte)
     buf_append(buf, &byte, 1);
 }
 
+void buf_append_be(struct buf *buf, uint64_t number, size_t n_bytes)
+{
+    for (size_t i = n_bytes; i-- > 0;)
+        buf_append_byte(buf, (char)(number >> 8 * i));
+}
+
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args, again;

@@ -21,6 +21,7 @@ void buf_append(struct buf *buf, const void *bytes, size_t len);
 void buf_append_str(struct buf *buf, struct str s);
 void buf_append_c(struct buf *buf, const char *text);
 void buf_append_byte(struct buf *buf, char byte);
+void buf_append_be(struct buf *buf, uint64_t number, size_t n_bytes); /* its lowest bytes, the highest of them first */
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct str buf_str(const struct buf *buf); /* borrowed until the next append */
 /* A pointer to at least `room` writable bytes at the end, NULL on failure; buf_advance() then says how many were written. */

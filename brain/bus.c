@@ -68,7 +68,8 @@ static enum err open_link(const struct brain_bus_options *options, struct str pa
 }
 
 enum err brain_bus_open(const struct brain_bus_options *options, struct hub *hub, struct str party, struct loop *loop,
-    void (*asked)(void *context, struct bus_question *question), void *context, struct diag_list *diags, struct brain_bus *bus)
+    void (*asked)(void *context, struct bus_question *question), void *context, const char *door, struct diag_list *diags,
+    struct brain_bus *bus)
 {
     *bus = (struct brain_bus){.hub = hub, .on_question = asked, .context = context};
     if (!options->url || !options->party_key)
@@ -86,6 +87,7 @@ enum err brain_bus_open(const struct brain_bus_options *options, struct hub *hub
             .loop = loop,
             .key_of = key_of,
             .on_question = asked ? on_question : NULL,
+            .door = door,
             .context = bus};
         err = bus_peer_create(&peer, &bus->peer);
     }

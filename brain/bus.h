@@ -27,9 +27,10 @@ struct brain_bus { /* stays in its place while it is open */
     struct bus_peer *peer;
     struct sign_key *key;
 };
-/* `hub`: where the parties' public keys stand; the party's own must be that of the file. `on_question` NULL: it only asks. */
+/* `hub`: where the parties' public keys stand; the party's own must be that of the file. `on_question` NULL: it only asks. `door`:
+ * bus_peer_options.door. */
 enum err brain_bus_open(const struct brain_bus_options *options, struct hub *hub, struct str party, struct loop *loop,
-    void (*on_question)(void *context, struct bus_question *question), void *context, struct diag_list *diags,
+    void (*on_question)(void *context, struct bus_question *question), void *context, const char *door, struct diag_list *diags,
     struct brain_bus *bus) MUST_CHECK;
 void brain_bus_close(struct brain_bus *bus);   /* the link: what is under way ends, on loops that must hear of it. Harmless when not open */
 void brain_bus_destroy(struct brain_bus *bus); /* the party: when nobody asks any more. Before or after the other */

@@ -65,7 +65,8 @@ struct brain {
     struct bus *bus;
     struct joined joined; /* to other hubs */
     struct hub *hub;
-    struct brain_bus to_departments; /* the link to those that are reached over the bus */
+    struct brain_bus to_departments; /* the link to those that are reached over the bus, and to those that follow the contracts */
+    struct system_bus_desk *desk;
     struct system_bus_reach reach;
     char over_bus[OVER_BUS_MAX * 64];
     const char *over_bus_parties[OVER_BUS_MAX + 1];
@@ -213,11 +214,13 @@ static enum err open_bus(struct brain *brain, struct diag_list *diags)
     for (size_t i = 0; brain->over_bus_parties[i]; i++)
         if (!hub_party_find(brain->hub, str_from_c(brain->over_bus_parties[i])))
             return diag_add(diags, ERR_NOT_FOUND, "parties.yaml", 0, "--over-bus: there is no party \"%s\"", brain->over_bus_parties[i]);
-    if (!brain->options->over_bus)
+    if (!brain->options->over_bus && !brain->options->bus.url)
         return ERR_OK;
     int len = snprintf(name, sizeof(name), STR_FORMAT "/hub", STR_ARG(brain->city.name));
-    enum err err = brain_bus_open(
-        &brain->options->bus, brain->hub, (struct str){name, (size_t)len}, brain->loop, NULL, NULL, diags, &brain->to_departments);
+    enum err err = system_bus_desk_create(brain->hub, brain->loop, &brain->desk);
+    if (err == ERR_OK)
+        err = brain_bus_open(&brain->options->bus, brain->hub, (struct str){name, (size_t)len}, brain->loop, system_bus_desk_question,
+            brain->desk, SYSTEM_BUS_DESK, diags, &brain->to_departments);
     brain->reach.peer = brain->to_departments.peer;
     return err;
 }
@@ -505,6 +508,7 @@ static void go_down(struct brain *brain)
     if (brain->hub)
         hub_stop(brain->hub);
     brain_bus_destroy(&brain->to_departments);
+    system_bus_desk_destroy(brain->desk);
     party_close(brain->people);
     settle(brain); /* outcome leaves of the last answers are with the ledger */
     ledger_close(brain->ledger);

@@ -10,6 +10,7 @@
 #include "brain/city.h"
 #include "brain/connectors.h"
 #include "brain/files.h"
+#include "hub/feed.h"
 #include "system/bus/absent.h"
 #include "system/bus/system_bus.h"
 
@@ -35,6 +36,7 @@ struct department {
     struct journal *journal;
     struct system_bus_server *server;
     struct brain_bus bus;
+    struct system_bus_follower *follower;
     int signal_fd;
     struct loop_watch *watch;
 };
@@ -142,7 +144,11 @@ static enum err go_up(struct department *department, struct diag_list *diags)
         err = system_bus_server_create(&server, &department->server);
     if (err == ERR_OK)
         err = brain_bus_open(&department->options->bus, department->hub, str_from_c(department->options->party), department->loop,
-            system_bus_server_question, department->server, diags, &department->bus);
+            system_bus_server_question, department->server, NULL, diags, &department->bus);
+    if (err == ERR_OK)
+        err = hub_feed_follow(department->hub, str_from_c(department->options->party));
+    if (err == ERR_OK)
+        err = system_bus_follow(department->hub, department->bus.peer, department->city.name, department->loop, &department->follower);
     if (err == ERR_OK)
         err = loop_watch_fd(department->loop, department->signal_fd, EPOLLIN, on_signal, department, &department->watch);
     return err;
@@ -157,6 +163,7 @@ static void settle(struct department *department, int rounds)
 
 static void go_down(struct department *department)
 {
+    system_bus_unfollow(department->follower);
     brain_bus_destroy(&department->bus); /* no more questions */
     for (int i = 0; i < SETTLE_ROUNDS && department->server && system_bus_server_n_under_way(department->server) > 0; i++)
         settle(department, 1);

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PEER_TABLE 8192  /* twice BUS_PEER_SESSIONS_MAX */
+#define PEER_TABLE 8192 /* twice BUS_PEER_SESSIONS_MAX */
 #define PEER_DOOR_MAX 16
 #define PEER_RATES 1024
 #define PEER_HELLOS 1024 /* remembered, so that one that is replayed costs no signature */
@@ -24,7 +24,7 @@ struct peer_session {
 struct peer_mate { /* a party that we ask */
     struct peer_mate *next;
     char name[BUS_PARTY_MAX + 1];
-    const char *door; /* NULL: whichever of its processes */
+    const char *door;              /* NULL: whichever of its processes */
     struct peer_session *session;  /* NULL: none yet */
     struct bus_ask *first, **last; /* waiting for one */
     bool is_opening;
@@ -49,7 +49,7 @@ struct bus_peer {
     struct bus_link_subscription *hellos, *door_hellos, *questions;
     uint64_t hellos_seen[PEER_HELLOS]; /* the first bytes of their digests, a ring */
     size_t n_hellos_seen;
-    struct mono_time openings_since; /* of the second that these count */
+    struct mono_time openings_since;   /* of the second that these count */
     uint8_t n_openings_of[PEER_RATES]; /* by a hash of the party's name */
     uint32_t n_openings, n_unknowns;
     _Atomic uint64_t n_asked, n_questions, n_opened, n_accepted, n_strangers, n_overrun, n_refused[ERR_COUNT];

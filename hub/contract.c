@@ -460,7 +460,8 @@ enum err hub_contract_decide(
     struct decide_contract terms = contract->terms;
     struct decide_counters before = {0};
     terms.state = str_from_c(hub_state_names[atomic_load_explicit(&contract->state, memory_order_acquire)]);
-    terms.fresh_until_ms = atomic_load_explicit(&contract->fresh_until_ms, memory_order_relaxed);
+    terms.fresh_until_ms = contract->hub->feed.is_follower ? hub_feed_fresh_until_ms(contract, now)
+                                                           : atomic_load_explicit(&contract->fresh_until_ms, memory_order_relaxed);
     /* Taken first and given back when denied: two uses at once can never both have the last place. */
     if (count)
         hub_quota_take(contract, now, &before);

@@ -182,7 +182,9 @@ static void apply(struct hub_desk_ask *ask)
         ask->paper->signatures[ask->side == NEGOTIATE_PROVIDER ? HUB_SIGNED_PROVIDER : HUB_SIGNED_CONSUMER] = ask->signed_now;
     apply_to_decisions(ask->target);
     err = enter(ask);
+    hub_feed_tell(ask->target);
     pthread_mutex_unlock(&hub->desk.lock);
+    hub_feed_changed(hub);
     ask->name = ask->target->name;
     if (err) /* it is in force on disk, and for decisions from the next start on */
         diag_set(&ask->diag, err, NULL, 0, "signed; it comes into force when the hub starts again (%d new contracts in one run)",
@@ -421,7 +423,11 @@ static void on_loop(struct loop_task *task)
     struct hub_desk_ask *ask = container_of(task, struct hub_desk_ask, task);
     struct hub *hub = ask->hub;
     ask->now_ms = clock_wall(hub->clock).ms;
-    enum err err = hub->is_stopping ? ERR_UNAVAILABLE : ask->event == HUB_DRAFT ? begin_draft(ask) : begin_event(ask);
+    enum err err = hub->is_stopping          ? ERR_UNAVAILABLE
+                   : hub->feed.is_follower   ? diag_set(&ask->diag, ERR_STATE, NULL, 0,
+                                                   "this process follows the contracts' desk; take the step at the hub that has it")
+                   : ask->event == HUB_DRAFT ? begin_draft(ask)
+                                             : begin_event(ask);
     if (err) {
         ask->paper = NULL;
         finish(ask, err);
@@ -432,8 +438,11 @@ static void on_loop(struct loop_task *task)
     if (takes_away(ask->event)) { /* at once, and also when writing it fails: in doubt nothing is given */
         ask->target->life = ask->next;
         apply_to_decisions(ask->target);
+        hub_feed_tell(ask->target);
     }
     pthread_mutex_unlock(&hub->desk.lock);
+    if (takes_away(ask->event))
+        hub_feed_changed(hub);
     begin_leaf(ask);
 }
 

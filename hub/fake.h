@@ -44,6 +44,7 @@ struct fake_city {
     const struct crypto_key *ledger_key;
     struct clock_fake clock;
     struct clock *real_clock;                       /* NULL: the fake one */
+    const char *follows;                            /* hub_feed_follow()'s provider; NULL: it has the desk itself */
     const struct hub_system_ops *const *connectors; /* NULL: the fake one alone */
     struct loop *loop;
     struct bus *bus;

@@ -4,6 +4,7 @@
 #include "hub/fake.h"
 
 #include "hub/desk.h"
+#include "hub/feed.h"
 
 #include <assert.h>
 #include <ftw.h>
@@ -308,6 +309,8 @@ enum err fake_city_load(struct fake_city *city, struct diag_list *diags)
         .connectors = city->connectors ? city->connectors : connectors,
     };
     err = hub_create(&options, diags, &city->hub);
+    if (!err && city->follows)
+        err = hub_feed_follow(city->hub, str_from_c(city->follows));
     if (!err)
         err = hub_start(city->hub);
     if (!err)

@@ -1,13 +1,20 @@
-/* Rules, in this order: the contract is known; on this resource; with the same terms; in force; every column granted. */
+/*
+ * Rules, in this order: the contract is known; on this resource; with the same terms; in force, as this side's files and the desk's feed
+ * have it; every column granted. Under a statistics-only contract there is one thing to ask, its cells, and of these only those of at
+ * least k people leave, the same ones all day (hub/query_statistic.c has the reasons).
+ */
 #include "hub/provide.h"
 
-#include "hub/parts.h"
+#include "base/mem.h"
+#include "hub/query_parts.h"
 
 static bool is_in_force(const struct hub_contract *contract)
 {
-    int64_t now_ms = clock_wall(contract->hub->clock).ms;
+    struct wall_time now = clock_wall(contract->hub->clock);
+    int64_t now_ms = now.ms;
     const struct decide_contract *terms = &contract->terms;
-    return atomic_load_explicit(&contract->state, memory_order_acquire) == HUB_AGREED &&
+    return (!contract->hub->feed.is_follower || now_ms < hub_feed_fresh_until_ms(contract, now)) &&
+           atomic_load_explicit(&contract->state, memory_order_acquire) == HUB_AGREED &&
            (terms->from_ms == DECIDE_NONE || now_ms >= terms->from_ms) && (terms->until_ms == DECIDE_NONE || now_ms < terms->until_ms);
 }
 
@@ -44,6 +51,75 @@ static bool is_all_granted(const struct hub_contract *contract, const struct hub
     return true;
 }
 
+/* ---- statistics only ---- */
+
+struct cells { /* of the day, being asked for */
+    struct hub_fetch fetch, *asked;
+    struct hub_contract *contract;
+    int64_t day;
+};
+
+static bool is_statistic_granted(const struct hub_contract *contract, const struct hub_fetch *fetch)
+{
+    int64_t day = wall_day_number(clock_wall(contract->hub->clock), contract->hub->zone);
+    return hub_statistic_is_cells(contract, fetch) && hub_statistic_is_alone(contract, day);
+}
+
+static enum err keep(const struct cells *cells, struct rows **ret_rows)
+{
+    struct rows *rows;
+    if (cells->fetch.is_truncated)
+        return ERR_TOO_LARGE;
+    enum err err = hub_statistic_keep(cells->contract, cells->fetch.rows, &rows);
+    if (err)
+        return err;
+    err = hub_statistic_remember(cells->contract, cells->day, rows);
+    rows_release(rows);
+    *ret_rows = err ? NULL : hub_statistic_kept(cells->contract, cells->day); /* another asking's, if that came first */
+    return err;
+}
+
+static void cells_fetched(struct hub_fetch *fetch)
+{
+    struct cells *cells = container_of(fetch, struct cells, fetch);
+    struct hub_fetch *asked = cells->asked;
+    asked->rows = NULL;
+    asked->err = fetch->err ? fetch->err : keep(cells, &asked->rows);
+    asked->is_truncated = false;
+    if (!fetch->err)
+        rows_release(fetch->rows);
+    mem_free(cells);
+    asked->done(asked);
+}
+
+static void tell_kept(struct loop_task *task)
+{
+    struct hub_fetch *fetch = container_of(task, struct hub_fetch, task);
+    fetch->done(fetch);
+}
+
+static enum err fetch_cells(struct hub_contract *contract, struct hub_fetch *fetch)
+{
+    int64_t day = wall_day_number(clock_wall(contract->hub->clock), contract->hub->zone);
+    fetch->rows = hub_statistic_kept(contract, day);
+    fetch->err = ERR_OK;
+    fetch->is_truncated = false;
+    if (fetch->rows) {
+        fetch->task.fn = tell_kept;
+        loop_post(fetch->loop, &fetch->task);
+        return ERR_OK;
+    }
+    struct cells *cells = mem_alloc_zero(1, sizeof *cells);
+    if (!cells)
+        return ERR_NO_MEMORY;
+    *cells = (struct cells){.fetch = *fetch, .asked = fetch, .contract = contract, .day = day};
+    cells->fetch.done = cells_fetched;
+    contract->entry->system->ops->tables->fetch(contract->plan, &cells->fetch);
+    return ERR_OK;
+}
+
+/* ---- the rules ---- */
+
 enum err hub_provide_fetch(
     struct hub *hub, struct str name, struct sha256 hash, const struct hub_resource *resource, struct hub_fetch *fetch)
 {
@@ -52,10 +128,13 @@ enum err hub_provide_fetch(
         return ERR_NOT_FOUND;
     if (!crypto_equal(contract->hash.bytes, hash.bytes, sizeof hash.bytes))
         return ERR_STATE;
-    if (!is_in_force(contract) || !is_all_granted(contract, fetch))
+    const bool is_statistic = contract->terms.min_subjects != DECIDE_NONE;
+    if (!is_in_force(contract) || (is_statistic ? !is_statistic_granted(contract, fetch) : !is_all_granted(contract, fetch)))
         return ERR_DENIED;
     if (!contract->plan)
         return ERR_UNAVAILABLE;
+    if (is_statistic)
+        return fetch_cells(contract, fetch);
     contract->entry->system->ops->tables->fetch(contract->plan, fetch);
     return ERR_OK;
 }

@@ -76,6 +76,15 @@ struct hub_statistics { /* the cells of statistics-only contracts, kept for a da
 };
 void hub_statistics_finish(struct hub_statistics *statistics);
 /* The groupings' answer from the contract's cells of at least k; the rows join the query's. */
+/* Is this just the asking of all cells of the contract? */
+bool hub_statistic_is_cells(const struct hub_contract *contract, const struct hub_fetch *fetch);
+/* The cells of at least k people, of all. */
+enum err hub_statistic_keep(const struct hub_contract *contract, const struct rows *all, struct rows **ret_rows) MUST_CHECK;
+/* No other contract of the consumer, in force or told of on that day, parts the rows into other cells. */
+bool hub_statistic_is_alone(const struct hub_contract *contract, int64_t day);
+/* A day's cells of a contract as they were kept, held; NULL: none of that day. To keep: the first of a day stay. */
+struct rows *hub_statistic_kept(const struct hub_contract *contract, int64_t day);
+enum err hub_statistic_remember(const struct hub_contract *contract, int64_t day, struct rows *rows) MUST_CHECK;
 enum err query_statistic_fetch(struct query *query, const struct query_grouping *grouping, struct rows **ret_rows) MUST_CHECK;
 
 /* ---- query_day.c ---- */

@@ -93,6 +93,27 @@ static enum err keep_cells(const struct layout *layout, const struct rows *all, 
     return err;
 }
 
+bool hub_statistic_is_cells(const struct hub_contract *contract, const struct hub_fetch *fetch)
+{
+    struct layout layout;
+    lay_out(contract, &layout);
+    if (fetch->n_outputs != layout.n_outputs || fetch->n_where || fetch->also || fetch->n_order)
+        return false;
+    for (size_t i = 0; i < layout.n_outputs; i++) {
+        struct sql_output asked = fetch->outputs[i], cell = layout.outputs[i];
+        if (asked.aggregate != cell.aggregate || (cell.aggregate != SQL_COUNT_ALL && asked.column != cell.column))
+            return false;
+    }
+    return true;
+}
+
+enum err hub_statistic_keep(const struct hub_contract *contract, const struct rows *all, struct rows **ret_rows)
+{
+    struct layout layout;
+    lay_out(contract, &layout);
+    return keep_cells(&layout, all, contract->terms.min_subjects, ret_rows);
+}
+
 static enum err take_cells(struct query_table *table, const struct layout *layout, struct hub_statistic *kept)
 {
     const struct query_asking asking = {
@@ -135,17 +156,23 @@ static struct hub_statistic *find_kept(struct hub_statistics *all, const struct 
     return kept;
 }
 
+/* Its own place, made when there is none. NULL: no memory. Under the lock. */
+static struct hub_statistic *own_kept(struct hub_statistics *all, const struct hub_contract *contract)
+{
+    struct hub_statistic *kept = find_kept(all, contract, 0, true);
+    if (kept || !(kept = mem_alloc_zero(1, sizeof *kept)))
+        return kept;
+    *kept = (struct hub_statistic){.contract = contract, .next = all->first};
+    all->first = kept;
+    return kept;
+}
+
 static enum err own_cells(
     struct query_table *table, const struct layout *layout, struct hub_statistics *all, struct hub_statistic **ret_kept)
 {
-    struct hub_statistic *kept = find_kept(all, table->contract, 0, true);
-    if (!kept) {
-        kept = mem_alloc_zero(1, sizeof *kept);
-        if (!kept)
-            return query_fail(table->query, ERR_NO_MEMORY, "no memory");
-        *kept = (struct hub_statistic){.contract = table->contract, .next = all->first};
-        all->first = kept;
-    }
+    struct hub_statistic *kept = own_kept(all, table->contract);
+    if (!kept)
+        return query_fail(table->query, ERR_NO_MEMORY, "no memory");
     enum err err = query_day_claim(table);
     if (!err)
         err = take_cells(table, layout, kept);
@@ -306,18 +333,62 @@ static enum err read_groups(
     return code == SQLITE_DONE ? ERR_OK : query_engine_err(query, code);
 }
 
-/* Would another contract in force part the same rows into other cells? What one leaves out would be the difference to the other. */
-static enum err check_alone(const struct query_table *table)
+/* Another contract in force that would part the same rows into other cells: what one leaves out would be the difference to the other. */
+static const struct hub_contract *other_cells(const struct hub_contract *mine)
 {
-    const struct hub_contract *mine = table->contract;
     const struct hub_contract *other = hub_contract_first(mine->hub, mine->terms.consumer, mine->terms.resource);
     for (; other; other = other->next_same)
         if (other != mine && other->terms.min_subjects != DECIDE_NONE && atomic_load(&other->state) == HUB_AGREED &&
             !has_same_cells(mine, other))
-            return query_fail(table->query, ERR_RANGE,
-                "contracts " STR_FORMAT " and " STR_FORMAT " would together tell what each leaves out; end one of them",
-                STR_ARG(mine->name), STR_ARG(other->name));
-    return ERR_OK;
+            return other;
+    return NULL;
+}
+
+static enum err check_alone(const struct query_table *table)
+{
+    const struct hub_contract *mine = table->contract, *other = other_cells(mine);
+    return other ? query_fail(table->query, ERR_RANGE,
+                       "contracts " STR_FORMAT " and " STR_FORMAT " would together tell what each leaves out; end one of them",
+                       STR_ARG(mine->name), STR_ARG(other->name))
+                 : ERR_OK;
+}
+
+/* ---- the provider's own side (hub/provide.c): its memory is this process's, the hub's claim of the day stands on disk ---- */
+
+bool hub_statistic_is_alone(const struct hub_contract *contract, int64_t day)
+{
+    struct hub_statistics *all = hub_query_statistics(contract->hub);
+    bool is_alone = !other_cells(contract);
+    pthread_mutex_lock(&all->lock);
+    for (const struct hub_statistic *kept = all->first; kept && is_alone; kept = kept->next)
+        is_alone = !kept->rows || kept->day < day || kept->contract->entry != contract->entry ||
+                   !str_equal(kept->contract->terms.consumer, contract->terms.consumer) || has_same_cells(kept->contract, contract);
+    pthread_mutex_unlock(&all->lock);
+    return is_alone;
+}
+
+struct rows *hub_statistic_kept(const struct hub_contract *contract, int64_t day)
+{
+    struct hub_statistics *all = hub_query_statistics(contract->hub);
+    pthread_mutex_lock(&all->lock);
+    const struct hub_statistic *kept = find_kept(all, contract, day, false);
+    struct rows *rows = kept ? rows_hold(kept->rows) : NULL;
+    pthread_mutex_unlock(&all->lock);
+    return rows;
+}
+
+enum err hub_statistic_remember(const struct hub_contract *contract, int64_t day, struct rows *rows)
+{
+    struct hub_statistics *all = hub_query_statistics(contract->hub);
+    pthread_mutex_lock(&all->lock);
+    struct hub_statistic *kept = own_kept(all, contract);
+    if (kept && (!kept->rows || kept->day < day)) {
+        rows_release(kept->rows);
+        kept->rows = rows_hold(rows);
+        kept->day = day;
+    }
+    pthread_mutex_unlock(&all->lock);
+    return kept ? ERR_OK : ERR_NO_MEMORY;
 }
 
 enum err query_statistic_fetch(struct query *query, const struct query_grouping *grouping, struct rows **ret_rows)

@@ -446,12 +446,13 @@ static void on_tick(struct loop_timer *timer)
 {
     struct hub *hub = container_of(timer, struct hub, tick);
     int64_t now_ms = clock_wall(hub->clock).ms;
-    for (size_t i = 0; i < hub->n_contracts; i++) {
+    for (size_t i = 0; i < hub->n_contracts && !hub->feed.is_follower; i++) {
         struct hub_contract *contract = hub->contracts[i];
         if (contract->fresh_for_ms != DECIDE_NONE && contract->confirmed_ms == DECIDE_NONE && !contract->is_copy)
             atomic_store_explicit(&contract->fresh_until_ms, now_ms + contract->fresh_for_ms, memory_order_relaxed);
     }
-    hub_desk_expire(hub);
+    if (!hub->feed.is_follower)
+        hub_desk_expire(hub);
     hub_waiters_resume(hub);
     hub_epochs_drop_old(hub);
     if (++hub->n_ticks % TICKS_TELL == 0)
@@ -468,11 +469,13 @@ enum err hub_start(struct hub *hub)
     if (reserved)
         return reserved;
     for (size_t i = 0; i < hub->n_contracts; i++) {
-        enum err err = hub->contracts[i]->is_new ? hub_leaf_tell_contract(hub->contracts[i]) : ERR_OK;
+        enum err err = hub->contracts[i]->is_new && !hub->feed.is_follower ? hub_leaf_tell_contract(hub->contracts[i]) : ERR_OK;
         if (err)
             return err;
         hub->contracts[i]->is_new = false;
     }
+    if (!hub->feed.is_follower)
+        hub_feed_open(hub);
     hub->tick.fn = on_tick;
     hub->is_started = true;
     enum err err = hub_quality_start(hub);

@@ -9,13 +9,13 @@
 #include "base/yaml.h"
 #include "db/db.h"
 #include "hub/decide.h"
+#include "hub/feed_state.h"
 #include "hub/names.h"
 #include "hub/negotiate.h"
 #include "hub/quality.h"
 #include "hub/registry.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #define HUB_NAME_MAX 200 /* "area/party/name", each part at most 64 bytes */
 
@@ -86,9 +86,10 @@ struct hub_contract {
     _Atomic int64_t n_rows, n_rows_ms;                /* how many rows it grants, when that was counted (hub/query_fetch.c); 0: never */
     bool is_copy;                                     /* its home is another hub (hub_contract_told()) */
     bool is_new;                                      /* its leaf is still to be written */
-    struct hub_contract *_Atomic next_same;           /* of the same consumer and resource, by name */
-    struct negotiate life;                            /* where it stands; the desk's, under its lock */
-    int64_t step_minute;                              /* the running minute, and the steps taken in it; the hub's loop's */
+    struct hub_feed_entry feed;
+    struct hub_contract *_Atomic next_same; /* of the same consumer and resource, by name */
+    struct negotiate life;                  /* where it stands; the desk's, under its lock */
+    int64_t step_minute;                    /* the running minute, and the steps taken in it; the hub's loop's */
     unsigned n_steps;
     bool is_at_desk;   /* a step of it is being written; as `life` */
     _Atomic int state; /* the same for decisions, which take no lock */
@@ -163,6 +164,7 @@ struct hub {
     struct hub_sources *sources;
     struct hub_acts *acts; /* hub/act_store.h; NULL with check_only */
     struct hub_desk desk;
+    struct hub_feed feed;
     struct hub_quality quality;
     bool is_demo;
     struct hub_queries *queries;

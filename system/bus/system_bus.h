@@ -17,6 +17,21 @@ struct system_bus_reach {       /* context of a struct hub_reach; lives as long 
 };
 const struct hub_system_ops *system_bus_ops(void *context, struct str party, const struct hub_system_ops *declared);
 
+/* ---- contracts as they change (hub/feed.h) ---- */
+
+#define SYSTEM_BUS_DESK "DESK" /* the door of that process of the hub which has the desk */
+struct system_bus_desk;
+enum err system_bus_desk_create(struct hub *hub, struct loop *loop, struct system_bus_desk **ret_desk) MUST_CHECK;
+void system_bus_desk_question(void *desk, struct bus_question *question); /* bus_peer_options.on_question, as the server's below */
+void system_bus_desk_destroy(struct system_bus_desk *desk);               /* on its loop, after the peer, before the hub. Takes NULL */
+
+struct system_bus_follower;
+/* Follows AREA/hub's desk for `hub`, on whose loop it is called; hub_feed_follow() came before. */
+enum err system_bus_follow(
+    struct hub *hub, struct bus_peer *peer, struct str area, struct loop *loop, struct system_bus_follower **ret_follower) MUST_CHECK;
+void system_bus_unfollow(
+    struct system_bus_follower *follower); /* on its loop, which must have a round after the link is closed. Takes NULL */
+
 /* ---- the department's side ---- */
 
 struct system_bus_server;

@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import servers  # noqa: E402
-from city import BRAIN, ROOT, City, wait_for  # noqa: E402
+from city import BRAIN, DEMO_PASSWORD, ROOT, City, wait_for  # noqa: E402
 
 TAX = """party: hangzhou/tax
 connector: postgres
@@ -258,6 +258,36 @@ class System(unittest.TestCase):
         wait_for(is_refused, 60, "the department's refusal")
         for _ in range(20):
             is_refused()
+
+    def contract(self, *words, who):
+        result = self.city.citybrain("contract", *words, "--as", who, "--url", self.city.url, "--data", self.city.data,
+                                     env=dict(os.environ, CITYBRAIN_PASSWORD=DEMO_PASSWORD))
+        self.assertEqual(result.returncode, 0, f"{words} as {who}: {result.stdout}{result.stderr}")
+        return result.stdout.split()[0]
+
+    def test_a_contract_made_while_all_run_reaches_the_department(self):
+        draft = os.path.join(self.folder, "draft.json")
+        with open(draft, "w", encoding="utf-8") as text:
+            json.dump({"provider": "hangzhou/police", "consumer": "hangzhou/scene.parking", "resource": "hangzhou/police/vehicle", "uses": ["call"],
+                       "fields": ["plate", "colour"], "purpose": "parking.charge", "legal_basis": {"zh": "依据", "en": "law"}, "from": "2026-01-01",
+                       "until": "2028-01-01", "keep": "1h"}, text)
+        name = self.contract("draft", draft, who="parking-contracts")
+        self.contract("offer", name, who="parking-contracts")
+        self.contract("sign", name, who="parking-contracts")
+
+        def colour():
+            return self.post("/hub/v1/call/hangzhou/police/vehicle", {"purpose": "parking.charge", "key": {"plate": self.plates[0]}, "fields": ["colour"]})
+
+        self.assertEqual(colour()[0], 404)
+        self.contract("sign", name, "--key", os.path.join(self.folder, "police.key"), who="police-contracts")  # the key that only the police have
+        wait_for(lambda: colour()[0] == 200, 60, "an answer under the new contract")
+        self.contract("suspend", name, who="police-contracts")
+        self.assertEqual(colour()[0], 404)
+        self.contract("resume", name, who="police-contracts")
+        wait_for(lambda: colour()[0] == 200, 60, "an answer under the resumed contract")
+        self.police.end()  # which has it from nobody's files
+        self.police.start()
+        wait_for(lambda: colour()[0] == 200, 60, "an answer by the process that was started anew")
 
     def test_wrong_keys_are_said_at_the_start(self):
         done = City.citybrain(None, "system", self.city.city, "--party", "hangzhou/police", "--data", os.path.join(self.folder, "x"), "--bus", self.nats.url,

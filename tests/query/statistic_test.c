@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "hub/negotiate.h"
+#include "hub/provide.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -476,6 +477,60 @@ static void succession_is_no_tracker(void **state)
     }
 }
 
+/* A department's own process (system/bus), which the hub asks for the cells: it holds k itself, whatever it is asked. */
+static bool is_fetched;
+static void on_fetched(struct hub_fetch *fetch)
+{
+    is_fetched = true;
+}
+
+static enum err provide(struct hub_fetch *fetch, const struct sql_output *outputs, size_t n)
+{
+    struct hub_contract_info info;
+    assert_true(hub_contract_find(query_city.hub, STR("h/c-1"), &info));
+    fetch->outputs = outputs;
+    fetch->n_outputs = n;
+    fetch->n_rows_max = 20000;
+    fetch->n_bytes_max = 1u << 20;
+    fetch->loop = query_city.loop;
+    fetch->done = on_fetched;
+    is_fetched = false;
+    enum err err =
+        hub_provide_fetch(query_city.hub, STR("h/c-1"), info.hash, hub_resource_find(query_city.hub, STR("h/police/person")), fetch);
+    for (int i = 0; i < 1000 && !err && !is_fetched; i++)
+        assert_ok(loop_run_once(query_city.loop, 10));
+    return err ? err : fetch->err;
+}
+
+static void the_department_holds_k_itself(void **state)
+{
+    enum { ID, STREET, CLASS, FLAG, WEIGHT };
+    static const struct sql_output all[] = {
+        {STREET, SQL_PLAIN}, {CLASS, SQL_PLAIN}, {FLAG, SQL_PLAIN}, {0, SQL_COUNT_ALL}, {WEIGHT, SQL_SUM}, {WEIGHT, SQL_COUNT}};
+    static const struct sql_output rows[] = {{STREET, SQL_PLAIN}, {CLASS, SQL_PLAIN}}, count[] = {{0, SQL_COUNT_ALL}};
+    const struct value class = value_text(STR("D"));
+    const struct sql_constraint where = {.column = CLASS, .op = SQL_EQ, .n_values = 1, .values = &class};
+    struct hub_fetch fetch = {0}, again = {0};
+    assert_err(provide(&fetch, rows, 2), ERR_DENIED);
+    assert_err(provide(&fetch, count, 1), ERR_DENIED);
+    assert_err(provide(&fetch, all, 5), ERR_DENIED); /* not all the cells */
+    fetch.where = &where;
+    fetch.n_where = 1;
+    assert_err(provide(&fetch, all, 6), ERR_DENIED); /* a part of the people */
+    fetch.n_where = 0;
+    assert_ok(provide(&fetch, all, 6));
+    size_t n_cells = 0;
+    for (size_t i = 0; i < 6 * 5 * 3; i++)
+        n_cells += (&cells[0][0][0])[i] >= K;
+    assert_int_equal(rows_n(fetch.rows), n_cells);
+    for (size_t i = 0; i < rows_n(fetch.rows); i++)
+        assert_true(rows_at(fetch.rows, i)[3].i >= K);
+    assert_ok(provide(&again, all, 6)); /* the same ones, all day */
+    assert_ptr_equal(again.rows, fetch.rows);
+    rows_release(again.rows);
+    rows_release(fetch.rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +539,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(figures, make, finish),
         cmocka_unit_test_setup_teardown(refused, make, finish),
         cmocka_unit_test_setup_teardown(the_day_is_one, make, finish),
+        cmocka_unit_test_setup_teardown(the_department_holds_k_itself, make, finish),
         cmocka_unit_test(people_are_counted),
         cmocka_unit_test(two_contracts_tell_no_more_than_one),
         cmocka_unit_test(succession_is_no_tracker),

@@ -1,0 +1,40 @@
+/* What the feed (hub/feed.h) keeps in the hub and in each contract, and what its files offer the others; for hub/ alone. */
+#ifndef HUB_FEED_STATE_H
+#define HUB_FEED_STATE_H
+
+#include "base/clock.h"
+
+#include <stdatomic.h>
+
+struct hub;
+struct hub_contract;
+
+struct hub_feed {
+    uint64_t epoch; /* this desk's life; 0: it has not begun */
+    _Atomic uint64_t last;
+    struct hub_contract *oldest, *newest; /* by number, under the desk's lock */
+    void (*on_change)(void *context);
+    void *context;
+    bool is_follower;
+    struct str provider;         /* a department's own process: whose; empty: a replica of the hub */
+    uint64_t telling;            /* the generation that what is being told belongs to; the hub's loop's */
+    _Atomic uint64_t generation; /* the last that was told as a whole, 0: none yet; contracts of an earlier one do not count */
+    _Atomic int64_t heard_ns;    /* when the desk's last answer was asked for, monotonic */
+};
+
+struct hub_feed_entry { /* of a contract */
+    uint64_t number;    /* of its last change at this desk; 0: not told of. As the next two: under the desk's lock */
+    struct hub_contract *before, *after;
+    _Atomic uint64_t told_in; /* at a follower: the generation in which the desk last told of it */
+};
+
+/* ---- hub/feed.c ---- */
+void hub_feed_open(struct hub *hub);               /* at the start: the desk begins to tell */
+void hub_feed_tell(struct hub_contract *contract); /* its state is another one. Under the desk's lock */
+void hub_feed_changed(struct hub *hub);            /* after it, without the lock, on the hub's loop */
+
+/* ---- hub/feed_follow.c ---- */
+/* Until when a follower may believe what it knows of a contract. Any thread. */
+int64_t hub_feed_fresh_until_ms(const struct hub_contract *contract, struct wall_time now);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * The desk on the bus: tells followers what changes in contracts (hub/feed.h). A question that has nothing new to hear is kept until there
+ * is something, and answered after half a second all the same, so that a change is heard at once and silence means that the way is cut.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/feed.h"
+#include "system/bus/system_bus.h"
+
+#define HOLD_MS 500
+#define LOOK_MS 100
+#define HELD_MAX 4096                             /* past it a question is answered at once */
+#define ANSWER_MAX (HUB_FEED_PART + (256u << 10)) /* what is told last may be a contract of 64 KB, twice */
+
+struct held {
+    struct held *next;
+    struct bus_question *question;
+    struct hub_feed_place place;
+    struct mono_time since;
+};
+
+struct system_bus_desk {
+    struct hub *hub;
+    struct loop *loop;
+    struct held *first, **last; /* the oldest first */
+    size_t n_held;
+    struct loop_timer look;
+};
+
+static void tell(struct system_bus_desk *desk, struct bus_question *question, struct hub_feed_place place)
+{
+    struct buf out;
+    buf_init(&out, ANSWER_MAX);
+    hub_feed_write(desk->hub, bus_question_party(question), place, &out);
+    if (out.err || bus_question_answer(question, buf_str(&out), true))
+        bus_question_drop(question); /* it asks again */
+    buf_finish(&out);
+}
+
+static void tell_oldest(struct system_bus_desk *desk)
+{
+    struct held *held = desk->first;
+    desk->first = held->next;
+    if (!desk->first)
+        desk->last = &desk->first;
+    desk->n_held--;
+    tell(desk, held->question, held->place);
+    mem_free(held);
+}
+
+/* All of them hear of any change, also of one that is not theirs: what was confirmed is as young as the answer. */
+static void on_change(void *context)
+{
+    struct system_bus_desk *desk = context;
+    while (desk->first)
+        tell_oldest(desk);
+}
+
+static void on_look(struct loop_timer *timer)
+{
+    struct system_bus_desk *desk = container_of(timer, struct system_bus_desk, look);
+    struct mono_time now = clock_mono(clock_system());
+    while (desk->first && mono_ms_between(desk->first->since, now) >= HOLD_MS)
+        tell_oldest(desk);
+    if (loop_timer_start(desk->loop, timer, LOOK_MS))
+        log_write(LOG_ERROR, "bus", "no memory for a timer", LOG_END);
+}
+
+void system_bus_desk_question(void *context, struct bus_question *question)
+{
+    struct system_bus_desk *desk = context;
+    struct hub_feed_question asked;
+    if (hub_feed_question_read(bus_question_bytes(question), &asked)) {
+        log_write(LOG_INFO, "bus", "a question to the desk that is none", LOG_STR("party", bus_question_party(question)), LOG_END);
+        bus_question_drop(question);
+        return;
+    }
+    struct held *held = NULL;
+    if (!hub_feed_has_news(desk->hub, asked.place) && desk->n_held < HELD_MAX)
+        held = mem_alloc(sizeof *held);
+    if (!held) {
+        tell(desk, question, asked.place);
+        return;
+    }
+    *held = (struct held){.question = question, .place = asked.place, .since = clock_mono(clock_system())};
+    *desk->last = held;
+    desk->last = &held->next;
+    desk->n_held++;
+}
+
+enum err system_bus_desk_create(struct hub *hub, struct loop *loop, struct system_bus_desk **ret_desk)
+{
+    struct system_bus_desk *desk = mem_alloc_zero(1, sizeof *desk);
+    if (!desk)
+        return ERR_NO_MEMORY;
+    desk->hub = hub;
+    desk->loop = loop;
+    desk->last = &desk->first;
+    desk->look.fn = on_look;
+    enum err err = loop_timer_start(loop, &desk->look, LOOK_MS);
+    if (err) {
+        mem_free(desk);
+        return err;
+    }
+    hub_feed_listen(hub, on_change, desk);
+    *ret_desk = desk;
+    return ERR_OK;
+}
+
+void system_bus_desk_destroy(struct system_bus_desk *desk)
+{
+    if (!desk)
+        return;
+    hub_feed_listen(desk->hub, NULL, NULL);
+    loop_timer_stop(&desk->look);
+    while (desk->first) {
+        struct held *held = desk->first;
+        desk->first = held->next;
+        bus_question_drop(held->question);
+        mem_free(held);
+    }
+    mem_free(desk);
+}
