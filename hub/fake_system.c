@@ -270,7 +270,9 @@ void fake_city_make(struct fake_city *city)
 {
     static const char *const folders[] = {"systems", "scenes", "contracts"};
     char path[256];
-    *city = (struct fake_city){.dir = "/tmp/citybrain_hub_XXXXXX"};
+    const char *temporary = getenv("TMPDIR");
+    *city = (struct fake_city){0};
+    snprintf(city->dir, sizeof city->dir, "%s/citybrain_hub_XXXXXX", temporary && strlen(temporary) < 40 ? temporary : "/tmp");
     assert(mkdtemp(city->dir));
     snprintf(city->data, sizeof city->data, "%s/data", city->dir);
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {

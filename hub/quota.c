@@ -4,7 +4,8 @@
  * A counter is one 64-bit word: the number of its period above, the count below. Of day and month a block is reserved on disk ahead
  * of use: {data}/hub.sqlite holds a number that is never below the true count, so a kill -9 never gives a use back. What is lost at a
  * kill is the unused rest of a block, about one second's worth (blocks double while they last less than half a second, and shrink
- * while they last more than two); a clean stop writes the exact count. A clock that jumps back keeps the later period.
+ * while they last more than two); a clean stop writes the exact count. A clock that jumps back keeps the later period; what
+ * is denied meanwhile is counted in it, too, since it cannot be told whose period the count is: never in favour of more uses.
  */
 #include "base/log.h"
 #include "base/mem.h"
