@@ -152,8 +152,10 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
         }
         break;
     case 17:
-        if (str_equal_nocase(name, STR("transfer-encoding")))
+        if (str_equal_nocase(name, STR("transfer-encoding"))) {
             x->n_transfer_encoding++;
+            x->has_other_encoding = x->has_other_encoding || !str_equal_nocase(text, STR("chunked"));
+        }
         break;
     default:
         break;
@@ -191,11 +193,13 @@ static void refuse_method(struct http_exchange *x, uint32_t methods)
     http_reply_refusal(x, 405, "this path does not take this method");
 }
 
-/* Two readings of where a request ends are how requests are smuggled past a proxy. */
+/* Two readings of where a request ends are how requests are smuggled past a proxy. Of an encoding that is not "chunked" the library would
+ * wait for the connection's end. */
 static bool framing_is_sound(struct http_exchange *x, uint64_t *ret_length)
 {
     *ret_length = 0;
-    if (x->n_content_length > 1 || (x->n_content_length && x->n_transfer_encoding) || x->n_transfer_encoding > 1 || x->n_host > 1)
+    if (x->has_other_encoding || x->n_content_length > 1 || (x->n_content_length && x->n_transfer_encoding) || x->n_transfer_encoding > 1 ||
+        x->n_host > 1)
         return false;
     return x->n_content_length == 0 || !str_to_u64(x->content_length, ret_length);
 }
@@ -251,7 +255,7 @@ static void check_request(struct http_exchange *x, uint64_t *ret_length)
     MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_header, x);
     if (!framing_is_sound(x, ret_length)) {
         *ret_length = UINT64_MAX; /* where this request ends is not known: the connection must not go on */
-        http_reply_refusal(x, 400, "Content-Length or Transfer-Encoding are contradictory");
+        http_reply_refusal(x, 400, "Content-Length or Transfer-Encoding do not say where the request ends");
         return;
     }
     if (find_route(x) || check_query(x) || http_access_check(x))
@@ -366,6 +370,7 @@ void http_exchange_on_completed(void *cls, struct MHD_Connection *mhd, void **ex
     *exchange = NULL;
     if (x->connection) {
         x->connection->exchange = NULL;
+        x->connection->has_served |= code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
         x->connection->quiet_since = clock_mono(loop_clock(x->server->loop));
     }
     x->connection = NULL;

@@ -21,6 +21,7 @@ struct http_connection {
     int fd;
     struct mono_time quiet_since;   /* when it last had nothing half-sent: at its start, after each answer */
     struct http_exchange *exchange; /* under way */
+    bool has_served;                /* an answer was sent on it */
     bool is_stream;
     bool is_cut; /* shut down by us, the library will notice */
 };
@@ -55,6 +56,7 @@ struct http_exchange {
     /* headers that the server itself looks at; they borrow from the library's memory */
     struct str authorization, content_type, content_length, origin, sec_fetch_site, host, cookie;
     uint32_t n_content_length, n_transfer_encoding, n_authorization, n_host;
+    bool has_other_encoding; /* than "chunked" */
     bool expects_continue;
 
     /* the answer */
@@ -119,13 +121,15 @@ struct http_server {
     struct http_limits limits;
     struct http_routes *routes;
     struct http_nonces *nonces;
-    struct http_connection *connections; /* list */
-    struct http_stream *streams;         /* list */
-    struct http_sender *senders;         /* list */
+    struct http_connection *connections, *oldest; /* list, the newest first */
+    uint32_t n_cut;                               /* of them, cut by us and not noticed by the library yet */
+    struct http_stream *streams;                  /* list */
+    struct http_sender *senders;                  /* list */
     /* written on the loop alone, read by http_server_measure() on any */
     _Atomic uint32_t n_connections, n_streams, n_senders;
     _Atomic size_t n_body_bytes; /* of all exchanges */
-    struct metric_counter n_refused_connections, n_refused_bodies, n_refused_streams, n_refused_senders, n_slow_connections, n_slow_viewers;
+    struct metric_counter n_refused_connections, n_refused_bodies, n_refused_streams, n_refused_senders, n_slow_connections, n_crowded_out,
+        n_slow_viewers;
     struct http_figures unrouted; /* refused before a route was found */
     struct http_exchange *pool;
     uint32_t n_pooled;

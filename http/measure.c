@@ -44,7 +44,7 @@ void http_server_measure(struct http_server *server, struct metric_page *page, s
 {
     static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "HEAD"};
     static const struct metric slow = {"citybrain_http_cut_total", METRIC_COUNTER,
-        "Connections that we cut: requests sent too slowly, viewers that did not keep up", {"door", "why"}};
+        "Connections that we cut: requests sent too slowly, idle ones when places ran out, viewers that did not keep up", {"door", "why"}};
     for (const struct http_routed *routed = http_routes_first(server->routes); routed; routed = routed->next) {
         char name[256];
         snprintf(name, sizeof(name), "%s %s", methods[routed->route->method], routed->route->pattern);
@@ -52,6 +52,7 @@ void http_server_measure(struct http_server *server, struct metric_page *page, s
     }
     measure_route(&server->unrouted, page, door, STR("none"));
     metric_put_counter(page, &slow, &server->n_slow_connections, METRIC_VALUES(door, STR("slow request")));
+    metric_put_counter(page, &slow, &server->n_crowded_out, METRIC_VALUES(door, STR("crowded out")));
     metric_put_counter(page, &slow, &server->n_slow_viewers, METRIC_VALUES(door, STR("slow viewer")));
     metric_put_queue(page, "http_connections", door, server->n_connections, server->limits.n_connections, &server->n_refused_connections);
     metric_put_queue(page, "http_body_bytes", door, server->n_body_bytes, server->limits.bodies_max, &server->n_refused_bodies);

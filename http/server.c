@@ -36,7 +36,8 @@
 #define ANSWER_ROOM 4096         /* the library builds the answer's head in the same block as the request's */
 #define SLOWEST_BYTES_PER_S 1024 /* a body that comes slower than this is a way to hold places */
 #define SWEEP_MS 1000
-#define RUNS_MAX 4 /* of the library before one wait, so that it does not starve the loop's other work */
+#define ROOM(limit_) ((limit_) / 8) /* places kept free for who comes next, by cutting who has waited longest without asking */
+#define RUNS_MAX 4                  /* of the library before one wait, so that it does not starve the loop's other work */
 
 static struct http_limits limits_with_defaults(struct http_limits limits)
 {
@@ -140,10 +141,42 @@ static void raise_descriptor_limit(uint32_t n_connections)
 
 /* ---- connections ---- */
 
+static void cut(struct http_connection *connection, struct metric_counter *why)
+{
+    connection->is_cut = true;
+    connection->server->n_cut++;
+    metric_add(why, 1);
+    shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* Has it nothing of ours under way, so that its end costs its owner no more than coming again? */
+static bool may_be_crowded_out(const struct http_connection *connection)
+{
+    const struct http_exchange *x = connection->exchange;
+    return !connection->is_stream && !connection->is_cut && connection->fd >= 0 && (!x || x->state == EXCHANGE_LINE);
+}
+
+/* Places that are held by silence go to who comes: first of those on which nothing was ever asked the oldest, then the one that has been
+ * idle longest. A program that asks is older than its last answer, one that only holds a place never has one. */
+static void make_room(struct http_server *server)
+{
+    struct http_connection *victim = server->oldest;
+    while (victim && (victim->has_served || !may_be_crowded_out(victim)))
+        victim = victim->previous;
+    if (!victim)
+        for (struct http_connection *one = server->oldest; one; one = one->previous)
+            if (may_be_crowded_out(one) && (!victim || one->quiet_since.ns < victim->quiet_since.ns))
+                victim = one;
+    if (victim)
+        cut(victim, &server->n_crowded_out);
+}
+
 static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t len)
 {
     struct http_server *server = cls;
 
+    if (server->n_connections - server->n_cut >= server->limits.n_connections - ROOM(server->limits.n_connections))
+        make_room(server);
     if (server->n_connections < server->limits.n_connections)
         return MHD_YES;
     metric_add(&server->n_refused_connections, 1);
@@ -167,6 +200,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         connection->next = server->connections;
         if (connection->next)
             connection->next->previous = connection;
+        else
+            server->oldest = connection;
         server->connections = connection;
         *context = connection;
         return;
@@ -180,6 +215,9 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         server->connections = connection->next;
     if (connection->next)
         connection->next->previous = connection->previous;
+    else
+        server->oldest = connection->previous;
+    server->n_cut -= connection->is_cut;
     if (connection->exchange)
         connection->exchange->connection = NULL;
     mem_free(connection);
@@ -207,11 +245,8 @@ static void on_sweep(struct loop_timer *timer)
     struct mono_time now = clock_mono(loop_clock(server->loop));
 
     for (struct http_connection *connection = server->connections; connection; connection = connection->next) {
-        if (is_too_slow(connection, now) && connection->fd >= 0) {
-            connection->is_cut = true;
-            metric_add(&server->n_slow_connections, 1);
-            shutdown(connection->fd, SHUT_RDWR);
-        }
+        if (is_too_slow(connection, now) && connection->fd >= 0)
+            cut(connection, &server->n_slow_connections);
     }
     http_streams_check(server, now);
     http_senders_check(server, now);

@@ -80,6 +80,9 @@ static void answers(void **state)
         {"POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n", 404, "nothing at this path"},
         {"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\nContent-Length: 8\r\n\r\n{\"a\":1}", 400, NULL},
         {"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, NULL},
+        {"POST /json HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400, NULL},
+        {"POST /json HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n{}", 400, NULL},
+        {"POST /json HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \r\n\r\n{}", 400, NULL},
         {"POST /json HTTP/1.1\r\nHost: h\r\nContent-Length: -7\r\n\r\n{\"a\":1}", 400, NULL},
         {"GET /hello HTTP/1.1\r\n\r\n", 400, NULL},
     };
@@ -325,6 +328,16 @@ static void takes_heads_up_to_its_limit(void **state)
     assert_int_equal(test_ask(t->port, request, answer, sizeof(answer)), 200);
 }
 
+static void nothing(void *t) {}
+
+/* What was sent before has been seen by the server. */
+static void be_seen(struct test_server *t)
+{
+    for (int i = 0; i < 3; i++)
+        test_server_call(t, nothing);
+}
+
+/* Places on which something is asked are taken from nobody. */
 static void limits_connections(void **state)
 {
     static struct test_server server;
@@ -333,16 +346,66 @@ static void limits_connections(void **state)
     memset(&server, 0, sizeof(server));
     server.limits.n_connections = 10;
     test_server_start(&server);
-    connect_all(&server, 15);
     for (int i = 0; i < 15; i++) {
-        test_send_c(connections[i], "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+        connections[i] = test_connect(server.port);
+        test_send_c(
+            connections[i], "POST /private/x HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer good-token\r\nContent-Length: 4\r\n\r\nab");
+        be_seen(&server);
+    }
+    for (int i = 0; i < 15; i++) {
+        test_send_c(connections[i], "cd");
         n_served += test_read_answer(connections[i], answer, sizeof(answer), false) == 200;
     }
     assert_int_equal(n_served, 10);
     close(connections[0]);
-    usleep(100000);
+    be_seen(&server);
     assert_int_equal(test_ask(server.port, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n", answer, sizeof(answer)), 200);
     for (int i = 1; i < 15; i++)
+        close(connections[i]);
+    test_server_stop(&server);
+    assert_int_equal(mem_n_live(), 0);
+}
+
+/* Many times more connections than there are places, that say nothing or never the whole: who asks comes through, and who has asked
+ * before keeps its place. */
+static void silence_gives_way(void **state)
+{
+    static struct test_server server;
+    static const char ask[] = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n";
+    int n_closed = 0;
+
+    memset(&server, 0, sizeof(server));
+    server.limits.n_connections = 16;
+    test_server_start(&server);
+    int good = test_connect(server.port);
+    for (int i = 0; i < 300; i++) {
+        connections[i] = test_connect(server.port);
+        test_send_c(connections[i], i % 3 == 0 ? "" : i % 3 == 1 ? "GET /hel" : "GET /hello HTTP/1.1\r\nX: ");
+        be_seen(&server);
+        if (i % 10 == 0)
+            assert_int_equal(test_ask(server.port, ask, answer, sizeof(answer)), 200);
+        if (i % 5 == 0) {
+            test_send_c(good, ask);
+            assert_int_equal(test_read_answer(good, answer, sizeof(answer), false), 200);
+        }
+    }
+    close(good);
+    for (int i = 0; i < 300; i++) {
+        struct pollfd poll_fd = {.fd = connections[i], .events = POLLIN | POLLRDHUP};
+        n_closed += poll(&poll_fd, 1, 0) == 1;
+        close(connections[i]);
+    }
+    assert_in_range(n_closed, 280, 299); /* the newest are still waited for */
+    /* Those that asked once and hold their place since: the one that has been idle longest goes first. */
+    for (int i = 0; i < 30; i++) {
+        connections[i] = test_connect(server.port);
+        test_send_c(connections[i], ask);
+        assert_int_equal(test_read_answer(connections[i], answer, sizeof(answer), false), 200);
+    }
+    assert_true(test_is_closed(connections[0]));
+    test_send_c(connections[29], ask);
+    assert_int_equal(test_read_answer(connections[29], answer, sizeof(answer), false), 200);
+    for (int i = 0; i < 30; i++)
         close(connections[i]);
     test_server_stop(&server);
     assert_int_equal(mem_n_live(), 0);
@@ -506,6 +569,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(takes_heads_up_to_its_limit, setup, teardown),
         cmocka_unit_test(limits_bodies_together),
         cmocka_unit_test(limits_connections),
+        cmocka_unit_test(silence_gives_way),
         cmocka_unit_test_setup_teardown(replies_when_the_handler_wants, setup, teardown),
         cmocka_unit_test(a_reply_may_come_after_the_server),
         cmocka_unit_test_setup_teardown(says_when_the_port_is_taken, setup, teardown),
