@@ -129,9 +129,23 @@ void road_router_set_times(struct road_router *router, const float *edge_s)
     }
 }
 
+const struct road_network *road_router_network(const struct road_router *router)
+{
+    return router->hierarchy->network;
+}
+
 uint32_t road_router_edge_ms(const struct road_router *router, uint32_t edge)
 {
     return router->edge_ms[edge];
+}
+
+uint32_t road_router_turn_ms(const struct road_router *router, uint32_t from, uint32_t to)
+{
+    const struct road_hierarchy *hierarchy = router->hierarchy;
+    for (uint32_t t = hierarchy->first_turn[from]; t < hierarchy->first_turn[from + 1]; t++)
+        if (hierarchy->turns[t].to == to)
+            return road_add_ms(hierarchy->turns[t].crossing_ms, router->edge_ms[to]);
+    return MAX_MS;
 }
 
 /* ---- the query ---- */

@@ -37,8 +37,11 @@ enum err road_router_create_on(const struct road_hierarchy *hierarchy, struct ro
 void road_router_destroy(struct road_router *router); /* takes NULL */
 /* Seconds over each edge ([n_edges], read now; infinite or not a number: closed), or NULL for free flow. */
 void road_router_set_times(struct road_router *router, const float *edge_s);
+const struct road_network *road_router_network(const struct road_router *router); /* borrowed */
 /* What the router counts for an edge; ROAD_ROUTE_MAX_MS when it is closed. */
 uint32_t road_router_edge_ms(const struct road_router *router, uint32_t edge);
+/* From the end of an edge through the junction to the end of the next; ROAD_ROUTE_MAX_MS: that turn is not connected, or closed. */
+uint32_t road_router_turn_ms(const struct road_router *router, uint32_t from, uint32_t to);
 
 /* The fastest way from the end of `from` to the end of `to`; from == to is the fastest round. ERR_NOT_FOUND: none in `limits->max_s`. */
 enum err road_route_find(
