@@ -1,6 +1,6 @@
 /*
  * The connector "district": resources that are at home at another hub, declared here with the fields that are used. It reads nothing by
- * itself; a plan is the contract's name, and a fetch one question over the federation.
+ * itself; a plan is the contract's name, and a fetch or an act one question over the federation.
  *
  *     party: hangzhou.xihu/parking
  *     connector: district
@@ -72,6 +72,32 @@ static void fetch_remote(void *plan, struct hub_fetch *fetch)
     district_ask(plan, fetch);
 }
 
+static void on_act(struct loop_task *task)
+{
+    struct hub_ask *act = container_of(task, struct hub_ask, task);
+    const struct remote *remote = act->system_state;
+    district_use_act(remote->district, remote->hub, act);
+}
+
+static void refused(struct loop_task *task)
+{
+    struct hub_ask *act = container_of(task, struct hub_ask, task);
+    act->done(act);
+}
+
+static void act_remote(void *system, struct hub_ask *act)
+{
+    struct remote *remote = system;
+    act->system_state = remote;
+    act->twin[0] = '\0';
+    act->task.fn = on_act;
+    if (!remote->district || !district_post(remote->district, &act->task)) {
+        act->err = ERR_UNAVAILABLE;
+        act->task.fn = refused;
+        loop_post(act->loop, &act->task);
+    }
+}
+
 static void close_remote(void *system)
 {
     struct remote *remote = system;
@@ -85,4 +111,4 @@ static void close_remote(void *system)
 static const struct hub_system_tables tables = {.compile = compile_remote, .fetch = fetch_remote, .is_remote = true};
 
 const struct hub_system_ops district_system_ops = {
-    .connector = "district", .open = open_remote, .bind = bind_remote, .tables = &tables, .close = close_remote};
+    .connector = "district", .open = open_remote, .bind = bind_remote, .tables = &tables, .act = act_remote, .close = close_remote};

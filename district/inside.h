@@ -70,7 +70,10 @@ struct district {
     size_t n_contracts_seen;                      /* of the hub's */
     struct naming *namings;                       /* one a peer */
     struct district_twins twins[DISTRICT_PEERS_MAX];
-    struct hub_fetch *asked; /* that wait for an answer */
+    struct asked *asked;     /* that wait for an answer (district/asked.c) */
+    struct asked *more;      /* whose next part is to be asked now */
+    struct serving *serving; /* uses of others (district/served.c) */
+    size_t n_held;           /* bytes of rows that they keep */
     struct str payload;      /* goes behind the next FORWARD or ANSWER */
     struct str rest;         /* came behind the message that is being read */
     struct buf out;
@@ -107,11 +110,19 @@ bool district_post(struct district *district, struct loop_task *task);
 void district_status_on_loop(struct district *district, size_t at, struct district_status *ret_status);
 enum err district_agree_on_loop(struct district *district, struct str area, enum district_agreement state) MUST_CHECK;
 
-/* ---- uses.c ---- */
-void district_use_ask(struct district *district, struct hub_fetch *fetch);
+/* ---- asked.c ---- */
+void district_use_ask(struct district *district, const struct district_plan *plan, struct hub_fetch *fetch);
+void district_use_act(struct district *district, int hub, struct hub_ask *act);
 void district_use_end(struct district *district, const struct district_update *update);
-void district_use_serve(struct district *district, size_t peer, uint64_t intent);
+void district_use_go_on(struct district *district);   /* asks for the next piece, where one is wanted */
+void district_use_give_up(struct district *district); /* those whose askers have gone */
 void district_use_drop_all(struct district *district);
+
+/* ---- served.c ---- */
+void district_use_serve(struct district *district, size_t peer, uint64_t intent, uint32_t part);
+void district_use_abort(struct district *district, size_t peer, uint64_t intent);
+void district_use_close(struct district *district, size_t peer, uint64_t intent);
+void district_use_close_all(struct district *district); /* readings that nobody waits for */
 
 /* ---- naming.c ---- */
 void district_naming_begin(struct district *district, const struct district_update *update);

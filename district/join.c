@@ -119,6 +119,12 @@ static void do_update(struct district *district, const struct district_update *u
     case DISTRICT_LINK:
         tell_link(district, update->peer, update->is_up);
         return;
+    case DISTRICT_ABORT:
+        district_use_abort(district, update->peer, update->intent);
+        return;
+    case DISTRICT_CLOSE:
+        district_use_close(district, update->peer, update->intent);
+        return;
     case DISTRICT_SERVE: /* last, by the caller: it may bring the next event at once */
         return;
     }
@@ -140,7 +146,8 @@ void district_drive(struct district *district, struct district_event event)
             do_update(district, update, event.now_ms);
     }
     if (serve)
-        district_use_serve(district, serve->peer, serve->intent);
+        district_use_serve(district, serve->peer, serve->intent, serve->part);
+    district_use_go_on(district);
 }
 
 void district_receive(struct district *district, int hub, struct str bytes)
@@ -253,6 +260,7 @@ static void on_tick(struct loop_timer *timer)
     follow(district);
     district_naming_tend(district);
     tell_contracts(district);
+    district_use_give_up(district);
     district_twins_tend(district);
     district_witness_tend(district);
     if (district->n_ticks++ % TICKS_STEP == 0)
@@ -267,7 +275,7 @@ static void on_ask(struct loop_task *task)
 {
     struct hub_fetch *fetch = container_of(task, struct hub_fetch, task);
     const struct district_plan *plan = fetch->system_state;
-    district_use_ask(plan->district, fetch);
+    district_use_ask(plan->district, plan, fetch);
 }
 
 static void refused(struct loop_task *task)
@@ -448,6 +456,7 @@ static void stop_on_loop(void *context)
     loop_timer_stop(&district->tick);
     district->options.carrier->stop(district->options.carrier);
     district_use_drop_all(district);
+    district_use_close_all(district);
 }
 
 struct looking {
@@ -459,6 +468,11 @@ static void look(void *context)
 {
     struct looking *looking = context;
     looking->n = looking->district->n_under_way;
+}
+
+static void close_readings(void *context)
+{
+    district_use_close_all(context);
 }
 
 void district_stop(struct district *district)
@@ -475,6 +489,7 @@ void district_stop(struct district *district)
         if (looking.n > 0)
             usleep(10000);
     }
+    loop_thread_call(district->thread, close_readings, district);
     loop_thread_stop(district->thread);
     district->thread = NULL;
 }

@@ -27,6 +27,7 @@ struct district_options {
     struct district_carrier *carrier; /* kept */
     const char *store_path;           /* of the book; copied */
     int64_t twin_ms;                  /* 0: TWIN_WAIT_MS */
+    int64_t use_ms;                   /* what a part of a use waits for another hub; 0: 5 s, of queries and acts 12 s */
     /* For witnessing each other (district/witness.c); witness_dir NULL: not. Kept */
     const struct crypto_key *ledger_key;
     const char *witness_dir, *witness_key; /* what is remembered of the peers' logs; the file of the hub's own key as a witness */

@@ -57,12 +57,15 @@ void district_message_write(const struct district_message *message, struct bytes
         write_states(message, out);
         return;
     case DISTRICT_FORWARD:
+    case DISTRICT_STOP:
         bytes_write_u64be(out, message->forward.intent);
         bytes_write_u64be(out, message->forward.to_boot);
+        bytes_write_u32be(out, message->forward.part);
         return;
     case DISTRICT_ANSWER:
         bytes_write_u64be(out, message->answer.intent);
         bytes_write_u64be(out, message->answer.leaf);
+        bytes_write_u32be(out, message->answer.part);
         bytes_write_u8(out, message->answer.has_leaf);
         return;
     case DISTRICT_RECEIPTS:
@@ -137,13 +140,16 @@ static enum err read_body(struct bytes_reader *in, struct district_message *mess
     case DISTRICT_STATES:
         return read_states(in, message);
     case DISTRICT_FORWARD:
+    case DISTRICT_STOP:
         message->forward.intent = bytes_read_u64be(in);
         message->forward.to_boot = bytes_read_u64be(in);
-        *ret_has_rest = true;
+        message->forward.part = bytes_read_u32be(in);
+        *ret_has_rest = message->kind == DISTRICT_FORWARD;
         return ERR_OK;
     case DISTRICT_ANSWER:
         message->answer.intent = bytes_read_u64be(in);
         message->answer.leaf = bytes_read_u64be(in);
+        message->answer.part = bytes_read_u32be(in);
         message->answer.has_leaf = bytes_read_u8(in) == 1;
         *ret_has_rest = true;
         return ERR_OK;

@@ -22,7 +22,15 @@ struct district_receipt {
 };
 
 /* ---- messages ---- */
-enum district_kind { DISTRICT_BEAT = 1, DISTRICT_NEED, DISTRICT_STATES, DISTRICT_FORWARD, DISTRICT_ANSWER, DISTRICT_RECEIPTS };
+enum district_kind {
+    DISTRICT_BEAT = 1,
+    DISTRICT_NEED,
+    DISTRICT_STATES,
+    DISTRICT_FORWARD,
+    DISTRICT_ANSWER,
+    DISTRICT_RECEIPTS,
+    DISTRICT_STOP
+};
 struct district_state_entry {
     uint8_t hash[32]; /* of the contract's content */
     uint8_t state;    /* enum hub_contract_state */
@@ -49,11 +57,13 @@ struct district_message {
             uint8_t n;
             struct district_state_entry entries[DISTRICT_BATCH];
         } states;
-        struct { /* and, beside the step, the question */
+        struct { /* and, beside the step, the question; STOP, without one, has the same fields */
             uint64_t intent, to_boot;
+            uint32_t part; /* of the use: 0, 1, 2 … */
         } forward;
         struct { /* and, beside the step, the answer */
             uint64_t intent, leaf;
+            uint32_t part;
             bool has_leaf;
         } answer;
         struct {

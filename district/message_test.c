@@ -34,12 +34,15 @@ static struct district_message example(uint8_t kind)
             memset(&message.states.entries[i], (int)i, sizeof message.states.entries[i]);
         break;
     case DISTRICT_FORWARD:
+    case DISTRICT_STOP:
         message.forward.intent = 48211;
         message.forward.to_boot = 4;
+        message.forward.part = 70000;
         break;
     case DISTRICT_ANSWER:
         message.answer.intent = 48211;
         message.answer.leaf = 77;
+        message.answer.part = 3;
         message.answer.has_leaf = true;
         break;
     default:
@@ -56,7 +59,7 @@ static struct district_message example(uint8_t kind)
 
 static void goes_there_and_back(void **state)
 {
-    for (uint8_t kind = DISTRICT_BEAT; kind <= DISTRICT_RECEIPTS; kind++) {
+    for (uint8_t kind = DISTRICT_BEAT; kind <= DISTRICT_STOP; kind++) {
         uint8_t bytes[DISTRICT_MESSAGE_MAX + 16];
         struct district_message message = example(kind), back;
         struct bytes_writer out;

@@ -1,5 +1,6 @@
 /*
- * A use's question and its answer, as they go from hub to hub behind their message (district/message.h; bytes: docs/district.md).
+ * A part of a use as it goes from hub to hub behind its message (district/message.h; bytes: docs/district.md), and its answer. What is
+ * asked of a table or command is written as for a department's own process (hub/asking.h).
  *
  * The question names the contract, never terms: the provider's hub decides by its own copy of the terms. Values carry their type; what an
  * answer holds is checked against what was asked before anybody sees it.
@@ -7,34 +8,45 @@
 #ifndef DISTRICT_QUESTION_H
 #define DISTRICT_QUESTION_H
 
-#include "base/buf.h"
-#include "base/rows.h"
-#include "hub/hub.h"
+#include "hub/asking.h"
 
-#define DISTRICT_QUESTION_MAX (64u << 10)
-#define DISTRICT_ANSWER_MAX (900u << 10) /* bytes: what one message of the bus carries; more is ERR_TOO_LARGE */
+#define DISTRICT_QUESTION_MAX (256u << 10) /* bytes: a batch of 1,024 long keys */
+#define DISTRICT_ANSWER_MAX (900u << 10)   /* what one message of the bus carries; a call's that is longer is ERR_TOO_LARGE */
+#define DISTRICT_PIECE (600u << 10)        /* rows of a query's asking in one part, unless one row is longer; the next come with MORE */
 
+enum district_what {
+    DISTRICT_CALL = 1,
+    DISTRICT_QUERY, /* one asking of a query; the first part of its use decides on `fields` */
+    DISTRICT_ACT,
+    DISTRICT_MORE /* the next piece of the rows of the asking before */
+};
 struct district_question {
-    struct str contract; /* its consumer and purpose are the asker's */
-    const struct str *key_names;
-    const struct value *keys;
-    size_t n_keys;
-    const struct str *fields;
+    enum district_what what;
+    struct str contract;                 /* its consumer and purpose are the asker's */
+    const struct hub_resource *resource; /* the contract's */
+    struct hub_fetch fetch;              /* CALL, QUERY: what is asked */
+    const struct str *fields;            /* QUERY: that the statement reads */
     size_t n_fields;
+    struct str key; /* ACT: the asker's */
+    const struct value *values;
+    uint64_t from; /* MORE: the row */
 };
-/* Errors stick in `out`. */
+/* Errors stick in `out`. `resource` is the asker's declaration. */
 void district_question_write(const struct district_question *question, struct buf *out);
-/* ERR_SYNTAX, ERR_TOO_LARGE. Arrays in `arena`; texts borrow from `bytes`. */
-enum err district_question_read(struct arena *arena, struct str bytes, struct district_question *ret_question) MUST_CHECK;
+/* The resource of a contract that the asker may use; NULL: none. */
+typedef const struct hub_resource *(*district_find_fn)(void *context, struct str contract);
+/* ERR_SYNTAX; ERR_NOT_FOUND: no such contract or column; ERR_RANGE: a value of another type than its column. Arrays in `arena`; texts
+ * borrow from `bytes`. */
+enum err district_question_read(
+    struct arena *arena, struct str bytes, district_find_fn find, void *context, struct district_question *ret_question) MUST_CHECK;
 
+/* Before the answer proper (hub_put_error(), hub_put_rows(), or an error and a text of an act). */
 struct district_reply {
-    enum err err; /* ERR_OK: rows follow */
     int rule;     /* that denied; 0: none */
-    bool is_truncated;
+    bool is_more; /* MORE brings further rows */
 };
-void district_reply_write(const struct district_reply *reply, const struct rows *rows, struct buf *out);
-/* *ret_rows NULL unless err is ERR_OK. ERR_SYNTAX: not of the form, or not rows of just these types; ERR_TOO_LARGE. */
-enum err district_reply_read(struct str bytes, const enum value_type *types, size_t n_types, size_t max_bytes, size_t max_rows,
-    struct district_reply *ret_reply, struct rows **ret_rows) MUST_CHECK;
+void district_reply_write(const struct district_reply *reply, struct buf *out);
+/* *ret_rest: the answer proper. */
+enum err district_reply_read(struct str bytes, struct district_reply *ret_reply, struct str *ret_rest) MUST_CHECK;
 
 #endif

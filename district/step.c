@@ -229,27 +229,64 @@ static void reply(struct district_updates *out, size_t peer, uint64_t intent, en
     update->err = err;
 }
 
+static struct district_asked *new_asked(struct district_state *state)
+{
+    for (size_t i = 0; i < state->n_asked; i++)
+        if (!state->asked[i].is_used)
+            return &state->asked[i];
+    return state->n_asked < DISTRICT_ASKED_MAX ? &state->asked[state->n_asked++] : NULL;
+}
+
 static void on_ask(
     struct district_state *state, struct district_peer *peer, const struct district_event *event, struct district_updates *out)
 {
-    struct district_asked *asked = NULL;
-    if (!peer->is_up || !district_in_force(peer, event->now_ms, event->wall_ms)) {
+    struct district_asked *asked = find_asked(state, event->peer, event->intent);
+    /* A part behind one that was never answered: nobody there knows of it. */
+    bool is_gone = event->is_next && (!asked || !asked->is_answered);
+    if (is_gone || !peer->is_up || !district_in_force(peer, event->now_ms, event->wall_ms)) {
         reply(out, event->peer, event->intent, ERR_UNAVAILABLE);
         return;
     }
-    for (size_t i = 0; i < state->n_asked && !asked; i++)
-        asked = state->asked[i].is_used ? NULL : &state->asked[i];
-    if (!asked && state->n_asked < DISTRICT_ASKED_MAX)
-        asked = &state->asked[state->n_asked++];
+    if (!event->is_next) {
+        asked = new_asked(state);
+        if (asked)
+            *asked = (struct district_asked){.is_used = true, .peer = event->peer, .intent = event->intent};
+    } else {
+        asked->is_answered = false;
+        asked->part++;
+    }
     if (!asked) {
         reply(out, event->peer, event->intent, ERR_FULL);
         return;
     }
-    *asked =
-        (struct district_asked){.is_used = true, .peer = event->peer, .intent = event->intent, .until_ms = event->now_ms + DISTRICT_USE_MS};
+    asked->until_ms = event->now_ms + (event->wait_ms ? event->wait_ms : DISTRICT_USE_MS);
     struct district_message *message = put_message(out, state, event->peer, DISTRICT_FORWARD);
     message->forward.intent = event->intent;
     message->forward.to_boot = peer->boot;
+    message->forward.part = asked->part;
+}
+
+/* The part under way has no answer that anybody waits for. */
+static void end_part(struct district_state *state, struct district_asked *asked, enum err err, struct district_updates *out)
+{
+    reply(out, asked->peer, asked->intent, err);
+    if (asked->has_leaf)
+        asked->is_answered = true; /* the outcome names the leaf that an earlier part brought */
+    else
+        forget_asked(state, asked, out);
+}
+
+static void on_give_up(
+    struct district_state *state, struct district_peer *peer, const struct district_event *event, struct district_updates *out)
+{
+    struct district_asked *asked = find_asked(state, event->peer, event->intent);
+    if (!asked || asked->is_answered)
+        return;
+    struct district_message *message = put_message(out, state, event->peer, DISTRICT_STOP);
+    message->forward.intent = event->intent;
+    message->forward.to_boot = peer->boot;
+    message->forward.part = asked->part;
+    end_part(state, asked, ERR_CANCELLED, out);
 }
 
 /* Has this use been taken on before, or may it have been? Remembers it. */
@@ -268,40 +305,105 @@ static bool is_repeat(struct district_peer *peer, uint64_t intent)
     return intent < peer->served_floor;
 }
 
+static struct district_open *find_open(struct district_peer *peer, uint64_t intent)
+{
+    for (size_t i = 0; i < DISTRICT_OPEN_MAX; i++)
+        if (peer->open[i].is_used && peer->open[i].intent == intent)
+            return &peer->open[i];
+    return NULL;
+}
+
+static void close_open(struct district_open *open, size_t peer, struct district_updates *out)
+{
+    open->is_ending = true;
+    if (open->is_busy)
+        return;
+    open->is_used = false;
+    put(out, DISTRICT_CLOSE, peer)->intent = open->intent;
+}
+
 static void on_forward(
     struct district_state *state, struct district_peer *peer, const struct district_event *event, struct district_updates *out)
 {
     const struct district_message *message = event->message;
+    uint32_t part = message->forward.part;
+    struct district_open *open = part ? find_open(peer, message->forward.intent) : NULL;
     /* Asked of an earlier start of ours: nobody here knows whether it was served then. */
-    if (message->forward.to_boot != state->boot || is_repeat(peer, message->forward.intent))
+    if (message->forward.to_boot != state->boot || (part == 0 && is_repeat(peer, message->forward.intent)))
         return;
-    if (district_in_force(peer, event->now_ms, event->wall_ms)) {
-        put(out, DISTRICT_SERVE, event->peer)->intent = message->forward.intent;
+    if (open && (open->is_busy || part != open->part + 1)) /* it came twice, or too late */
+        return;
+    if ((part == 0 || open) && district_in_force(peer, event->now_ms, event->wall_ms)) {
+        struct district_update *update = put(out, DISTRICT_SERVE, event->peer);
+        update->intent = message->forward.intent;
+        update->part = part;
+        if (open) {
+            open->is_busy = true;
+            open->part = part;
+        }
         return;
     }
     struct district_message *answer = put_message(out, state, event->peer, DISTRICT_ANSWER);
     answer->answer.intent = message->forward.intent;
+    answer->answer.part = part;
 }
 
-static void on_serve_done(struct district_state *state, const struct district_event *event, struct district_updates *out)
+/* The use stays open: its next part may come. */
+static void keep_open(struct district_peer *peer, const struct district_event *event, struct district_updates *out)
+{
+    struct district_open *open = event->part ? find_open(peer, event->intent) : NULL;
+    for (size_t i = 0; i < DISTRICT_OPEN_MAX && !open && event->part == 0; i++)
+        if (!peer->open[i].is_used) {
+            open = &peer->open[i];
+            *open = (struct district_open){.is_used = true, .intent = event->intent};
+        }
+    if (!open) {
+        put(out, DISTRICT_CLOSE, event->peer)->intent = event->intent;
+        return;
+    }
+    open->is_busy = false;
+    open->until_ms = event->now_ms + DISTRICT_OPEN_MS;
+    if (open->is_ending)
+        close_open(open, event->peer, out);
+}
+
+static void on_serve_done(
+    struct district_state *state, struct district_peer *peer, const struct district_event *event, struct district_updates *out)
 {
     struct district_message *message = put_message(out, state, event->peer, DISTRICT_ANSWER);
     message->answer.intent = event->intent;
+    message->answer.part = event->part;
     message->answer.has_leaf = event->has_leaf;
     message->answer.leaf = event->leaf;
+    if (event->is_open)
+        keep_open(peer, event, out);
+}
+
+static void on_stop(
+    struct district_state *state, struct district_peer *peer, const struct district_event *event, struct district_updates *out)
+{
+    const struct district_message *message = event->message;
+    if (message->forward.to_boot != state->boot)
+        return;
+    struct district_open *open = find_open(peer, message->forward.intent);
+    put(out, DISTRICT_ABORT, event->peer)->intent = message->forward.intent;
+    if (open)
+        close_open(open, event->peer, out);
 }
 
 static void on_answer(struct district_state *state, const struct district_event *event, struct district_updates *out)
 {
     const struct district_message *message = event->message;
     struct district_asked *asked = find_asked(state, event->peer, message->answer.intent);
-    if (!asked || asked->is_answered)
+    if (!asked || asked->is_answered || asked->part != message->answer.part)
         return;
     struct district_update *update = put(out, DISTRICT_REPLY, event->peer);
     update->intent = asked->intent;
+    update->part = asked->part;
     update->has_leaf = message->answer.has_leaf;
     update->leaf = message->answer.leaf;
-    if (message->answer.has_leaf)
+    asked->has_leaf = asked->has_leaf || message->answer.has_leaf;
+    if (asked->has_leaf)
         asked->is_answered = true; /* until the outcome, which names their leaf, was read back */
     else
         forget_asked(state, asked, out);
@@ -343,6 +445,12 @@ static void on_receipts(
 {
     const struct district_message *message = event->message;
     uint64_t first = message->receipts.first, after = first + message->receipts.n;
+    for (size_t i = 0; i < message->receipts.n; i++) { /* what they wrote the outcome of has ended */
+        const struct district_receipt *receipt = &message->receipts.entries[i];
+        struct district_open *open = receipt->kind == DISTRICT_NAMED ? find_open(peer, receipt->intent) : NULL;
+        if (open)
+            close_open(open, event->peer, out);
+    }
     if (peer->batch_at < peer->n_batch) /* one batch at a time */
         return;
     if (first > peer->got + 1 || after <= peer->got + 1) {
@@ -390,12 +498,24 @@ static void time_out_uses(struct district_state *state, const struct district_ev
         struct district_asked *asked = &state->asked[i];
         if (!asked->is_used || asked->is_answered || event->now_ms < asked->until_ms)
             continue;
-        reply(out, asked->peer, asked->intent, ERR_TIMEOUT);
-        forget_asked(state, asked, out);
+        end_part(state, asked, ERR_TIMEOUT, out);
         n++;
     }
     while (state->n_asked > 0 && !state->asked[state->n_asked - 1].is_used)
         state->n_asked--;
+}
+
+static void end_silent(struct district_state *state, const struct district_event *event, struct district_updates *out)
+{
+    int n = 0;
+    for (size_t at = 0; at < state->n_peers; at++)
+        for (size_t i = 0; i < DISTRICT_OPEN_MAX && n < DISTRICT_TIMEOUTS_MAX; i++) {
+            struct district_open *open = &state->peers[at].open[i];
+            if (!open->is_used || open->is_busy || event->now_ms < open->until_ms)
+                continue;
+            close_open(open, at, out);
+            n++;
+        }
 }
 
 static void on_tick(struct district_state *state, const struct district_event *event, struct district_updates *out)
@@ -416,6 +536,7 @@ static void on_tick(struct district_state *state, const struct district_event *e
         }
     }
     time_out_uses(state, event, out);
+    end_silent(state, event, out);
 }
 
 /* ---- the step ---- */
@@ -442,6 +563,9 @@ static void on_message(
     case DISTRICT_RECEIPTS:
         on_receipts(state, peer, event, out);
         return;
+    case DISTRICT_STOP:
+        on_stop(state, peer, event, out);
+        return;
     }
 }
 
@@ -467,8 +591,11 @@ void district_step(struct district_state *state, const struct district_event *ev
     case DISTRICT_ASK:
         on_ask(state, peer, event, out);
         return;
+    case DISTRICT_GIVE_UP:
+        on_give_up(state, peer, event, out);
+        return;
     case DISTRICT_SERVE_DONE:
-        on_serve_done(state, event, out);
+        on_serve_done(state, peer, event, out);
         return;
     case DISTRICT_LEAF:
         on_leaf(state, peer, event, out);

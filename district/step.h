@@ -12,7 +12,9 @@
  *              no two clocks are compared.
  *   uses       asked there: the asker's intent leaf is durable first and its number is the use's id; the provider decides again, its own
  *              intent leaf names the asker's, and its answer names its own. Sent once: a use without an answer times out and is not
- *              repeated here.
+ *              repeated here. A use has one part, or, when the provider says that it stays open (a query's askings, an answer in
+ *              pieces), one after the other: the next goes out when the last is answered. The asker's receipt that names the provider's
+ *              leaf ends it there, as do a stop, and silence.
  *   receipts   a leaf of one log that names a leaf of the other's. Each hub numbers those of its own log for each peer, 1, 2, 3 …, in the
  *              order of the log, and sends them until the peer has them on disk. For a use whose answer was lost the asker then writes a
  *              leaf that names the provider's. So in the end each use that was served has one leaf in either log and each names the other.
@@ -30,10 +32,12 @@
 #define DISTRICT_SERVED_MAX 4096    /* ids remembered of one peer's uses; an older one is refused, so that a repeat can never act twice */
 #define DISTRICT_BEAT_MS 500
 #define DISTRICT_DOWN_MS 2000    /* unheard for so long: the link counts as down */
-#define DISTRICT_USE_MS 5000     /* what a use waits for another hub */
+#define DISTRICT_USE_MS 5000     /* what a part waits for another hub, where the asker does not say */
+#define DISTRICT_OPEN_MAX 64     /* uses of one peer that stay open; one more ends with its first part */
+#define DISTRICT_OPEN_MS 15000   /* unheard of for so long, an open use ends: longer than a query may take */
 #define DISTRICT_RESEND_MS 1000  /* receipts that were not acknowledged */
 #define DISTRICT_TIMEOUTS_MAX 64 /* of one tick; the rest at the next */
-#define DISTRICT_UPDATES_MAX (4 * DISTRICT_PEERS_MAX + DISTRICT_TIMEOUTS_MAX + DISTRICT_CONTRACTS_MAX)
+#define DISTRICT_UPDATES_MAX (4 * DISTRICT_PEERS_MAX + 2 * DISTRICT_TIMEOUTS_MAX + DISTRICT_OPEN_MAX + DISTRICT_CONTRACTS_MAX)
 #define DISTRICT_MESSAGES_MAX (2 * DISTRICT_PEERS_MAX)
 
 enum district_agreement { DISTRICT_NONE, DISTRICT_OFFERED, DISTRICT_AGREED, DISTRICT_SUSPENDED, DISTRICT_ENDED };
@@ -49,9 +53,18 @@ struct district_contract { /* one that joins two hubs */
     int64_t fresh_for_ms;
 };
 struct district_asked {
-    bool is_used, is_answered; /* is_answered: the leaf with the outcome is on its way; it is free once that was read back */
+    bool is_used;
+    bool is_answered; /* nothing is under way; the next part may be, or the leaf with the outcome: it is free once that was read back */
+    bool has_leaf;    /* an answer named the provider's leaf: so will the outcome */
     size_t peer;
     uint64_t intent;
+    uint32_t part; /* asked last */
+    int64_t until_ms;
+};
+struct district_open {                /* a use of a peer's that is served here and goes on */
+    bool is_used, is_busy, is_ending; /* is_ending: when what is busy is done */
+    uint64_t intent;
+    uint32_t part; /* served last, or being served */
     int64_t until_ms;
 };
 struct district_peer {
@@ -78,6 +91,7 @@ struct district_peer {
     uint64_t served[DISTRICT_SERVED_MAX]; /* a ring of ids + 1 */
     size_t served_at;
     uint64_t served_floor; /* ids below are refused */
+    struct district_open open[DISTRICT_OPEN_MAX];
 };
 struct district_state {
     uint64_t boot, version; /* version: of the states of contracts at home here; grows, also from start to start */
@@ -92,8 +106,9 @@ struct district_state {
 enum district_event_kind {
     DISTRICT_TICK,         /* some ten times a second */
     DISTRICT_MESSAGE,      /* from `peer`, whose name the bus has proven */
-    DISTRICT_ASK,          /* a use of a resource at `peer`, its intent leaf durable */
-    DISTRICT_SERVE_DONE,   /* a use asked by `peer` was served or refused here; `has_leaf`, `leaf` */
+    DISTRICT_ASK,          /* a use of a resource at `peer`, its intent leaf durable, or (`is_next`) its next part; `wait_ms` */
+    DISTRICT_GIVE_UP,      /* the asker of the part under way has gone */
+    DISTRICT_SERVE_DONE,   /* `part` of a use asked by `peer` was served or refused here; `has_leaf`, `leaf`, `is_open` */
     DISTRICT_LEAF,         /* a leaf of the own log that names one of `peer`'s was read back and has its number: n_mine grew */
     DISTRICT_NAMED_DONE,   /* the receipts of NAME are on disk */
     DISTRICT_MY_AGREEMENT, /* a person changed this side of the agreement with `peer` */
@@ -105,7 +120,9 @@ struct district_event {
     size_t peer;
     const struct district_message *message; /* MESSAGE */
     uint64_t intent, leaf;                  /* ASK, SERVE_DONE, LEAF (kind in receipt_kind) */
-    bool has_leaf;
+    uint32_t part;                          /* SERVE_DONE */
+    int64_t wait_ms;                        /* ASK; 0: DISTRICT_USE_MS */
+    bool has_leaf, is_next, is_open;
     uint8_t receipt_kind;
     size_t contract; /* MY_CONTRACT: its place */
     uint8_t state;   /* MY_AGREEMENT, MY_CONTRACT */
@@ -115,8 +132,10 @@ struct district_event {
 enum district_update_kind {
     DISTRICT_SEND,          /* `message` to `peer`; for FORWARD and ANSWER with what belongs to it */
     DISTRICT_SEND_RECEIPTS, /* those numbered `first` … to `peer`, at most DISTRICT_BATCH of them */
-    DISTRICT_REPLY,         /* the use `intent` ended: `err`, and with `has_leaf` the provider's leaf */
-    DISTRICT_SERVE,         /* decide and serve the use `intent` of `peer`, then SERVE_DONE */
+    DISTRICT_REPLY,         /* the use's part ended: `err`, and with `has_leaf` the provider's leaf */
+    DISTRICT_SERVE,         /* serve `part` of the use `intent` of `peer`, the first after deciding, then SERVE_DONE */
+    DISTRICT_ABORT,         /* the asker of `intent` has gone: end what is done for it, if anything is; SERVE_DONE comes as ever */
+    DISTRICT_CLOSE,         /* the open use `intent` of `peer` has ended */
     DISTRICT_NAME,          /* write down `receipts`, `n` of `peer`'s from number `first` on, all in one, then NAMED_DONE */
     DISTRICT_ACKED,         /* `peer` has my receipts up to `first`: remember, some time */
     DISTRICT_SET_CONTRACT,  /* the copy at `contract`: `state`, and fresh until `until_ms` of the steady clock; -1: not fresh */
@@ -126,6 +145,7 @@ struct district_update {
     enum district_update_kind kind;
     size_t peer, contract;
     uint64_t intent, leaf, first;
+    uint32_t part;
     bool has_leaf, is_up;
     enum err err;
     uint8_t state;

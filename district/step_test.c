@@ -4,8 +4,11 @@
  * and agreements suspended and taken up again. All of it from a seed, which a failure prints.
  *
  * Held after the links healed: each leaf of a served use has exactly one leaf in the asker's log that names it, and names an intent of the
- * asker's; what was answered to an asker is in both logs; nobody waits for anything. Held always: no use is begun under a contract that its
- * home hub suspended longer ago than the stated bound.
+ * asker's; what was answered to an asker is in both logs; nobody waits for anything, and no use stays open. Held always: no use is begun
+ * under a contract that its home hub suspended longer ago than the stated bound.
+ *
+ * Uses are calls, queries of several parts whose askers may go away, and acts: those with a key that the department keeps are repeated
+ * until their answer is known; those that are done at most once are repeated only when they were certainly not done, and never done twice.
  */
 #include "base/mem.h"
 #include "base/test.h"
@@ -25,9 +28,15 @@
 #define AGREED 2 /* HUB_AGREED of hub/registry.h: the step only hands it on */
 #define SUSPENDED 3
 
+#define KEYS_MAX 512
+#define PENDING_MAX 256
+
 enum leaf_kind { INTENT, SERVED, NAMED };
+enum use_kind { CALL, QUERY, ACT, ACT_ONCE, N_USES };
 struct leaf {
     enum leaf_kind kind;
+    enum use_kind use; /* INTENT, SERVED */
+    int key;           /* of an act */
     int other;
     uint64_t intent, theirs; /* NAMED: the provider's leaf */
     int64_t durable_ms;
@@ -35,6 +44,17 @@ struct leaf {
 };
 struct row {
     struct district_receipt receipt;
+};
+struct act { /* durable, at the asker, but for `n_rows`, which the provider's department has */
+    enum use_kind use;
+    enum { FREE, ASKED, DONE } state;
+    size_t n_rows;
+};
+struct pending { /* a part that is being served */
+    int64_t at_ms;
+    int other;
+    uint64_t intent, leaf;
+    uint32_t part;
 };
 struct flying {
     int64_t at_ms;
@@ -57,7 +77,19 @@ struct node {
     } book[N_NODES];
     uint8_t contract[N_NODES]; /* state of the one at home here whose consumer is that node */
     int64_t suspended_ms[N_NODES];
+    struct act acts[N_NODES][KEYS_MAX]; /* asked of that node, by key */
+    int n_acts[N_NODES];
     /* volatile */
+    int n_parts[LEAVES_MAX];     /* of this query, still to be asked */
+    uint64_t theirs[LEAVES_MAX]; /* + 1: the leaf that its answer named */
+    bool is_under_way[LEAVES_MAX];
+    struct pending pending[PENDING_MAX];
+    size_t n_pending;
+    struct {
+        bool is_open;
+        uint64_t leaf;
+    } readings[N_NODES][LEAVES_MAX]; /* by the asker's intent */
+    size_t n_readings;
     uint8_t copy[N_NODES];
     int64_t copy_until[N_NODES]; /* of the contract at home there */
     bool is_serving[LEAVES_MAX]; /* this SERVED leaf's answer is due when it is durable */
@@ -78,7 +110,8 @@ struct sim {
     bool is_cut[N_NODES]; /* the edge up to the parent */
     struct flying *flying;
     size_t n_flying;
-    size_t n_answered, n_named, n_timeouts, n_restarts;
+    size_t n_answered, n_named, n_timeouts, n_restarts, n_parts, n_given_up, n_acts_done, n_acts_again;
+    size_t n_by_use[N_USES];
     struct district_updates *updates;
 };
 static const int parents[N_NODES] = {-1, 0, 0, 1};
@@ -151,7 +184,8 @@ static size_t append(struct sim *sim, int at, struct leaf leaf)
     int64_t before = node->n_leaves ? node->leaves[node->n_leaves - 1].durable_ms : 0;
     leaf.durable_ms = sim->now_ms + below(sim, 30);
     leaf.durable_ms = leaf.durable_ms > before ? leaf.durable_ms : before;
-    node->is_serving[node->n_leaves] = node->is_asking[node->n_leaves] = false;
+    node->is_serving[node->n_leaves] = node->is_asking[node->n_leaves] = node->is_under_way[node->n_leaves] = false;
+    node->theirs[node->n_leaves] = 0;
     node->leaves[node->n_leaves] = leaf;
     return node->n_leaves++;
 }
@@ -223,15 +257,88 @@ static void name(struct sim *sim, int at, const struct district_update *update)
     }
 }
 
+/* The end of a use at its asker; `is_undone`: it certainly was not done. */
+static void end_use(struct sim *sim, int at, uint64_t intent, bool is_known, bool is_undone)
+{
+    struct node *node = &sim->nodes[at];
+    struct leaf *leaf = &node->leaves[intent];
+    struct act *act = &node->acts[leaf->other][leaf->key];
+    node->is_under_way[intent] = false;
+    if (node->theirs[intent]) {
+        leaf->was_answered = true;
+        sim->n_answered++;
+        sim->n_by_use[leaf->use]++;
+        append(sim, at, (struct leaf){.kind = NAMED, .other = leaf->other, .intent = intent, .theirs = node->theirs[intent] - 1});
+    } else {
+        sim->n_timeouts++;
+    }
+    if (leaf->use < ACT || act->state == DONE)
+        return;
+    sim->n_acts_done += is_known;
+    act->state = is_known ? DONE : is_undone ? FREE : act->state;
+    if (is_known)
+        assert_int_equal(act->n_rows, 1);
+}
+
+/* True: its next part is to be asked. */
+static bool take_reply(struct sim *sim, int at, const struct district_update *update)
+{
+    struct node *node = &sim->nodes[at];
+    const struct leaf *leaf = &node->leaves[update->intent];
+    bool is_act_known = leaf->use >= ACT && !update->err && node->acts[leaf->other][leaf->key].n_rows > 0;
+    if (update->has_leaf)
+        node->theirs[update->intent] = update->leaf + 1;
+    if (leaf->use == QUERY && !update->err && update->has_leaf && node->n_parts[update->intent] > 0) {
+        node->n_parts[update->intent]--;
+        return true;
+    }
+    bool is_undone = update->err == ERR_UNAVAILABLE || update->err == ERR_FULL || (!update->err && !update->has_leaf);
+    end_use(sim, at, update->intent, is_act_known, is_undone && !is_act_known);
+    return false;
+}
+
+/* One part is served, or refused. */
+static void serve(struct sim *sim, int at, int other, uint64_t intent, uint32_t part)
+{
+    struct node *node = &sim->nodes[at];
+    struct leaf asked = sim->nodes[other].leaves[intent]; /* what the question says */
+    struct district_event event = {.kind = DISTRICT_SERVE_DONE, .peer = slot_of(at, other), .intent = intent, .part = part};
+    if (part > 0) {
+        assert_true(node->readings[other][intent].is_open && node->n_pending < PENDING_MAX);
+        node->pending[node->n_pending++] = (struct pending){.at_ms = sim->now_ms + below(sim, 200),
+            .other = other,
+            .intent = intent,
+            .leaf = node->readings[other][intent].leaf,
+            .part = part};
+        return;
+    }
+    bool is_repeated = asked.use >= ACT && sim->nodes[other].acts[at][asked.key].n_rows > 0; /* given again: no leaf */
+    if (node->contract[other] == AGREED && !is_repeated) {
+        size_t leaf = append(sim, at, (struct leaf){.kind = SERVED, .use = asked.use, .key = asked.key, .other = other, .intent = intent});
+        node->is_serving[leaf] = true;
+    } else {
+        step(sim, at, event);
+    }
+}
+
+static void close_reading(struct node *node, int other, uint64_t intent)
+{
+    assert_true(node->readings[other][intent].is_open);
+    node->readings[other][intent].is_open = false;
+    node->n_readings--;
+}
+
 static void apply(struct sim *sim, int at)
 {
     struct node *node = &sim->nodes[at];
     struct district_updates *updates = sim->updates;
-    size_t n_serve = 0;
+    size_t n_later = 0;
     struct {
+        bool is_serve;
         int other;
         uint64_t intent;
-    } serve[8];
+        uint32_t part;
+    } later[DISTRICT_TIMEOUTS_MAX];
     for (size_t i = 0; i < updates->n; i++) {
         const struct district_update *update = &updates->items[i];
         int other = update->kind == DISTRICT_SET_CONTRACT || update->peer < node->state->n_peers ? other_of(at, update->peer) : -1;
@@ -248,18 +355,14 @@ static void apply(struct sim *sim, int at)
             break;
         }
         case DISTRICT_REPLY:
-            if (update->has_leaf) {
-                node->leaves[update->intent].was_answered = true;
-                sim->n_answered++;
-                append(sim, at, (struct leaf){.kind = NAMED, .other = other, .intent = update->intent, .theirs = update->leaf});
-            } else {
-                sim->n_timeouts++;
-            }
-            break;
         case DISTRICT_SERVE:
-            assert_true(n_serve < 8);
-            serve[n_serve].other = other;
-            serve[n_serve++].intent = update->intent;
+            if (update->kind == DISTRICT_REPLY && !take_reply(sim, at, update))
+                break;
+            assert_true(n_later < DISTRICT_TIMEOUTS_MAX);
+            later[n_later].is_serve = update->kind == DISTRICT_SERVE;
+            later[n_later].other = other;
+            later[n_later].part = update->part;
+            later[n_later++].intent = update->intent;
             break;
         case DISTRICT_NAME:
             name(sim, at, update);
@@ -272,22 +375,50 @@ static void apply(struct sim *sim, int at)
             node->copy[other] = update->state;
             node->copy_until[other] = update->until_ms;
             break;
+        case DISTRICT_CLOSE:
+            close_reading(node, other, update->intent);
+            break;
+        case DISTRICT_ABORT:
         case DISTRICT_LINK:
             break;
         }
     }
-    for (size_t i = 0; i < n_serve; i++) {
-        if (node->contract[serve[i].other] == AGREED) {
-            size_t leaf = append(sim, at, (struct leaf){.kind = SERVED, .other = serve[i].other, .intent = serve[i].intent});
-            node->is_serving[leaf] = true;
+    for (size_t i = 0; i < n_later; i++)
+        if (later[i].is_serve) {
+            serve(sim, at, later[i].other, later[i].intent, later[i].part);
         } else {
+            sim->n_parts++;
             step(sim, at,
-                (struct district_event){.kind = DISTRICT_SERVE_DONE, .peer = slot_of(at, serve[i].other), .intent = serve[i].intent});
+                (struct district_event){
+                    .kind = DISTRICT_ASK, .peer = slot_of(at, later[i].other), .intent = later[i].intent, .is_next = true});
         }
-    }
 }
 
 /* ---- the ledger: leaves become durable, and are read back into the book ---- */
+
+/* A use's leaf is durable: the department is asked, and the answer leaves. */
+static void served(struct sim *sim, int at, const struct leaf *leaf, size_t number)
+{
+    struct node *node = &sim->nodes[at];
+    struct district_event event = {.kind = DISTRICT_SERVE_DONE,
+        .peer = slot_of(at, leaf->other),
+        .intent = leaf->intent,
+        .has_leaf = true,
+        .leaf = number,
+        .is_open = leaf->use == QUERY};
+    if (leaf->use >= ACT) {
+        struct act *act = &sim->nodes[leaf->other].acts[at][leaf->key];
+        act->n_rows += leaf->use == ACT_ONCE || act->n_rows == 0; /* the one that keeps no keys does what it is told */
+        assert_int_equal(act->n_rows, 1);
+    }
+    if (event.is_open) {
+        assert_false(node->readings[leaf->other][leaf->intent].is_open);
+        node->readings[leaf->other][leaf->intent].is_open = true;
+        node->readings[leaf->other][leaf->intent].leaf = number;
+        node->n_readings++;
+    }
+    step(sim, at, event);
+}
 
 static void harden(struct sim *sim, int at)
 {
@@ -298,9 +429,23 @@ static void harden(struct sim *sim, int at)
         if (leaf->kind == INTENT && node->is_asking[i])
             step(sim, at, (struct district_event){.kind = DISTRICT_ASK, .peer = slot_of(at, leaf->other), .intent = i});
         if (leaf->kind == SERVED && node->is_serving[i])
-            step(sim, at,
-                (struct district_event){
-                    .kind = DISTRICT_SERVE_DONE, .peer = slot_of(at, leaf->other), .intent = leaf->intent, .has_leaf = true, .leaf = i});
+            served(sim, at, leaf, i);
+    }
+    for (size_t i = 0; i < node->n_pending;) {
+        struct pending one = node->pending[i];
+        if (one.at_ms > sim->now_ms) {
+            i++;
+            continue;
+        }
+        node->pending[i] = node->pending[--node->n_pending];
+        step(sim, at,
+            (struct district_event){.kind = DISTRICT_SERVE_DONE,
+                .peer = slot_of(at, one.other),
+                .intent = one.intent,
+                .part = one.part,
+                .has_leaf = true,
+                .leaf = one.leaf,
+                .is_open = true});
     }
 }
 
@@ -339,6 +484,9 @@ static void start(struct sim *sim, int at)
     memset(node->naming, 0, sizeof node->naming);
     memset(node->is_serving, 0, sizeof node->is_serving);
     memset(node->is_asking, 0, sizeof node->is_asking);
+    memset(node->is_under_way, 0, sizeof node->is_under_way);
+    memset(node->readings, 0, sizeof node->readings);
+    node->n_readings = node->n_pending = 0;
     node->is_up = true;
     district_begin(state, ++node->boot);
     follow(sim, at, false); /* the book is caught up before anything is said */
@@ -406,7 +554,36 @@ static void use(struct sim *sim, int at, int other)
     /* The bound: fresh_for, and the tenth of a second between two ticks. */
     if (home->contract[at] != AGREED && sim->now_ms - home->suspended_ms[at] > FRESH_MS)
         fail_msg("a use %lld ms after its contract was suspended", (long long)(sim->now_ms - home->suspended_ms[at]));
-    node->is_asking[append(sim, at, (struct leaf){.kind = INTENT, .other = other})] = true;
+    struct leaf leaf = {.kind = INTENT, .other = other, .use = (enum use_kind)below(sim, N_USES)};
+    if (leaf.use >= ACT) { /* the one before is asked again, with its key, where that is allowed; else a new one */
+        int n = node->n_acts[other];
+        struct act *last = n ? &node->acts[other][n - 1] : NULL;
+        bool is_again = last && (last->state == FREE || (last->state == ASKED && last->use == ACT));
+        if (!is_again && n == KEYS_MAX)
+            return;
+        leaf.key = is_again ? n - 1 : node->n_acts[other]++;
+        leaf.use = is_again ? last->use : leaf.use;
+        sim->n_acts_again += is_again;
+        node->acts[other][leaf.key].use = leaf.use;
+        node->acts[other][leaf.key].state = ASKED;
+    }
+    size_t intent = append(sim, at, leaf);
+    node->n_parts[intent] = (int)below(sim, 6);
+    node->is_asking[intent] = node->is_under_way[intent] = true;
+}
+
+/* The asker of a use of late goes away. */
+static void give_up(struct sim *sim, int at)
+{
+    struct node *node = &sim->nodes[at];
+    size_t back = (size_t)below(sim, 20) + 1;
+    if (node->n_durable < back)
+        return;
+    const struct leaf *leaf = &node->leaves[node->n_durable - back];
+    if (leaf->kind != INTENT || leaf->use >= ACT || !node->is_under_way[node->n_durable - back])
+        return;
+    sim->n_given_up++;
+    step(sim, at, (struct district_event){.kind = DISTRICT_GIVE_UP, .peer = slot_of(at, leaf->other), .intent = node->n_durable - back});
 }
 
 static void do_something(struct sim *sim)
@@ -415,6 +592,8 @@ static void do_something(struct sim *sim)
     bool is_pair = sim->nodes[at].is_up && are_peers(at, other);
     if (is_pair && chance(sim, 400))
         use(sim, at, other);
+    if (sim->nodes[at].is_up && chance(sim, 60))
+        give_up(sim, at);
     if (sim->is_calm)
         return;
     if (chance(sim, 4))
@@ -524,6 +703,7 @@ static void simulate(struct sim *sim, uint64_t seed)
     run(sim);
     for (int at = 0; at < N_NODES; at++) {
         assert_int_equal(sim->nodes[at].state->n_asked, 0);
+        assert_int_equal(sim->nodes[at].n_readings, 0);
         for (int other = 0; other < N_NODES; other++)
             if (are_peers(at, other))
                 check_pair(sim, at, other);
@@ -544,12 +724,16 @@ static void loses_and_doubles_nothing(void **state)
         fprintf(stderr, "\rseed %llu ", (unsigned long long)seed);
         simulate(sim, seed);
     }
-    printf("%llu seeds: %zu uses answered, %zu named afterwards, %zu refused or timed out, %zu restarts\n", (unsigned long long)n,
-        sim->n_answered, sim->n_named, sim->n_timeouts, sim->n_restarts);
+    printf("%llu seeds: %zu uses answered (%zu calls, %zu queries of %zu more parts, %zu acts), %zu named afterwards, %zu refused or timed "
+           "out, %zu given up, %zu acts known and %zu asked again, %zu restarts\n",
+        (unsigned long long)n, sim->n_answered, sim->n_by_use[CALL], sim->n_by_use[QUERY], sim->n_parts,
+        sim->n_by_use[ACT] + sim->n_by_use[ACT_ONCE], sim->n_named, sim->n_timeouts, sim->n_given_up, sim->n_acts_done, sim->n_acts_again,
+        sim->n_restarts);
     /* The simulation does what it is for. */
     assert_true(sim->n_answered > 50 * n);
     assert_true(sim->n_named > n / 2);
     assert_true(sim->n_timeouts > n);
+    assert_true(sim->n_parts > 10 * n && sim->n_acts_done > 5 * n && sim->n_acts_again > n && sim->n_given_up > n);
     for (int at = 0; at < N_NODES; at++)
         mem_free(sim->nodes[at].state);
     mem_free(sim->flying);

@@ -12,23 +12,44 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const struct hub_field fields[] = {
+    {.name = STR_INIT("plate"), .type = VALUE_TEXT, .is_key = true}, {.name = STR_INIT("seats"), .type = VALUE_INTEGER}};
+static const struct sql_column columns[] = {{STR_INIT("plate"), VALUE_TEXT}, {STR_INIT("seats"), VALUE_INTEGER}};
+static const struct hub_resource table = {
+    .name = STR_INIT("h/police/vehicle"), .kind = HUB_TABLE, .fields = fields, .columns = columns, .n_fields = 2};
+static const struct hub_resource command = {
+    .name = STR_INIT("h/police/ring"), .kind = HUB_COMMAND, .fields = fields, .columns = columns, .n_fields = 2};
+
+static const struct hub_resource *find(void *context, struct str contract)
+{
+    return str_equal(contract, STR("h/c-1")) ? &table : str_equal(contract, STR("h/c-2")) ? &command : NULL;
+}
+
 static void read_rest(struct str rest)
 {
     static const enum value_type types[] = {VALUE_TEXT, VALUE_INTEGER};
     struct arena arena;
-    struct district_question question;
+    struct district_question question, back;
     struct district_reply reply;
-    struct rows *rows = NULL;
+    struct str answer;
+    struct rows *rows;
     struct buf out;
-    arena_init(&arena, 1u << 20);
-    if (district_question_read(&arena, rest, &question) == ERR_OK) {
-        buf_init(&out, 1u << 20);
+    bool is_truncated;
+    enum err told;
+    arena_init(&arena, 1u << 24);
+    if (district_question_read(&arena, rest, find, NULL, &question) == ERR_OK) {
+        buf_init(&out, 1u << 24);
         district_question_write(&question, &out);
-        assert(!out.err && out.len == rest.len);
+        if (!out.err && !district_question_read(&arena, buf_str(&out), find, NULL, &back))
+            assert(back.what == question.what && back.n_fields == question.n_fields && back.from == question.from &&
+                   back.fetch.n_outputs == question.fetch.n_outputs && back.fetch.n_where == question.fetch.n_where);
         buf_finish(&out);
     }
-    if (district_reply_read(rest, types, 2, 1u << 20, 1000, &reply, &rows) == ERR_OK)
+    if (district_reply_read(rest, &reply, &answer) == ERR_OK && !rows_create(2, 1u << 20, &rows)) {
+        if (!hub_get_rows(answer, types, 2, rows, &is_truncated, &told))
+            assert(rows_n(rows) <= answer.len);
         rows_release(rows);
+    }
     arena_finish(&arena);
 }
 
@@ -52,18 +73,18 @@ static void drive(struct district_state *state, struct district_event event, str
 {
     district_step(state, &event, updates);
     bool names = false, serves = false;
-    uint64_t intent = 0;
     for (size_t i = 0; i < updates->n; i++) {
         names = names || updates->items[i].kind == DISTRICT_NAME;
         if (updates->items[i].kind == DISTRICT_SERVE) {
             serves = true;
-            intent = updates->items[i].intent;
+            event.intent = updates->items[i].intent;
+            event.part = updates->items[i].part;
         }
     }
     event.message = NULL;
     if (serves) {
         event.kind = DISTRICT_SERVE_DONE;
-        event.intent = intent;
+        event.is_open = event.part > 0 || event.intent % 2;
         district_step(state, &event, updates);
     }
     if (names) {
@@ -101,6 +122,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         event.kind = DISTRICT_ASK;
         event.intent++;
         drive(&state, event, &updates);
+        event.is_next = true; /* the next part, when the first was answered; else it is refused */
+        drive(&state, event, &updates);
+        event.is_next = false;
+        event.kind = DISTRICT_GIVE_UP;
+        event.intent -= 2;
+        drive(&state, event, &updates);
+        event.intent += 2;
     }
     return 0;
 }

@@ -89,6 +89,7 @@ static void follow_outcome(struct hub_acting *acting)
         .n_rows = acting->became == ACT_KNOWN,
         .answer = buf_str(&acting->answer),
         .status = acting->status,
+        .twin = str_from_c(acting->ask.twin),
         .duration_us = (clock_mono(hub->clock).ns - acting->started.ns) / 1000,
         .now = clock_wall(hub->clock)};
     acting->outcome.finished = outcome_written;
@@ -200,6 +201,8 @@ static void ask(struct hub_acting *acting)
         .key = str_from_c(acting->key),
         .party = act->party,
         .receipt = str_from_c(acting->note.receipt),
+        .contract = acting->contract->name,
+        .intent = acting->intent.index,
         .time = acting->now,
         .values = acting->values,
         .loop = act->loop,
@@ -268,6 +271,7 @@ static void write_intent(struct hub_acting *acting)
         .fields = act->names,
         .n_fields = act->n_values,
         .request = request,
+        .twin = act->twin,
         .now = acting->now};
     /* Whom it is about: its personal parameters, as the key of a call about them. */
     struct buf subject_json;

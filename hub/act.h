@@ -21,6 +21,7 @@ struct hub_act {
     /* asked; borrowed until done */
     struct str party, resource, purpose;
     struct str contract;     /* empty: the one that fits */
+    struct str twin;         /* the receipt of the same use at the asker's own hub, another one; empty: asked here */
     struct str key;          /* the asker's own name for this act; unique for this party and resource, for ever */
     const struct str *names; /* parameters */
     const struct value *values;

@@ -160,6 +160,13 @@ enum err query_append_intent(struct query_table *table)
     return ERR_OK;
 }
 
+bool query_await_intent(struct query_table *table)
+{
+    while (table->leaf.len && !table->is_intent_done && !query_is_over(table->query))
+        (void)!loop_run_once(table->query->loop, 100);
+    return table->leaf.len && table->is_intent_done && !table->intent.err;
+}
+
 /* Also when the query failed: a leaf that is being written borrows from here. */
 void query_await_intents(struct query *query)
 {
@@ -189,6 +196,7 @@ void query_tell_outcome(const struct query_table *table)
         .n_rows = table->n_fetched,
         .answer = failed ? STR("") : str_slice(buf_str(&query->json), query->rows_from, query->rows_to - query->rows_from),
         .status = hub_outcome_status(failed),
+        .twin = str_from_c(table->twin),
         .duration_us = (clock_mono(hub->clock).ns - query->started.ns) / 1000,
         .now = clock_wall(hub->clock),
     };

@@ -131,6 +131,9 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
                                   .n_rows_max = is_limited ? (size_t)asking->limit : rows_left,
                                   .n_bytes_max = bytes_left,
                                   .is_long = true,
+                                  .is_next = table->n_asked > 0,
+                                  .used = table->used,
+                                  .n_used = table->n_used,
                                   .is_cancelled = &waiting.is_cancelled,
                                   .loop = query->loop,
                                   .done = fetched,
@@ -144,7 +147,14 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
         return refuse(table, ERR_UNAVAILABLE);
     if (rows_left == 0 || bytes_left == 0)
         return refuse(table, ERR_TOO_LARGE);
+    if (table->entry->system->ops->tables->is_remote) { /* it goes to the other hub under its intent's number */
+        if (!query_await_intent(table))
+            return query_is_over(query) ? query_engine_err(query, SQLITE_INTERRUPT) : refuse(table, ERR_UNAVAILABLE);
+        waiting.fetch.intent = table->intent.index;
+        waiting.fetch.has_intent = true;
+    }
     query->n_trips++;
+    table->n_asked++;
     struct mono_time asked = clock_mono(query->hub->clock);
     hub_measure_asked(table->entry->system);
     table->entry->system->ops->tables->fetch(table->contract->plan, &waiting.fetch);
@@ -154,6 +164,8 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
             atomic_store_explicit(&waiting.is_cancelled, true, memory_order_relaxed);
     }
     hub_measure_answered(query->hub, table->entry->system, asked, waiting.fetch.err);
+    if (waiting.fetch.twin[0])
+        memcpy(table->twin, waiting.fetch.twin, sizeof table->twin);
     if (waiting.fetch.err)
         return refuse(table, waiting.fetch.err);
     enum err err = query_keep_rows(query, waiting.fetch.rows);

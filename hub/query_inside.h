@@ -123,12 +123,13 @@ struct query_table {
     uint16_t used_ats[HUB_FIELDS_MAX];
     size_t n_used;
     int64_t n_rows; /* estimate; < 0: unknown */
-    size_t n_fetched;
+    size_t n_fetched, n_asked;
     struct query_set *given;
     /* leaves */
     struct hub_leaf leaf;
     struct ledger_append intent;
     bool is_intent_done;
+    char twin[HUB_RECEIPT_MAX]; /* the other hub's receipt of the use of a resource there */
 };
 
 struct query {

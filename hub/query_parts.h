@@ -73,6 +73,7 @@ enum err query_group_fetch(struct query *query, const struct query_grouping *gro
 struct hub_statistics { /* the cells of statistics-only contracts, kept for a day */
     pthread_mutex_t lock;
     struct hub_statistic *first;
+    bool is_taking; /* a query takes cells */
 };
 void hub_statistics_finish(struct hub_statistics *statistics);
 /* The groupings' answer from the contract's cells of at least k; the rows join the query's. */
@@ -95,7 +96,8 @@ enum err query_day_claim(struct query_table *table) MUST_CHECK;
 /* Each resource of the statement: permitted, and counted, under one contract that grants all its fields; or none is. */
 enum err query_decide(struct query *query, const struct query_grouping *grouping, bool is_group) MUST_CHECK;
 enum err query_append_intent(struct query_table *table) MUST_CHECK;
-void query_await_intents(struct query *query); /* fails the query when one cannot be written */
+bool query_await_intent(struct query_table *table); /* false: it cannot be written, or the query is over */
+void query_await_intents(struct query *query);      /* fails the query when one cannot be written */
 void query_tell_outcome(const struct query_table *table);
 
 /* ---- query.c ---- */

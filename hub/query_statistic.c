@@ -114,7 +114,7 @@ enum err hub_statistic_keep(const struct hub_contract *contract, const struct ro
     return keep_cells(&layout, all, contract->terms.min_subjects, ret_rows);
 }
 
-static enum err take_cells(struct query_table *table, const struct layout *layout, struct hub_statistic *kept)
+static enum err take_cells(struct query_table *table, const struct layout *layout, struct rows **ret_rows)
 {
     const struct query_asking asking = {
         .outputs = layout->outputs, .n_outputs = layout->n_outputs, .limit = CELLS_MAX, .why = "cells of the day"};
@@ -126,14 +126,8 @@ static enum err take_cells(struct query_table *table, const struct layout *layou
         return query_fail(table->query, ERR_TOO_LARGE,
             STR_FORMAT ": the contract's fields part the rows into more than %d cells; fewer text fields are needed", STR_ARG(table->name),
             CELLS_MAX);
-    struct rows *rows;
-    err = keep_cells(layout, all, table->contract->terms.min_subjects, &rows);
-    if (err)
-        return query_fail(table->query, err, "%s", err_text(err));
-    rows_release(kept->rows);
-    kept->rows = rows;
-    kept->day = wall_day_number(table->query->now, table->query->hub->zone);
-    return ERR_OK;
+    err = keep_cells(layout, all, table->contract->terms.min_subjects, ret_rows);
+    return err ? query_fail(table->query, err, "%s", err_text(err)) : ERR_OK;
 }
 
 static bool has_same_cells(const struct hub_contract *a, const struct hub_contract *b)
@@ -167,17 +161,16 @@ static struct hub_statistic *own_kept(struct hub_statistics *all, const struct h
     return kept;
 }
 
-static enum err own_cells(
-    struct query_table *table, const struct layout *layout, struct hub_statistics *all, struct hub_statistic **ret_kept)
+/* Not under the lock: the department may be at a hub that just now asks us for cells of ours. */
+static enum err own_cells(struct query_table *table, const struct layout *layout, int64_t day)
 {
-    struct hub_statistic *kept = own_kept(all, table->contract);
-    if (!kept)
-        return query_fail(table->query, ERR_NO_MEMORY, "no memory");
+    struct rows *rows = NULL;
     enum err err = query_day_claim(table);
     if (!err)
-        err = take_cells(table, layout, kept);
-    if (!err)
-        *ret_kept = kept;
+        err = take_cells(table, layout, &rows);
+    if (!err && hub_statistic_remember(table->contract, day, rows))
+        err = query_fail(table->query, ERR_NO_MEMORY, "no memory");
+    rows_release(rows);
     return err;
 }
 
@@ -187,12 +180,26 @@ static enum err cells_of(struct query_table *table, const struct layout *layout,
 {
     struct query *query = table->query;
     struct hub_statistics *all = hub_query_statistics(query->hub);
+    int64_t day = wall_day_number(query->now, query->hub->zone);
     enum err err = ERR_OK;
     pthread_mutex_lock(&all->lock);
-    struct hub_statistic *kept = find_kept(all, table->contract, wall_day_number(query->now, query->hub->zone), false);
-    if (!kept)
-        err = own_cells(table, layout, all, &kept);
-    if (!err)
+    while (all->is_taking && !query_is_over(query)) {
+        pthread_mutex_unlock(&all->lock);
+        (void)!loop_run_once(query->loop, 5);
+        pthread_mutex_lock(&all->lock);
+    }
+    struct hub_statistic *kept = find_kept(all, table->contract, day, false);
+    if (!kept && all->is_taking) {
+        err = query_engine_err(query, SQLITE_INTERRUPT);
+    } else if (!kept) {
+        all->is_taking = true;
+        pthread_mutex_unlock(&all->lock);
+        err = own_cells(table, layout, day);
+        pthread_mutex_lock(&all->lock);
+        all->is_taking = false;
+        kept = err ? NULL : find_kept(all, table->contract, day, false);
+    }
+    if (kept)
         *ret_rows = rows_hold(kept->rows);
     pthread_mutex_unlock(&all->lock);
     return err;

@@ -58,7 +58,10 @@ struct hub_fetch {
     size_t n_bytes_max; /* of all the rows; past it ERR_TOO_LARGE */
     uint64_t intent;    /* the use's leaf in our ledger, where it is known */
     bool has_intent;
-    bool is_long; /* a part of a query, not a call: a connector with few handles keeps it apart */
+    bool is_long;           /* a part of a query, not a call: a connector with few handles keeps it apart */
+    bool is_next;           /* of a query of another hub's resource: not the first asking of its use */
+    const struct str *used; /* of the same: the fields on which the use was decided */
+    size_t n_used;
     /* Set, from any thread, when the asker has gone: the connector looks at it at least every HUB_CANCEL_MS while the asking waits or runs,
      * ends what the department does for it, and answers ERR_CANCELLED (or what came first). NULL: never. */
     const _Atomic bool *is_cancelled;
@@ -87,6 +90,8 @@ struct hub_ask {
     const struct hub_resource *resource;
     struct str key;            /* "hangzhou/post.traffic-police K": unique for this command, for ever */
     struct str party, receipt; /* who asks; the intent's receipt */
+    struct str contract;       /* under which it is asked */
+    uint64_t intent;           /* the use's leaf in our ledger */
     struct wall_time time;
     const struct value *values; /* in the order of the resource's fields; NULL values where nothing was given */
     struct loop *loop;          /* where `done` runs */
@@ -94,8 +99,9 @@ struct hub_ask {
     /* answered: ERR_OK; ERR_RANGE, refused for good, words as a JSON text in `answer`; ERR_UNAVAILABLE, ERR_FULL: certainly not done;
      * any other: nobody knows */
     enum err err;
-    struct buf *answer;    /* the department's answer as a JSON object */
-    struct loop_task task; /* the connector's, as the next two */
+    struct buf *answer;         /* the department's answer as a JSON object */
+    char twin[HUB_RECEIPT_MAX]; /* the other hub's receipt of this use; empty: none */
+    struct loop_task task;      /* the connector's, as the next two */
     struct hub_ask *next;
     void *system_state;
 };
@@ -107,8 +113,8 @@ struct hub_system_tables {
     /* Runs a plan with the grant's columns and rows, whatever is asked. Any thread; never blocks; `done` always runs, later, on
      * fetch->loop. */
     void (*fetch)(void *plan, struct hub_fetch *fetch);
-    /* The resource is at another hub: a plan is run once a use, by keys, and when the use's intent leaf is durable, since it goes there as
-     * the use's name; contracts are copies, whose state the other hub tells (hub_contract_told()). */
+    /* The resource is at another hub: a plan is run when the use's intent leaf is durable, since it goes there as the use's name, and one
+     * asking of a use after the other; contracts are copies, whose state the other hub tells (hub_contract_told()). */
     bool is_remote;
     bool needs_intent; /* of a call: run when its intent leaf is durable, whose number goes along */
 };
