@@ -39,6 +39,9 @@ struct hub_audit {
     pthread_mutex_t lock; /* guards `live` */
     struct live live[LIVE_MAX];
 
+    struct metric_counter n_lines, n_cuts, n_told[RECONCILE_N_KINDS], n_refused; /* sessions that found no place */
+    _Atomic bool is_broken;
+
     /* the thread's */
     struct loop_thread *thread;
     struct loop_timer tick;
@@ -128,6 +131,7 @@ static enum err broke(struct hub_audit *audit, enum err err)
     if (err && !audit->broken) {
         log_write(LOG_ERROR, "audit", "findings cannot be stored", LOG_STR("system", audit->department->name), LOG_ERR(err), LOG_END);
         audit->broken = err;
+        atomic_store(&audit->is_broken, true);
         if ((err == ERR_IO || err == ERR_DISK_FULL) && audit->fatal)
             audit->fatal(audit->fatal_context, "audit", err);
     }
@@ -166,8 +170,10 @@ enum err hub_audit_opened(struct hub_audit *audit, uint64_t session)
     if (free_one)
         *free_one = (struct live){.session = session};
     pthread_mutex_unlock(&audit->lock);
-    if (!free_one)
+    if (!free_one) {
+        metric_add(&audit->n_refused, 1);
         return ERR_FULL;
+    }
     struct opening opening = {.audit = audit, .session = session};
     loop_thread_call(audit->thread, open_on_thread, &opening);
     return opening.err;
@@ -203,10 +209,13 @@ static void hear_database(struct hub_audit *audit, int64_t now_ms)
         struct str text;
         bool is_cut, is_lost;
         enum err err = hub_tail_next(audit->tail, &text, &is_cut, &is_lost);
-        if (is_lost)
+        if (is_lost) {
+            metric_add(&audit->n_cuts, 1);
             reconcile_step(audit->core, &cut, now_ms);
+        }
         if (err)
             return; /* ERR_IO too: then nothing is heard, and it is silent */
+        metric_add(&audit->n_lines, 1);
         hub_audit_line_read(audit->form, text, is_cut, &line);
         reconcile_step(audit->core, &event, now_ms);
     }
@@ -286,6 +295,8 @@ static void settle(struct hub_audit *audit, int64_t now_ms, bool is_telling)
     for (size_t i = 0; i < n; i++)
         if (err || !is_telling || tell(audit, told[i]) != ERR_OK)
             reconcile_again(audit->core, told[i]);
+        else
+            metric_add(&audit->n_told[told[i]->kind], 1);
 }
 
 static void on_tick(struct loop_timer *timer)
@@ -303,6 +314,31 @@ static void on_tick(struct loop_timer *timer)
     enum err err = loop_timer_start(timer->loop, timer, TICK_MS);
     if (err)
         log_write(LOG_ERROR, "audit", "the audit is not watched any more", LOG_ERR(err), LOG_END);
+}
+
+void hub_audit_measure(struct hub_audit *audit, struct metric_page *page, struct str name)
+{
+    static const struct metric lines = {
+        "citybrain_audit_lines_total", METRIC_COUNTER, "Lines of the database's audit that were read", {"department"}};
+    static const struct metric cuts = {
+        "citybrain_audit_cuts_total", METRIC_COUNTER, "How often the audit's file was cut or taken away unread", {"department"}};
+    static const struct metric told = {
+        "citybrain_audit_told_total", METRIC_COUNTER, "Findings that were told, also when they were mended", {"department", "kind"}};
+    static const struct metric stopped = {
+        "citybrain_audit_stopped", METRIC_GAUGE, "1: its store has refused, nothing is reconciled", {"department"}};
+    size_t n_live = 0;
+    if (!audit)
+        return;
+    pthread_mutex_lock(&audit->lock);
+    for (size_t i = 0; i < LIVE_MAX; i++)
+        n_live += audit->live[i].session != 0;
+    pthread_mutex_unlock(&audit->lock);
+    metric_put_counter(page, &lines, &audit->n_lines, &name);
+    metric_put_counter(page, &cuts, &audit->n_cuts, &name);
+    for (size_t i = 0; i < RECONCILE_N_KINDS; i++)
+        metric_put_counter(page, &told, &audit->n_told[i], METRIC_VALUES(name, str_from_c(kinds[i].kind)));
+    metric_put_count(page, &stopped, atomic_load(&audit->is_broken), &name);
+    metric_put_queue(page, "audit_sessions", name, n_live, LIVE_MAX, &audit->n_refused);
 }
 
 /* ---- life ---- */

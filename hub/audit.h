@@ -20,7 +20,8 @@ enum err hub_audit_open(struct hub_department *department, const struct hub_syst
     struct diag_list *diags, struct hub_audit **ret_audit) MUST_CHECK;
 void hub_audit_close(struct hub_audit *audit); /* after the connector's threads; takes NULL */
 
-/* The three below take NULL: a department without an audit. */
+/* The four below take NULL: a department without an audit. */
+void hub_audit_measure(struct hub_audit *audit, struct metric_page *page, struct str name); /* any thread; `name`: the system's */
 /* A session is the hub's own: known, and on disk, when it returns. Before anything is read over it; on a thread that may wait. */
 enum err hub_audit_opened(struct hub_audit *audit, uint64_t session) MUST_CHECK;
 void hub_audit_closed(struct hub_audit *audit, uint64_t session); /* any thread */

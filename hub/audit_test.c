@@ -116,6 +116,22 @@ static void await(const char *role, int64_t n)
     assert_int_equal(found(role), n);
 }
 
+/* The figures are told, and among them this one. */
+static void says(const char *sample)
+{
+    struct metric_page *page;
+    struct buf text;
+    assert_ok(metric_page_create(&page));
+    buf_init(&text, METRIC_PAGE_MAX);
+    hub_audit_measure(audit, page, STR("police"));
+    assert_ok(metric_page_write(page, &text));
+    buf_append_byte(&text, '\0');
+    metric_page_destroy(page);
+    if (!strstr(text.ptr, sample))
+        fail_msg("not there: %s\nin %s", sample, text.ptr);
+    buf_finish(&text);
+}
+
 #define READS 1000
 static void every_foreign_read_once_over_restarts(void **state)
 {
@@ -157,6 +173,10 @@ static void the_hubs_own_reads_are_told_from_another_thread(void **state)
     line("clerk", "14.2", 1);
     assert_int_equal(pthread_join(connector, NULL), 0);
     await("clerk", 1);
+    says("citybrain_audit_lines_total{department=\"police\"} 1001\n");
+    says("citybrain_audit_cuts_total{department=\"police\"} 0\n");
+    says("citybrain_audit_stopped{department=\"police\"} 0\n");
+    says("citybrain_queue_length{queue=\"audit_sessions\",of=\"police\"} 1\n");
     hub_audit_closed(audit, 0x1400000001);
     assert_int_equal(found("hub"), 0);
     end();

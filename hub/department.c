@@ -211,3 +211,12 @@ void hub_department_heard(struct hub_department *department)
     if (is_fresh)
         hub_department_report(department, HUB_FRESH, "");
 }
+
+/* ---- figures ---- */
+
+void hub_department_measure_connections(struct metric_page *page, struct str name, uint64_t n)
+{
+    static const struct metric connections = {
+        "citybrain_department_connections", METRIC_GAUGE, "Connections to its system, or requests under way", {"department"}};
+    metric_put_count(page, &connections, n, &name);
+}

@@ -77,6 +77,10 @@ struct hub_server_form {
 enum err hub_department_read_server(const struct hub_department *department, struct yaml_node connection,
     const struct hub_server_form *form, struct diag_list *diags, struct hub_server *server) MUST_CHECK;
 
+/* ---- figures ---- */
+#define HUB_DEPARTMENT_QUEUE "department" /* askings accepted and not answered, in the families of every queue (base/metric.h) */
+void hub_department_measure_connections(struct metric_page *page, struct str name, uint64_t n);
+
 /* ---- health ---- */
 /* Told to the hub when it changes and now and then; a change is logged. HUB_DOWN and back are told at once, HUB_STALE (single answers with
  * errors) at most once a second, and holds for a second against HUB_FRESH: a bad row among good ones does not flood the log. `detail` is

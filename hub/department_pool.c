@@ -353,6 +353,8 @@ void hub_pool_fetch(struct hub_pool *pool, struct hub_plan *plan, struct hub_fet
             err = ERR_UNAVAILABLE;
         else if (pool->n_open >= HUB_POOL_QUEUE_MAX)
             err = ERR_FULL;
+        if (err == ERR_FULL)
+            metric_add(&pool->n_refused, 1);
         if (!err) {
             *pool->last = run;
             pool->last = &run->next;
@@ -396,6 +398,15 @@ void hub_pool_copied(struct hub_pool *pool, struct hub_pool_run *run)
     pthread_mutex_lock(&pool->lock);
     run->is_copied = true;
     pthread_mutex_unlock(&pool->lock);
+}
+
+void hub_pool_measure(struct hub_pool *pool, struct metric_page *page, struct str name)
+{
+    pthread_mutex_lock(&pool->lock);
+    size_t n_open = pool->n_open, n_connected = pool->n_connected;
+    pthread_mutex_unlock(&pool->lock);
+    metric_put_queue(page, HUB_DEPARTMENT_QUEUE, name, n_open, HUB_POOL_QUEUE_MAX, &pool->n_refused);
+    hub_department_measure_connections(page, name, n_connected);
 }
 
 /* ---- its life ---- */

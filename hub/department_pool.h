@@ -80,6 +80,7 @@ struct hub_pool {
     size_t n_idle;        /* of the former */
     struct hub_pool_run *first, **last;
     size_t n_open; /* accepted and not answered */
+    struct metric_counter n_refused;
     size_t n_connected;
     bool is_down;
     int64_t back_off_ms;
@@ -100,6 +101,8 @@ void hub_pool_expire(struct hub_pool *pool); /* answers what has waited for too 
 /* Answers askings whose asker has gone, or whose driver has not come back after `overdue_ms`: the thread goes on with it, and what it
  * brings is dropped. Only those of which run() has said that it takes nothing from the asking any more. */
 void hub_pool_give_up(struct hub_pool *pool, int64_t overdue_ms);
+/* The queue's figures, and how many connections there are. Any thread. */
+void hub_pool_measure(struct hub_pool *pool, struct metric_page *page, struct str name);
 void hub_pool_copied(struct hub_pool *pool, struct hub_pool_run *run); /* run() says so */
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -245,4 +246,25 @@ const struct fake_answer *fake_ask(struct fake_city *city, const struct fake_que
     }
     mem_free(asking);
     return &last;
+}
+
+uint64_t fake_department_figure(struct fake_city *city, const char *sample)
+{
+    struct metric_page *page;
+    struct buf text;
+    size_t len = strlen(sample);
+    assert_ok(metric_page_create(&page));
+    buf_init(&text, METRIC_PAGE_MAX);
+    hub_measure(city->hub, page);
+    assert_ok(metric_page_write(page, &text));
+    buf_append_byte(&text, '\0');
+    metric_page_destroy(page);
+    const char *line = text.ptr;
+    while (line && (strncmp(line, sample, len) != 0 || line[len] != ' '))
+        line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL;
+    if (!line)
+        fail_msg("no figure %s", sample);
+    uint64_t value = (uint64_t)strtod(line + len, NULL);
+    buf_finish(&text);
+    return value;
 }

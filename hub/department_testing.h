@@ -49,6 +49,9 @@ enum err fake_ask_end(struct fake_city *city, struct fake_asking *asking); /* wa
 /* A row of the answer as "a|1|NULL". */
 void fake_row_text(const struct value *values, size_t n, struct buf *out);
 
+/* A figure of the hub's, as `citybrain_queue_length{queue="department",of="police"}`; fails the test when there is none. */
+uint64_t fake_department_figure(struct fake_city *city, const char *sample);
+
 /* ---- a proxy ---- */
 enum fake_proxy_mode {
     FAKE_PROXY_PASS,

@@ -379,7 +379,7 @@ static enum err load_city(struct hub *hub, struct diag_list *diags)
 static void mount_systems(struct hub *hub)
 {
     for (struct hub_system *system = hub->systems; system; system = system->next)
-        if (system->system && system->ops->door)
+        if (system->system && system->ops->door && system->ops->door->mount)
             system->ops->door->mount(system->system, &system->mount);
 }
 

@@ -156,13 +156,13 @@ struct hub_system_objects {
     void (*close)(void *object);
 };
 
-/* Doors of a connector's own (vehicle_camera, push). */
+/* Doors of a connector's own (vehicle_camera, push); or its figures alone. */
 struct hub_system_door {
-    void (*mount)(void *system, struct http_mount *ret_mount); /* routes; on the hub's loop before it runs */
+    void (*mount)(void *system, struct http_mount *ret_mount); /* routes; on the hub's loop before it runs; NULL: no door */
     /* Who may speak at them by Digest: http_auth.digest_ha1 asks each system that has it until one knows the user. Any thread;
      * ERR_UNAUTHENTICATED: not mine. May be NULL. */
     enum err (*digest_ha1)(void *system, struct str user, char ret_ha1[33], struct http_identity *ret_identity);
-    /* The door's own figures: its journal, its queues, what it refused. `name` is the system's. Any thread; may be NULL. */
+    /* The connector's own figures: its journal, its queues, what it refused. `name` is the system's. Any thread; may be NULL. */
     void (*measure)(void *system, struct metric_page *page, struct str name);
     bool (*is_ready)(void *system); /* may it be sent to? Any thread; NULL: from the start on */
 };

@@ -112,8 +112,10 @@ static void enqueue(struct files_system *system, struct hub_object_ask *ask, str
         pthread_cond_signal(&system->wake);
     }
     pthread_mutex_unlock(&system->lock);
-    if (is_full)
+    if (is_full) {
+        metric_add(&system->n_refused, 1);
         answer(ask, ERR_FULL);
+    }
 }
 
 /* ---- the slots ---- */
@@ -181,6 +183,16 @@ static void files_close(void *context)
     mem_free(system);
 }
 
+static void files_measure(void *context, struct metric_page *page, struct str name)
+{
+    struct files_system *system = context;
+    pthread_mutex_lock(&system->lock);
+    size_t n = system->n_waiting;
+    pthread_mutex_unlock(&system->lock);
+    metric_put_queue(page, "files", name, n, FILES_QUEUE_MAX, &system->n_refused);
+}
+
+static const struct hub_system_door figures = {.measure = files_measure};
 static const struct hub_system_objects objects = {.open = files_object_open, .read = files_object_read, .close = files_close_object};
 
 const struct hub_system_ops system_files_ops = {
@@ -188,5 +200,6 @@ const struct hub_system_ops system_files_ops = {
     .open = files_open,
     .bind = files_bind,
     .objects = &objects,
+    .door = &figures,
     .close = files_close,
 };

@@ -34,6 +34,7 @@ struct files_system {
     pthread_cond_t wake;
     struct hub_object_ask *first, **last;
     size_t n_waiting, n_idle;
+    struct metric_counter n_refused;
     bool is_stopping;
 };
 

@@ -519,6 +519,7 @@ void http_fetch(void *context, struct hub_fetch *fetch)
     enum err err = atomic_load(&system->is_stopping) || !system->thread ? ERR_UNAVAILABLE : ERR_OK;
     if (!err && atomic_fetch_add(&system->n_open, 1) >= HTTP_OPEN_MAX) {
         atomic_fetch_sub(&system->n_open, 1);
+        metric_add(&system->n_refused, 1);
         err = ERR_FULL;
     }
     if (!err && !(run = mem_alloc_zero(1, sizeof *run + n_lanes * sizeof *run->lanes))) {

@@ -129,6 +129,7 @@ void http_act(void *context, struct hub_ask *ask)
     bool is_taken = command && system->thread && !atomic_load(&system->is_stopping);
     if (is_taken && atomic_fetch_add(&system->n_open, 1) >= HTTP_OPEN_MAX) {
         atomic_fetch_sub(&system->n_open, 1);
+        metric_add(&system->n_refused, 1);
         is_taken = false;
     }
     struct http_acting *acting = is_taken ? mem_alloc_zero(1, sizeof *acting) : NULL;

@@ -211,6 +211,14 @@ static enum err http_open(const struct hub_system_env *env, struct yaml_node roo
     return ERR_OK;
 }
 
+static void http_measure(void *context, struct metric_page *page, struct str name)
+{
+    struct http_system *system = context;
+    metric_put_queue(page, HUB_DEPARTMENT_QUEUE, name, atomic_load(&system->n_open), HTTP_OPEN_MAX, &system->n_refused);
+    hub_department_measure_connections(page, name, atomic_load(&system->n_active));
+}
+
+static const struct hub_system_door figures = {.measure = http_measure};
 static const struct hub_system_tables tables = {.compile = http_compile, .fetch = http_fetch};
 
 const struct hub_system_ops system_http_ops = {
@@ -219,5 +227,6 @@ const struct hub_system_ops system_http_ops = {
     .bind = http_bind,
     .tables = &tables,
     .act = http_act,
+    .door = &figures,
     .close = http_close,
 };

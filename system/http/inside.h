@@ -129,6 +129,7 @@ struct http_system {
 
     struct loop_thread *thread;
     _Atomic size_t n_open;
+    struct metric_counter n_refused; /* at HTTP_OPEN_MAX */
     _Atomic bool is_stopping;
     struct loop_timer loaded; /* of the hub's loop */
     struct loop_task start;
@@ -138,8 +139,8 @@ struct http_system {
     struct loop_timer look;
     struct http_lane *waiting, **last_waiting;
     struct http_lane *active[HUB_SERVER_CONNECTIONS_MAX]; /* whose requests are under way */
-    size_t n_active;
-    enum http_tls_fault tls; /* of the request that ended last */
+    _Atomic size_t n_active;                              /* changed by the thread alone */
+    enum http_tls_fault tls;                              /* of the request that ended last */
     char secret[HUB_DEPARTMENT_SECRET_MAX], header[HUB_DEPARTMENT_SECRET_MAX + 80];
     struct mono_time secret_read, health_asked;
     bool is_down, health_asking, has_secret;

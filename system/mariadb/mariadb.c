@@ -151,6 +151,14 @@ static enum err mariadb_open(const struct hub_system_env *env, struct yaml_node 
     return ERR_OK;
 }
 
+static void mariadb_measure(void *context, struct metric_page *page, struct str name)
+{
+    struct mariadb_system *system = context;
+    hub_pool_measure(&system->pool, page, name);
+    hub_audit_measure(system->audit, page, name);
+}
+
+static const struct hub_system_door figures = {.measure = mariadb_measure};
 static const struct hub_system_tables tables = {.compile = mariadb_compile, .fetch = mariadb_fetch};
 
 const struct hub_system_ops system_mariadb_ops = {
@@ -158,5 +166,6 @@ const struct hub_system_ops system_mariadb_ops = {
     .open = mariadb_open,
     .bind = mariadb_bind,
     .tables = &tables,
+    .door = &figures,
     .close = mariadb_close,
 };

@@ -532,6 +532,7 @@ static void full_queue(void **state)
         n_full += fake_ask_end(&city, askings[i]) == ERR_FULL;
     print_message("%zu of %d refused as the queue was full\n", n_full, N);
     assert_true(n_full >= N - HUB_POOL_QUEUE_MAX - HUB_POOL_QUEUE_MAX / 10);
+    assert_int_equal(fake_department_figure(&city, "citybrain_queue_refused_total{queue=\"department\",of=\"police\"}"), n_full);
 }
 
 static void closes_in_the_midst(void **state)

@@ -62,12 +62,14 @@ struct mqtt_system {
     int wake_fd;
     _Atomic bool is_stopping;
     _Atomic uint64_t counts[MQTT_N_COUNTS];
+    _Atomic size_t n_pending;                /* of the list below */
+    struct metric_counter n_behind, n_losts; /* connections ended: a subscriber was behind; and all that ended by themselves */
     /* the thread's */
     struct mosquitto *client;
     bool is_connected, is_subscribed, is_lost, is_gone; /* is_gone: the last will says so */
     const char *lost_detail;
     struct mqtt_message *first, **last;
-    size_t n_pending, pending_bytes;
+    size_t pending_bytes;
     struct mono_time began, held_since, heard, started, reported;
     int64_t back_off_ms;
     uint8_t (*repeats)[16]; /* a ring, and a table over it */

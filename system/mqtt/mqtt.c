@@ -74,9 +74,35 @@ static enum err mqtt_open(const struct hub_system_env *env, struct yaml_node roo
     return ERR_OK;
 }
 
+static void mqtt_measure(void *context, struct metric_page *page, struct str name)
+{
+    static const struct metric messages = {"citybrain_mqtt_messages_total", METRIC_COUNTER, "Messages of the broker, all", {"department"}};
+    static const struct metric rows = {"citybrain_mqtt_rows_total", METRIC_COUNTER, "Their rows that were handed over", {"department"}};
+    static const struct metric refused = {
+        "citybrain_mqtt_refused_total", METRIC_COUNTER, "Messages that were not handed over, by why", {"department", "why"}};
+    static const struct metric lost = {
+        "citybrain_mqtt_connections_lost_total", METRIC_COUNTER, "Connections to the broker that failed or ended", {"department"}};
+    static const char *const whys[] = {[MQTT_REPEATS] = "repeated",
+        [MQTT_TOO_LARGE] = "too large",
+        [MQTT_NO_JSON] = "no JSON",
+        [MQTT_WRONG_TYPE] = "wrong type",
+        [MQTT_LATE] = "late",
+        [MQTT_AHEAD] = "ahead"};
+    struct mqtt_system *system = context;
+    metric_put_count(page, &messages, mqtt_count(system, MQTT_MESSAGES), &name);
+    metric_put_count(page, &rows, mqtt_count(system, MQTT_ROWS), &name);
+    for (enum mqtt_count why = MQTT_REPEATS; why < MQTT_N_COUNTS; why++)
+        metric_put_count(page, &refused, mqtt_count(system, why), METRIC_VALUES(name, str_from_c(whys[why])));
+    metric_put_counter(page, &lost, &system->n_losts, &name);
+    metric_put_queue(page, "mqtt", name, atomic_load(&system->n_pending), MQTT_PENDING_MAX, &system->n_behind);
+}
+
+static const struct hub_system_door figures = {.measure = mqtt_measure};
+
 const struct hub_system_ops system_mqtt_ops = {
     .connector = "mqtt",
     .open = mqtt_open,
     .bind = mqtt_bind,
+    .door = &figures,
     .close = mqtt_close,
 };

@@ -141,6 +141,13 @@ static void refusals(void **state)
         send_text("cb/h/gps/x", mq_position(good, 1000 + (unsigned)i));
         mq_wait_rows(i + 1); /* and nothing of the refused one */
     }
+    const size_t n = sizeof rows / sizeof *rows;
+    assert_int_equal(fake_department_figure(&mq_city, "citybrain_mqtt_refused_total{department=\"police\",why=\"no JSON\"}"), 7);
+    assert_int_equal(fake_department_figure(&mq_city, "citybrain_mqtt_refused_total{department=\"police\",why=\"too large\"}"), 1);
+    assert_int_equal(fake_department_figure(&mq_city, "citybrain_mqtt_refused_total{department=\"police\",why=\"wrong type\"}"), n - 8);
+    assert_int_equal(
+        fake_department_figure(&mq_city, "citybrain_mqtt_rows_total{department=\"police\"}"), mqtt_count(mq_system(), MQTT_ROWS));
+    assert_int_equal(fake_department_figure(&mq_city, "citybrain_queue_limit{queue=\"mqtt\",of=\"police\"}"), MQTT_PENDING_MAX);
     mq_city_finish();
 }
 

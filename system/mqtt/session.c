@@ -113,7 +113,8 @@ static void drop_pending(struct mqtt_system *system)
         mem_free(message);
     }
     system->last = &system->first;
-    system->n_pending = system->pending_bytes = 0;
+    atomic_store(&system->n_pending, 0);
+    system->pending_bytes = 0;
 }
 
 static void close_client(struct mqtt_system *system)
@@ -281,6 +282,9 @@ static void be_lost(struct mqtt_system *system)
     if (!atomic_load(&system->is_stopping))
         hub_department_report(
             &system->department, is_behind ? HUB_STALE : HUB_DOWN, system->lost_detail ? system->lost_detail : HUB_DETAIL(broker_broke));
+    metric_add(&system->n_losts, 1);
+    if (is_behind)
+        metric_add(&system->n_behind, 1);
     close_client(system);
     system->back_off_ms = system->back_off_ms ? 2 * system->back_off_ms : BACK_OFF_FIRST_MS;
     if (system->back_off_ms > BACK_OFF_MAX_MS)

@@ -179,6 +179,13 @@ static enum err odbc_open(const struct hub_system_env *env, struct yaml_node roo
     return ERR_OK;
 }
 
+static void odbc_measure(void *context, struct metric_page *page, struct str name)
+{
+    struct odbc_system *system = context;
+    hub_pool_measure(&system->pool, page, name);
+}
+
+static const struct hub_system_door figures = {.measure = odbc_measure};
 static const struct hub_system_tables tables = {.compile = odbc_compile, .fetch = odbc_fetch};
 
 const struct hub_system_ops system_odbc_ops = {
@@ -186,5 +193,6 @@ const struct hub_system_ops system_odbc_ops = {
     .open = odbc_open,
     .bind = odbc_bind,
     .tables = &tables,
+    .door = &figures,
     .close = odbc_close,
 };

@@ -258,6 +258,7 @@ static void full_queue(void **state)
     }
     print_message("%zu of %d refused as the queue was full, %zu answered\n", n_full, N, n_ok);
     assert_true(n_full >= N - POSTGRES_QUEUE_MAX - POSTGRES_QUEUE_MAX / 10);
+    assert_int_equal(fake_department_figure(&postgres_city, "citybrain_queue_refused_total{queue=\"department\",of=\"police\"}"), n_full);
     until_it_answers();
 }
 

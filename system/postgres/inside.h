@@ -119,6 +119,7 @@ struct postgres_system {
     pthread_mutex_t lock; /* guards what askers push */
     struct postgres_run *pushed, **pushed_last;
     size_t n_open;
+    struct metric_counter n_refused;
     bool is_woken, is_stopping;
     struct loop_task wake, waking; /* `waking` posts `wake` when the asker's round is done */
 

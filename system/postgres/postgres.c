@@ -406,6 +406,7 @@ static void postgres_fetch(void *context, struct hub_fetch *fetch)
     }
     pthread_mutex_unlock(&system->lock);
     if (is_full) {
+        metric_add(&system->n_refused, !is_stopping);
         mem_free(run);
         hub_fetch_answer(fetch, is_stopping ? ERR_UNAVAILABLE : ERR_FULL);
     } else if (is_waking && !loop_defer(fetch->loop, &system->waking)) { /* what one round asks goes out as one piece */
@@ -523,6 +524,17 @@ static enum err postgres_open(const struct hub_system_env *env, struct yaml_node
     return ERR_OK;
 }
 
+static void postgres_measure(void *context, struct metric_page *page, struct str name)
+{
+    struct postgres_system *system = context;
+    pthread_mutex_lock(&system->lock);
+    size_t n_open = system->n_open;
+    pthread_mutex_unlock(&system->lock);
+    metric_put_queue(page, HUB_DEPARTMENT_QUEUE, name, n_open, POSTGRES_QUEUE_MAX, &system->n_refused);
+    hub_audit_measure(system->audit, page, name);
+}
+
+static const struct hub_system_door figures = {.measure = postgres_measure};
 static const struct hub_system_tables tables = {.compile = postgres_compile, .fetch = postgres_fetch};
 
 const struct hub_system_ops system_postgres_ops = {
@@ -531,5 +543,6 @@ const struct hub_system_ops system_postgres_ops = {
     .bind = postgres_bind,
     .tables = &tables,
     .act = postgres_act,
+    .door = &figures,
     .close = postgres_close,
 };

@@ -56,6 +56,7 @@ struct sqlite_connection {
 struct sqlite_queue {
     struct hub_fetch *first, **last;
     size_t n, n_asleep, n_woken;
+    struct metric_counter n_refused;
     pthread_cond_t wake;
 };
 

@@ -193,9 +193,10 @@ static void sqlite_fetch(void *plan, struct hub_fetch *fetch)
             begin_another(system);
     }
     pthread_mutex_unlock(&system->lock);
-    if (is_full)
+    if (is_full) {
+        metric_add(&queue->n_refused, 1);
         hub_fetch_answer(fetch, ERR_FULL);
-    else if (is_asleep)
+    } else if (is_asleep)
         pthread_cond_signal(&queue->wake);
 }
 
@@ -272,6 +273,17 @@ static void sqlite_close(void *context)
     destroy(system);
 }
 
+static void sqlite_measure(void *context, struct metric_page *page, struct str name)
+{
+    struct sqlite_system *system = context;
+    pthread_mutex_lock(&system->lock);
+    size_t n_calls = system->calls.n, n_longs = system->longs.n;
+    pthread_mutex_unlock(&system->lock);
+    metric_put_queue(page, HUB_DEPARTMENT_QUEUE, name, n_calls, QUEUE_MAX, &system->calls.n_refused);
+    metric_put_queue(page, "department_queries", name, n_longs, QUEUE_MAX, &system->longs.n_refused);
+}
+
+static const struct hub_system_door figures = {.measure = sqlite_measure};
 static const struct hub_system_tables tables = {.compile = sqlite_compile, .fetch = sqlite_fetch};
 
 const struct hub_system_ops system_sqlite_ops = {
@@ -280,5 +292,6 @@ const struct hub_system_ops system_sqlite_ops = {
     .bind = sqlite_bind,
     .tables = &tables,
     .act = sqlite_act,
+    .door = &figures,
     .close = sqlite_close,
 };
