@@ -84,6 +84,10 @@ enum err sqlite_connect(
         hub_detail_put(detail, detail_size, HUB_DETAIL(file_missing), "%s", name ? name + 1 : path);
         return ERR_UNAVAILABLE;
     }
+    if (!S_ISREG(status.st_mode)) { /* opening a pipe would wait for who writes it, for ever */
+        hub_detail_put(detail, detail_size, HUB_DETAIL(file_foreign), "%s", "no plain file");
+        return ERR_UNAVAILABLE;
+    }
     connection->device = status.st_dev;
     connection->inode = status.st_ino;
     enum err err = ERR_OK;

@@ -49,6 +49,7 @@ struct sqlite_connection {
     int64_t timeout_ms;
     dev_t device;
     ino_t inode;
+    bool is_refused; /* a statement was: the schema is to be read anew, by another connection */
     uint64_t n_used;
     struct arena arena; /* of one asking: its parameters */
 };

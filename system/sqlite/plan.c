@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "system/sqlite/inside.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,8 +96,12 @@ static enum err prepare(const struct hub_plan *plan, struct sqlite_connection *c
     if (!err && !found)
         err = sqlite_prepare(connection, buf_str(&sql), detail, size, &prepared);
     buf_finish(&sql);
+    if (err == ERR_SYNTAX) { /* the table changed under us; SQLite looks at a schema again that lacks a name, not at one that is refused */
+        connection->is_refused = true;
+        return ERR_UNAVAILABLE;
+    }
     if (err)
-        return err == ERR_SYNTAX ? ERR_UNAVAILABLE : err; /* the table changed under us */
+        return err;
     if (!found) {
         found = oldest(cache);
         found->statement = prepared;
@@ -146,11 +151,11 @@ static bool column_value(sqlite3_stmt *statement, int at, enum value_type type, 
         return stored == SQLITE_INTEGER && (type != VALUE_BOOLEAN || (ret_value->i & ~INT64_C(1)) == 0);
     case VALUE_REAL:
         ret_value->r = sqlite3_column_double(statement, at);
-        return stored == SQLITE_FLOAT || stored == SQLITE_INTEGER;
+        return (stored == SQLITE_FLOAT || stored == SQLITE_INTEGER) && isfinite(ret_value->r);
     case VALUE_TEXT:
         ret_value->s.ptr = (const char *)sqlite3_column_text(statement, at);
         ret_value->s.len = (size_t)sqlite3_column_bytes(statement, at);
-        return stored == SQLITE_TEXT;
+        return stored == SQLITE_TEXT && str_is_utf8(ret_value->s); /* SQLite takes any bytes for text */
     case VALUE_BYTES:
         ret_value->s.ptr = sqlite3_column_blob(statement, at);
         ret_value->s.len = (size_t)sqlite3_column_bytes(statement, at);
@@ -179,6 +184,7 @@ static enum err step_err(struct sqlite_connection *connection, int code, char *d
     case SQLITE_NOMEM:
         return ERR_NO_MEMORY;
     default:
+        connection->is_refused = true; /* or was prepared anew for a changed schema, and refused */
         hub_detail_put(detail, size, HUB_DETAIL(words), "%s", sqlite3_errmsg(connection->db));
         return ERR_UNAVAILABLE;
     }

@@ -42,7 +42,7 @@ static void look(struct sqlite_worker *worker)
     struct sqlite_system *system = worker->system;
     char detail[HUB_DEPARTMENT_DETAIL_MAX] = "";
     worker->looked = clock_mono(system->department.clock);
-    if (worker->connection.db && sqlite_is_same_file(&worker->connection, system->path)) {
+    if (worker->connection.db && !worker->connection.is_refused && sqlite_is_same_file(&worker->connection, system->path)) {
         if (at_of(worker) == 0)
             hub_department_heard(&system->department);
         return;
