@@ -70,6 +70,8 @@ struct loop_thread;
 enum err loop_thread_start(
     struct clock *clock, const char *name, struct loop_thread **ret_thread) MUST_CHECK; /* name: at most 15 bytes, seen in ps */
 struct loop *loop_thread_loop(struct loop_thread *thread);
+/* The calling thread gives way to the others of the machine: for work that nobody waits for. */
+void loop_thread_give_way(void);
 void loop_thread_stop(struct loop_thread *thread); /* stops, joins, destroys; takes NULL */
 /* Runs `fn` on the loop's thread and waits until it has returned. Not from that thread itself. */
 void loop_thread_call(struct loop_thread *thread, void (*fn)(void *context), void *context);

@@ -7,6 +7,9 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/resource.h>
+
+#define GIVE_WAY 10 /* of nice: a tenth of the others' share while they want all */
 
 struct loop_thread {
     struct loop *loop;
@@ -46,6 +49,11 @@ enum err loop_thread_start(struct clock *clock, const char *name, struct loop_th
 done:
     mem_free(thread);
     return err;
+}
+
+void loop_thread_give_way(void)
+{
+    (void)!setpriority(PRIO_PROCESS, 0, GIVE_WAY); /* Linux: of the calling thread alone; one that is refused runs as before */
 }
 
 struct loop *loop_thread_loop(struct loop_thread *thread)

@@ -254,18 +254,12 @@ static void forgotten(struct act_write *write)
     give_up(container_of(write, struct hub_acting, note), ERR_UNAVAILABLE, "no receipt can be written");
 }
 
-static bool has_personal(const struct hub_resource *resource, const struct value *values)
-{
-    for (size_t i = 0; i < resource->n_fields; i++)
-        if (resource->fields[i].class >= HUB_PERSONAL && values[i].type != VALUE_NULL)
-            return true;
-    return false;
-}
-
 static void write_intent(struct hub_acting *acting)
 {
     struct hub_act *act = acting->act;
-    struct str subject = STR_NONE, request = buf_str(&acting->request);
+    const struct hub_resource *resource = &acting->entry->resource;
+    struct str request = buf_str(&acting->request);
+    struct hub_subjects subjects; /* whom it is about: each personal parameter, as the key of a call about them */
     struct hub_intent intent = {.contract = acting->contract,
         .use = "act",
         .fields = act->names,
@@ -273,18 +267,15 @@ static void write_intent(struct hub_acting *acting)
         .request = request,
         .twin = act->twin,
         .now = acting->now};
-    /* Whom it is about: its personal parameters, as the key of a call about them. */
-    struct buf subject_json;
-    buf_init(&subject_json, REQUEST_MAX);
-    if (has_personal(&acting->entry->resource, acting->values)) {
-        struct json_writer w;
-        json_writer_init(&w, &subject_json);
-        hub_act_put_values(&w, &acting->entry->resource, acting->values, true);
-        subject = buf_str(&subject_json);
-    }
-    intent.subject = subject;
-    enum err err = subject_json.err ? subject_json.err : hub_leaf_intent(acting->hub, &intent, &acting->leaf);
-    buf_finish(&subject_json);
+    hub_subjects_init(&subjects);
+    for (size_t i = 0; i < resource->n_fields; i++)
+        hub_subjects_add(&subjects, &resource->fields[i], acting->values[i]);
+    enum err err = hub_subjects_read(&subjects);
+    intent.subjects = subjects.json;
+    intent.n_subjects = subjects.n;
+    if (!err)
+        err = hub_leaf_intent(acting->hub, &intent, &acting->leaf);
+    hub_subjects_finish(&subjects);
     if (!err) {
         acting->intent = (struct ledger_append){.leaf = {acting->leaf.bytes, acting->leaf.len}, .loop = act->loop, .done = intent_written};
         err = ledger_append(acting->hub->ledger, &acting->intent);

@@ -262,21 +262,33 @@ static enum err resolve(struct hub_running *running, struct diag *diag)
 static enum err append_intent(struct hub_running *running)
 {
     struct hub_call *call = running->call;
+    const struct hub_resource *resource = &running->entry->resource;
+    struct hub_subjects subjects;
     struct str request, key;
     enum err err = write_request(running, &request, &key);
     if (err)
         return err;
+    hub_subjects_init(&subjects);
+    if (call->n_keys == 1 && resource->fields[running->keys[0].column].class >= HUB_PERSONAL)
+        subjects.json[subjects.n++] = key; /* it stands there already */
+    for (size_t i = 0; i < call->n_keys && call->n_keys > 1; i++)
+        hub_subjects_add(&subjects, &resource->fields[running->keys[i].column], call->key_values[i]);
+    if (call->n_keys > 1)
+        err = hub_subjects_read(&subjects);
     struct hub_intent intent = {
         .contract = running->contract,
         .use = "call",
         .fields = call->fields,
         .n_fields = call->n_fields,
         .request = request,
-        .subject = running->entry->has_personal_key ? key : STR_NONE,
+        .subjects = subjects.json,
+        .n_subjects = subjects.n,
         .twin = call->twin,
         .now = running->now,
     };
-    err = hub_leaf_intent(running->hub, &intent, &running->leaf);
+    if (!err)
+        err = hub_leaf_intent(running->hub, &intent, &running->leaf);
+    hub_subjects_finish(&subjects);
     if (err)
         return err;
     running->intent = (struct ledger_append){.leaf = {running->leaf.bytes, running->leaf.len}, .loop = call->loop, .done = intent_written};

@@ -146,6 +146,18 @@ struct str hub_request_write(struct buf *out, const struct hub_contract *contrac
     return buf_str(out);
 }
 
+/* One as text, several as a list. */
+static void put_subjects(struct hub_leaf *leaf, const struct hub_epoch *epoch, const struct str *subjects, size_t n)
+{
+    assert(n <= HUB_SUBJECTS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        struct sha256 subject = crypto_hmac_sha256((struct str){(const char *)epoch->subject_key, 32}, subjects[i]);
+        put_str(leaf, i > 0 ? STR(",\"") : n > 1 ? STR(",\"subject\":[\"") : STR(",\"subject\":\""));
+        put_hex(leaf, subject.bytes, sizeof subject.bytes);
+        put_str(leaf, i + 1 == n && n > 1 ? STR("\"]") : STR("\""));
+    }
+}
+
 enum err hub_leaf_intent(struct hub *hub, const struct hub_intent *intent, struct hub_leaf *leaf)
 {
     const struct hub_contract *contract = intent->contract;
@@ -167,12 +179,7 @@ enum err hub_leaf_intent(struct hub *hub, const struct hub_intent *intent, struc
     put_str(leaf, contract->leaf_middle);
     put_hex(leaf, request.bytes, sizeof request.bytes);
     put_str(leaf, contract->leaf_resource);
-    if (!str_is_empty(intent->subject)) {
-        struct sha256 subject = crypto_hmac_sha256((struct str){(const char *)epoch->subject_key, 32}, intent->subject);
-        PUT(leaf, ",\"subject\":\"");
-        put_hex(leaf, subject.bytes, sizeof subject.bytes);
-        PUT(leaf, "\"");
-    }
+    put_subjects(leaf, epoch, intent->subjects, intent->n_subjects);
     PUT(leaf, ",\"time_ms\":");
     put_i64(leaf, intent->now.ms);
     put_twin(leaf, intent->twin);

@@ -450,8 +450,10 @@ static enum err append_intent(struct using *using, struct value key)
         .request = write_request(using, key, &text, &key_text),
         .now = using->now,
     };
-    if (using->entry->has_personal_key)
-        intent.subject = key_text;
+    if (using->entry->has_personal_key) {
+        intent.subjects = &key_text;
+        intent.n_subjects = 1;
+    }
     enum err err = text.err;
     if (!err)
         err = hub_leaf_intent(using->hub, &intent, &using->leaf);

@@ -74,7 +74,7 @@ bool hub_quota_is_reserved(struct hub_contract *contract);
 void hub_quota_remember(struct hub_contract *contract);
 
 /* ---- hub/leaf.c ---- */
-#define HUB_LEAF_MAX 2048
+#define HUB_LEAF_MAX 2560
 struct hub_leaf {
     char bytes[HUB_LEAF_MAX];
     size_t len;
@@ -86,9 +86,10 @@ struct hub_intent {
     const char *use;
     const struct str *fields;
     size_t n_fields;
-    struct str request; /* canonical JSON, committed to */
-    struct str subject; /* canonical JSON of the key; empty: none */
-    struct str twin;    /* the receipt at the asker's hub; empty: asked here */
+    struct str request;         /* canonical JSON, committed to */
+    const struct str *subjects; /* canonical JSON of each personal key alone */
+    size_t n_subjects;          /* at most HUB_SUBJECTS_MAX */
+    struct str twin;            /* the receipt at the asker's hub; empty: asked here */
     struct wall_time now;
 };
 enum err hub_leaf_intent(struct hub *hub, const struct hub_intent *intent, struct hub_leaf *leaf) MUST_CHECK;

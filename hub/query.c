@@ -260,6 +260,8 @@ static void run_query(struct query *query, struct loop *loop)
     for (size_t i = 0; i < query->n_tables; i++)
         if (query->tables[i].leaf.len && !query->tables[i].intent.err)
             query_tell_outcome(&query->tables[i]);
+        else
+            hub_seen_finish(&query->tables[i].seen);
     hand_over(query);
 }
 

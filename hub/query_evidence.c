@@ -157,6 +157,7 @@ enum err query_append_intent(struct query_table *table)
         table->intent.err = err;
         return query_fail(query, ERR_UNAVAILABLE, "no receipt can be written");
     }
+    hub_seen_init(&table->seen, hub, query->now);
     return ERR_OK;
 }
 
@@ -186,11 +187,12 @@ static void outcome_written(struct hub_follow *follow, enum err err)
     mem_free(container_of(follow, struct outcome, follow));
 }
 
-void query_tell_outcome(const struct query_table *table)
+void query_tell_outcome(struct query_table *table)
 {
     const struct query *query = table->query;
     struct hub *hub = query->hub;
     enum err failed = query->refusal.err;
+    hub_seen_tell(&table->seen, table->intent.index);
     const struct hub_outcome about = {
         .intent = table->intent.index,
         .n_rows = table->n_fetched,

@@ -115,6 +115,26 @@ enum err query_keep_rows(struct query *query, struct rows *rows)
     return ERR_OK;
 }
 
+/* Whom they are about, for who asks about their own data: whoever a key was asked for, and whoever came. */
+static void see(struct query_table *table, const struct query_asking *asking, const struct rows *rows)
+{
+    const struct hub_resource *resource = &table->entry->resource;
+    for (size_t i = 0; i < asking->n_outputs; i++) {
+        const struct sql_output *output = &asking->outputs[i];
+        if (output->aggregate || !hub_seen_tells(resource, &resource->fields[output->column]))
+            continue;
+        for (size_t row = 0; row < rows_n(rows); row++)
+            hub_seen_add(&table->seen, &resource->fields[output->column], rows_at(rows, row)[i]);
+    }
+    for (size_t i = 0; i < asking->n_where && rows_n(rows); i++) {
+        const struct sql_constraint *where = &asking->where[i];
+        if (where->op != SQL_EQ || !hub_seen_tells(resource, &resource->fields[where->column]))
+            continue;
+        for (size_t j = 0; j < where->n_values; j++)
+            hub_seen_add(&table->seen, &resource->fields[where->column], where->values[j]);
+    }
+}
+
 enum err query_fetch(struct query_table *table, const struct query_asking *asking, struct rows **ret_rows)
 {
     struct query *query = table->query;
@@ -172,6 +192,7 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
     if (err)
         return err;
     table->n_fetched += rows_n(waiting.fetch.rows);
+    see(table, asking, waiting.fetch.rows);
     explain(table, asking, rows_n(waiting.fetch.rows));
     if (waiting.fetch.is_truncated && !is_limited)
         return refuse(table, ERR_TOO_LARGE);

@@ -124,6 +124,7 @@ struct query_table {
     size_t n_used;
     int64_t n_rows; /* estimate; < 0: unknown */
     size_t n_fetched, n_asked;
+    struct hub_seen_subjects seen; /* whom its rows were about */
     struct query_set *given;
     /* leaves */
     struct hub_leaf leaf;

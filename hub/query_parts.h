@@ -98,7 +98,7 @@ enum err query_decide(struct query *query, const struct query_grouping *grouping
 enum err query_append_intent(struct query_table *table) MUST_CHECK;
 bool query_await_intent(struct query_table *table); /* false: it cannot be written, or the query is over */
 void query_await_intents(struct query *query);      /* fails the query when one cannot be written */
-void query_tell_outcome(const struct query_table *table);
+void query_tell_outcome(struct query_table *table);
 
 /* ---- query.c ---- */
 struct hub_statistics *hub_query_statistics(struct hub *hub);

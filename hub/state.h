@@ -14,6 +14,7 @@
 #include "hub/negotiate.h"
 #include "hub/quality.h"
 #include "hub/registry.h"
+#include "hub/seen.h"
 
 #include <pthread.h>
 
@@ -115,8 +116,7 @@ struct hub_queries; /* hub/query.c */
 struct hub_waiter;  /* hub/parts.h */
 struct hub_objects; /* hub/object_use.c */
 
-/* What the hub counts of its uses: hub/measure.c. */
-struct hub_figures {
+struct hub_figures {                                                /* what the hub counts of its uses: hub/measure.c */
     struct metric_counter decided[HUB_ACT + 1][DECIDE_N_RULES + 1]; /* by use and rule; the last: no such resource, or no contract */
     struct metric_counter ended[HUB_ACT + 1][ERR_COUNT];
     struct metric_histogram took[HUB_ACT + 1];
@@ -135,7 +135,7 @@ struct hub {
     struct ledger *ledger;
     const struct crypto_key *ledger_key;
     struct str city_dir, data_dir, area; /* NUL-terminated */
-    bool is_check, is_started;
+    bool is_check, is_started, is_demo;
     _Atomic bool is_stopping;
     const struct hub_system_ops *const *connectors;
     void (*fatal)(void *context, const char *part, enum err err);
@@ -166,7 +166,6 @@ struct hub {
     struct hub_desk desk;
     struct hub_feed feed;
     struct hub_quality quality;
-    bool is_demo;
     struct hub_queries *queries;
     struct hub_objects *objects;
     struct hub_entry *source_entry; /* AREA/hub/source */
@@ -175,9 +174,10 @@ struct hub {
     struct loop_timer tick;         /* confirms contracts with fresh_for, resumes calls that wait */
     _Atomic int64_t n_in_flight;    /* uses and leaves that will touch the hub again: hub_work_begin(), hub_work_end() */
 
-    pthread_mutex_t waiting_lock; /* uses that wait for a quota's reservation */
+    pthread_mutex_t waiting_lock; /* guards what follows */
     struct hub_waiter *waiting;
     size_t n_waiting;
+    struct hub_noting noting; /* of whom rows were about */
 };
 
 /* What is under way on any thread holds the hub: hub_destroy() waits until as many have ended as have begun. */

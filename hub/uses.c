@@ -1,9 +1,10 @@
-/* The index of subjects: follows the ledger, answers by the days' keys. */
+/* Who used my data: answers by the days' keys, out of an index that follows the ledger. */
 #include "hub/uses.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/parts.h"
+#include "hub/uses_index.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -11,132 +12,74 @@
 #include <string.h>
 
 #define TICK_MS 1000
-#define BATCH 10000    /* leaves of one look at the ledger when it is quiet */
-#define BATCH_BUSY 500 /* when it grows faster than that: those who use go first */
-#define BUSY 5000      /* leaves a second */
-#define CATCH_UP 50000 /* before an answer */
-#define DAYS_MAX 1200  /* three years and a bit: as long as records of processing are kept */
+#define TICK_BEHIND_MS 200 /* while there is more: some 100,000 leaves a second, on a thread that gives way to those who use */
+#define CATCH_UP 5         /* batches before an answer */
+#define DAYS_MAX 1200      /* three years and a bit: as long as records of processing are kept */
 #define DAY_MS INT64_C(86400000)
 #define PSEUDONYM 32
-#define KEPT_BYTES 16 /* of a pseudonym: enough to find, and the leaf itself is compared in full */
 #define ANSWER_MAX (4u << 20)
-
-static const char *const migrations[] = {
-    "CREATE TABLE subject (subject BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (subject, leaf)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE followed (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL) STRICT;"
-    "INSERT INTO followed VALUES (1, 0)",
-};
+#define FOUND_MAX ((HUB_USES_PAGE_MAX + 1) * HUB_SUBJECTS_MAX)
 
 struct hub_uses {
     struct hub *hub;
     struct loop_thread *thread;
     struct loop_timer tick;
-    /* the thread's */
-    struct db *db;
-    _Atomic uint64_t n; /* leaves followed */
-    uint64_t n_seen;    /* at the last tick */
-    enum err broken;    /* told once */
+    struct uses_index *index; /* the thread's, but for what uses_index.h says */
+    enum err broken;          /* told once */
 };
 
 /* ---- following the ledger ---- */
 
-/* The pseudonym of an intent's subject. Leaves are canonical JSON of our own: their form is known, so nothing is parsed. */
-static bool leaf_subject(struct str leaf, uint8_t ret_subject[PSEUDONYM])
+static enum err follow(struct hub_uses *uses, bool *ret_is_behind)
 {
-    static const char name[] = ",\"subject\":\"";
-    const char *at = leaf.len ? memmem(leaf.ptr, leaf.len, name, sizeof name - 1) : NULL;
-    if (!at)
-        return false;
-    struct str hex = str_slice(leaf, (size_t)(at - leaf.ptr) + sizeof name - 1, 2 * PSEUDONYM);
-    return hex.len == 2 * PSEUDONYM && crypto_unhex(hex, ret_subject, PSEUDONYM) == ERR_OK;
-}
-
-static enum err put(struct hub_uses *uses, const char *sql, struct value first, int64_t second)
-{
-    struct db_statement *statement;
-    struct diag diag = {""};
-    bool is_row;
-    enum err err = db_cached(uses->db, sql, &diag, &statement);
-    if (err)
-        return err;
-    err = db_bind(statement, 1, first);
-    if (!err)
-        err = db_bind(statement, 2, value_integer(second));
-    if (!err)
-        err = db_step(statement, &is_row);
-    db_reset(statement);
-    return err;
-}
-
-struct following {
-    struct hub_uses *uses;
-    enum err err;
-};
-
-static bool follow_leaf(void *context, uint64_t index, struct str leaf)
-{
-    static const char add[] = "INSERT OR IGNORE INTO subject VALUES (?1, ?2)";
-    struct following *following = context;
-    uint8_t subject[PSEUDONYM];
-    if (leaf_subject(leaf, subject))
-        following->err =
-            put(following->uses, add, (struct value){.type = VALUE_BYTES, .s = {(const char *)subject, KEPT_BYTES}}, (int64_t)index);
-    return following->err == ERR_OK;
-}
-
-/* At most `max` leaves into the index, in one transaction with how far it got. */
-static enum err follow(struct hub_uses *uses, uint64_t max)
-{
-    static const char mark[] = "UPDATE followed SET n = ?2 WHERE one = ?1";
-    uint64_t from = uses->n, to = ledger_n_durable(uses->hub->ledger);
-    struct following following = {.uses = uses};
-    to = to > from + max ? from + max : to;
-    if (to <= from)
-        return ERR_OK;
-    enum err err = db_begin(uses->db);
-    if (err)
-        return err;
-    err = ledger_leaves(uses->hub->ledger, from, to, follow_leaf, &following);
-    if (!err)
-        err = following.err;
-    if (!err)
-        err = put(uses, mark, value_integer(1), (int64_t)to);
-    if (!err)
-        err = db_commit(uses->db);
-    if (err)
-        db_rollback(uses->db);
-    else
-        uses->n = to;
-    return err;
-}
-
-static void tell(struct hub_uses *uses, enum err err)
-{
+    enum err err = uses_index_follow(uses->index, ret_is_behind);
     if (err && err != uses->broken)
         log_write(LOG_ERROR, "hub", "the index of uses does not follow the ledger", LOG_ERR(err), LOG_END);
     uses->broken = err;
+    return err;
 }
 
 static void on_tick(struct loop_timer *timer)
 {
     struct hub_uses *uses = container_of(timer, struct hub_uses, tick);
-    uint64_t n = ledger_n_durable(uses->hub->ledger);
-    tell(uses, follow(uses, n - uses->n_seen > BUSY ? BATCH_BUSY : BATCH));
-    uses->n_seen = n;
-    enum err err = loop_timer_start(timer->loop, timer, TICK_MS);
+    bool is_behind = false;
+    enum err err = follow(uses, &is_behind);
+    err = loop_timer_start(timer->loop, timer, !err && is_behind ? TICK_BEHIND_MS : TICK_MS);
     if (err)
         log_write(LOG_ERROR, "hub", "the index of uses stands still", LOG_ERR(err), LOG_END);
 }
 
+static void catch_up(struct hub_uses *uses)
+{
+    bool is_behind = true;
+    for (int i = 0; i < CATCH_UP && is_behind; i++)
+        if (follow(uses, &is_behind))
+            return;
+}
+
 uint64_t hub_uses_n_indexed(const struct hub_uses *uses)
 {
-    return uses->n;
+    return uses_index_n(uses->index);
+}
+
+/* ---- what was noted ---- */
+
+static void note(struct hub_uses *uses, uint64_t intent, uint8_t (*subjects)[HUB_SEEN_BYTES], size_t n, uint64_t n_unnoted)
+{
+    uses_index_note(uses->index, intent, subjects, n, n_unnoted);
+}
+
+static void listen_as(struct hub *hub, struct hub_uses *uses)
+{
+    pthread_mutex_lock(&hub->waiting_lock);
+    hub->noting = (struct hub_noting){uses, note};
+    pthread_mutex_unlock(&hub->waiting_lock);
 }
 
 /* ---- a person's pseudonyms ---- */
 
 struct keys { /* canonical JSON of each key alone */
-    struct str json[HUB_SUBJECT_KEYS_MAX];
+    struct str json[HUB_SUBJECTS_MAX];
     size_t n;
 };
 
@@ -155,7 +98,7 @@ static enum err read_keys(struct str subject, struct arena *arena, struct keys *
         struct buf text;
         buf_init(&text, 4096);
         json_object_set(one, name, item);
-        err = keys.n < HUB_SUBJECT_KEYS_MAX ? json_write_canonical(one, &text) : ERR_TOO_LARGE;
+        err = keys.n < HUB_SUBJECTS_MAX ? json_write_canonical(one, &text) : ERR_TOO_LARGE;
         if (!err)
             err = arena_copy_str(arena, buf_str(&text), &keys.json[keys.n++]);
         buf_finish(&text);
@@ -194,32 +137,52 @@ static enum err read_info(const json_t *leaf, uint64_t index, struct arena *aren
     return err;
 }
 
+/* One of theirs: named by the leaf itself, or noted of a use that has no subject of its own. */
+static enum err is_about(struct hub *hub, struct str leaf, uint64_t index, const struct sha256 *subject, bool *ret_is)
+{
+    uint8_t named[HUB_SUBJECTS_MAX][PSEUDONYM];
+    size_t n = uses_index_subjects(leaf, named, HUB_SUBJECTS_MAX);
+    bool is = false;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < n; i++)
+        is = is || memcmp(subject->bytes, named[i], PSEUDONYM) == 0;
+    if (n == 0) {
+        pthread_mutex_lock(&hub->waiting_lock);
+        struct hub_uses *uses = hub->noting.uses;
+        if (uses)
+            err = uses_index_has(uses->index, subject->bytes, index, &is);
+        pthread_mutex_unlock(&hub->waiting_lock);
+    }
+    if (!err)
+        *ret_is = is;
+    return err;
+}
+
 enum err hub_use_of_subject(struct hub *hub, uint64_t index, struct str subject, struct arena *arena, struct hub_use_info *ret_info)
 {
     struct buf bytes;
     json_t *leaf = NULL;
-    uint8_t is[PSEUDONYM];
     struct keys keys;
     struct hub_epoch epoch;
+    struct str type = STR_NONE;
     bool is_theirs = false;
     buf_init(&bytes, LEDGER_LEAF_MAX);
     enum err err = str_is_empty(subject) ? ERR_NOT_FOUND : ledger_leaf(hub->ledger, index, &bytes);
-    if (!err && !leaf_subject(buf_str(&bytes), is))
-        err = ERR_NOT_FOUND;
     if (!err)
         err = json_read(buf_str(&bytes), NULL, &leaf);
+    if (!err && (json_get_str(leaf, "type", &type) != ERR_OK || !str_equal_c(type, "intent")))
+        err = ERR_NOT_FOUND;
     if (!err)
         err = read_info(leaf, index, arena, ret_info);
     if (!err)
         err = read_keys(subject, arena, &keys);
     if (!err)
         err = hub_epoch_read(hub, (struct wall_time){ret_info->time_ms}, &epoch);
-    for (size_t i = 0; !err && i < keys.n; i++) {
+    for (size_t i = 0; !err && i < keys.n && !is_theirs; i++) {
         struct sha256 hash = pseudonym(&epoch, keys.json[i]);
-        is_theirs = is_theirs || memcmp(hash.bytes, is, PSEUDONYM) == 0;
+        err = is_about(hub, buf_str(&bytes), index, &hash, &is_theirs);
     }
-    if (!err)
-        crypto_wipe(&epoch, sizeof epoch);
+    crypto_wipe(&epoch, sizeof epoch);
     json_decref(leaf);
     buf_finish(&bytes);
     return err ? err : is_theirs ? ERR_OK : ERR_NOT_FOUND;
@@ -239,54 +202,49 @@ struct asking {
 
 static int newer_first(const void *a, const void *b)
 {
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return left < right ? 1 : left > right ? -1 : 0;
+    const struct uses_found *left = a, *right = b;
+    return left->leaf < right->leaf ? 1 : left->leaf > right->leaf ? -1 : 0;
 }
 
-/* The newest `n_max + 1` leaves before `before` with this pseudonym, added to `found`. */
-static enum err look_up(struct asking *asking, const struct sha256 *subject, int64_t *found, size_t *n, size_t max)
+/* Newest first, each leaf once: two keys of one person may stand in one use. */
+static size_t in_order(struct uses_found *found, size_t n)
 {
-    static const char sql[] = "SELECT leaf FROM subject WHERE subject = ?1 AND leaf < ?2 ORDER BY leaf DESC LIMIT ?3";
-    struct db_statement *statement;
-    struct diag diag = {""};
-    bool is_row = true;
-    enum err err = db_cached(asking->uses->db, sql, &diag, &statement);
-    if (err)
-        return err;
-    err = db_bind(statement, 1, (struct value){.type = VALUE_BYTES, .s = {(const char *)subject->bytes, KEPT_BYTES}});
-    if (!err)
-        err = db_bind(statement, 2, value_integer(asking->before));
-    if (!err)
-        err = db_bind(statement, 3, value_integer(asking->n_max + 1));
-    while (!err && (err = db_step(statement, &is_row)) == ERR_OK && is_row && *n < max)
-        found[(*n)++] = db_column(statement, 0).i;
-    db_reset(statement);
-    return err;
+    size_t n_kept = 0;
+    if (n > 0)
+        qsort(found, n, sizeof *found, newer_first);
+    for (size_t i = 0; i < n; i++)
+        if (n_kept == 0 || found[n_kept - 1].leaf != found[i].leaf)
+            found[n_kept++] = found[i];
+    return n_kept;
 }
 
 /* Day by day backwards, until there are enough: leaves of an earlier day stand before those of a later one. */
-static enum err find(struct asking *asking, const struct keys *keys, int64_t *found, size_t max, size_t *ret_n, int64_t *ret_days)
+static enum err find(struct hub_uses *uses, const struct keys *keys, int64_t before, size_t n_max, struct uses_found found[FOUND_MAX],
+    size_t *ret_n, int64_t *ret_days)
 {
-    struct hub *hub = asking->uses->hub;
+    struct hub *hub = uses->hub;
     int64_t now_ms = clock_wall(hub->clock).ms, n_days = hub->epochs_kept_ms / DAY_MS + 1;
     size_t n = 0;
     enum err err = ERR_OK;
     n_days = n_days < 1 ? 1 : n_days > DAYS_MAX ? DAYS_MAX : n_days;
-    for (int64_t day = 0; day < n_days && !err && (int64_t)n <= asking->n_max; day++) {
+    for (int64_t day = 0; day < n_days && !err && n <= n_max; day++) {
         struct hub_epoch epoch;
         if (hub_epoch_read(hub, (struct wall_time){now_ms - day * DAY_MS}, &epoch) != ERR_OK)
             continue; /* nothing was used on that day, or its key was erased: both are silent */
-        for (size_t i = 0; i < keys->n && !err; i++) {
+        for (size_t i = 0; i < keys->n && !err && n < FOUND_MAX; i++) {
             struct sha256 subject = pseudonym(&epoch, keys->json[i]);
-            err = look_up(asking, &subject, found, &n, max);
+            size_t n_more = 0, room = FOUND_MAX - n;
+            err = uses_index_find(uses->index, subject.bytes, before, found + n, room < n_max + 1 ? room : n_max + 1, &n_more);
+            n += n_more;
         }
+        n = in_order(found, n);
         crypto_wipe(&epoch, sizeof epoch);
     }
-    if (n > 0)
-        qsort(found, n, sizeof *found, newer_first);
+    if (err)
+        return err;
     *ret_n = n;
     *ret_days = n_days;
-    return err;
+    return ERR_OK;
 }
 
 static void put_use(struct json_writer *w, const struct hub *hub, const struct hub_use_info *use)
@@ -319,35 +277,36 @@ static void put_use(struct json_writer *w, const struct hub *hub, const struct h
 static enum err answer(struct asking *asking)
 {
     struct hub_uses *uses = asking->uses;
-    int64_t found[(HUB_USES_PAGE_MAX + 1) * HUB_SUBJECT_KEYS_MAX * 2], n_days = 0, n_put = 0, last = 0;
+    struct uses_found found[FOUND_MAX];
+    int64_t n_days = 0, n_put = 0, last = 0;
     size_t n = 0;
     struct keys keys = {.n = 0};
     struct json_writer w;
     struct arena arena;
     arena_init(&arena, ANSWER_MAX);
-    tell(uses, follow(uses, CATCH_UP));
+    catch_up(uses);
     enum err err = read_keys(asking->subject, &arena, &keys);
     if (!err)
-        err = find(asking, &keys, found, sizeof found / sizeof *found, &n, &n_days);
+        err = find(uses, &keys, asking->before, (size_t)asking->n_max, found, &n, &n_days);
     json_writer_init(&w, &asking->out);
     json_begin_object(&w);
     json_field_i64(&w, "time", clock_wall(uses->hub->clock).ms);
     json_key(&w, "subject");
     json_put_raw(&w, asking->subject);
     json_field_i64(&w, "days", n_days);
-    json_field_bool(&w, "complete", uses->n >= ledger_n_durable(uses->hub->ledger));
+    json_field_bool(&w, "complete", hub_uses_n_indexed(uses) >= ledger_n_durable(uses->hub->ledger));
     json_key(&w, "uses");
     json_begin_array(&w);
     for (size_t i = 0; i < n && !err && n_put < asking->n_max; i++) {
         struct hub_use_info use;
-        enum err one = hub_use_of_subject(uses->hub, (uint64_t)found[i], asking->subject, &arena, &use);
+        enum err one = hub_use_of_subject(uses->hub, (uint64_t)found[i].leaf, asking->subject, &arena, &use);
         if (one == ERR_NOT_FOUND)
             continue; /* another's whose pseudonym begins alike */
         err = one;
         if (!err) {
             put_use(&w, uses->hub, &use);
             n_put++;
-            last = found[i];
+            last = found[i].leaf;
         }
     }
     json_end_array(&w);
@@ -359,6 +318,45 @@ static enum err answer(struct asking *asking)
     json_end_object(&w);
     arena_finish(&arena);
     return err ? err : asking->out.err;
+}
+
+struct listing {
+    struct hub_uses *uses;
+    struct str subject;
+    struct arena *arena;
+    uint64_t *leaves;
+    size_t max, n;
+    enum err err;
+};
+
+static void list_on_thread(void *context)
+{
+    struct listing *listing = context;
+    struct uses_found found[FOUND_MAX];
+    struct keys keys = {.n = 0};
+    size_t n = 0;
+    int64_t n_days;
+    catch_up(listing->uses);
+    listing->err = read_keys(listing->subject, listing->arena, &keys);
+    if (!listing->err)
+        listing->err = find(listing->uses, &keys, INT64_MAX, HUB_USES_PAGE_MAX, found, &n, &n_days);
+    for (size_t i = 0; i < n && !listing->err && listing->n < listing->max; i++) {
+        struct hub_use_info use;
+        enum err one = hub_use_of_subject(listing->uses->hub, (uint64_t)found[i].leaf, listing->subject, listing->arena, &use);
+        if (one == ERR_OK)
+            listing->leaves[listing->n++] = use.index;
+        else if (one != ERR_NOT_FOUND)
+            listing->err = one;
+    }
+}
+
+enum err hub_uses_list(struct hub_uses *uses, struct str subject, struct arena *arena, uint64_t *leaves, size_t max, size_t *ret_n)
+{
+    struct listing listing = {.uses = uses, .subject = subject, .arena = arena, .leaves = leaves, .max = max};
+    loop_thread_call(uses->thread, list_on_thread, &listing);
+    if (!listing.err)
+        *ret_n = listing.n;
+    return listing.err;
 }
 
 static void reply(struct loop_task *task)
@@ -422,32 +420,10 @@ struct http_mount hub_uses_mount(struct hub_uses *uses)
 
 /* ---- life ---- */
 
-static enum err load(struct hub_uses *uses, const char *path, struct diag *diag)
-{
-    struct db_statement *statement = NULL;
-    bool is_row = false;
-    enum err err = db_open(path, diag, &uses->db);
-    if (!err)
-        err = db_migrate(uses->db, migrations, sizeof migrations / sizeof *migrations, diag);
-    if (!err)
-        err = db_prepare(uses->db, "SELECT n FROM followed", diag, &statement);
-    if (!err)
-        err = db_step(statement, &is_row);
-    if (!err && is_row)
-        uses->n = (uint64_t)db_column(statement, 0).i;
-    db_statement_finish(statement);
-    /* Of another ledger, or of one that was put back: what it says is about leaves that are not there. */
-    if (!err && uses->n > ledger_n_durable(uses->hub->ledger)) {
-        err = db_exec(uses->db, "DELETE FROM subject; UPDATE followed SET n = 0", diag);
-        uses->n = 0;
-    }
-    uses->n_seen = ledger_n_durable(uses->hub->ledger);
-    return err;
-}
-
 static void start_on_thread(void *context)
 {
     struct hub_uses *uses = context;
+    loop_thread_give_way();
     uses->tick.fn = on_tick;
     uses->broken = loop_timer_start(loop_thread_loop(uses->thread), &uses->tick, TICK_MS);
 }
@@ -459,7 +435,7 @@ enum err hub_uses_open(struct hub *hub, const char *path, struct diag_list *diag
     if (!uses)
         return ERR_NO_MEMORY;
     uses->hub = hub;
-    enum err err = load(uses, path, &diag);
+    enum err err = uses_index_open(hub->ledger, path, &diag, &uses->index);
     if (!err)
         err = loop_thread_start(hub->clock, "uses", &uses->thread);
     if (!err) {
@@ -471,6 +447,7 @@ enum err hub_uses_open(struct hub *hub, const char *path, struct diag_list *diag
         hub_uses_close(uses);
         return err;
     }
+    listen_as(hub, uses);
     *ret_uses = uses;
     return ERR_OK;
 }
@@ -484,10 +461,12 @@ void hub_uses_close(struct hub_uses *uses)
 {
     if (!uses)
         return;
+    if (uses->hub->noting.uses == uses)
+        listen_as(uses->hub, NULL);
     if (uses->thread)
         loop_thread_call(uses->thread, stop_on_thread, uses);
     loop_thread_stop(uses->thread);
-    db_close(uses->db);
+    uses_index_close(uses->index);
     mem_free(uses);
 }
 
@@ -496,5 +475,9 @@ void hub_uses_measure(struct hub_uses *uses, struct metric_page *page)
     static const struct metric behind = {
         "citybrain_uses_unindexed_leaves", METRIC_GAUGE, "Leaves that the index of uses has not seen yet", {NULL}};
     uint64_t n = hub_uses_n_indexed(uses), n_durable = ledger_n_durable(uses->hub->ledger);
+    static const struct metric unnoted = {"citybrain_uses_unnoted_subjects_total", METRIC_COUNTER,
+        "Persons in the rows of a query or subscription of which no note was taken for who asks about their own data: too many at once",
+        {NULL}};
     metric_put_count(page, &behind, n_durable > n ? n_durable - n : 0, NULL);
+    metric_put_count(page, &unnoted, uses_index_n_unnoted(uses->index), NULL);
 }

@@ -7,8 +7,8 @@
  * thread of its own, made from the ledger's leaves alone, behind them by a moment, and made again when it is lost. When a day's epoch key
  * is erased, that day is silent.
  *
- * Found are calls by key and acts. A subscription or a query is about many at once and has no subject: contracts tell who may
- * (docs/mydata.md).
+ * Found are calls and acts by one or several keys, which their leaves name, and queries and subscriptions that had rows about the person,
+ * which the hub noted for itself (hub/seen.h): those notes are in this index alone, and are gone with its file (docs/mydata.md).
  */
 #ifndef HUB_USES_H
 #define HUB_USES_H
@@ -16,11 +16,10 @@
 #include "hub/registry.h"
 
 #define HUB_USES_PAGE_MAX 200
-#define HUB_SUBJECT_KEYS_MAX 8 /* of one person: plate, licence, … */
 
 struct hub_uses;
 
-/* `path`: the index's own file, {data}/store/uses.sqlite; removed, it is made again. Starts following the ledger. */
+/* `path`: the index's own file, {data}/store/uses.sqlite; removed, it is made again, but for the notes. Starts following the ledger. */
 enum err hub_uses_open(struct hub *hub, const char *path, struct diag_list *diags, struct hub_uses **ret_uses) MUST_CHECK;
 /* Before the ledger closes, while the loops of those who asked still run. Takes NULL. */
 void hub_uses_close(struct hub_uses *uses);
@@ -36,9 +35,13 @@ struct hub_use_info {
     int64_t time_ms;
     struct str consumer, provider, resource, contract, purpose, use; /* in the caller's arena */
 };
-/* Is leaf `index` an intent about one of the keys in `subject`, an object as {"plate":"浙A…"}? ERR_NOT_FOUND: none, or another's: the same
- * from outside. Any thread; reads the disk. */
+/* Is leaf `index` an intent about one of the keys in `subject`, an object as {"plate":"浙A…"}, by its own words or by the notes?
+ * ERR_NOT_FOUND: none, or another's: the same from outside. Any thread; reads the disk. */
 enum err hub_use_of_subject(
     struct hub *hub, uint64_t index, struct str subject, struct arena *arena, struct hub_use_info *ret_info) MUST_CHECK;
+
+/* The newest uses of this person's data, at most `max` of their leaves, the newest first. Waits for the index's thread; not on a loop. */
+enum err hub_uses_list(
+    struct hub_uses *uses, struct str subject, struct arena *arena, uint64_t *leaves, size_t max, size_t *ret_n) MUST_CHECK;
 
 #endif

@@ -19,6 +19,7 @@ struct hub_window_state {
     struct ledger_append intent;
     struct hub_follow outcome;
     struct crypto_hash *hash;
+    struct hub_seen_subjects seen;
     struct mono_time opened, first_row;
     size_t n_rows;
     bool is_ready, is_failed, is_closed;
@@ -30,6 +31,7 @@ struct hub_window_state {
 static void finish(struct hub_window_state *window)
 {
     crypto_hash_destroy(window->hash);
+    hub_seen_finish(&window->seen);
     mem_free(window);
 }
 
@@ -60,6 +62,7 @@ static void write_outcome(struct hub_window_state *window)
         .duration_us = (clock_mono(hub->clock).ns - window->opened.ns) / 1000,
         .now = clock_wall(hub->clock),
     };
+    hub_seen_tell(&window->seen, window->intent.index);
     flush_chunk(window);
     enum err err = crypto_hash_end(window->hash, &outcome.digest);
     if (!err)
@@ -124,6 +127,7 @@ enum err hub_window_open(const struct hub_window_options *options, struct hub_wi
             hub_work_end(hub);
     }
     buf_finish(&request);
+    hub_seen_init(&window->seen, hub, options->now);
     if (err)
         finish(window);
     else
@@ -195,6 +199,15 @@ static void digest_value(struct hub_window_state *window, struct value value)
         digest_bytes(window, value.s);
 }
 
+/* Whom a row is about, if the granted field tells. */
+static void see(struct hub_window_state *window, struct str name, struct value value)
+{
+    const struct hub_resource *resource = &window->options.contract->entry->resource;
+    int at = hub_field_find(resource, name);
+    if (at >= 0 && hub_seen_tells(resource, &resource->fields[at]))
+        hub_seen_add(&window->seen, &resource->fields[at], value);
+}
+
 enum err hub_window_add(struct hub_window_state *window, const struct rows *rows, struct mono_time now)
 {
     if (window->n_rows == 0)
@@ -203,6 +216,8 @@ enum err hub_window_add(struct hub_window_state *window, const struct rows *rows
         const struct value *values = rows_at(rows, i);
         for (size_t j = 0; j < rows_n_fields(rows); j++)
             digest_value(window, values[j]);
+        for (size_t j = 0; j < window->options.n_fields && j < rows_n_fields(rows) && window->seen.hub; j++)
+            see(window, window->options.fields[j], values[j]);
     }
     window->n_rows += rows_n(rows);
     return window->status && window->n_rows ? ERR_CRYPTO : ERR_OK;

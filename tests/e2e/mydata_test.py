@@ -19,7 +19,15 @@ MINE, ANOTHERS = "浙A00001", "浙A00005"
 
 class MyData(unittest.TestCase):
     def setUp(self):
-        self.city = City()
+        self.folder = tempfile.mkdtemp(prefix="citybrain-mydata-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        city = os.path.join(self.folder, "city")
+        shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), city)
+        with open(os.path.join(city, "contracts", "c-30.yaml"), encoding="utf-8") as file:  # one of a query that may ask for plates
+            terms = file.read().replace("hangzhou/c-30", "hangzhou/c-90").replace("parking.plan", "parking.search").replace("fields: [", "fields: [plate, ")
+        with open(os.path.join(city, "contracts", "c-90.yaml"), "w", encoding="utf-8") as file:
+            file.write(terms)
+        self.city = City(city=city)
         self.addCleanup(self.city.close)
         self.city.start()
 
@@ -34,6 +42,13 @@ class MyData(unittest.TestCase):
             status, _, answer = self.city.request("POST", "/hub/v1/call/hangzhou/police/vehicle", body, headers)
         self.assertEqual(status, 200, answer)
         return json.loads(answer)["receipt"]
+
+    def query(self, where):
+        body = {"purpose": "parking.search", "sql": f'SELECT area FROM "hangzhou/police/vehicle" WHERE {where}'}
+        headers = {"Authorization": "Bearer " + self.city.token("hangzhou/scene.parking")}
+        status, _, answer = self.city.request("POST", "/hub/v1/query", body, headers)
+        self.assertEqual(status, 200, answer)
+        return json.loads(answer)["receipts"][0]["receipt"]
 
     def mine(self, query=""):
         answer = self.city.get("/hub/v1/uses/mine" + query)
@@ -101,6 +116,23 @@ class MyData(unittest.TestCase):
         self.assertEqual(self.city.request("GET", "/hub/v1/uses/mine")[0], 404)  # an official has no such page
         self.assertEqual(object_to(made[0], "x"), 404)
 
+    def test_queries_are_found_too(self):
+        made = [self.query(f"plate = '{MINE}'"), self.use(MINE), self.query(f"plate IN ('{MINE}', '{ANOTHERS}')")]
+        self.query(f"plate = '{ANOTHERS}'")
+        self.city.sign_in("citizen")
+        answer = self.mine()
+        self.assertEqual([use["receipt"] for use in answer["uses"]], made[::-1])
+        self.assertEqual([use["use"] for use in answer["uses"]], ["query", "call", "query"])
+        self.assertEqual((answer["uses"][0]["contract"], answer["uses"][0]["consumer"]["party"]), ("hangzhou/c-90", "hangzhou/scene.parking"))
+        status, _, body = self.city.request("POST", "/case/v1/objection", {"receipt": made[0], "what": "我没有同意"})
+        self.assertEqual(status, 200, body)
+        self.city.sign_in("police-contracts")
+        self.assertEqual(self.city.get("/case/v1/cases?kind=data.objection")["cases"][0]["receipt"], made[0])
+        self.city.stop()  # what was noted is on disk
+        self.city.start()
+        self.city.sign_in("citizen")
+        self.assertEqual(self.receipts(), made[::-1])
+
     def test_the_index_is_only_an_index(self):
         made = [self.use(MINE) for _ in range(3)]
         self.city.sign_in("citizen")
@@ -109,7 +141,7 @@ class MyData(unittest.TestCase):
         self.city.start()
         self.assertEqual(self.receipts(), made[::-1])
         with sqlite3.connect(os.path.join(self.city.data, "store", "uses.sqlite")) as db:
-            self.assertNotIn(MINE.encode(), b"".join(bytes(row[0]) for row in db.execute("SELECT subject FROM subject")))
+            self.assertNotIn(MINE.encode(), b"".join(bytes(row[0]) for row in db.execute("SELECT subject FROM subject UNION ALL SELECT subject FROM seen")))
         self.city.stop()
         for path in glob.glob(os.path.join(self.city.data, "store", "uses.sqlite*")):
             os.remove(path)

@@ -2,14 +2,14 @@
 import { words } from './index';
 
 export const zh = {
-  lead: '谁用了我的数据：每一次按您的键查询或指令，由谁、为什么、依据哪份契约，各有一份可核验的凭证。',
+  lead: '谁用了我的数据：每一次查询、联合查询、订阅或指令，由谁、为什么、依据哪份契约，各有一份可核验的凭证。',
   mine: '您的键',
   key_plate: '号牌',
   key_licence: '驾驶证档案编号',
   days: '可回查 {n} 天；日密钥销毁后，更早的使用不再能与您关联。',
   behind: '刚发生的使用可能还要片刻才会列出。',
-  many: '流与统计同时涉及许多人，没有单个主体，不在此列；谁可以使用，见契约。',
-  empty: '没有人按您的键使用过数据。',
+  many: '联合查询与订阅：其中有您的行即列出。统计以及不含您的键的使用无从对应到个人，不在此列；谁可以使用，见契约。',
+  empty: '没有人使用过您的数据。',
   more: '更早的',
   use_call: '查询',
   use_query: '联合查询',
@@ -33,14 +33,14 @@ export const zh = {
 };
 
 export const en: typeof zh = {
-  lead: 'Who used my data: each call or command by your keys, by whom, what for, under which contract, each with a receipt that can be checked.',
+  lead: 'Who used my data: each call, query, subscription or command with a row of yours, by whom, what for, under which contract, each with a receipt that can be checked.',
   mine: 'Your keys',
   key_plate: 'Plate',
   key_licence: 'Driving licence file',
   days: 'Found as far back as {n} days; once a day’s key is erased, its uses can no longer be linked to you.',
   behind: 'A use of just now may take a moment to be listed.',
-  many: 'Streams and statistics are about many people at once, have no single subject and are not listed here; the contracts say who may.',
-  empty: 'Nobody has used data by your keys.',
+  many: 'Queries and subscriptions are listed when a row of yours was among them. Statistics, and uses without your keys, cannot be linked to anybody and are not listed; the contracts say who may.',
+  empty: 'Nobody has used your data.',
   more: 'Earlier ones',
   use_call: 'call',
   use_query: 'query',
