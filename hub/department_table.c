@@ -32,7 +32,7 @@ enum err hub_tables_add(struct hub_tables *tables, struct hub_department *depart
     struct hub_table *table;
     if (resource->kind != HUB_TABLE)
         return yaml_error(hub_department_field_node(department, resource, STR_NONE), diags, ERR_UNSUPPORTED,
-            "connector %s offers tables only; write kind: table", department->connector);
+            "connector %s offers tables and commands only; write kind: table or kind: command", department->connector);
     enum err err = hub_department_binding(department, resource, binding, diags, &kind, &text);
     if (!err)
         err = hub_tables_enter(tables, department, resource, NULL, &table);

@@ -57,13 +57,16 @@ enum fake_proxy_mode {
     FAKE_PROXY_PASS,
     FAKE_PROXY_SILENT /* swallows answers */,
     FAKE_PROXY_SLOW /* a byte each 20 ms */,
+    FAKE_PROXY_CUT /* ends a connection instead of handing on what the server says */,
     FAKE_PROXY_CLOSED
 };
 struct fake_proxy;
 struct fake_proxy *fake_proxy_start(int server_port);
 int fake_proxy_port(const struct fake_proxy *proxy);
 void fake_proxy_set(struct fake_proxy *proxy, enum fake_proxy_mode mode); /* CLOSED cuts what is open and listens no more */
-size_t fake_proxy_n_connections(struct fake_proxy *proxy);                /* accepted so far */
+/* From when the server is sent `text` (static) on, once: so that its answer to it is lost. */
+void fake_proxy_set_at(struct fake_proxy *proxy, const char *text, enum fake_proxy_mode mode);
+size_t fake_proxy_n_connections(struct fake_proxy *proxy); /* accepted so far */
 void fake_proxy_stop(struct fake_proxy *proxy);
 
 #endif

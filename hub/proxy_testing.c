@@ -21,7 +21,8 @@
 struct fake_proxy {
     pthread_t thread;
     int port, server_port, listener;
-    _Atomic int mode;
+    _Atomic int mode, mode_at;
+    const char *_Atomic at; /* NULL: nothing is looked for */
     _Atomic bool is_stopping;
     _Atomic size_t n_connections;
     struct {
@@ -73,12 +74,17 @@ static void take(struct fake_proxy *proxy)
 }
 
 /* False: the connection is over. */
-static bool move_bytes(int from, int to, size_t most, bool is_swallowed)
+static bool move_bytes(struct fake_proxy *proxy, int from, int to, size_t most, bool is_swallowed, bool is_question)
 {
     char bytes[16384];
     ssize_t n = recv(from, bytes, most < sizeof bytes ? most : sizeof bytes, 0);
     if (n <= 0)
         return false;
+    const char *text = is_question ? proxy->at : NULL;
+    if (text && memmem(bytes, (size_t)n, text, strlen(text))) {
+        proxy->at = NULL;
+        proxy->mode = proxy->mode_at;
+    }
     for (ssize_t at = 0; at < n && !is_swallowed;) {
         ssize_t sent = send(to, bytes + at, (size_t)(n - at), MSG_NOSIGNAL);
         if (sent <= 0)
@@ -112,10 +118,10 @@ static void one_round(struct fake_proxy *proxy)
     for (size_t i = n; i-- > 0;) {
         bool is_open = true;
         if (fds[2 * i].revents)
-            is_open = move_bytes(proxy->pairs[i].client, proxy->pairs[i].server, SIZE_MAX, false);
+            is_open = move_bytes(proxy, proxy->pairs[i].client, proxy->pairs[i].server, SIZE_MAX, false, true);
         if (is_open && fds[2 * i + 1].revents)
-            is_open = move_bytes(
-                proxy->pairs[i].server, proxy->pairs[i].client, mode == FAKE_PROXY_SLOW ? 1 : SIZE_MAX, mode == FAKE_PROXY_SILENT);
+            is_open = proxy->mode != FAKE_PROXY_CUT && move_bytes(proxy, proxy->pairs[i].server, proxy->pairs[i].client,
+                                                           mode == FAKE_PROXY_SLOW ? 1 : SIZE_MAX, proxy->mode == FAKE_PROXY_SILENT, false);
         if (!is_open)
             drop(proxy, i);
     }
@@ -152,6 +158,12 @@ void fake_proxy_set(struct fake_proxy *proxy, enum fake_proxy_mode mode)
 {
     proxy->mode = mode;
     usleep(3 * SLOW_MS * 1000); /* it has seen it */
+}
+
+void fake_proxy_set_at(struct fake_proxy *proxy, const char *text, enum fake_proxy_mode mode)
+{
+    proxy->mode_at = mode;
+    proxy->at = text;
 }
 
 size_t fake_proxy_n_connections(struct fake_proxy *proxy)

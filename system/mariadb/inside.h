@@ -5,6 +5,7 @@
 #define SYSTEM_MARIADB_INSIDE_H
 
 #include "hub/audit.h"
+#include "hub/department_command.h"
 #include "hub/department_pool.h"
 #include "system/mariadb/mariadb.h"
 
@@ -32,11 +33,12 @@ struct mariadb_statement {
 /* One connection; on one thread at a time. */
 struct mariadb_session {
     struct mariadb_system *system;
-    MYSQL *mysql;                  /* NULL: not connected */
-    uint64_t number;               /* of the connection on the server, as its audit names it; 0: nobody watches that */
-    const struct hub_fetch *fetch; /* what is being done, when its asker may go */
-    bool is_ended;                 /* its asker has gone: the server was told to end it */
-    struct mono_time deadline;     /* of what is being done */
+    const struct hub_command *writer; /* whose inbox it writes into; NULL: it only reads */
+    MYSQL *mysql;                     /* NULL: not connected */
+    uint64_t number;                  /* of the connection on the server, as its audit names it; 0: nobody watches that */
+    const struct hub_fetch *fetch;    /* what is being done, when its asker may go */
+    bool is_ended;                    /* its asker has gone: the server was told to end it */
+    struct mono_time deadline;        /* of what is being done */
     struct mariadb_statement statements[MARIADB_STATEMENTS_MAX];
     size_t n_statements;
     uint64_t n_used;
@@ -52,6 +54,7 @@ struct mariadb_system {
 
     struct loop_timer start; /* the threads begin when the hub's loop does: everything is loaded then */
     struct hub_pool pool;
+    struct hub_commands commands;
 };
 
 /* ---- session.c ---- */
@@ -85,6 +88,10 @@ enum err mariadb_look(struct mariadb_session *session, const struct hub_table *t
 enum err mariadb_run(struct mariadb_session *session, const struct hub_seen *seen, struct hub_pool_run *run,
     char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed) MUST_CHECK;
 void mariadb_forget_all(struct mariadb_session *session);
+void mariadb_bind_value(MYSQL_BIND *bind, const struct value *value, long long *room);
+
+/* ---- command.c ---- */
+extern const struct hub_command_ops mariadb_command_ops;
 
 /* ---- binding.c ---- */
 enum err mariadb_read_connection(struct mariadb_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;

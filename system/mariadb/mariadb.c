@@ -98,7 +98,15 @@ static enum err mariadb_compile(void *context, const struct hub_grant *grant, st
 static enum err mariadb_bind(void *context, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
 {
     struct mariadb_system *system = context;
+    if (resource->kind == HUB_COMMAND)
+        return hub_commands_bind(&system->commands, resource, binding, diags);
     return hub_pool_bind(&system->pool, resource, binding, diags);
+}
+
+static void mariadb_act(void *context, struct hub_ask *ask)
+{
+    struct mariadb_system *system = context;
+    hub_commands_act(&system->commands, ask);
 }
 
 static void start(struct loop_timer *timer)
@@ -109,6 +117,7 @@ static void start(struct loop_timer *timer)
 
 static void destroy(struct mariadb_system *system)
 {
+    hub_commands_finish(&system->commands);
     hub_pool_finish(&system->pool);
     hub_audit_close(system->audit);
     hub_department_finish(&system->department);
@@ -121,6 +130,7 @@ static void mariadb_close(void *context)
     if (!system)
         return;
     loop_timer_stop(&system->start);
+    (void)!hub_commands_stop(&system->commands, -1);
     (void)!hub_pool_stop(&system->pool, -1); /* everything here has a deadline, and sees that it is over */
     destroy(system);
 }
@@ -132,6 +142,7 @@ static enum err mariadb_open(const struct hub_system_env *env, struct yaml_node 
     if (!system)
         return ERR_NO_MEMORY;
     hub_pool_init(&system->pool, &system->department, &pool_ops, system);
+    hub_commands_init(&system->commands, &system->department, &mariadb_command_ops, system, env->check_only);
     system->start.fn = start;
     system->server.zone = env->zone;
     enum err err = hub_department_init(&system->department, env, "mariadb", root, diags, &connection);
@@ -166,6 +177,7 @@ const struct hub_system_ops system_mariadb_ops = {
     .open = mariadb_open,
     .bind = mariadb_bind,
     .tables = &tables,
+    .act = mariadb_act,
     .door = &figures,
     .close = mariadb_close,
 };

@@ -3,9 +3,9 @@
  * are waited for here, so that everything has one deadline from its beginning (a byte now and then does not move it) and ends when the hub
  * stops.
  *
- * Guards against writing, each alone enough: every transaction is read-only; statements are prepared one by one with values as parameters,
- * several in one text are switched off; a binding stands inside FROM (…), where SQL has no statement that writes; a user with SUPER or FILE
- * is refused. And the server may not ask for a file of ours, nor for the password in the clear.
+ * Guards against writing (but for a command's session), each alone enough: every transaction is read-only; statements are prepared one by
+ * one with values as parameters, several in one text are switched off; a binding stands inside FROM (…), where SQL has no statement that
+ * writes; a user with SUPER or FILE is refused. And the server may not ask for a file of ours, nor for the password in the clear.
  */
 #include "system/mariadb/inside.h"
 
@@ -181,7 +181,8 @@ void mariadb_session_close(struct mariadb_session *session)
     mariadb_forget_all(session);
     mysql_close(session->mysql);
     session->mysql = NULL;
-    hub_audit_closed(session->system->audit, session->number);
+    if (session->number)
+        hub_audit_closed(session->system->audit, session->number);
     session->number = 0;
 }
 
@@ -214,8 +215,9 @@ static enum err reach(struct mariadb_session *session, const char *password, cha
     const struct hub_server *server = &session->system->server;
     bool is_socket = server->host[0] == '/';
     MYSQL *connected = NULL;
-    WAIT(mysql_real_connect_start(&connected, session->mysql, is_socket ? NULL : server->host, server->user, password, server->database,
-             (unsigned)server->port, is_socket ? server->host : NULL, 0),
+    WAIT(mysql_real_connect_start(&connected, session->mysql, is_socket ? NULL : server->host,
+             session->writer ? session->writer->user : server->user, password, server->database, (unsigned)server->port,
+             is_socket ? server->host : NULL, 0),
         mysql_real_connect_cont(&connected, session->mysql, status));
     if (connected)
         return ERR_OK;
@@ -262,7 +264,9 @@ static enum err guard(struct mariadb_session *session, char detail[HUB_DEPARTMEN
         (long long)(server->timeout_ms + 999) / 1000);
     char timed[80];
     snprintf(timed, sizeof timed, "SET SESSION max_statement_time = %.3f", (double)server->timeout_ms / 1000.0);
-    if (mariadb_query(session, "SET SESSION TRANSACTION READ ONLY") || mariadb_query(session, bounds)) {
+    /* Who writes has to see what another hub has just committed, not what was there when the transaction began. */
+    const char *mode = session->writer ? "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED" : "SET SESSION TRANSACTION READ ONLY";
+    if (mariadb_query(session, mode) || mariadb_query(session, bounds)) {
         hub_detail_put(detail, HUB_DEPARTMENT_DETAIL_MAX, HUB_DETAIL(no_session), "%s", mysql_sqlstate(session->mysql));
         return ERR_UNAVAILABLE;
     }
@@ -284,7 +288,8 @@ enum err mariadb_session_open(struct mariadb_session *session, char detail[HUB_D
 {
     struct mariadb_system *system = session->system;
     char password[HUB_DEPARTMENT_SECRET_MAX] = "";
-    enum err err = system->server.password_file[0] ? hub_department_secret(system->server.password_file, password) : ERR_OK;
+    const char *file = session->writer ? session->writer->password_file : system->server.password_file;
+    enum err err = file[0] ? hub_department_secret(file, password) : ERR_OK;
     assert(!session->mysql);
     if (err) {
         snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", err == ERR_DENIED ? HUB_DETAIL(secret_open) : HUB_DETAIL(secret_unread));
@@ -299,7 +304,7 @@ enum err mariadb_session_open(struct mariadb_session *session, char detail[HUB_D
     explicit_bzero(password, sizeof password);
     if (!err)
         err = guard(session, detail);
-    if (!err && system->audit) {
+    if (!err && system->audit && !session->writer) {
         session->number = mysql_thread_id(session->mysql);
         err = hub_audit_opened(system->audit, session->number);
         if (err) {

@@ -82,7 +82,7 @@ static enum err write_text(
 
 /* ---- values ---- */
 
-static void bind_value(MYSQL_BIND *bind, const struct value *value, long long *room)
+void mariadb_bind_value(MYSQL_BIND *bind, const struct value *value, long long *room)
 {
     *bind = (MYSQL_BIND){.buffer = room};
     switch (value->type) {
@@ -371,7 +371,7 @@ static enum err bind_all(MYSQL_STMT *statement, const struct value *values, size
     if (!binds || !rooms)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < n; i++)
-        bind_value(&binds[i], &values[i], &rooms[i]);
+        mariadb_bind_value(&binds[i], &values[i], &rooms[i]);
     return n && mysql_stmt_bind_param(statement, binds) ? ERR_NO_MEMORY : ERR_OK;
 }
 

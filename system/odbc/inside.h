@@ -4,6 +4,7 @@
 #ifndef SYSTEM_ODBC_INSIDE_H
 #define SYSTEM_ODBC_INSIDE_H
 
+#include "hub/department_command.h"
 #include "hub/department_pool.h"
 #include "system/odbc/odbc.h"
 
@@ -12,6 +13,7 @@
 #include <sqlucode.h>
 
 #define ODBC_SQL_MAX (256u << 10)
+#define ODBC_CHUNK 4096          /* bytes of a value that are fetched at once */
 #define ODBC_VALUE_MAX (1 << 20) /* bytes of one value; a longer one is ERR_TOO_LARGE */
 #define ODBC_PARAMETERS_MAX 16384
 #define ODBC_OUTPUTS_MAX (2 * HUB_FIELDS_MAX)
@@ -24,7 +26,8 @@ struct odbc_system;
 
 struct odbc_session { /* one connection; on one thread at a time */
     struct odbc_system *system;
-    SQLHDBC dbc; /* SQL_NULL_HDBC: not connected */
+    const struct hub_command *writer; /* whose inbox it writes into; NULL: it only reads */
+    SQLHDBC dbc;                      /* SQL_NULL_HDBC: not connected */
     struct arena scratch;
     struct buf text;
     _Atomic bool is_cancelled; /* what runs; a driver that does not heed it is left at its next row or piece of a cell */
@@ -51,6 +54,7 @@ struct odbc_system {
     struct loop *loop;
     struct loop_timer start, look; /* of the hub's loop */
     struct hub_pool pool;
+    struct hub_commands commands;
     pthread_t canceller;
     bool has_canceller;
     _Atomic bool is_over;
@@ -89,6 +93,15 @@ enum err odbc_look(struct odbc_session *session, const struct hub_table *table, 
 /* ---- statement.c ---- */
 enum err odbc_run(struct odbc_session *session, const struct hub_seen *seen, struct hub_pool_run *run,
     char detail[HUB_DEPARTMENT_DETAIL_MAX], bool *ret_is_changed) MUST_CHECK;
+
+/* The statement prepared with its values bound, which have to stay until it has run. ERR_IO: the driver says why. */
+enum err odbc_prepare(struct odbc_session *session, SQLHSTMT statement, struct str sql, const struct value *values, size_t n) MUST_CHECK;
+/* A cell of any length, in pieces; *ret_is_there is false: NULL. */
+enum err odbc_read_cell(struct odbc_session *session, SQLHSTMT statement, SQLUSMALLINT column, SQLSMALLINT c_type, struct buf *out,
+    bool *ret_is_there) MUST_CHECK;
+
+/* ---- command.c ---- */
+extern const struct hub_command_ops odbc_command_ops;
 
 /* ---- binding.c ---- */
 enum err odbc_read_connection(struct odbc_system *system, struct yaml_node connection, struct diag_list *diags) MUST_CHECK;

@@ -91,6 +91,7 @@ static void on_look(struct loop_timer *timer)
     struct odbc_system *system = container_of(timer, struct odbc_system, look);
     hub_pool_expire(&system->pool);
     hub_pool_give_up(&system->pool, system->timeout_ms + 2 * HUB_POOL_GRACE_MS);
+    hub_commands_give_up(&system->commands, 1000 * ODBC_CONNECT_S + 2 * system->timeout_ms + 2 * HUB_POOL_GRACE_MS);
     (void)!loop_timer_start(system->loop, timer, LOOK_MS);
 }
 
@@ -120,11 +121,23 @@ static enum err odbc_compile(void *context, const struct hub_grant *grant, struc
 static enum err odbc_bind(void *context, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
 {
     struct odbc_system *system = context;
+    if (resource->kind == HUB_COMMAND && system->dialect != SQL_SQLITE && yaml_is_none(yaml_get(binding, "user")))
+        return yaml_error(
+            binding, diags, ERR_NOT_FOUND, "user: is missing; it names who may write into the department's inbox, and nowhere else");
+    if (resource->kind == HUB_COMMAND)
+        return hub_commands_bind(&system->commands, resource, binding, diags);
     return hub_pool_bind(&system->pool, resource, binding, diags);
+}
+
+static void odbc_act(void *context, struct hub_ask *ask)
+{
+    struct odbc_system *system = context;
+    hub_commands_act(&system->commands, ask);
 }
 
 static void destroy(struct odbc_system *system)
 {
+    hub_commands_finish(&system->commands);
     hub_pool_finish(&system->pool);
     if (system->env)
         SQLFreeHandle(SQL_HANDLE_ENV, system->env);
@@ -141,7 +154,8 @@ static void odbc_close(void *context)
         return;
     loop_timer_stop(&system->start);
     loop_timer_stop(&system->look);
-    bool all = hub_pool_stop(&system->pool, ODBC_STOP_MS);
+    bool all = hub_commands_stop(&system->commands, ODBC_STOP_MS);
+    all = hub_pool_stop(&system->pool, ODBC_STOP_MS) && all;
     atomic_store(&system->is_over, true);
     if (!all)
         return; /* a driver is still in there, with our memory */
@@ -156,6 +170,7 @@ static enum err odbc_open(const struct hub_system_env *env, struct yaml_node roo
     struct yaml_node connection;
     if (!system)
         return ERR_NO_MEMORY;
+    hub_commands_init(&system->commands, &system->department, &odbc_command_ops, system, env->check_only);
     system->start.fn = start;
     system->look.fn = on_look;
     system->loop = env->loop;
@@ -193,6 +208,7 @@ const struct hub_system_ops system_odbc_ops = {
     .open = odbc_open,
     .bind = odbc_bind,
     .tables = &tables,
+    .act = odbc_act,
     .door = &figures,
     .close = odbc_close,
 };

@@ -241,7 +241,7 @@ static bool is_plain(struct str value)
     return value.len > 0;
 }
 
-static void write_string(const struct odbc_system *system, const char *password, struct buf *out)
+static void write_string(const struct odbc_system *system, const char *user, const char *password, struct buf *out)
 {
     if (system->dsn[0])
         buf_printf(out, "DSN=%s;", system->dsn);
@@ -257,8 +257,8 @@ static void write_string(const struct odbc_system *system, const char *password,
         else
             append_option(out, key, value);
     }
-    if (system->user[0])
-        buf_printf(out, "UID=%s;", system->user);
+    if (user[0])
+        buf_printf(out, "UID=%s;", user);
     if (password[0] && is_plain(str_from_c(password)))
         buf_printf(out, "PWD=%s;", password);
     else if (password[0])
@@ -273,7 +273,7 @@ static enum err reach(struct odbc_session *session, const char *password, char d
     size_t n;
     struct buf text;
     buf_init(&text, 4096);
-    write_string(system, password, &text);
+    write_string(system, session->writer ? session->writer->user : system->user, password, &text);
     arena_reset(&session->scratch);
     enum err err = text.err ? text.err : odbc_to_wide(&session->scratch, buf_str(&text), &wide, &n);
     if (text.ptr)
@@ -284,7 +284,8 @@ static enum err reach(struct odbc_session *session, const char *password, char d
     if (err)
         return err;
     (void)SQLSetConnectAttr(session->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(uintptr_t)ODBC_CONNECT_S, SQL_IS_UINTEGER);
-    (void)SQLSetConnectAttr(session->dbc, SQL_ATTR_ACCESS_MODE, (SQLPOINTER)(uintptr_t)SQL_MODE_READ_ONLY, SQL_IS_UINTEGER);
+    if (!session->writer)
+        (void)SQLSetConnectAttr(session->dbc, SQL_ATTR_ACCESS_MODE, (SQLPOINTER)(uintptr_t)SQL_MODE_READ_ONLY, SQL_IS_UINTEGER);
     pthread_mutex_lock(&system->connecting);
     SQLRETURN code = SQLDriverConnectW(session->dbc, NULL, wide, (SQLSMALLINT)n, NULL, 0, NULL, SQL_DRIVER_NOPROMPT);
     pthread_mutex_unlock(&system->connecting);
@@ -305,7 +306,8 @@ static enum err reach(struct odbc_session *session, const char *password, char d
     return is_driver ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
 }
 
-/* Read-only and bounded in time, each engine in its own words; SQL_ANSI has the attributes and the role's rights alone. */
+/* Read-only (or for a command on disk when it is acknowledged) and bounded in time, each engine in its own words; SQL_ANSI has the
+ * attributes and the role's rights alone. */
 static enum err guard(struct odbc_session *session, char detail[HUB_DEPARTMENT_DETAIL_MAX])
 {
     const struct odbc_system *system = session->system;
@@ -314,20 +316,22 @@ static enum err guard(struct odbc_session *session, char detail[HUB_DEPARTMENT_D
     long long ms = system->timeout_ms;
     switch (system->dialect) {
     case SQL_POSTGRES:
-        snprintf(texts[0], sizeof texts[0], "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY");
+        snprintf(texts[0], sizeof texts[0],
+            session->writer ? "SET synchronous_commit = on" : "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY");
         snprintf(texts[1], sizeof texts[1], "SET statement_timeout = %lld", ms);
         snprintf(texts[2], sizeof texts[2], "SET TIME ZONE INTERVAL '%c%02d:%02d' HOUR TO MINUTE", offset < 0 ? '-' : '+', minutes / 60,
             minutes % 60);
         break;
     case SQL_MARIADB:
-        snprintf(texts[0], sizeof texts[0], "SET SESSION TRANSACTION READ ONLY");
+        snprintf(texts[0], sizeof texts[0],
+            session->writer ? "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED" : "SET SESSION TRANSACTION READ ONLY");
         snprintf(texts[1], sizeof texts[1], "SET SESSION max_statement_time = %.3f", (double)ms / 1000);
         snprintf(texts[2], sizeof texts[2],
             "SET SESSION time_zone = '%c%02d:%02d', sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', max_sort_length = 65536",
             offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
         break;
     case SQL_SQLITE:
-        snprintf(texts[0], sizeof texts[0], "PRAGMA query_only = 1");
+        snprintf(texts[0], sizeof texts[0], session->writer ? "PRAGMA synchronous = FULL" : "PRAGMA query_only = 1");
         break;
     case SQL_ANSI:
         break;
@@ -344,7 +348,8 @@ enum err odbc_session_open(struct odbc_session *session, char detail[HUB_DEPARTM
 {
     struct odbc_system *system = session->system;
     char password[HUB_DEPARTMENT_SECRET_MAX] = "";
-    enum err err = system->password_file[0] ? hub_department_secret(system->password_file, password) : ERR_OK;
+    const char *file = session->writer ? session->writer->password_file : system->password_file;
+    enum err err = file[0] ? hub_department_secret(file, password) : ERR_OK;
     if (err) {
         snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", err == ERR_DENIED ? HUB_DETAIL(secret_open) : HUB_DETAIL(secret_unread));
         return ERR_UNAVAILABLE;

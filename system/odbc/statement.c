@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CHUNK 4096
-
 /* ---- parameters ---- */
 
 struct parameter {
@@ -66,8 +64,8 @@ static enum err bind_one(struct odbc_session *session, SQLHSTMT statement, SQLUS
             size = 1;
         }
         break;
-    case VALUE_TIME:
-        if (system->dialect == SQL_ANSI) {
+    case VALUE_TIME: /* what reads compares milliseconds, in the engine's own words; what writes gives a moment, where there are any */
+        if (system->dialect == SQL_ANSI || (session->writer && system->dialect != SQL_SQLITE)) {
             room->room.t = moment_of(value.i, system->zone);
             c_type = SQL_C_TYPE_TIMESTAMP;
             sql_type = SQL_TYPE_TIMESTAMP;
@@ -128,17 +126,18 @@ struct reading {
     char *detail;
 };
 
-/* A cell of any length, in pieces; false in *ret_is_there: NULL. The driver's terminator is not counted. */
-static enum err read_cell(struct reading *reading, SQLUSMALLINT column, SQLSMALLINT c_type, struct buf *out, bool *ret_is_there)
+/* The driver's terminator is not counted. */
+enum err odbc_read_cell(
+    struct odbc_session *session, SQLHSTMT statement, SQLUSMALLINT column, SQLSMALLINT c_type, struct buf *out, bool *ret_is_there)
 {
     size_t end = c_type == SQL_C_WCHAR ? sizeof(SQLWCHAR) : c_type == SQL_C_CHAR ? 1 : 0;
     buf_reset(out);
-    while (!atomic_load(&reading->session->is_cancelled)) {
+    while (!atomic_load(&session->is_cancelled)) {
         SQLLEN length = 0;
-        char *room = buf_reserve(out, CHUNK);
+        char *room = buf_reserve(out, ODBC_CHUNK);
         if (!room)
             return out->err;
-        SQLRETURN code = SQLGetData(reading->statement, column, c_type, room, CHUNK, &length);
+        SQLRETURN code = SQLGetData(statement, column, c_type, room, ODBC_CHUNK, &length);
         if (code == SQL_NO_DATA)
             return ERR_OK;
         if (!SQL_SUCCEEDED(code))
@@ -148,8 +147,8 @@ static enum err read_cell(struct reading *reading, SQLUSMALLINT column, SQLSMALL
             return ERR_OK;
         if (length < 0 && length != SQL_NO_TOTAL)
             return ERR_SYNTAX;
-        bool is_whole = length != SQL_NO_TOTAL && (size_t)length <= CHUNK - end;
-        buf_advance(out, is_whole ? (size_t)length : CHUNK - end);
+        bool is_whole = length != SQL_NO_TOTAL && (size_t)length <= ODBC_CHUNK - end;
+        buf_advance(out, is_whole ? (size_t)length : ODBC_CHUNK - end);
         if (is_whole)
             return ERR_OK;
     }
@@ -203,7 +202,7 @@ static enum err read_real(struct reading *reading, SQLUSMALLINT column, const st
             *ret = VALUE_NONE;
         return length == SQL_NULL_DATA || isfinite(ret->r) ? ERR_OK : ERR_SYNTAX;
     }
-    enum err err = read_cell(reading, column, SQL_C_CHAR, &reading->cell, &is_there);
+    enum err err = odbc_read_cell(reading->session, reading->statement, column, SQL_C_CHAR, &reading->cell, &is_there);
     if (err || !is_there) {
         *ret = VALUE_NONE;
         return err;
@@ -222,7 +221,7 @@ static enum err read_value(struct reading *reading, SQLUSMALLINT column, const s
     if (output->type == VALUE_REAL)
         return read_real(reading, column, output, ret);
     struct buf *cell = output->type == VALUE_TEXT ? &reading->wide : &reading->cell;
-    enum err err = read_cell(reading, column,
+    enum err err = odbc_read_cell(reading->session, reading->statement, column,
         output->type == VALUE_TEXT ? SQL_C_WCHAR
         : is_long                  ? SQL_C_BINARY
                                    : SQL_C_CHAR,
@@ -293,11 +292,11 @@ static enum err write_question(struct odbc_session *session, const struct sql_se
     return err;
 }
 
-static enum err prepare(struct odbc_session *session, SQLHSTMT statement, const struct value *values, size_t n)
+enum err odbc_prepare(struct odbc_session *session, SQLHSTMT statement, struct str sql, const struct value *values, size_t n)
 {
     size_t n_wide;
     SQLWCHAR *wide;
-    enum err err = odbc_to_wide(&session->scratch, buf_str(&session->text), &wide, &n_wide);
+    enum err err = odbc_to_wide(&session->scratch, sql, &wide, &n_wide);
     if (err)
         return err;
     struct parameter *rooms = arena_alloc(&session->scratch, (n + 1) * sizeof *rooms);
@@ -354,9 +353,9 @@ enum err odbc_run(struct odbc_session *session, const struct hub_seen *seen, str
     }
     if (session->system->dialect == SQL_ANSI) /* its text has no LIMIT */
         (void)SQLSetStmtAttr(reading.statement, SQL_ATTR_MAX_ROWS, (SQLPOINTER)(uintptr_t)(reading.n_rows_max + 1), SQL_IS_UINTEGER);
-    buf_init(&reading.cell, ODBC_VALUE_MAX + CHUNK);
-    buf_init(&reading.wide, 2 * ODBC_VALUE_MAX + CHUNK);
-    err = prepare(session, reading.statement, values, n_values);
+    buf_init(&reading.cell, ODBC_VALUE_MAX + ODBC_CHUNK);
+    buf_init(&reading.wide, 2 * ODBC_VALUE_MAX + ODBC_CHUNK);
+    err = odbc_prepare(session, reading.statement, buf_str(&session->text), values, n_values);
     if (!err) {
         SQLRETURN code = SQLExecute(reading.statement);
         err = SQL_SUCCEEDED(code) || code == SQL_NO_DATA ? ERR_OK : ERR_IO;

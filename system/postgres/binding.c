@@ -2,7 +2,7 @@
  * What a department's file says about its PostgreSQL, read and held against the database; a department that is down is no error of its
  * file.
  */
-#include "system/postgres/command.h"
+#include "system/postgres/inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,10 +56,7 @@ enum err postgres_bind(void *context, const struct hub_resource *resource, struc
     struct hub_seen seen;
     struct arena arena;
     if (resource->kind == HUB_COMMAND)
-        return postgres_bind_command(system, resource, binding, diags);
-    if (resource->kind != HUB_TABLE)
-        return yaml_error(hub_department_field_node(&system->department, resource, STR_NONE), diags, ERR_UNSUPPORTED,
-            "connector postgres offers tables and commands only; write kind: table or kind: command");
+        return hub_commands_bind(&system->commands, resource, binding, diags);
     enum err err = hub_tables_add(&system->tables, &system->department, resource, binding, diags, &table);
     if (err)
         return err;

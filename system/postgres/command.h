@@ -6,10 +6,7 @@
 
 #include "system/postgres/inside.h"
 
-enum err postgres_bind_command(
-    struct postgres_system *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
-void postgres_act(void *system, struct hub_ask *ask);      /* the slot of hub/system.h */
-void postgres_acts_finish(struct postgres_system *system); /* what waits is answered: not done */
+extern const struct hub_command_ops postgres_command_ops;
 
 /* session.c: connects and signs in as another role, whose transactions write and are on disk when they are acknowledged. */
 enum err postgres_session_open_writer(struct postgres_system *system, const char *user, const char *password_file,

@@ -5,7 +5,7 @@
 #define SYSTEM_POSTGRES_INSIDE_H
 
 #include "hub/audit.h"
-#include "hub/department_table.h"
+#include "hub/department_command.h"
 #include "system/postgres/postgres.h"
 #include "system/postgres/types.h"
 
@@ -105,9 +105,8 @@ struct postgres_opening {
 struct postgres_system {
     struct hub_department department;
     struct hub_server server;
-    struct hub_audit *audit;    /* NULL: none is watched */
-    struct postgres_acts *acts; /* NULL: no command is bound */
-    bool check_only;
+    struct hub_audit *audit; /* NULL: none is watched */
+    struct hub_commands commands;
     char zone[24]; /* as the server takes it */
     struct hub_tables tables;
     PGconn *probe; /* while the city is loaded */

@@ -455,6 +455,12 @@ static void start(struct loop_timer *timer)
     loop_thread_call(thread, begin, system);
 }
 
+static void postgres_act(void *context, struct hub_ask *ask)
+{
+    struct postgres_system *system = context;
+    hub_commands_act(&system->commands, ask);
+}
+
 static enum err postgres_compile(void *context, const struct hub_grant *grant, struct diag_list *diags, void **ret_plan)
 {
     struct postgres_system *system = context;
@@ -464,7 +470,7 @@ static enum err postgres_compile(void *context, const struct hub_grant *grant, s
 static void destroy(struct postgres_system *system)
 {
     hub_tables_finish(&system->tables);
-    postgres_acts_finish(system);
+    hub_commands_finish(&system->commands);
     PQfinish(system->probe);
     pthread_mutex_destroy(&system->lock);
     arena_finish(&system->scratch);
@@ -480,6 +486,7 @@ static void postgres_close(void *context)
     if (!system)
         return;
     loop_timer_stop(&system->start);
+    (void)!hub_commands_stop(&system->commands, -1); /* everything there has a deadline */
     if (system->thread) {
         atomic_store(&system->opening.is_cancelled, true);
         loop_thread_call(system->thread, end, system);
@@ -508,7 +515,7 @@ static enum err postgres_open(const struct hub_system_env *env, struct yaml_node
     system->wake.fn = woken;
     system->waking.fn = wake;
     system->server.zone = env->zone;
-    system->check_only = env->check_only;
+    hub_commands_init(&system->commands, &system->department, &postgres_command_ops, system, env->check_only);
     enum err err = hub_department_init(&system->department, env, "postgres", root, diags, &connection);
     if (!err)
         err = postgres_read_connection(system, connection, diags);

@@ -90,10 +90,7 @@ enum err sqlite_bind(void *context, const struct hub_resource *resource, struct 
     struct hub_table *table;
     char detail[HUB_DEPARTMENT_DETAIL_MAX];
     if (resource->kind == HUB_COMMAND)
-        return sqlite_bind_command(system, resource, binding, diags);
-    if (resource->kind != HUB_TABLE)
-        return yaml_error(hub_department_field_node(&system->department, resource, STR_NONE), diags, ERR_UNSUPPORTED,
-            "connector sqlite offers tables and commands only; write kind: table or kind: command");
+        return hub_commands_bind(&system->commands, resource, binding, diags);
     enum err err = hub_tables_add(&system->tables, &system->department, resource, binding, diags, &table);
     if (!err)
         err = make_seen(system, table, binding, diags);

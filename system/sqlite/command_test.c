@@ -217,7 +217,8 @@ static void wrong_bindings(void **state)
         {"    bind: {file: \"{data}/inbox.sqlite\", run: \"INSERT INTO nowhere (k) VALUES (:act_key)\", answer: " ANSWER "}\n", "nowhere"},
         {"    bind: {file: \"{data}/inbox.sqlite\", run: \"SELECT :act_key\", answer: " ANSWER "}\n", "changes nothing"},
         {"    bind: {file: \"{data}/inbox.sqlite\", run: " RUN ", answer: \"DELETE FROM sent WHERE k = :act_key\"}\n", "only reads"},
-        {"    bind: {file: \"{data}/inbox.sqlite\", run: \"DELETE FROM sent; DROP TABLE sent\", answer: " ANSWER "}\n", "one statement"},
+        {"    bind: {file: \"{data}/inbox.sqlite\", run: \"DELETE FROM sent WHERE k = :act_key; DROP TABLE sent\", answer: " ANSWER "}\n",
+            "one statement"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[4096];

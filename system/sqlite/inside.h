@@ -4,7 +4,7 @@
 #ifndef SYSTEM_SQLITE_INSIDE_H
 #define SYSTEM_SQLITE_INSIDE_H
 
-#include "hub/department_table.h"
+#include "hub/department_command.h"
 #include "system/sqlite/sqlite.h"
 
 #include <pthread.h>
@@ -74,16 +74,9 @@ struct sqlite_system {
     struct hub_department department;
     char path[HUB_DEPARTMENT_PATH_MAX];
     int64_t timeout_ms;
-    bool check_only;
     struct hub_tables tables; /* each table's `own`: struct hub_seen, the same for every connection */
 
-    struct sqlite_command *commands; /* command.c, as what follows */
-    pthread_t act_thread;
-    pthread_mutex_t act_lock;
-    pthread_cond_t act_wake;
-    struct hub_ask *first_act, **last_act;
-    size_t n_acts;
-    bool has_act_thread, acts_stopping;
+    struct hub_commands commands;
 
     struct loop *loop;
     struct loop_timer start; /* the thread begins when the loop does: everything is loaded then */
@@ -113,11 +106,7 @@ enum err sqlite_plan_run(
 void sqlite_plan_forget(struct hub_plan *plan, size_t worker); /* its prepared statements there */
 
 /* ---- command.c ---- */
-void sqlite_acts_init(struct sqlite_system *system);
-void sqlite_acts_finish(struct sqlite_system *system); /* what waits is answered: not done */
-void sqlite_act(void *system, struct hub_ask *ask);    /* the slot of hub/system.h */
-enum err sqlite_bind_command(
-    struct sqlite_system *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags) MUST_CHECK;
+extern const struct hub_command_ops sqlite_command_ops;
 
 /* ---- binding.c ---- */
 /* The slots of the same names in hub/system.h, and what open() reads of the file. */

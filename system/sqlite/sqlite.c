@@ -205,7 +205,7 @@ static void sqlite_fetch(void *plan, struct hub_fetch *fetch)
 static void destroy(struct sqlite_system *system)
 {
     hub_tables_finish(&system->tables);
-    sqlite_acts_finish(system);
+    hub_commands_finish(&system->commands);
     pthread_mutex_destroy(&system->lock);
     pthread_cond_destroy(&system->calls.wake);
     pthread_cond_destroy(&system->longs.wake);
@@ -226,12 +226,11 @@ static enum err sqlite_open(const struct hub_system_env *env, struct yaml_node r
     pthread_cond_init(&system->calls.wake, &monotonic);
     pthread_cond_init(&system->longs.wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    sqlite_acts_init(system);
+    hub_commands_init(&system->commands, &system->department, &sqlite_command_ops, system, env->check_only);
     system->calls.last = &system->calls.first;
     system->longs.last = &system->longs.first;
     for (size_t i = 0; i < SQLITE_WORKERS; i++)
         system->workers[i] = (struct sqlite_worker){.system = system, .queue = i == 0 ? &system->calls : &system->longs};
-    system->check_only = env->check_only;
     system->loop = env->loop;
     system->start.fn = start;
     enum err err = hub_department_init(&system->department, env, "sqlite", root, diags, &connection);
@@ -258,8 +257,8 @@ static void answer_all(struct sqlite_queue *queue)
 static void sqlite_close(void *context)
 {
     struct sqlite_system *system = context;
-    if (!system->check_only)
-        loop_timer_stop(&system->start);
+    loop_timer_stop(&system->start);
+    (void)!hub_commands_stop(&system->commands, -1); /* everything there has a deadline */
     pthread_mutex_lock(&system->lock);
     system->is_stopping = true;
     pthread_cond_broadcast(&system->calls.wake);
@@ -284,6 +283,13 @@ static void sqlite_measure(void *context, struct metric_page *page, struct str n
 }
 
 static const struct hub_system_door figures = {.measure = sqlite_measure};
+
+static void sqlite_act(void *context, struct hub_ask *ask)
+{
+    struct sqlite_system *system = context;
+    hub_commands_act(&system->commands, ask);
+}
+
 static const struct hub_system_tables tables = {.compile = sqlite_compile, .fetch = sqlite_fetch};
 
 const struct hub_system_ops system_sqlite_ops = {
