@@ -6,6 +6,7 @@
 #include "db/db.h"
 #include "district/federation.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LEAVES_MAX 4096 /* of one book_follow() */
@@ -25,6 +26,9 @@ static const char *const migrations[] = {
     "ALTER TABLE peer ADD COLUMN witness_vkey TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE peer ADD COLUMN cosigned INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE peer ADD COLUMN cosigned_note TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE peer ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE word (agreement TEXT NOT NULL, area TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (agreement, area)) STRICT, WITHOUT "
+    "ROWID",
 };
 
 struct book {
@@ -156,11 +160,12 @@ uint64_t book_followed(const struct book *book)
 
 enum err book_peer(struct book *book, int hub, struct book_peer *ret_peer)
 {
-    static const char sql[] = "SELECT n, acked, got, agreement, twinned FROM peer WHERE area = ?1";
-    int64_t values[5];
-    enum err err = ask(book, sql, (struct value[]){area_of(book, hub)}, 1, values, 5);
+    static const char sql[] = "SELECT n, acked, got, agreement, twinned, since_ms FROM peer WHERE area = ?1";
+    int64_t values[6];
+    enum err err = ask(book, sql, (struct value[]){area_of(book, hub)}, 1, values, 6);
     if (!err)
-        *ret_peer = (struct book_peer){(uint64_t)values[0], (uint64_t)values[1], (uint64_t)values[2], (uint64_t)values[4], (int)values[3]};
+        *ret_peer = (struct book_peer){
+            (uint64_t)values[0], (uint64_t)values[1], (uint64_t)values[2], (uint64_t)values[4], (int)values[3], values[5]};
     return err;
 }
 
@@ -219,6 +224,38 @@ static enum err enter(struct book *book, const struct book_leaf *leaf)
     return err ? err : run(book, add, values, 4);
 }
 
+/* A leaf about an agreement (district/agreement.c): what it says of either hub is known to be written down. */
+static enum err enter_words(struct book *book, struct str leaf)
+{
+    static const char sql[] = "INSERT INTO word VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET mark = excluded.mark";
+    static const char mark_of_it[] = ",\"type\":\"agreement\"";
+    json_t *json, *word;
+    const char *area;
+    struct str agreement, type;
+    enum err err = ERR_OK;
+    if (!memmem(leaf.ptr, leaf.len, mark_of_it, sizeof mark_of_it - 1) || json_read(leaf, NULL, &json))
+        return ERR_OK;
+    bool is_one = json_get_str(json, "type", &type) == ERR_OK && str_equal(type, STR("agreement")) &&
+                  json_get_str(json, "agreement", &agreement) == ERR_OK;
+    json_object_foreach(json_object_get(is_one ? json : NULL, "hubs"), area, word)
+    {
+        struct str state = STR("none"), signature = STR_NONE;
+        int64_t since_ms = 0;
+        char mark[DISTRICT_MARK_MAX], none[129];
+        memset(none, '0', 128);
+        none[128] = '\0';
+        if (json_get_str(word, "state", &state) || json_get_i64(word, "since_ms", &since_ms))
+            continue;
+        if (json_get_str(word, "signature", &signature))
+            signature = str_from_c(none);
+        snprintf(mark, sizeof mark, STR_FORMAT " %lld " STR_FORMAT, STR_ARG(state), (long long)since_ms, STR_ARG(signature));
+        if (!err)
+            err = run(book, sql, (struct value[]){value_text(agreement), value_text(str_from_c(area)), value_text(str_from_c(mark))}, 3);
+    }
+    json_decref(json);
+    return err;
+}
+
 enum err book_follow(struct book *book, struct ledger *ledger, size_t max, const struct book_leaf **ret_leaves, size_t *ret_n)
 {
     static const char mark[] = "UPDATE one SET followed = ?1";
@@ -238,6 +275,8 @@ enum err book_follow(struct book *book, struct ledger *ledger, size_t max, const
         err = ledger_leaf(ledger, at, &book->leaf);
         if (!err && read_leaf(book->federation, buf_str(&book->leaf), at, &book->leaves[n]))
             err = enter(book, &book->leaves[n++]);
+        if (!err)
+            err = enter_words(book, buf_str(&book->leaf));
     }
     if (!err)
         err = run(book, mark, (struct value[]){number(at)}, 1);
@@ -339,10 +378,25 @@ enum err book_acked(struct book *book, int hub, uint64_t acked)
     return run(book, sql, (struct value[]){area_of(book, hub), number(acked)}, 2);
 }
 
-enum err book_agreement(struct book *book, int hub, int state)
+enum err book_agreement(struct book *book, int hub, int state, int64_t since_ms)
 {
-    static const char sql[] = "UPDATE peer SET agreement = ?2 WHERE area = ?1";
-    return run(book, sql, (struct value[]){area_of(book, hub), value_integer(state)}, 2);
+    static const char sql[] = "UPDATE peer SET agreement = ?2, since_ms = ?3 WHERE area = ?1";
+    return run(book, sql, (struct value[]){area_of(book, hub), value_integer(state), value_integer(since_ms)}, 3);
+}
+
+enum err book_word(struct book *book, struct str agreement, int hub, char ret_mark[DISTRICT_MARK_MAX])
+{
+    static const char sql[] = "SELECT mark FROM word WHERE agreement = ?1 AND area = ?2";
+    struct db_statement *statement;
+    bool is_row;
+    enum err err = begin(book, sql, (struct value[]){value_text(agreement), area_of(book, hub)}, 2, &statement);
+    if (!err)
+        err = db_step(statement, &is_row);
+    if (err)
+        return err;
+    err = is_row ? str_to_c(db_column(statement, 0).s, ret_mark, DISTRICT_MARK_MAX) : ERR_NOT_FOUND;
+    db_reset(statement);
+    return err;
 }
 
 enum err book_count(struct book *book, int hub, struct book_counts *ret_counts)

@@ -21,6 +21,7 @@ struct book_peer {
     uint64_t n_mine, acked, got;
     uint64_t twinned; /* of mine, up to this number their twins were looked for */
     int agreement;    /* this side's state as a person set it last; -1: nobody did */
+    int64_t since_ms; /* when, by the wall clock */
 };
 
 /* A leaf that names another hub's. */
@@ -44,7 +45,10 @@ enum err book_is_named(struct book *book, int hub, uint64_t intent, bool *ret_is
 /* Theirs, written down with the number of the last of them; in one transaction. */
 enum err book_take(struct book *book, int hub, const struct district_receipt *receipts, size_t n, uint64_t got) MUST_CHECK;
 enum err book_acked(struct book *book, int hub, uint64_t acked) MUST_CHECK;
-enum err book_agreement(struct book *book, int hub, int state) MUST_CHECK;
+enum err book_agreement(struct book *book, int hub, int state, int64_t since_ms) MUST_CHECK;
+/* A hub's word on an agreement as the newest leaf has it: "state since_ms signature". ERR_NOT_FOUND. */
+#define DISTRICT_MARK_MAX 192
+enum err book_word(struct book *book, struct str agreement, int hub, char ret_mark[DISTRICT_MARK_MAX]) MUST_CHECK;
 
 /* One of my receipts and its twin: theirs of the other kind about the same use. */
 struct book_pair {

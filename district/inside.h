@@ -47,6 +47,16 @@ struct district_twins { /* of one peer (district/twin.c) */
     uint64_t n_told[TWIN_N_WRONG], last[TWIN_N_WRONG]; /* of them; the last's leaf: of theirs when it was not asked for, else mine */
 };
 
+struct district_telling { /* of an agreement with a peer (district/agreement.c) */
+    struct district *district;
+    bool is_on, is_known, is_good;
+    uint64_t wait_for;            /* leaves that the book has to have read */
+    struct district_word told[2]; /* mine, theirs, as the ledger has them */
+    struct district_word seen;    /* theirs, looked at: is_good */
+    struct buf leaf;
+    struct ledger_append append;
+};
+
 struct district_witness; /* witness.c */
 
 struct district {
@@ -69,6 +79,7 @@ struct district {
     struct str contracts[DISTRICT_CONTRACTS_MAX]; /* names, by their place in the state */
     size_t n_contracts_seen;                      /* of the hub's */
     struct naming *namings;                       /* one a peer */
+    struct district_telling tellings[DISTRICT_PEERS_MAX];
     struct district_twins twins[DISTRICT_PEERS_MAX];
     struct asked *asked;     /* that wait for an answer (district/asked.c) */
     struct asked *more;      /* whose next part is to be asked now */
@@ -123,6 +134,15 @@ void district_use_serve(struct district *district, size_t peer, uint64_t intent,
 void district_use_abort(struct district *district, size_t peer, uint64_t intent);
 void district_use_close(struct district *district, size_t peer, uint64_t intent);
 void district_use_close_all(struct district *district); /* readings that nobody waits for */
+
+/* ---- agreement.c ---- */
+/* This side's word, signed. */
+enum err district_word_give(
+    struct district *district, size_t peer, uint8_t state, int64_t since_ms, struct district_word *ret_word) MUST_CHECK;
+/* What is signed: lines of "citybrain agreement v1", the agreement, the hash of its content, the hub's area, its state, since when. */
+enum err district_word_text(
+    const struct district *district, size_t peer, int hub, const struct district_word *word, struct buf *out) MUST_CHECK;
+void district_agreements_tend(struct district *district);
 
 /* ---- naming.c ---- */
 void district_naming_begin(struct district *district, const struct district_update *update);

@@ -261,6 +261,7 @@ static void on_tick(struct loop_timer *timer)
     district_naming_tend(district);
     tell_contracts(district);
     district_use_give_up(district);
+    district_agreements_tend(district);
     district_twins_tend(district);
     district_witness_tend(district);
     if (district->n_ticks++ % TICKS_STEP == 0)
@@ -332,6 +333,7 @@ static enum err add_peers(struct district *district, struct diag_list *diags)
         district->hub_of[at] = hub;
         district->namings[at].district = district;
         district->namings[at].peer = at;
+        district->tellings[at].district = district;
     }
     return district->state->n_peers > 0
                ? ERR_OK
@@ -396,6 +398,8 @@ static enum err open_book(struct district *district, struct diag *diag)
         district->twins[i].watch.checked = known.twinned;
         if (known.agreement >= 0)
             peer->mine = (uint8_t)known.agreement;
+        /* What the file says holds since the agreement does. */
+        err = district_word_give(district, i, peer->mine, known.agreement >= 0 ? known.since_ms : peer->from_ms, &peer->mine_word);
     }
     return err;
 }
@@ -504,6 +508,8 @@ void district_destroy(struct district *district)
     federation_destroy(district->federation);
     pthread_mutex_destroy(&district->lock);
     buf_finish(&district->out);
+    for (size_t i = 0; i < DISTRICT_PEERS_MAX; i++)
+        buf_finish(&district->tellings[i].leaf);
     mem_free(district->state);
     mem_free(district->updates);
     mem_free(district->peer_of);

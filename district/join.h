@@ -8,6 +8,7 @@
 #ifndef DISTRICT_JOIN_H
 #define DISTRICT_JOIN_H
 
+#include "base/sign.h"
 #include "district/federation.h"
 #include "hub/registry.h"
 
@@ -18,6 +19,11 @@ struct district_carrier {
     enum err (*start)(struct district_carrier *carrier, struct district *district, struct loop *loop, struct diag *diag);
     void (*send)(struct district_carrier *carrier, int hub, struct str bytes); /* borrows */
     void (*stop)(struct district_carrier *carrier);
+    /* This hub's signature, and whether `hub` signed; the text of a hub's public key (ERR_NOT_FOUND: not known yet). All NULL: words are
+     * not signed (tests). */
+    enum err (*sign)(struct district_carrier *carrier, struct str text, uint8_t ret_signature[SIGN_SIGNATURE_LEN]);
+    enum err (*check)(struct district_carrier *carrier, int hub, struct str text, const uint8_t signature[SIGN_SIGNATURE_LEN]);
+    enum err (*key)(struct district_carrier *carrier, int hub, char ret_key[SIGN_TEXT_MAX]);
 };
 
 struct district_options {

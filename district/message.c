@@ -35,7 +35,9 @@ static void write_beat(const struct district_message *message, struct bytes_writ
     bytes_write_u64be(out, message->beat.echo_boot);
     bytes_write_u64be(out, (uint64_t)message->beat.echo_ms);
     bytes_write(out, message->beat.agreement.bytes, sizeof message->beat.agreement.bytes);
-    bytes_write_u8(out, message->beat.agreement_state);
+    bytes_write_u8(out, (uint8_t)message->beat.word.state);
+    bytes_write_u64be(out, (uint64_t)message->beat.word.since_ms);
+    bytes_write(out, message->beat.word.signature, sizeof message->beat.word.signature);
     bytes_write_u64be(out, message->beat.version);
     bytes_write_u64be(out, message->beat.got);
 }
@@ -74,11 +76,16 @@ void district_message_write(const struct district_message *message, struct bytes
     }
 }
 
+static void read_bytes(struct bytes_reader *in, uint8_t *out, size_t n)
+{
+    struct str bytes = bytes_read_str(in, n);
+    if (bytes.len == n)
+        memcpy(out, bytes.ptr, n);
+}
+
 static void read_hash(struct bytes_reader *in, uint8_t out[32])
 {
-    struct str bytes = bytes_read_str(in, 32);
-    if (bytes.len == 32)
-        memcpy(out, bytes.ptr, 32);
+    read_bytes(in, out, 32);
 }
 
 static enum err read_receipts(struct bytes_reader *in, struct district_message *message)
@@ -120,7 +127,9 @@ static void read_beat(struct bytes_reader *in, struct district_message *message)
     message->beat.echo_boot = bytes_read_u64be(in);
     message->beat.echo_ms = (int64_t)bytes_read_u64be(in);
     read_hash(in, message->beat.agreement.bytes);
-    message->beat.agreement_state = bytes_read_u8(in);
+    message->beat.word.state = bytes_read_u8(in);
+    message->beat.word.since_ms = (int64_t)bytes_read_u64be(in);
+    read_bytes(in, message->beat.word.signature, sizeof message->beat.word.signature);
     message->beat.version = bytes_read_u64be(in);
     message->beat.got = bytes_read_u64be(in);
 }

@@ -21,6 +21,13 @@ struct district_receipt {
     uint64_t leaf;   /* in the log of the one who tells */
 };
 
+/* What a hub says of an agreement. All of its bytes are set, so that words are compared as a whole. */
+struct district_word {
+    int64_t since_ms; /* wall clock */
+    uint64_t state;   /* enum district_agreement */
+    uint8_t signature[64];
+};
+
 /* ---- messages ---- */
 enum district_kind {
     DISTRICT_BEAT = 1,
@@ -40,14 +47,14 @@ struct district_message {
     uint64_t boot; /* of the sender: grows with each of its starts */
     union {
         struct {
-            uint64_t seq;            /* within the boot */
-            int64_t sent_ms;         /* the sender's steady clock */
-            uint64_t echo_boot;      /* the receiver's beat that this one answers: its boot */
-            int64_t echo_ms;         /* and its sent_ms */
-            struct sha256 agreement; /* hash of its content */
-            uint8_t agreement_state; /* the sender's side */
-            uint64_t version;        /* of the states of the sender's contracts */
-            uint64_t got;            /* the receiver's receipts up to this number are on the sender's disk */
+            uint64_t seq;              /* within the boot */
+            int64_t sent_ms;           /* the sender's steady clock */
+            uint64_t echo_boot;        /* the receiver's beat that this one answers: its boot */
+            int64_t echo_ms;           /* and its sent_ms */
+            struct sha256 agreement;   /* hash of its content */
+            struct district_word word; /* the sender's side of it */
+            uint64_t version;          /* of the states of the sender's contracts */
+            uint64_t got;              /* the receiver's receipts up to this number are on the sender's disk */
         } beat;
         struct {
             uint64_t version, at; /* entries from `at` on */

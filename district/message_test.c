@@ -17,7 +17,9 @@ static struct district_message example(uint8_t kind)
         message.beat.echo_boot = 3;
         message.beat.echo_ms = INT64_MAX;
         memset(message.beat.agreement.bytes, 0xa5, 32);
-        message.beat.agreement_state = 2;
+        message.beat.word.state = 2;
+        message.beat.word.since_ms = 1795000000000;
+        memset(message.beat.word.signature, 0x5a, 64);
         message.beat.version = 1;
         message.beat.got = 48211;
         break;

@@ -37,14 +37,18 @@ enum err district_agree_on_loop(struct district *district, struct str area, enum
         return ERR_NOT_FOUND;
     if (state < DISTRICT_AGREED || state > DISTRICT_ENDED || district->state->peers[peer].mine == DISTRICT_ENDED)
         return ERR_RANGE;
-    enum err err = book_agreement(district->book, hub, (int)state);
+    struct district_word word;
+    int64_t now_ms = clock_wall(district->clock).ms;
+    enum err err = district_word_give(district, (size_t)peer, (uint8_t)state, now_ms, &word);
+    if (!err)
+        err = book_agreement(district->book, hub, (int)state, now_ms);
     if (err) {
         district_fail(district, err);
         return err;
     }
     log_write(LOG_NOTICE, "district", "this side of an agreement changed", LOG_STR("hub", area),
         LOG_TEXT("state", district_agreement_names[state]), LOG_END);
-    district_drive(district, (struct district_event){.kind = DISTRICT_MY_AGREEMENT, .peer = (size_t)peer, .state = (uint8_t)state});
+    district_drive(district, (struct district_event){.kind = DISTRICT_MY_AGREEMENT, .peer = (size_t)peer, .word = word});
     return ERR_OK;
 }
 

@@ -72,7 +72,7 @@ static void send_beat(
     message->beat.echo_boot = peer->boot;
     message->beat.echo_ms = peer->heard_sent_ms;
     message->beat.agreement = peer->agreement;
-    message->beat.agreement_state = peer->mine;
+    message->beat.word = peer->mine_word;
     message->beat.version = state->version;
     message->beat.got = peer->got;
     peer->beat_sent_ms = event->now_ms;
@@ -141,7 +141,8 @@ static void on_beat(
     peer->beat_seq = message->beat.seq;
     peer->heard_ms = event->now_ms;
     peer->heard_sent_ms = message->beat.sent_ms;
-    peer->theirs = message->beat.agreement_state;
+    peer->theirs = (uint8_t)message->beat.word.state;
+    peer->their_word = message->beat.word;
     peer->their_agreement = message->beat.agreement;
     bool was_up = peer->is_up;
     set_link(state, peer, true, out);
@@ -604,7 +605,8 @@ void district_step(struct district_state *state, const struct district_event *ev
         on_named(state, peer, event, out);
         return;
     case DISTRICT_MY_AGREEMENT: /* told at once, not with the next beat */
-        peer->mine = event->state;
+        peer->mine = (uint8_t)event->word.state;
+        peer->mine_word = event->word;
         tell_contracts(state, peer, event, out);
         beat_all(state, event->peer, event, out);
         return;
@@ -624,6 +626,7 @@ void district_begin(struct district_state *state, uint64_t boot)
 
 void district_peer_begin(struct district_peer *peer, uint64_t n_mine, uint64_t acked, uint64_t got)
 {
+    peer->mine_word.state = peer->mine; /* unless the caller has signed one */
     peer->n_mine = n_mine;
     peer->acked = peer->sent = acked;
     peer->got = got;

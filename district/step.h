@@ -72,6 +72,7 @@ struct district_peer {
     struct sha256 agreement;
     int64_t fresh_for_ms, from_ms, until_ms; /* the last two of the wall clock */
     uint8_t mine, theirs;
+    struct district_word mine_word, their_word; /* the same, signed */
     struct sha256 their_agreement;
     /* the link */
     bool is_up;
@@ -124,8 +125,9 @@ struct district_event {
     int64_t wait_ms;                        /* ASK; 0: DISTRICT_USE_MS */
     bool has_leaf, is_next, is_open;
     uint8_t receipt_kind;
-    size_t contract; /* MY_CONTRACT: its place */
-    uint8_t state;   /* MY_AGREEMENT, MY_CONTRACT */
+    size_t contract;           /* MY_CONTRACT: its place */
+    uint8_t state;             /* MY_CONTRACT */
+    struct district_word word; /* MY_AGREEMENT */
 };
 
 /* ---- updates: what the caller does, in this order ---- */

@@ -542,7 +542,7 @@ static void set_contract(struct sim *sim, int at, int consumer, uint8_t state)
 static void set_agreement(struct sim *sim, int at, int other, uint8_t state)
 {
     sim->nodes[at].book[other].agreement = state;
-    step(sim, at, (struct district_event){.kind = DISTRICT_MY_AGREEMENT, .peer = slot_of(at, other), .state = state});
+    step(sim, at, (struct district_event){.kind = DISTRICT_MY_AGREEMENT, .peer = slot_of(at, other), .word = {.state = state}});
 }
 
 static void use(struct sim *sim, int at, int other)

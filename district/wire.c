@@ -382,6 +382,37 @@ static void stop(struct district_carrier *carrier)
     wire->subscription = NULL;
 }
 
+/* ---- words under agreements: signed by the key that opens the sessions ---- */
+
+static enum err sign_word(struct district_carrier *carrier, struct str text, uint8_t ret_signature[SIGN_SIGNATURE_LEN])
+{
+    return sign_make(container_of(carrier, struct wire, carrier)->key, text, ret_signature);
+}
+
+static enum err public_key(const struct wire *wire, int hub, struct sign_public *ret_key)
+{
+    if (hub != wire->self)
+        return peer_key(wire, hub, ret_key);
+    sign_key_public(wire->key, ret_key);
+    return ERR_OK;
+}
+
+static enum err check_word(struct district_carrier *carrier, int hub, struct str text, const uint8_t signature[SIGN_SIGNATURE_LEN])
+{
+    struct sign_public key;
+    enum err err = public_key(container_of(carrier, struct wire, carrier), hub, &key);
+    return err ? err : sign_check(&key, text, signature);
+}
+
+static enum err key_text(struct district_carrier *carrier, int hub, char ret_key[SIGN_TEXT_MAX])
+{
+    struct sign_public key;
+    enum err err = public_key(container_of(carrier, struct wire, carrier), hub, &key);
+    if (!err)
+        sign_public_text(&key, ret_key);
+    return err;
+}
+
 static enum err copy_c(struct arena *arena, const char **text)
 {
     struct str copy;
@@ -414,7 +445,8 @@ enum err wire_create(const struct wire_options *options, struct diag *diag, stru
     struct wire *wire = mem_alloc_zero(1, sizeof *wire);
     if (!wire)
         return ERR_NO_MEMORY;
-    wire->carrier = (struct district_carrier){.start = start, .send = send, .stop = stop};
+    wire->carrier =
+        (struct district_carrier){.start = start, .send = send, .stop = stop, .sign = sign_word, .check = check_word, .key = key_text};
     wire->federation = options->federation;
     wire->self = federation_hub_find(options->federation, options->area);
     wire->clock = options->clock;

@@ -95,6 +95,45 @@ static void wire_stop(struct district_carrier *carrier)
     pthread_mutex_unlock(&ether.lock);
 }
 
+/* A hub's key: of its number. */
+static struct crypto_key *key_of(int hub)
+{
+    uint8_t seed[32] = {(uint8_t)(hub + 40)};
+    struct crypto_key *key;
+    assert_ok(crypto_key_from_seed(seed, &key));
+    return key;
+}
+
+static bool is_forging; /* the district's hub signs with another's key */
+
+static enum err wire_sign(struct district_carrier *carrier, struct str text, uint8_t ret_signature[SIGN_SIGNATURE_LEN])
+{
+    int self = container_of(carrier, struct wire, carrier)->self;
+    struct crypto_key *key = key_of(is_forging && self == XIHU ? 9 : self);
+    enum err err = crypto_sign(key, text, ret_signature);
+    crypto_key_destroy(key);
+    return err;
+}
+
+static enum err wire_check(struct district_carrier *carrier, int hub, struct str text, const uint8_t signature[SIGN_SIGNATURE_LEN])
+{
+    struct crypto_key *key = key_of(hub);
+    uint8_t public_key[32];
+    crypto_key_public(key, public_key);
+    crypto_key_destroy(key);
+    return crypto_verify(public_key, text, signature);
+}
+
+static enum err wire_key(struct district_carrier *carrier, int hub, char ret_key[SIGN_TEXT_MAX])
+{
+    struct crypto_key *key = key_of(hub);
+    struct sign_public public_key = {.algorithm = SIGN_ED25519, .len = 32};
+    crypto_key_public(key, public_key.bytes);
+    crypto_key_destroy(key);
+    sign_public_text(&public_key, ret_key);
+    return ERR_OK;
+}
+
 static void set_ether(bool is_cut, bool loses_answers, bool doubles)
 {
     pthread_mutex_lock(&ether.lock);
@@ -274,7 +313,9 @@ static void go_up(int at)
     snprintf(path, sizeof path, "%s/federation.yaml", one->dir);
     snprintf(ledger_dir, sizeof ledger_dir, "%s/ledger", one->data);
     snprintf(store, sizeof store, "%s/store/district.sqlite", one->data);
-    one->wire = (struct wire){.carrier = {.start = wire_start, .send = wire_send, .stop = wire_stop}, .self = at};
+    one->wire = (struct wire){
+        .carrier = {.start = wire_start, .send = wire_send, .stop = wire_stop, .sign = wire_sign, .check = wire_check, .key = wire_key},
+        .self = at};
     check(federation_load(path, one->data, TIME_ZONE_SHANGHAI, &diags, &federation), &diags);
     assert_ok(crypto_key_from_seed(seed, &one->key));
     const struct district_options options = {.federation = federation,
@@ -494,6 +535,7 @@ static int go_down_all(void **state)
 
 #define SERVED "\"twin\":\"h.log/"
 #define NAMED "\"twin\":\"hx.log/"
+#define AGREEMENT "\"type\":\"agreement\""
 #define INTENT "\"type\":\"intent\""
 #define OUTCOME "\"type\":\"outcome\""
 
@@ -698,12 +740,99 @@ static void at_most_once_ends_unknown_and_is_never_repeated(void **state)
     assert_int_equal(act("h.x/lots/ring", "r-2", "lot-1").state, HUB_ACT_KNOWN);
 }
 
+/* ---- agreements ---- */
+
+/* The newest leaf about the agreement. */
+static json_t *agreement_leaf(int at)
+{
+    struct buf leaf;
+    json_t *json = NULL;
+    buf_init(&leaf, LEDGER_LEAF_MAX);
+    for (uint64_t i = ledger_n_durable(ones[at].ledger); i-- > 0 && !json;) {
+        buf_reset(&leaf);
+        assert_ok(ledger_leaf(ones[at].ledger, i, &leaf));
+        if (memmem(leaf.ptr, leaf.len, AGREEMENT, strlen(AGREEMENT)))
+            assert_ok(json_read(buf_str(&leaf), NULL, &json));
+    }
+    buf_finish(&leaf);
+    return json;
+}
+
+/* One word of a leaf, checked as a stranger would: from the leaf and the agreement's text alone. */
+static void check_word(const json_t *leaf, const char *area, const char *state)
+{
+    const json_t *word = json_object_get(json_object_get(leaf, "hubs"), area);
+    const char *signature = json_string_value(json_object_get(word, "signature"));
+    struct sign_public key;
+    struct str text;
+    struct arena arena;
+    uint8_t bytes[SIGN_SIGNATURE_LEN];
+    assert_string_equal(json_string_value(json_object_get(word, "state")), state);
+    assert_int_equal(strlen(signature), 2 * sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        unsigned byte;
+        assert_int_equal(sscanf(signature + 2 * i, "%2x", &byte), 1);
+        bytes[i] = (uint8_t)byte;
+    }
+    arena_init(&arena, 4096);
+    assert_ok(sign_public_read(str_from_c(json_string_value(json_object_get(word, "key"))), &key));
+    assert_ok(arena_printf(&arena, &text, "citybrain agreement v1\n%s\n%s\n%s\n%s\n%lld\n",
+        json_string_value(json_object_get(leaf, "agreement")), json_string_value(json_object_get(leaf, "sha256")), area, state,
+        (long long)json_integer_value(json_object_get(word, "since_ms"))));
+    assert_ok(sign_check(&key, text, bytes));
+    arena_finish(&arena);
+}
+
+static void await_words(int at, const char *city, const char *xihu, size_t n)
+{
+    await_leaves(at, AGREEMENT, "", n);
+    json_t *leaf = agreement_leaf(at);
+    check_word(leaf, "h", city);
+    check_word(leaf, "h.x", xihu);
+    json_decref(leaf);
+}
+
+/* Each change of either side is a leaf in both ledgers, with both signatures; a restart writes none again. */
+static void an_agreements_changes_stand_in_both_ledgers(void **state)
+{
+    static const enum district_agreement steps[] = {DISTRICT_SUSPENDED, DISTRICT_AGREED};
+    size_t n[N_HUBS];
+    for (int at = 0; at < N_HUBS; at++)
+        await_words(at, "agreed", "agreed", 1);
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(district_agree(ones[XIHU].district, STR("h"), steps[i]));
+        for (int at = 0; at < N_HUBS; at++)
+            await_words(at, "agreed", district_agreement_names[steps[i]], 2 + i);
+    }
+    for (int at = 0; at < N_HUBS; at++)
+        n[at] = count_leaves(at, AGREEMENT, "");
+    set_ether(true, false, false); /* said while the other cannot hear it: at home at once, there when it hears */
+    assert_ok(district_agree(ones[CITY].district, STR("h.x"), DISTRICT_SUSPENDED));
+    await_words(CITY, "suspended", "agreed", n[CITY] + 1);
+    assert_int_equal(count_leaves(XIHU, AGREEMENT, ""), n[XIHU]);
+    go_down(CITY);
+    go_up(CITY);
+    set_ether(false, false, false);
+    await_words(XIHU, "suspended", "agreed", n[XIHU] + 1);
+    assert_ok(district_agree(ones[CITY].district, STR("h.x"), DISTRICT_AGREED));
+    await_link();
+    await_words(XIHU, "agreed", "agreed", n[XIHU] + 2);
+    await_words(CITY, "agreed", "agreed", n[CITY] + 2);
+    is_forging = true; /* a word that its hub did not sign is not written down */
+    assert_ok(district_agree(ones[XIHU].district, STR("h"), DISTRICT_SUSPENDED));
+    pass(1500);
+    is_forging = false;
+    assert_int_equal(count_leaves(CITY, AGREEMENT, ""), n[CITY] + 2);
+    assert_ok(district_agree(ones[XIHU].district, STR("h"), DISTRICT_AGREED));
+    await_words(CITY, "agreed", "agreed", n[CITY] + 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(queries_go_both_ways_with_few_askings),
         cmocka_unit_test(an_answer_of_many_messages_comes_in_pieces), cmocka_unit_test(statistics_only_holds_at_the_provider),
         cmocka_unit_test(who_goes_away_ends_what_is_done_for_it), cmocka_unit_test(a_query_over_a_cut_link_fails_and_leaves_twins),
         cmocka_unit_test(an_act_is_done_once_by_its_key), cmocka_unit_test(a_restart_between_does_not_act_again),
-        cmocka_unit_test(at_most_once_ends_unknown_and_is_never_repeated)};
+        cmocka_unit_test(at_most_once_ends_unknown_and_is_never_repeated), cmocka_unit_test(an_agreements_changes_stand_in_both_ledgers)};
     return cmocka_run_group_tests(tests, go_up_all, go_down_all);
 }
