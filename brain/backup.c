@@ -186,7 +186,7 @@ enum err backup_make(const struct city *city, const char *to, struct diag *diag,
     struct wall_time begun = clock_wall(clock_system());
     enum err err = backup_check_empty(to, "give a folder of its own to each backup", diag);
     if (err == ERR_OK)
-        err = files_make_folder(to, diag);
+        err = files_make_private(to, diag); /* it holds secrets, also in a folder that was there */
     for (making.pass = PASS_STORES; err == ERR_OK && making.pass <= PASS_REST; making.pass++)
         err = backup_walk(making.from, copy_part, &making, diag);
     if (err == ERR_OK)

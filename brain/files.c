@@ -50,6 +50,14 @@ enum err files_make_folder(const char *path, struct diag *diag)
     return err;
 }
 
+enum err files_make_private(const char *path, struct diag *diag)
+{
+    enum err err = files_make_folder(path, diag);
+    if (err == ERR_OK && chmod(path, 0700) != 0)
+        err = diag_set(diag, err_from_errno(errno), path, 0, "cannot be kept from others: %s; give a folder of your own", strerror(errno));
+    return err;
+}
+
 enum err files_beside_program(const char *name, char *out, size_t size)
 {
     char path[PATH_LEN_MAX];

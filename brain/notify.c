@@ -1,6 +1,8 @@
 /* One datagram a message; what cannot be sent is nobody's loss but the watchdog's, which then does its work. */
 #include "brain/notify.h"
 
+#include "base/log.h"
+
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define BEAT_MS 1000
 
 static void tell(const char *message)
 {
@@ -31,7 +35,10 @@ static void tell(const char *message)
 void notify_ready(uint16_t port)
 {
     char message[64];
-    snprintf(message, sizeof(message), "READY=1\nSTATUS=serves on port %u", port);
+    if (port)
+        snprintf(message, sizeof(message), "READY=1\nSTATUS=serves on port %u", port);
+    else
+        snprintf(message, sizeof(message), "READY=1\nSTATUS=serves");
     tell(message);
 }
 
@@ -39,6 +46,19 @@ void notify_alive(void)
 {
     if (getenv("WATCHDOG_USEC"))
         tell("WATCHDOG=1");
+}
+
+static void on_beat(struct loop_timer *timer)
+{
+    notify_each_second(timer->loop, timer);
+}
+
+void notify_each_second(struct loop *loop, struct loop_timer *beat)
+{
+    beat->fn = on_beat;
+    notify_alive();
+    if (loop_timer_start(loop, beat, BEAT_MS))
+        log_write(LOG_ERROR, "notify", "no memory for a timer: the watchdog hears nothing more", LOG_END);
 }
 
 void notify_stopping(void)

@@ -170,7 +170,7 @@ enum err backup_restore(const struct city *city, const char *from, struct diag *
     if (err == ERR_OK)
         err = each_file(&r, check_file, diag);
     if (err == ERR_OK)
-        err = files_make_folder(r.to, diag);
+        err = files_make_private(r.to, diag);
     if (err == ERR_OK)
         err = each_file(&r, restore_file, diag);
     if (err == ERR_OK)

@@ -10,6 +10,7 @@
 #include "brain/city.h"
 #include "brain/connectors.h"
 #include "brain/files.h"
+#include "brain/notify.h"
 #include "hub/feed.h"
 #include "system/bus/absent.h"
 #include "system/bus/system_bus.h"
@@ -39,6 +40,7 @@ struct department {
     struct system_bus_follower *follower;
     int signal_fd;
     struct loop_watch *watch;
+    struct loop_timer beat; /* systemd's watchdog */
 };
 
 static void cannot_store(void *context, const char *part, enum err err)
@@ -199,8 +201,12 @@ int run_system(const struct system_options *options)
         err = go_up(department, diags);
     if (err == ERR_OK) {
         log_write(LOG_NOTICE, "system", "the department's systems are served", LOG_TEXT("party", options->party), LOG_END);
+        notify_ready(0);
+        notify_each_second(department->loop, &department->beat);
         err = loop_run(department->loop);
         log_write(LOG_NOTICE, "system", "stopping", LOG_END);
+        notify_stopping();
+        loop_timer_stop(&department->beat);
     } else {
         for (size_t i = 0; i < diags->n; i++)
             fprintf(stderr, "citybrain system: %s\n", diags->diags[i].text);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "brain/files.h"
+#include "brain/notify.h"
 #include "http/server.h"
 #include "ledger/witness_store.h"
 
@@ -42,6 +43,7 @@ struct witness {
     struct http_mount mount;
     int signal_fd;
     struct loop_watch *signal_watch;
+    struct loop_timer beat; /* systemd's watchdog */
 };
 
 /* ---- the door ---- */
@@ -321,7 +323,12 @@ static enum err run(struct witness *witness, struct diag_list *diags)
         return err;
     log_write(LOG_NOTICE, "witness", "the witness listens", LOG_STR("witness", witness->name), LOG_TEXT("address", witness->address),
         LOG_INT("port", witness->port), LOG_INT("logs", (int64_t)witness_store_n_logs(witness->store)), LOG_END);
-    return loop_run(witness->loop);
+    notify_ready(witness->port);
+    notify_each_second(witness->loop, &witness->beat);
+    err = loop_run(witness->loop);
+    notify_stopping();
+    loop_timer_stop(&witness->beat);
+    return err;
 }
 
 int run_witness(const struct witness_run_options *options)

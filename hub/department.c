@@ -8,12 +8,15 @@
 #include "hub/registry.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define STALE_MS 1000   /* for how long single errors make a source stale */
 #define REPORT_MS 30000 /* how often a health that does not change is told */
 #define ARENA_MAX (16u << 20)
+#define ENV "env:" /* in the place of a path: a secret in the environment */
+#define SECRET "CITYBRAIN_SECRET_"
 
 enum err hub_department_init(struct hub_department *department, const struct hub_system_env *env, const char *connector,
     struct yaml_node root, struct diag_list *diags, struct yaml_node *ret_connection)
@@ -62,6 +65,15 @@ enum err hub_department_path(const struct hub_department *department, struct str
     return n < 0 || n >= HUB_DEPARTMENT_PATH_MAX ? ERR_TOO_LARGE : ERR_OK;
 }
 
+/* A city's file cannot make the program send any other variable of its environment to a server. */
+static bool is_secret_name(struct str name)
+{
+    bool is = name.len > sizeof SECRET - 1 && str_starts_with(name, STR(SECRET));
+    for (size_t i = 0; i < name.len; i++)
+        is = is && ((name.ptr[i] >= 'A' && name.ptr[i] <= 'Z') || (name.ptr[i] >= '0' && name.ptr[i] <= '9') || name.ptr[i] == '_');
+    return is;
+}
+
 enum err hub_department_get_path(const struct hub_department *department, struct yaml_node connection, const char *key,
     struct diag_list *diags, char out[HUB_DEPARTMENT_PATH_MAX])
 {
@@ -70,6 +82,15 @@ enum err hub_department_get_path(const struct hub_department *department, struct
     out[0] = '\0';
     if (err)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
+    if (str_starts_with(file, STR(ENV))) {
+        if (!str_ends_with(str_from_c(key), STR("_file")) || !is_secret_name(str_slice(file, sizeof ENV - 1, file.len)) ||
+            str_to_c(file, out, HUB_DEPARTMENT_PATH_MAX))
+            return yaml_error(yaml_get(connection, key), diags, ERR_RANGE,
+                "%s: of the environment only variables " SECRET "… (capitals, digits, _) are read, and only as secrets; write \"env:" SECRET
+                "POLICE\"",
+                key);
+        return ERR_OK;
+    }
     if (str_is_empty(file) || hub_department_path(department, file, out))
         return yaml_error(yaml_get(connection, key), diags, ERR_RANGE, "%s: is not a path that can be; write \"{data}/secrets/…\"", key);
     return ERR_OK;
@@ -79,6 +100,10 @@ enum err hub_department_secret(const char *path, char out[HUB_DEPARTMENT_SECRET_
 {
     struct stat status;
     struct buf text;
+    if (strncmp(path, ENV, sizeof ENV - 1) == 0) {
+        const char *secret = getenv(path + sizeof ENV - 1);
+        return secret ? str_to_c(str_from_c(secret), out, HUB_DEPARTMENT_SECRET_MAX) : ERR_NOT_FOUND;
+    }
     if (stat(path, &status) != 0)
         return ERR_NOT_FOUND;
     if (status.st_mode & (S_IRWXO | S_IWGRP))

@@ -38,11 +38,12 @@ void hub_department_finish(struct hub_department *department);
 /* ---- the file ---- */
 /* `file` absolute, relative to the city's folder, or below "{data}/". ERR_TOO_LARGE. */
 enum err hub_department_path(const struct hub_department *department, struct str file, char out[HUB_DEPARTMENT_PATH_MAX]) MUST_CHECK;
-/* The path of the member `key`, when it is there: out is "" otherwise. */
+/* The path of the member `key`, when it is there: out is "" otherwise. Of a secret (a key that ends in "_file") also "env:" and a variable
+ * CITYBRAIN_SECRET_…, for hub_department_secret(). */
 enum err hub_department_get_path(const struct hub_department *department, struct yaml_node connection, const char *key,
     struct diag_list *diags, char out[HUB_DEPARTMENT_PATH_MAX]) MUST_CHECK;
-/* The first line of a secret's file. Read anew at each connecting, so that a password can be changed. ERR_NOT_FOUND, ERR_IO; ERR_DENIED:
- * others than its owner may read the file; ERR_TOO_LARGE. */
+/* The first line of a secret's file, or the variable that "env:…" names. Read anew at each connecting, so that a password can be changed.
+ * ERR_NOT_FOUND, ERR_IO; ERR_DENIED: others than its owner may read the file; ERR_TOO_LARGE. */
 enum err hub_department_secret(const char *path, char out[HUB_DEPARTMENT_SECRET_MAX]) MUST_CHECK;
 /* Where a resource's field is declared; the resource itself when there is no such field. For errors. */
 struct yaml_node hub_department_field_node(const struct hub_department *department, const struct hub_resource *resource, struct str field);

@@ -86,6 +86,7 @@ class Backup(unittest.TestCase):
         mayor.sign_in("mayor")
         cls.session = "; ".join(f"{one.name}={one.value}" for one in mayor.cookies)
         begun = time.monotonic()
+        os.mkdir(cls.backup, 0o755)  # a folder that is there, for everybody to read: it will hold secrets
         cls.made = brain("backup", cls.backup, "--city", city.city, "--data", city.data)
         cls.took = time.monotonic() - begun
         n = sum(len(one.acknowledged) for one in calls)

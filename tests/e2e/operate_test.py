@@ -1,5 +1,6 @@
 """Operating a brain from outside: alive, ready, and every figure of /metrics, checked with Prometheus' own promtool; what a use, a refusal and a
 full place do to the figures. Who may ask for them."""
+import ctypes
 import json
 import os
 import re
@@ -155,6 +156,29 @@ class Operating(unittest.TestCase):
             os.rename(away, here)
         wait_for(lambda: self.call() == 200, 60, "the answer")
 
+    def test_a_loop_that_stands_still(self):
+        """Neither alive nor ready, said by the brain itself: its main thread alone is held, as a debugger would; the HTTP threads go on."""
+        libc, pid = ctypes.CDLL(None, use_errno=True), self.city.brain.pid
+
+        def ptrace(request):
+            if libc.ptrace(ctypes.c_long(request), ctypes.c_long(pid), ctypes.c_void_p(0), ctypes.c_void_p(0)) != 0:
+                self.fail(f"ptrace({request:#x}): {os.strerror(ctypes.get_errno())}")
+
+        ptrace(0x4206)  # PTRACE_SEIZE
+        ptrace(0x4207)  # PTRACE_INTERRUPT
+        os.waitpid(pid, 0x40000000)  # __WALL: it stands
+        try:
+            wait_for(lambda: self.city.request("GET", "/healthz")[0] == 503, 60, "the refusal of /healthz")
+            status, _, body = self.city.request("GET", "/readyz")
+            self.assertEqual((status, json.loads(body)), (503, {"ready": False, "missing": ["hub: its loop is stuck"]}))
+            shown = self.status("--lang", "en")
+            self.assertEqual(shown.returncode, 1, shown.stdout)
+            self.assertIn("its loop is stuck", shown.stdout)
+        finally:
+            ptrace(17)  # PTRACE_DETACH
+        wait_for(lambda: self.city.request("GET", "/readyz")[0] == 200, 60, "being ready again")
+        self.assertEqual(self.city.request("GET", "/healthz")[0], 200)
+
     def status(self, *more):
         return self.city.citybrain("status", "--city", self.city.city, "--data", self.city.data, "--url", self.city.url, *more)
 
@@ -242,11 +266,20 @@ class Installed(unittest.TestCase):
         prefix = os.path.join(self.folder, "usr")
         self.assertEqual(self.install(PREFIX=prefix)[0], 0)
         self.assertEqual(self.install(PREFIX=prefix)[0], 0)  # again: in place of the first
-        unit = os.path.join(prefix, "lib", "systemd", "system", "citybrain@.service")
-        checked = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60, check=False)
+        units = os.path.join(prefix, "lib", "systemd", "system")
+        self.assertEqual(sorted(os.listdir(units)), ["citybrain-district@.service", "citybrain-system@.service", "citybrain-witness@.service", "citybrain@.service"])
+        paths = [os.path.join(units, name) for name in sorted(os.listdir(units))]
+        for unit in paths:
+            with open(unit, encoding="utf-8") as text:
+                self.assertNotRegex(text.read(), "@[A-Z]+@")  # nothing left to fill in
+        checked = subprocess.run(["systemd-analyze", "verify", "--man=no", *paths], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
-        rated = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", unit], capture_output=True, text=True, timeout=60, check=False)
+        rated = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", *paths], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(rated.returncode, 0, rated.stdout)  # exposure of at most 2.0 of 10
+        with open(os.path.join(prefix, "share", "man", "man1", "citybrain.1"), encoding="utf-8") as text:
+            page = text.read().replace("\\-", "-")
+        for command in "run system district witness bus-key check status backup restore call query act object contract verify password".split():
+            self.assertRegex(page, rf'\.BR? .*\b{command}\b', command)
         self.assertTrue(os.access(os.path.join(prefix, "share", "citybrain", "examples", "city", "hangzhou", "city.yaml"), os.R_OK))
         program = os.path.join(prefix, "bin", "citybrain")
         city = City(city=os.path.join(prefix, "share/citybrain/examples/city/hangzhou"))

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import servers  # noqa: E402
@@ -22,7 +23,7 @@ SECRET = "PLATE-NOBODY-MAY-LOG"
 
 SYSTEM = """party: hangzhou/health
 connector: %(connector)s
-connection: {host: 127.0.0.1, port: %(port)d, database: department, user: hub, password_file: "{data}/secrets/%(connector)s"}
+connection: {host: 127.0.0.1, port: %(port)d, database: department, user: hub, password_file: "%(secret)s"}
 audit: {file: %(audit)s, own: [register], silent_after: 8s}
 resources:
   - name: %(connector)s
@@ -66,9 +67,11 @@ class Reconcile(unittest.TestCase):
         cls.city = City(city=os.path.join(folder, "hangzhou"))
         cls.addClassCleanup(cls.city.close)
         os.makedirs(os.path.join(cls.city.data, "secrets"), exist_ok=True)
-        for name in ("postgres", "mariadb"):
-            with open(os.open(os.path.join(cls.city.data, "secrets", name), os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="ascii") as text:
-                text.write("secret\n")
+        with open(os.open(os.path.join(cls.city.data, "secrets", "postgres"), os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="ascii") as text:
+            text.write("secret\n")
+        environment = mock.patch.dict(os.environ, CITYBRAIN_SECRET_MARIADB="secret")
+        environment.start()
+        cls.addClassCleanup(environment.stop)
         cls.city.start()
         cls.city.sign_in("mayor")
 
@@ -76,7 +79,8 @@ class Reconcile(unittest.TestCase):
     def make_city(cls, folder):
         shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), folder)
         for number, server in ((900, cls.postgres), (901, cls.mariadb)):
-            values = {"connector": server.name, "port": server.port, "audit": server.audit, "number": number}
+            secret = "{data}/secrets/postgres" if server is cls.postgres else "env:CITYBRAIN_SECRET_MARIADB"  # one by a file, one by the environment
+            values = {"connector": server.name, "port": server.port, "audit": server.audit, "number": number, "secret": secret}
             for path, text in ((f"systems/{server.name}.yaml", SYSTEM), (f"contracts/c-{number}.yaml", CONTRACT)):
                 with open(os.path.join(folder, path), "w", encoding="utf-8") as out:
                     out.write(text % values)
@@ -132,8 +136,17 @@ class Reconcile(unittest.TestCase):
             self.fail(f"{self.found(table)} is not {want}\n{self.city.log('brain')[-3000:]}")
         print(f"{server.name}: {sum(n for role, n in self.found(table).items() if role != 'hub')} of {each * CLERKS} reads found {time.monotonic() - begin:.1f} s after the first", file=sys.stderr)
 
+    def figure(self, name, **labels):
+        token = {"Authorization": f"Bearer {self.city.token('hangzhou/monitor')}"}
+        page = self.city.request("GET", "/metrics", headers=token)[2].decode()
+        wanted = name + "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "} "
+        return next((float(line[len(wanted):]) for line in page.splitlines() if line.startswith(wanted)), None)
+
     def test_postgres(self):
         self.behind_the_back(self.postgres, "public.vehicle")
+        self.assertGreaterEqual(self.figure("citybrain_audit_lines_total", department="postgres"), READS)
+        self.assertGreaterEqual(self.figure("citybrain_audit_told_total", department="postgres", kind="read.foreign"), 1)
+        self.assertEqual(self.figure("citybrain_audit_stopped", department="postgres"), 0)
 
     def test_mariadb(self):
         self.behind_the_back(self.mariadb, "vehicle")

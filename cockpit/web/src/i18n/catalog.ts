@@ -82,7 +82,7 @@ export const en: typeof zh = {
   class: 'Class',
   meaning: 'Meaning',
   key: 'key',
-  n_fields: '{n} fields',
+  n_fields: '{n} {n|field|fields}',
   used_by: 'Who uses it',
   not_used: 'No contract uses it yet.',
   n_contracts: 'contracts: {n}',

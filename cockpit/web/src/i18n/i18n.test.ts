@@ -46,6 +46,12 @@ describe('the details of sources', () => {
     expect(Object.keys(zh).filter((key) => key.startsWith('detail.')).sort()).toEqual(codes.map(([code]) => `detail.${code}`).sort());
   });
 
+  it('have the word that goes with a number', () => {
+    expect(fill('{n} {n|day|days}', { n: 1 })).toBe('1 day');
+    expect(fill('{n} {n|day|days}', { n: 0 })).toBe('0 days');
+    expect(fill('{n} {n|day|days}', { n: '1,001' })).toBe('1,001 days');
+    expect(fill('{m|day|days}', { n: 1 })).toBe('{m|day|days}');
+  });
   it('are filled with their parameters; one of a newer brain is shown as it came', () => {
     expect(detailText({ code: 'silent', parameters: ['60'] })).toBe('超过 60 秒没有过车，也没有心跳');
     expect(detailText({ code: 'field_type', parameters: ['n', 'h/police/vehicle', 'integer', 'text'] })).toBe('h/police/vehicle 的字段“n”声明为 integer，实际的列是 text');

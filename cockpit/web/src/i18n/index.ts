@@ -31,8 +31,10 @@ if (typeof document !== 'undefined') {
   });
 }
 
+/** Puts values in: `{n}`, and `{n|day|days}` for the word that goes with their number. */
 export function fill(text: string, values: Record<string, string | number>): string {
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (whole, name: string, one?: string, many?: string) =>
+    (!(name in values) ? whole : one === undefined ? String(values[name]) : Number(values[name]) === 1 ? one : many!));
 }
 
 export function t(key: Key, values: Record<string, string | number> = {}): string {

@@ -37,7 +37,7 @@ export const en: typeof zh = {
   mine: 'Your keys',
   key_plate: 'Plate',
   key_licence: 'Driving licence file',
-  days: 'Found as far back as {n} days; once a day’s key is erased, its uses can no longer be linked to you.',
+  days: 'Found as far back as {n} {n|day|days}; once a day’s key is erased, its uses can no longer be linked to you.',
   behind: 'A use of just now may take a moment to be listed.',
   many: 'Queries and subscriptions are listed when a row of yours was among them. Statistics, and uses without your keys, cannot be linked to anybody and are not listed; the contracts say who may.',
   empty: 'Nobody has used your data.',
