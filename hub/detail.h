@@ -82,6 +82,7 @@
     X_(broker_refuses, "the broker refuses the connection")                                                                                \
     X_(broker_topic, "the broker does not let us subscribe to a declared topic")                                                           \
     X_(broker_silent, "the broker does not answer in time")                                                                                \
+    X_(broker_large, "the broker sends a packet of more than 1 MB; set message_size_limit there")                                          \
     X_(broker_broke, "the connection to the broker broke")                                                                                 \
     X_(gateway_gone, "the gateway has said its last will: it is gone")                                                                     \
     X_(subscriber_behind, "a subscriber is behind; the broker keeps what comes")                                                           \

@@ -12,6 +12,9 @@
 #include <stdatomic.h>
 
 #define MQTT_PAYLOAD_MAX (256u << 10)
+#define MQTT_PACKET_MAX                                                                                                                    \
+    (1u << 20)              /* what is taken from the broker; past it the connection ends, and the department is told (README.md)          \
+                             */
 #define MQTT_ROWS_MAX 10000 /* of one message */
 #define MQTT_ROWS_BYTES (16u << 20)
 #define MQTT_TOPIC_MAX 256
@@ -67,6 +70,7 @@ struct mqtt_system {
     /* the thread's */
     struct mosquitto *client;
     bool is_connected, is_subscribed, is_lost, is_gone; /* is_gone: the last will says so */
+    bool is_in_packet;                                  /* its header was looked at, and not all of it has come */
     const char *lost_detail;
     struct mqtt_message *first, **last;
     size_t pending_bytes;
@@ -93,6 +97,13 @@ bool mqtt_repeats_has(const struct mqtt_system *system, const uint8_t id[16]);
 void mqtt_repeats_add(struct mqtt_system *system, const uint8_t id[16]);
 /* Whether a row of this topic at this time is in time; remembers the newest. */
 bool mqtt_is_in_time(struct mqtt_stream *stream, const uint8_t topic[16], int64_t ms);
+
+/* ---- packet.c: what a packet says of itself, before libmosquitto takes it ---- */
+enum mqtt_packet { MQTT_PACKET_GREETING, MQTT_PACKET_NONE, MQTT_PACKET_PART, MQTT_PACKET_FITS, MQTT_PACKET_TOO_LARGE, MQTT_PACKET_FOREIGN };
+/* Looks at the next packet's header without taking it. GREETING: that of TLS is under way, which libmosquitto goes on with, and takes no
+ * packet; NONE, PART: it is not there yet, not all of it; FOREIGN: of a kind that nobody asked
+ * for. */
+enum mqtt_packet mqtt_packet_look(struct mqtt_system *system);
 
 /* ---- session.c: the thread ---- */
 void *mqtt_work(void *system);

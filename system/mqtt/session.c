@@ -70,6 +70,16 @@ static void on_subscribe(struct mosquitto *client, void *context, int message_id
     hub_department_report(&system->department, HUB_FRESH, "");
 }
 
+/* libmosquitto tells of each packet that it has taken whole, and of nothing else by these words. */
+static void on_log(struct mosquitto *client, void *context, int level, const char *text)
+{
+    struct mqtt_system *system = context;
+    size_t n_id = strlen(system->client_id);
+    if (strncmp(text, "Client ", 7) == 0 && strncmp(text + 7, system->client_id, n_id) == 0 &&
+        strncmp(text + 7 + n_id, " received ", 10) == 0)
+        system->is_in_packet = false;
+}
+
 static void on_disconnect(struct mosquitto *client, void *context, int code)
 {
     lose(context, HUB_DETAIL(broker_broke));
@@ -123,7 +133,7 @@ static void close_client(struct mqtt_system *system)
     if (system->client)
         mosquitto_destroy(system->client); /* without a DISCONNECT: nothing more is written, so nothing is acknowledged */
     system->client = NULL;
-    system->is_connected = system->is_subscribed = system->is_lost = false;
+    system->is_connected = system->is_subscribed = system->is_lost = system->is_in_packet = false;
 }
 
 static enum err set_tls(struct mqtt_system *system)
@@ -171,6 +181,7 @@ static void connect_once(struct mqtt_system *system)
         mosquitto_subscribe_callback_set(system->client, on_subscribe);
         mosquitto_disconnect_callback_set(system->client, on_disconnect);
         mosquitto_message_callback_set(system->client, on_message);
+        mosquitto_log_callback_set(system->client, on_log);
         int code = mosquitto_connect_async(system->client, system->server.host, system->server.port, (int)(system->keepalive_ms / 1000));
         err = code == MOSQ_ERR_SUCCESS ? ERR_OK : ERR_UNAVAILABLE;
         detail = code == MOSQ_ERR_TLS ? HUB_DETAIL(broker_tls) : HUB_DETAIL(broker_unreachable);
@@ -221,10 +232,50 @@ static void wait_for(struct mqtt_system *system, int fd, short events, int ms)
     (void)poll(descriptors, fd >= 0 ? 2 : 1, ms);
 }
 
+static bool has_ended(const struct mqtt_system *system)
+{
+    struct pollfd end = {.fd = mosquitto_socket(system->client), .events = POLLRDHUP};
+    return poll(&end, 1, 0) > 0;
+}
+
+/* Whether what comes next may be taken. */
+static bool may_read(struct mqtt_system *system, bool *ret_is_packet)
+{
+    *ret_is_packet = true;
+    if (system->is_in_packet)
+        return true;
+    switch (mqtt_packet_look(system)) {
+    case MQTT_PACKET_NONE:
+        return false;
+    case MQTT_PACKET_PART: /* poll() says at once that there is something, until the end of the connection or of the keepalive's time */
+        if (has_ended(system))
+            lose(system, HUB_DETAIL(broker_broke));
+        else
+            wait_for(system, -1, 0, HOLD_LOOK_MS);
+        return false;
+    case MQTT_PACKET_TOO_LARGE:
+        atomic_fetch_add(&system->counts[MQTT_TOO_LARGE], 1);
+        lose(system, HUB_DETAIL(broker_large));
+        return false;
+    case MQTT_PACKET_FOREIGN:
+        lose(system, HUB_DETAIL(broker_broke));
+        return false;
+    case MQTT_PACKET_GREETING:
+        *ret_is_packet = false;
+        return true;
+    case MQTT_PACKET_FITS:
+        break;
+    }
+    system->is_in_packet = true;
+    return true;
+}
+
 static bool read_all(struct mqtt_system *system)
 {
     for (int i = 0; i < READS_MAX && !system->is_lost && system->n_pending < MQTT_PENDING_MAX / 2; i++) {
-        size_t before = system->n_pending;
+        bool is_packet = false;
+        if (!may_read(system, &is_packet))
+            return !system->is_lost;
         int code = mosquitto_loop_read(system->client, 1);
         if (code != MOSQ_ERR_SUCCESS) {
             lose(system, !system->is_connected && code == MOSQ_ERR_TLS ? HUB_DETAIL(broker_tls)
@@ -232,8 +283,8 @@ static bool read_all(struct mqtt_system *system)
                                                                        : HUB_DETAIL(broker_broke));
             return false;
         }
-        if (system->n_pending == before)
-            break; /* nothing whole is left */
+        if (system->is_in_packet || !is_packet)
+            break; /* the rest has not come yet */
     }
     return !system->is_lost;
 }
@@ -278,7 +329,7 @@ static void tell_health(struct mqtt_system *system)
 
 static void be_lost(struct mqtt_system *system)
 {
-    bool is_behind = system->lost_detail && strcmp(system->lost_detail, HUB_DETAIL(subscriber_behind)) == 0;
+    bool is_behind = system->lost_detail && str_equal_c(str_from_c(system->lost_detail), HUB_DETAIL(subscriber_behind));
     if (!atomic_load(&system->is_stopping))
         hub_department_report(
             &system->department, is_behind ? HUB_STALE : HUB_DOWN, system->lost_detail ? system->lost_detail : HUB_DETAIL(broker_broke));

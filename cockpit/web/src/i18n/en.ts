@@ -183,6 +183,7 @@ export const en: Record<Key, string> = {
   'detail.broker_refuses': 'the broker refuses the connection',
   'detail.broker_topic': 'the broker does not let us subscribe to a declared topic',
   'detail.broker_silent': 'the broker does not answer in time',
+  'detail.broker_large': 'the broker sends a packet of more than 1 MB; set message_size_limit there',
   'detail.broker_broke': 'the connection to the broker broke',
   'detail.gateway_gone': 'the gateway has said its last will: it is gone',
   'detail.subscriber_behind': 'a subscriber is behind; the broker keeps what comes',

@@ -182,6 +182,7 @@ export const zh = {
   'detail.broker_refuses': '消息服务器拒绝连接',
   'detail.broker_topic': '消息服务器不许订阅所声明的主题',
   'detail.broker_silent': '消息服务器没有及时应答',
+  'detail.broker_large': '消息服务器发来超过 1 MB 的报文；请在其上设置 message_size_limit',
   'detail.broker_broke': '与消息服务器的连接断了',
   'detail.gateway_gone': '网关留下遗嘱：它已离线',
   'detail.subscriber_behind': '订阅者跟不上；后来的消息由消息服务器保留',
