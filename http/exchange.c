@@ -17,9 +17,11 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define DISCARD_MAX (64u << 10) /* of a body that nobody wants, read so that the connection can go on */
 #define POOLED_MAX 256          /* exchanges kept for reuse: as many as are under way at once on a busy loop */
+#define QUERY_NAMES_MAX 64      /* our widest route takes six */
 #define BODY_KEPT_MAX (16u << 10)
 
 static struct http_exchange *exchange_take(struct http_server *server)
@@ -87,6 +89,16 @@ void http_exchange_free_pool(struct http_server *server)
     server->n_pooled = 0;
 }
 
+/* The library keeps each name in the block that its answer has to fit in, too, and when that is full it says nothing for ever. */
+static bool has_too_many_names(struct str query)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < query.len; i++)
+        n += query.ptr[i] == '&';
+    return n >= QUERY_NAMES_MAX;
+}
+
 void *http_exchange_on_line(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
     struct http_server *server = cls;
@@ -108,6 +120,8 @@ void *http_exchange_on_line(void *cls, const char *uri, struct MHD_Connection *m
     x->path = x->target;
     if (!str_cut(x->target, '?', &x->path, &x->query_text))
         x->query_text = STR_NONE;
+    if (has_too_many_names(x->query_text) && x->connection && x->connection->fd >= 0)
+        shutdown(x->connection->fd, SHUT_RDWR);
     return x;
 }
 
@@ -359,6 +373,13 @@ enum MHD_Result http_exchange_on_request(void *cls, struct MHD_Connection *mhd, 
     if (x->is_stream)
         return queue_stream(x, exchange);
     return queue(x);
+}
+
+void http_exchange_on_closed(struct http_exchange *x)
+{
+    x->connection = NULL;
+    if (x->state == EXCHANGE_LINE) /* what broke in its first line is never "completed" */
+        exchange_give_back(x);
 }
 
 void http_exchange_on_completed(void *cls, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode code)

@@ -141,6 +141,7 @@ void *http_exchange_on_line(void *server, const char *uri, struct MHD_Connection
 enum MHD_Result http_exchange_on_request(void *server, struct MHD_Connection *mhd, const char *url, const char *method, const char *version,
     const char *upload, size_t *upload_size, void **exchange);
 void http_exchange_on_completed(void *server, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode code);
+void http_exchange_on_closed(struct http_exchange *x); /* its connection has gone */
 void http_exchange_free_pool(struct http_server *server);
 
 /* reply.c: takes the response (NULL: no memory for it) as the answer of `x` */

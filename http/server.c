@@ -219,7 +219,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         server->oldest = connection->previous;
     server->n_cut -= connection->is_cut;
     if (connection->exchange)
-        connection->exchange->connection = NULL;
+        http_exchange_on_closed(connection->exchange);
     mem_free(connection);
     *context = NULL;
 }

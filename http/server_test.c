@@ -174,6 +174,21 @@ static void refuses_what_is_no_http(void **state)
         assert_true(test_is_closed(fd));
         close(fd);
     }
+    for (int n = 63; n <= 1500; n += 1437) { /* names in the query: as many as there may be, and as many as fit in the head */
+        int fd = test_connect(t->port);
+        struct buf request;
+        buf_init(&request, 16 << 10);
+        buf_append_c(&request, "GET /hello?a");
+        for (int i = 0; i < n; i++)
+            buf_append_c(&request, "&a=b");
+        buf_append_c(&request, " HTTP/1.1\r\nHost: h\r\n\r\n");
+        test_send(fd, request.ptr, request.len);
+        assert_int_equal(test_read_answer(fd, answer, sizeof(answer), false), n == 63 ? 200 : 0);
+        if (n > 63)
+            assert_true(test_is_closed(fd));
+        buf_finish(&request);
+        close(fd);
+    }
     assert_int_equal(test_ask(t->port, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n", answer, sizeof(answer)), 200);
     test_server_stop(&server);
     assert_int_equal(mem_n_live(), 0);
