@@ -5,6 +5,7 @@
 #include "base/test.h"
 #include "hub/fake.h"
 #include "hub/negotiate.h"
+#include "hub/parts.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -381,34 +382,81 @@ static void copy_file(const char *from, const char *to)
     assert_int_equal(fclose(out), 0);
 }
 
-/* After a kill the counter is too high by less than a block, never too low: the file as it was while running is what a kill leaves. */
-static void quota_after_a_kill(void **state)
+/* The file as it is now is what a kill would leave. */
+static void kill_it(void)
 {
     static const char *const endings[] = {"", "-wal", "-shm"};
     char path[3][160], kept[3][160];
-    struct asked asked;
+    struct diag_list diags;
     for (int i = 0; i < 3; i++) {
         snprintf(path[i], sizeof path[i], "%s/hub.sqlite%s", city.data, endings[i]);
         snprintf(kept[i], sizeof kept[i], "%s/kept%s", city.dir, endings[i]);
+        remove(kept[i]);
+        copy_file(path[i], kept[i]);
     }
+    fake_city_unload(&city);
+    for (int i = 0; i < 3; i++) {
+        remove(path[i]);
+        copy_file(kept[i], path[i]);
+    }
+    assert_ok(fake_city_load(&city, &diags));
+}
+
+/* After a kill the counter is too high by less than a block, never too low. */
+static void quota_after_a_kill(void **state)
+{
+    struct asked asked;
     for (int i = 0; i < 100; i++) {
         ask(&asked);
         hub_call_start(city.hub, &asked.call);
         for (int j = 0; j < 1000 && asked.n_done == 0; j++)
             assert_ok(loop_run_once(city.loop, 10));
     }
-    for (int i = 0; i < 3; i++)
-        copy_file(path[i], kept[i]);
-    fake_city_unload(&city);
-    for (int i = 0; i < 3; i++) {
-        remove(path[i]);
-        copy_file(kept[i], path[i]);
-    }
-    struct diag_list diags;
-    assert_ok(fake_city_load(&city, &diags));
+    kill_it();
     int n = count_until(11);
     assert_true(n <= 900);
     assert_true(n >= 900 - 300);
+}
+
+/* How many uses of the day the catalog would show. */
+static int64_t shown(void)
+{
+    int64_t day, month;
+    hub_quota_used(hub_contract_lookup(city.hub, STR("h/c-17")), clock_wall(&city.clock.clock), &day, &month);
+    assert_int_equal(day, month);
+    return day;
+}
+
+static void use(int n)
+{
+    struct asked asked;
+    for (int i = 0; i < n; i++) {
+        ask(&asked);
+        start(&asked);
+        assert_int_equal(asked.call.refusal.err, ERR_OK);
+    }
+}
+
+/* Uses that no quota limits are counted, too: a kill forgets those of the last ten seconds, not more. */
+static void usage_after_a_kill(void **state)
+{
+    use(7);
+    kill_it();
+    assert_int_equal(shown(), 0);
+    use(7);
+    for (int i = 0; i < 11; i++) {
+        clock_fake_advance_ms(&city.clock, 1000);
+        fake_city_spin(&city);
+    }
+    while (city.hub->usage.is_writing)
+        assert_ok(loop_run_once(city.loop, 10));
+    use(2);
+    assert_int_equal(shown(), 9);
+    kill_it();
+    assert_int_equal(shown(), 7);
+    use(1);
+    reload(); /* a clean stop forgets none */
+    assert_int_equal(shown(), 8);
 }
 
 static void quota_of_the_second(void **state)
@@ -673,6 +721,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quota_of_the_day, make_day_quota, finish),
         cmocka_unit_test_setup_teardown(quota_after_a_stop, make_day_quota, finish),
         cmocka_unit_test_setup_teardown(quota_after_a_kill, make_day_quota, finish),
+        cmocka_unit_test_setup_teardown(usage_after_a_kill, make, finish),
         cmocka_unit_test_setup_teardown(quota_of_the_second, make, finish),
         cmocka_unit_test_setup_teardown(freshness, make, finish),
         cmocka_unit_test_setup_teardown(quota_among_threads, make, finish),

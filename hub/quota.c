@@ -6,6 +6,8 @@
  * kill is the unused rest of a block, about one second's worth (blocks double while they last less than half a second, and shrink
  * while they last more than two); a clean stop writes the exact count. A clock that jumps back keeps the later period; what
  * is denied meanwhile is counted in it, too, since it cannot be told whose period the count is: never in favour of more uses.
+ *
+ * Counts without a limit are only shown: those that changed are written every ten seconds, and a kill forgets the uses since then.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -20,6 +22,8 @@
 #define BLOCK_MAX 1000000
 #define WRITES_MAX 100000 /* each contract has at most two under way, and one for its state */
 #define PATH_MAX_OURS 4096
+#define USAGE_TICKS 10     /* seconds between two writings of counts that no quota limits: what a kill may forget of them */
+#define USAGE_AT_ONCE 1000 /* counts in one write, some 10 ms; the rest with the next second's */
 
 static const char *const migrations[] = {
     "CREATE TABLE quota (contract TEXT NOT NULL, period INTEGER NOT NULL, packed INTEGER NOT NULL, PRIMARY KEY (contract, period)) STRICT;"
@@ -188,6 +192,61 @@ bool hub_quota_is_reserved(struct hub_contract *contract)
     return is_reserved;
 }
 
+/* ---- counts without a limit ---- */
+
+/* On the writer's thread; `wanted` is the contract's own, since nothing is reserved for it. */
+static enum err run_keep(struct db_write *write, struct db *db)
+{
+    struct hub_usage *usage = container_of(write, struct hub_usage, write);
+    struct hub *hub = usage->hub;
+    size_t n = atomic_load(&hub->n_contracts), n_written = 0, at = usage->from;
+    enum err err = ERR_OK;
+    for (; at < n && n_written < USAGE_AT_ONCE && !err; at++)
+        for (int i = 0; i < QUOTA_N && !err; i++) {
+            struct hub_quota *quota = &hub->contracts[at]->quotas[i];
+            uint64_t used = atomic_load_explicit(&quota->used, memory_order_relaxed);
+            if (quota->limit != DECIDE_NONE || used == atomic_load_explicit(&quota->reserved, memory_order_relaxed))
+                continue;
+            quota->wanted = used;
+            err = store(db, quota->contract, i, used);
+            n_written++;
+        }
+    usage->to = at;
+    return err;
+}
+
+static void keep_done(struct db_write *write)
+{
+    struct hub_usage *usage = container_of(write, struct hub_usage, write);
+    struct hub *hub = usage->hub;
+    if (write->err)
+        log_write(LOG_ERROR, "hub", "the counts of uses could not be written; again in ten seconds", LOG_ERR(write->err), LOG_END);
+    for (size_t at = usage->from; at < usage->to && !write->err; at++)
+        for (int i = 0; i < QUOTA_N; i++) {
+            struct hub_quota *quota = &hub->contracts[at]->quotas[i];
+            if (quota->limit == DECIDE_NONE && quota->wanted)
+                atomic_store_explicit(&quota->reserved, quota->wanted, memory_order_relaxed);
+        }
+    usage->from = write->err || usage->to >= atomic_load(&hub->n_contracts) ? 0 : usage->to;
+    usage->is_writing = false;
+    hub_work_end(hub);
+}
+
+void hub_quota_keep(struct hub *hub)
+{
+    struct hub_usage *usage = &hub->usage;
+    if (!hub->writer || usage->is_writing || (usage->from == 0 && hub->n_ticks % USAGE_TICKS != 0))
+        return;
+    usage->hub = hub;
+    usage->is_writing = true;
+    usage->write = (struct db_write){.run = run_keep, .loop = hub->loop, .done = keep_done};
+    hub_work_begin(hub);
+    if (db_writer_submit(hub->writer, &usage->write)) { /* the next tick tries again */
+        usage->is_writing = false;
+        hub_work_end(hub);
+    }
+}
+
 /* ---- the file ---- */
 
 static enum err load_quota(struct hub *hub, struct db_statement *rows)
@@ -200,7 +259,7 @@ static enum err load_quota(struct hub *hub, struct db_statement *rows)
         if (!contract || period < 0 || period >= QUOTA_N)
             continue;
         atomic_store(&contract->quotas[period].used, (uint64_t)db_column(rows, 2).i);
-        atomic_store(&contract->quotas[period].reserved, (uint64_t)db_column(rows, 2).i);
+        atomic_store(&contract->quotas[period].reserved, (uint64_t)db_column(rows, 2).i); /* without a limit: as it is on disk */
     }
     return err;
 }

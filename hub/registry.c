@@ -457,6 +457,7 @@ static void on_tick(struct loop_timer *timer)
     hub_epochs_drop_old(hub);
     if (++hub->n_ticks % TICKS_TELL == 0)
         hub_sources_tell_all(hub);
+    hub_quota_keep(hub);
     if (hub->n_ticks % TICKS_TELL == TICKS_TELL_ACTS)
         hub_acts_tell(hub);
     if (loop_timer_start(hub->loop, timer, TICK_MS))

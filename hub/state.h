@@ -15,6 +15,7 @@
 #include "hub/quality.h"
 #include "hub/registry.h"
 #include "hub/seen.h"
+#include "hub/usage.h"
 
 #include <pthread.h>
 
@@ -52,20 +53,6 @@ struct hub_entry {
     struct hub_blob *blob;
     struct metric_counter n_refused; /* batches, since a subscriber that must not lose was behind */
 };
-
-/* A count of uses in a running period, and how much of it is promised on disk (hub/quota.c). */
-struct hub_quota {
-    int64_t limit;             /* DECIDE_NONE: none */
-    _Atomic uint64_t used;     /* period number and count, packed */
-    _Atomic uint64_t reserved; /* the same; uses up to here are already counted on disk */
-    _Atomic bool is_writing;
-    _Atomic uint64_t block; /* the writer's; how much is reserved at once */
-    struct mono_time last_write;
-    uint64_t wanted; /* what is being written */
-    struct db_write write;
-    struct hub_contract *contract;
-};
-enum { QUOTA_DAY, QUOTA_MONTH, QUOTA_N };
 
 struct hub_contract {
     struct hub *hub;
@@ -166,6 +153,7 @@ struct hub {
     struct hub_desk desk;
     struct hub_feed feed;
     struct hub_quality quality;
+    struct hub_usage usage;
     struct hub_queries *queries;
     struct hub_objects *objects;
     struct hub_entry *source_entry; /* AREA/hub/source */
