@@ -97,11 +97,11 @@ class Corpus:
         n, chunk = str(len(self.good)).encode(), b"%x\r\n%s\r\n" % (len(self.good), self.good)
         lengths = [b"+" + n, b"-1", b"0x10", b" ", b"", n + b" ", n + b", " + n, n + b"," + str(len(self.good) + 1).encode(), n + b"\x00", n + b"\t", b"1e3", n + b"; x", b"9" * 30, b"18446744073709551616", b"\xd9\xa1", b"0" * 50 + n]
         for length in lengths:
-            self.add("smuggling", framed([b"Content-Length: " + length], self.good + inner), "answered" if length.strip().strip(b"0") == n else "one")
+            self.add("smuggling", framed([b"Content-Length: " + length], self.good + inner), "answered" if length.strip(b" \t\x00").lstrip(b"0") == n else "one")
         for te in (b"chunked", b"Chunked", b"chunked, identity", b"identity, chunked", b"gzip, chunked", b"x", b"\x0bchunked", b"chunked\x00", b" chunked", b"\"chunked\"", b"chunked;q=1", b"chun ked", b""):
             for length in (None, n, b"0", b"5"):
                 lines = [b"Transfer-Encoding: " + te] + ([b"Content-Length: " + length] if length is not None else [])
-                is_clear = length is None and te.strip().lower() == b"chunked"  # then what follows is a second request
+                is_clear = length is None and te.strip(b" \x00").lower() == b"chunked"  # then what follows is a second request; a NUL ends a value in libmicrohttpd
                 self.add("smuggling", framed(lines, b"0\r\n\r\n" + inner), "answered" if is_clear else "one")
                 self.add("smuggling", framed(list(reversed(lines)), chunk + b"0\r\n\r\n"), "one")
         for pair in ((b"Content-Length: 5", b"Content-Length: " + n), (b"Content-Length: " + n, b"Content-Length: 5"), (b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity"),
