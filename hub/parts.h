@@ -160,6 +160,7 @@ size_t hub_queries_n_waiting(struct hub *hub);
 struct http_exchange;
 #define HUB_QUERY_BODY_MAX 65536
 void hub_query_handle(struct http_exchange *x, void *hub);
+void hub_subscribe_handle(struct http_exchange *x, void *hub); /* hub/subscribe_door.c: GET /hub/v1/subscribe/… */
 
 /* ---- hub/source.c ---- */
 enum err hub_sources_create(struct hub *hub) MUST_CHECK;

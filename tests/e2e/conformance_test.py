@@ -30,9 +30,12 @@ import report  # noqa: E402
 import system  # noqa: E402
 import tlog  # noqa: E402
 import tlog_log  # noqa: E402
+import uses  # noqa: E402
 import witness  # noqa: E402
 
-ROLES = {"consumer": consumer, "system": system, "log": tlog_log, "witness": witness}
+# A consumer's other uses (tools/conformance/uses.py) by themselves: a violation of the last need not pass all the checks before.
+OTHER_USES = types.SimpleNamespace(run=lambda found, options: uses.run(found, consumer.Consumer(found, options)))
+ROLES = {"consumer": consumer, "uses": OTHER_USES, "system": system, "log": tlog_log, "witness": witness}
 QUOTA = """contract: hangzhou/c-97
 provider: hangzhou/police
 consumer: hangzhou/scene.parking
@@ -63,6 +66,14 @@ class Reply:
         kept.update({n.replace("_", "-"): v for n, v in headers.items()})
         body = self.body if body is None else body
         return Reply(status or self.status, kept, body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def until_rows(answer):
+    """A stream has no end: what comes until its first rows have come."""
+    lines = []
+    while not (len(lines) > 1 and lines[-2] == b"event: rows\n"):
+        lines.append(answer.readline())
+    return b"".join(lines) + b"\n"
 
 
 class StandIn:
@@ -114,7 +125,8 @@ class StandIn:
         except (BrokenPipeError, ConnectionResetError):
             pass
         answer = connection.getresponse()
-        reply = Reply(answer.status, {n: v for n, v in answer.headers.items() if n.lower() not in HOP}, answer.read())
+        body = until_rows(answer) if answer.headers.get("Content-Type", "").startswith("text/event-stream") else answer.read()
+        reply = Reply(answer.status, {n: v for n, v in answer.headers.items() if n.lower() not in HOP}, body)
         connection.close()
         return reply
 
@@ -297,6 +309,91 @@ def consumer_violations():
     ]
 
 
+def query_violations():
+    ok = {"Content-Type": "application/json"}
+    query = "/hub/v1/query"
+    asked = asks("POST", query, body=b'AS one FROM', status=200)
+    answered = "a statement is answered with columns, rows, truncated and receipts"
+    receipt, same_refusal = "a statement: each resource has its receipt, proven offline", "a statement: denied and unknown look the same"
+    value, explained = "a statement's parameter is a value and nothing else", "a statement is explained without values"
+    return [
+        ("a statement: without a token nobody is let in (401)", on(asks("POST", query, token=""), lambda r: Reply(200, ok, b'{"columns":[]}'))),
+        (answered, on(asked, edited(lambda d: d.update(more=1)))),
+        (answered, on(asked, edited(lambda d: d.update(columns=["two"])))),
+        (answered, on(asked, edited(lambda d: d.update(rows=[])))),
+        (answered, on(asked, edited(lambda d: d["rows"].extend([["x"]] * 5)))),
+        (answered, on(asked, edited(lambda d: d.update(truncated=0)))),
+        (receipt, on(asked, edited(lambda d: d.update(receipts=[])))),
+        (receipt, on(asked, edited(lambda d: d["receipts"][0].update(receipt=re.sub(r"\d+$", "0", d["receipts"][0]["receipt"]))))),
+        (receipt, on(asked, edited(lambda d: d["receipts"][0].update(contract="hangzhou/c-17")))),
+        ("a statement: the leaf's commitment opens to it", "opening of a query"),
+        (value, on(asks("POST", query, body=b"OR '1'='1"), edited(lambda d: d.update(rows=[[7]])))),
+        (explained, on(asks("POST", query, body=b'"explain"'), edited(lambda d: d.update(explain=[])))),
+        (explained, on(asks("POST", query, body=b'"explain"'), edited(lambda d: d["explain"][0].update(asked="plate = conformance-" + "0" * 16)))),
+        (same_refusal, on(asks("POST", query, body=b"police/passage"), edited(lambda d: d.update(detail="no contract")))),
+        (same_refusal, on(asks("POST", query, body=b"no-such-resource"), lambda r: r.with_(403))),
+        ("a statement: another purpose is denied by rule 8", on(asks("POST", query, body=NO_PURPOSE), edited(lambda d: d.update(rule=9)))),
+        ("a statement: another purpose is denied by rule 8", on(asks("POST", query, body=NO_PURPOSE), edited(lambda d: d.update(contract="hangzhou/c-30")))),
+        ("a statement that changes something is refused (400)", on(asks("POST", query, body=b"DELETE FROM"), lambda r: Reply(200, ok, b"{}"))),
+        ("two statements are refused (400)", on(asks("POST", query, body=b"; SELECT 1"), lambda r: Reply(200, ok, b"{}"))),
+        ("a field that is not granted is no column (400)", on(asks("POST", query, body=b"no_such_field"), lambda r: r.with_(500))),
+        ("a statement over 16 KiB is refused (400)", on(asks("POST", query, body=b" " * 16384), lambda r: Reply(200, ok, b"{}"))),
+        ("parameters that are no plain values are refused (400)", on(asks("POST", query, body=b"[[]]"), lambda r: Reply(200, ok, b"{}"))),
+    ]
+
+
+def act_violations():
+    ok = {"Content-Type": "application/json"}
+    act = "/hub/v1/act/hangzhou/police/dispatch"
+    mine = asks("POST", act, body=b'"key": "conformance-', status=200)
+    done, again, other = "a command is done and answered with its receipt", "the same key is the same act, told as repeated", "another key is another act"
+
+    def is_other(request, reply):  # ".2" ends the key
+        return mine(request, reply) and b'.2"' in request.body
+
+    def is_first(n):
+        return lambda request, reply: mine(request, reply) and b'.2"' not in request.body and request.n == n
+
+    return [
+        ("a command: without a token nobody is let in (401)", on(asks("POST", act, token=""), lambda r: Reply(200, ok, b"{}"))),
+        (done, on(is_first(0), edited(lambda d: d.update(more=1)))),
+        (done, on(is_first(0), edited(lambda d: d.update(state="begun")))),
+        (done, on(is_first(0), edited(lambda d: d.update(repeated=True)))),
+        (again, on(is_first(1), edited(lambda d: d.update(repeated=False)))),
+        (again, on(is_first(2), edited(lambda d: d.update(answer={"number": 99999})))),
+        (again, on(is_first(2), edited(lambda d: d.update(receipt=d["receipt"] + "0")))),
+        (other, "one act for two keys"),
+        (other, on(is_other, edited(lambda d: d.update(repeated=True)))),
+        ("a command's receipt is proven offline", on(lambda q, r: is_first(0)(q, r) or is_first(1)(q, r) or is_first(2)(q, r), edited(lambda d: d.update(receipt=d["receipt"].split("/")[0] + "/0")))),
+        ("other parameters under a used key are refused (409)", on(asks("POST", act, status=409), lambda r: Reply(200, ok, b"{}"))),
+        ("a command: another purpose is denied by rule 8", on(asks("POST", act, body=NO_PURPOSE), edited(lambda d: d.update(rule=9)))),
+        ("a parameter that is not granted is denied by rule 9", on(asks("POST", act, body=b"no_such_parameter"), edited(lambda d: d.pop("rule") and None))),
+        ("a command that is not there is none (404)", on(asks("POST", "/hub/v1/act/hangzhou/police/no-such-resource"), lambda r: r.with_(403))),
+        ("a command without a key is refused (400)", on(lambda q, r: q.path == act and b'"key"' not in q.body, lambda r: Reply(200, ok, b"{}"))),
+        ("a key of other letters is refused (400)", on(asks("POST", act, body=b'"a b"'), lambda r: Reply(200, ok, b"{}"))),
+        ("parameters that are no object are refused (400)", on(asks("POST", act, body=b'"parameters": [1]'), lambda r: Reply(200, ok, b"{}"))),
+    ]
+
+
+def stream_violations():
+    stream = r"/hub/v1/subscribe/hangzhou/scene.count/indicator\?.*"
+    came = asks("GET", stream, status=200)
+    windows, proven = "a stream comes in windows, each told before its rows", "a window's receipt is proven offline"
+    return [
+        ("a stream: without a token nobody is let in (401)", on(asks("GET", stream, token=""), lambda r: r.with_(404))),
+        (windows, on(came, lambda r: r.with_(Content_Type="text/plain"))),
+        (windows, on(came, replaced(b"event: window", b"event: news"))),
+        (windows, on(came, replaced(b'"contract":', b'"more":1,"contract":'))),
+        (windows, on(came, lambda r: r.with_(body=r.body[:r.body.index(b"event: rows")]))),
+        ("a stream's rows have the fields asked for, in their order", on(came, replaced(b'{"name":', b'{"basis":"x","name":'))),
+        (proven, on(came, lambda r: r.with_(body=re.sub(rb'log/\d+"', b'log/0"', r.body)))),
+        (proven, on(came, replaced(b'"contract":"hangzhou/c-44"', b'"contract":"hangzhou/c-17"'))),
+        ("a stream: another purpose is denied by rule 8", on(asks("GET", r".*purpose=no\.such\.purpose.*"), edited(lambda d: d.update(rule=9)))),
+        ("a stream: a field that is not granted is denied by rule 9", on(asks("GET", r".*no_such_field.*"), edited(lambda d: d.pop("rule") and None))),
+        ("a stream that is not there is none (404)", on(asks("GET", r".*no-such-stream.*"), edited(lambda d: d.update(detail="no stream")))),
+    ]
+
+
 def system_violations():
     named = asks("POST", body=b'"posting"', status=200)
     again, again2 = asks("POST", body=b'"posting"', status=200, n=1), asks("POST", body=b'"posting"', status=200, n=2)
@@ -424,6 +521,10 @@ class Conformance(unittest.TestCase):
         return {
             "consumer": ["--token-file", token("hangzhou/scene.parking"), "--resource", "hangzhou/police/vehicle", "--purpose", "parking.settle", "--key",
                          "plate=" + self.plate, "--fields", "plate,vehicle_type", "--ungranted", "hangzhou/police/passage", "--quota", "hangzhou/c-97"],
+            "uses": ["--token-file", token("hangzhou/scene.parking"), "--resource", "hangzhou/police/vehicle", "--ungranted", "hangzhou/police/passage", "--fields", "plate",
+                         "--query", "hangzhou/police/vehicle", "--query-purpose", "parking.plan", "--query-field", "vehicle_type",
+                         "--act", "hangzhou/police/dispatch", "--act-purpose", "parking.obstruct", "--parameter", "place=路口", "--parameter", "reason=order",
+                         "--stream", "hangzhou/scene.count/indicator", "--stream-purpose", "parking.guide", "--stream-fields", "name,area,value"],
             "system": ["--token-file", token("hangzhou/world"), "--resource", "hangzhou/world/truth", "--event", json.dumps(event)],
             "log": ["--vkey", log_key, "--keep", os.path.join(self.folder, "kept")],
             "witness": ["--vkey", self.witness.vkey, "--log-key", os.path.join(self.folder, "log.key")],
@@ -434,10 +535,10 @@ class Conformance(unittest.TestCase):
 
     def options(self, role, url):
         words = iter(self.words(role))
-        found = {"url": url, "json": True, "ungranted": None, "quota": None, "keep": None}
+        found = {"url": url, "json": True, "key": [], "ungranted": None, "quota": None, "keep": None, "query": None, "act": None, "stream": None}
         for name, value in zip(words, words):
             name = name.removeprefix("--").replace("-", "_")
-            found[name] = [value] if name == "key" else value
+            found[name] = [*found.get(name, ()), value] if name in ("key", "parameter") else value
         return types.SimpleNamespace(**found)
 
     def run_role(self, role, stand_in, found=None):
@@ -501,12 +602,14 @@ class Conformance(unittest.TestCase):
 
     def test_1_our_own(self):
         url = {"consumer": self.city.url, "system": self.city.url, "log": self.city.url + "/log/v1", "witness": self.witness.url}
-        for role in ROLES:
+        other_uses = self.words("uses")[self.words("uses").index("--query"):]
+        for role in url:
+            words = [w for w in self.words(role) if w not in ("--quota", "hangzhou/c-97")] + (other_uses if role == "consumer" else [])
             with self.subTest(role):
-                done = subprocess.run([sys.executable, KIT, role, "--url", url[role], *(w for w in self.words(role) if w not in ("--quota", "hangzhou/c-97"))], capture_output=True, text=True)
+                done = subprocess.run([sys.executable, KIT, role, "--url", url[role], *words], capture_output=True, text=True)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
                 self.assertRegex(done.stdout.splitlines()[-1], r"^\d+ passed, 0 failed$")
-                again = subprocess.run([sys.executable, KIT, role, "--json", "--url", url[role], *(w for w in self.words(role) if w not in ("--quota", "hangzhou/c-97"))], capture_output=True, text=True)
+                again = subprocess.run([sys.executable, KIT, role, "--json", "--url", url[role], *words], capture_output=True, text=True)
                 said = json.loads(again.stdout)
                 self.assertEqual((said["failed"], said["passed"]), (0, len(said["checks"])))
                 self.assertEqual(f"{said['passed']} passed, 0 failed", done.stdout.splitlines()[-1])
@@ -524,6 +627,20 @@ class Conformance(unittest.TestCase):
         plate = self.plate
         rules = [(name, violate or forged(lambda leaf: leaf.update(subject=plate))) for name, violate in consumer_violations()]
         self.hold("consumer", rules, recording, names)
+
+    def test_2_other_uses(self):
+        recording, names = self.record("uses")
+        acts = [json.loads(replies[0].body) for key, replies in recording.items() if "/act/" in key[1] and replies[0].status == 200]
+        special = {"opening of a query": self.opening_of_a_query(recording),
+                   "one act for two keys": on(lambda q, r: "/act/" in q.path and b'.2"' in q.body, edited(lambda d: d.update(answer=acts[0]["answer"], receipt=acts[0]["receipt"])))}
+        rules = [(name, violate if callable(violate) else special[violate]) for name, violate in query_violations() + act_violations() + stream_violations()]
+        self.hold("uses", rules, recording, names)
+
+    @staticmethod
+    def opening_of_a_query(recording):
+        """A wrong salt, for the receipt that the statement's answer names, and for no other."""
+        said = next(json.loads(replies[0].body) for key, replies in recording.items() if key[1] == "/hub/v1/query" and replies[0].status == 200 and b"AS one" in key[3])
+        return on(asks("GET", "/hub/v1/opening/" + said["receipts"][0]["receipt"].split("/")[1]), edited(lambda d: d.update(salt="0" * 64)))
 
     def test_2_system(self):
         recording, names = self.record("system")

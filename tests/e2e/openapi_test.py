@@ -12,6 +12,7 @@ import tempfile
 import time
 import unittest
 import urllib.parse
+import urllib.request
 
 try:
     from jsonschema import Draft202012Validator
@@ -308,6 +309,20 @@ class Interface(unittest.TestCase):
         self.viid("post", "/VIID/SubscribeNotifications", {"SubscribeNotificationListObject": {"SubscribeNotificationObject": [notification, {"NotificationID": "n2"}]}})
         for body in (b"{", b'{"MotorVehicleListObject":[1}'):
             self.viid("post", "/VIID/MotorVehicles", body, status=400)
+
+    def test_5_subscribe(self):
+        path = "/hub/v1/subscribe/{area}/{party}/{name}"
+        target = "/hub/v1/subscribe/hangzhou/scene.count/indicator?purpose=parking.guide&fields=name,value"
+        stream = self.city.opener.open(urllib.request.Request(self.city.url + target, headers=self.parking), timeout=30)
+        with stream:
+            self.assertIsNone(self.description.check("get", path, 200, stream.headers["Content-Type"], b""))
+            lines = list(iter(lambda: stream.readline().decode().rstrip(), "event: rows"))
+            self.assertTrue(lines[-2].startswith('data: {"contract":"hangzhou/c-44","receipt":"hangzhou.log/'), lines)
+            rows = json.loads(stream.readline().decode().removeprefix("data: "))
+        self.assertEqual([list(row) for row in rows], [["name", "value"]] * len(rows))
+        for query, rule in (("purpose=x&fields=name", 8), ("purpose=parking.guide&fields=basis", 9), ("purpose=parking.guide&fields=", 9)):
+            problem = self.ask("get", path, query=query, headers=self.parking, status=404, area="hangzhou", party="scene.count", name="indicator")
+            self.assertEqual(problem["rule"], rule)
 
     def test_5_live_cases(self):
         with self.city.opener.open(self.city.url + "/case/v1/live", timeout=30) as stream:

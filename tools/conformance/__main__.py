@@ -2,6 +2,8 @@
 """conformance ROLE …: asks a running hub, log or witness what docs/conformance.md promises, and reports as a test does.
 
     python3 tools/conformance consumer --url URL --token-file FILE --resource R --purpose P --key NAME=VALUE --fields A,B [--ungranted R] [--quota C]
+                                      [--query R --query-purpose P --query-field A] [--act R --act-purpose P --parameter NAME=VALUE]
+                                      [--stream R --stream-purpose P --stream-fields A,B]
     python3 tools/conformance system   --url URL --token-file FILE --resource R --event JSON
     python3 tools/conformance log      --url URL/log/v1 --vkey FILE|TEXT [--keep FILE]
     python3 tools/conformance witness  --url URL --vkey FILE|TEXT --log-key FILE
@@ -48,7 +50,11 @@ def arguments(words):
     role("consumer", "calls, refusals, quotas, receipts proven offline", token, ("--resource", needed), ("--purpose", needed),
          ("--key", {"required": True, "action": "append", "metavar": "NAME=VALUE"}), ("--fields", {"required": True, "metavar": "A,B"}),
          ("--ungranted", {"help": "a resource that is there, and that this program has no contract for"}),
-         ("--quota", {"help": "a contract of this program with a small quota, to be used up", "metavar": "CONTRACT"}))
+         ("--quota", {"help": "a contract of this program with a small quota, to be used up", "metavar": "CONTRACT"}),
+         ("--query", {"help": "a table that this program may query, with its purpose and a field that has values", "metavar": "R"}), ("--query-purpose", {}), ("--query-field", {}),
+         ("--act", {"help": "a command that this program may give: it is given twice", "metavar": "R"}), ("--act-purpose", {}),
+         ("--parameter", {"action": "append", "metavar": "NAME=VALUE"}),
+         ("--stream", {"help": "a stream that this program may hear, on which something is published", "metavar": "R"}), ("--stream-purpose", {}), ("--stream-fields", {"metavar": "A,B"}))
     role("system", "a stream pushed through the door", token, ("--resource", needed), ("--event", {"required": True, "help": "one event, as JSON"}))
     role("log", "checkpoint, tiles and proofs, as a stranger checks them", ("--vkey", needed),
          ("--keep", {"help": "the checkpoint of the last run stands here, and has to be a beginning of this one"}))

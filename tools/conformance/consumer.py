@@ -261,3 +261,5 @@ def run(report, options):
     check("another method is refused with those allowed (405)", c.another_method)
     if options.quota:
         check("a quota ends with 429, its rule and Retry-After", c.a_quota_ends)
+    import uses  # which stands on this module
+    uses.run(report, c)

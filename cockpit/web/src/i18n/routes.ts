@@ -16,6 +16,7 @@ export const tagWords: Record<string, Text> = {
 };
 
 const zh: Record<string, string> = {
+  'get /hub/v1/subscribe/{area}/{party}/{name}': '订阅一条流：按契约逐窗口推送，每个窗口一张凭证（服务器推送事件）',
   'post /hub/v1/query': '跨部门查询：一条 SELECT，每个资源各凭其契约',
   'post /hub/v1/call/{area}/{party}/{name}': '按键取表中的行：凭契约，留凭证',
   'get /hub/v1/object/{area}/{party}/{name}': '取一个对象的字节：凭契约，凭证在 Citybrain-Receipt 头中',
