@@ -27,6 +27,7 @@ struct road_nearest {
     struct box *boxes[LEVELS_MAX]; /* [0]: of each FANOUT segments; the last level has one */
     uint32_t n_boxes[LEVELS_MAX];
     uint32_t n_levels;
+    double *along; /* by point: share of its edge's shape that lies before it */
 };
 
 /* Metres a degree (or a metre) at a place: meridian and normal radius of the WGS 84 ellipsoid. */
@@ -40,6 +41,12 @@ static struct scale scale_at(const struct road_network *network, double lat)
         return (struct scale){1, 1};
     double s = sin(lat * RADIANS), w = 1 - WGS84_E2 * s * s;
     return (struct scale){WGS84_A / sqrt(w) * cos(lat * RADIANS) * RADIANS, WGS84_A * (1 - WGS84_E2) / (w * sqrt(w)) * RADIANS};
+}
+
+double road_distance_m(const struct road_network *network, struct road_point a, struct road_point b)
+{
+    struct scale scale = scale_at(network, a.lat);
+    return hypot((b.lon - a.lon) * scale.east_m, (b.lat - a.lat) * scale.north_m);
 }
 
 /* ---- making ---- */
@@ -122,6 +129,25 @@ static enum err build_levels(struct road_nearest *nearest)
     return ERR_OK;
 }
 
+static enum err measure_shapes(struct road_nearest *nearest)
+{
+    const struct road_network *network = nearest->network;
+    nearest->along = mem_alloc_zero(network->n_points, sizeof(*nearest->along));
+    if (nearest->along == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t e = 0; e < network->n_edges; e++) {
+        const struct road_edge *edge = &network->edges[e];
+        double total = 0;
+        for (uint32_t i = edge->first_point + 1; i < edge->first_point + edge->n_points; i++) {
+            total += road_distance_m(network, network->points[i - 1], network->points[i]);
+            nearest->along[i] = total;
+        }
+        for (uint32_t i = edge->first_point + 1; i < edge->first_point + edge->n_points && total > 0; i++)
+            nearest->along[i] /= total;
+    }
+    return ERR_OK;
+}
+
 enum err road_nearest_create(const struct road_network *network, struct road_nearest **ret_nearest)
 {
     struct road_nearest *nearest = mem_alloc_zero(1, sizeof(*nearest));
@@ -141,6 +167,8 @@ enum err road_nearest_create(const struct road_network *network, struct road_nea
     }
     if (err == ERR_OK)
         err = build_levels(nearest);
+    if (err == ERR_OK)
+        err = measure_shapes(nearest);
     if (err != ERR_OK) {
         road_nearest_destroy(nearest);
         return err;
@@ -156,6 +184,7 @@ void road_nearest_destroy(struct road_nearest *nearest)
     for (uint32_t i = 0; i < nearest->n_levels; i++)
         mem_free(nearest->boxes[i]);
     mem_free(nearest->segments);
+    mem_free(nearest->along);
     mem_free(nearest);
 }
 
@@ -241,22 +270,17 @@ static void descend(struct search *search, uint32_t level, uint32_t at)
         descend(search, level - 1, order[i]);
 }
 
-/* Metres from the edge's start to the place found, in the edge's own length: the shape and the length may differ. */
-static double offset_along(const struct search *search)
+/* A place on the segment as an answer; the offset is in the edge's own length: the shape and the length may differ. */
+static struct road_match match_at(const struct road_nearest *nearest, uint32_t edge, uint32_t point, double share, double distance_m)
 {
-    const struct road_network *network = search->nearest->network;
-    const struct road_edge *edge = &network->edges[search->edge];
-    double total = 0, before = 0;
-    for (uint32_t i = edge->first_point; i + 1 < edge->first_point + edge->n_points; i++) {
-        struct road_point a = network->points[i], b = network->points[i + 1];
-        double step = hypot((b.lon - a.lon) * search->scale.east_m, (b.lat - a.lat) * search->scale.north_m);
-        if (i < search->point)
-            before += step;
-        else if (i == search->point)
-            before += step * search->share;
-        total += step;
-    }
-    return total > 0 ? before / total * edge->length_m : 0;
+    const struct road_network *network = nearest->network;
+    struct road_point a = network->points[point], b = network->points[point + 1];
+    double before = nearest->along[point], after = nearest->along[point + 1];
+    return (struct road_match){.edge = edge,
+        .distance_m = distance_m,
+        .offset_m = (before + share * (after - before)) * network->edges[edge].length_m,
+        .heading = road_heading(network, a, b),
+        .point = {a.lon + share * (b.lon - a.lon), a.lat + share * (b.lat - a.lat)}};
 }
 
 bool road_nearest_find(const struct road_nearest *nearest, const struct road_nearest_query *query, struct road_match *ret_match)
@@ -270,11 +294,81 @@ bool road_nearest_find(const struct road_nearest *nearest, const struct road_nea
     descend(&search, nearest->n_levels - 1, 0);
     if (!search.is_found)
         return false;
-    struct road_point a = nearest->network->points[search.point], b = nearest->network->points[search.point + 1];
-    *ret_match = (struct road_match){.edge = search.edge,
-        .distance_m = sqrt(search.best_m2),
-        .offset_m = offset_along(&search),
-        .heading = road_heading(nearest->network, a, b),
-        .point = {a.lon + search.share * (b.lon - a.lon), a.lat + search.share * (b.lat - a.lat)}};
+    *ret_match = match_at(nearest, search.edge, search.point, search.share, sqrt(search.best_m2));
     return true;
+}
+
+/* ---- all around ---- */
+
+struct near_edge {
+    double distance_m2, share;
+    uint32_t edge, point;
+};
+
+struct around {
+    struct search search;                    /* best_m2: the bound; once `edges` is full the farthest of it */
+    struct near_edge edges[ROAD_AROUND_MAX]; /* nearest first */
+    uint32_t n, max;
+};
+
+static bool is_nearer(const struct near_edge *a, const struct near_edge *b)
+{
+    return a->distance_m2 != b->distance_m2 ? a->distance_m2 < b->distance_m2 : a->edge < b->edge;
+}
+
+static void keep(struct around *around, struct near_edge found)
+{
+    uint32_t at = 0;
+    while (at < around->n && around->edges[at].edge != found.edge)
+        at++;
+    if (at < around->n && !is_nearer(&found, &around->edges[at]))
+        return;
+    if (at == around->n && around->n == around->max && !is_nearer(&found, &around->edges[--at]))
+        return;
+    if (at == around->n)
+        around->n++;
+    for (; at > 0 && is_nearer(&found, &around->edges[at - 1]); at--)
+        around->edges[at] = around->edges[at - 1];
+    around->edges[at] = found;
+    if (around->n == around->max)
+        around->search.best_m2 = around->edges[around->n - 1].distance_m2;
+}
+
+static void descend_around(struct around *around, uint32_t level, uint32_t at)
+{
+    struct search *search = &around->search;
+    const struct road_nearest *nearest = search->nearest;
+    uint32_t n_below = level == 0 ? nearest->n_segments : nearest->n_boxes[level - 1];
+    uint32_t first = at * FANOUT, last = first + FANOUT < n_below ? first + FANOUT : n_below;
+    for (uint32_t i = first; i < last; i++) {
+        if (level > 0) {
+            if (box_distance_m2(search, &nearest->boxes[level - 1][i]) <= search->best_m2)
+                descend_around(around, level - 1, i);
+            continue;
+        }
+        double bound_m2 = search->best_m2;
+        search->is_found = false;
+        try_segment(search, nearest->segments[i]);
+        struct near_edge found = {search->best_m2, search->share, search->edge, search->point};
+        search->best_m2 = bound_m2;
+        if (search->is_found)
+            keep(around, found);
+    }
+}
+
+uint32_t road_nearest_around(
+    const struct road_nearest *nearest, const struct road_nearest_query *query, struct road_match *ret_matches, uint32_t max)
+{
+    struct around around = {.search = {.nearest = nearest,
+                                .query = query,
+                                .scale = scale_at(nearest->network, query->point.lat),
+                                .best_m2 = query->max_distance_m * query->max_distance_m},
+        .max = max < ROAD_AROUND_MAX ? max : ROAD_AROUND_MAX};
+    if (!isfinite(query->point.lon) || !isfinite(query->point.lat) || max == 0)
+        return 0;
+    descend_around(&around, nearest->n_levels - 1, 0);
+    for (uint32_t i = 0; i < around.n; i++)
+        ret_matches[i] =
+            match_at(nearest, around.edges[i].edge, around.edges[i].point, around.edges[i].share, sqrt(around.edges[i].distance_m2));
+    return around.n;
 }

@@ -10,6 +10,8 @@
 
 #include "road/network.h"
 
+#define ROAD_AROUND_MAX 16u
+
 struct road_nearest;
 
 struct road_nearest_query {
@@ -34,5 +36,11 @@ enum err road_nearest_create(const struct road_network *network, struct road_nea
 void road_nearest_destroy(struct road_nearest *nearest); /* takes NULL */
 /* False, and the output untouched, when there is none within the bounds. Of equally near edges the first of the file. */
 bool road_nearest_find(const struct road_nearest *nearest, const struct road_nearest_query *query, struct road_match *ret_match) MUST_CHECK;
+/* The nearest place on each edge within the bounds, nearest first, equally near ones by edge: at most `max` of them, 1 to
+ * ROAD_AROUND_MAX, the nearest. Returns how many. */
+uint32_t road_nearest_around(
+    const struct road_nearest *nearest, const struct road_nearest_query *query, struct road_match *ret_matches, uint32_t max);
+/* Metres between two places, on the flat earth around the first. */
+double road_distance_m(const struct road_network *network, struct road_point a, struct road_point b);
 
 #endif

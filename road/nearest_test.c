@@ -124,23 +124,48 @@ static void write_random_network(struct buf *text, int n_edges)
     buf_append_c(text, "<junction id=\"J\" type=\"dead_end\" x=\"0\" y=\"0\"/>" NET_TAIL);
 }
 
-/* Every segment asked, in metres. */
+/* Every segment of an edge asked, in metres. */
+static double slow_edge_distance(const struct road_network *network, const struct road_nearest_query *query, uint32_t i)
+{
+    double best = INFINITY;
+    for (uint32_t k = 0; k + 1 < network->edges[i].n_points; k++) {
+        struct road_point a = network->points[network->edges[i].first_point + k];
+        struct road_point b = network->points[network->edges[i].first_point + k + 1];
+        double dx = b.lon - a.lon, dy = b.lat - a.lat;
+        double off = fmod(fabs(atan2(dx, dy) * 180 / M_PI - query->heading), 360);
+        if (query->has_heading && fmin(off, 360 - off) > query->heading_tolerance)
+            continue;
+        double t = ((query->point.lon - a.lon) * dx + (query->point.lat - a.lat) * dy) / (dx * dx + dy * dy);
+        t = t < 0 ? 0 : t > 1 ? 1 : t;
+        best = fmin(best, hypot(a.lon + t * dx - query->point.lon, a.lat + t * dy - query->point.lat));
+    }
+    return best;
+}
+
 static double slow_distance(const struct road_network *network, const struct road_nearest_query *query)
 {
     double best = INFINITY;
     for (uint32_t i = 0; i < network->n_edges; i++)
-        for (uint32_t k = 0; k + 1 < network->edges[i].n_points; k++) {
-            struct road_point a = network->points[network->edges[i].first_point + k];
-            struct road_point b = network->points[network->edges[i].first_point + k + 1];
-            double dx = b.lon - a.lon, dy = b.lat - a.lat;
-            double off = fmod(fabs(atan2(dx, dy) * 180 / M_PI - query->heading), 360);
-            if (query->has_heading && fmin(off, 360 - off) > query->heading_tolerance)
-                continue;
-            double t = ((query->point.lon - a.lon) * dx + (query->point.lat - a.lat) * dy) / (dx * dx + dy * dy);
-            t = t < 0 ? 0 : t > 1 ? 1 : t;
-            best = fmin(best, hypot(a.lon + t * dx - query->point.lon, a.lat + t * dy - query->point.lat));
-        }
+        best = fmin(best, slow_edge_distance(network, query, i));
     return best;
+}
+
+/* The nearest so many: each as far as asked by itself, none left out that is nearer than the last. */
+static void check_around(const struct road_network *network, const struct road_nearest *nearest, const struct road_nearest_query *query)
+{
+    struct road_match matches[ROAD_AROUND_MAX];
+    uint32_t max = 1 + (uint32_t)(random_unit() * (ROAD_AROUND_MAX - 1)), n = road_nearest_around(nearest, query, matches, max),
+             n_within = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        assert_true(fabs(matches[i].distance_m - slow_edge_distance(network, query, matches[i].edge)) < 1e-6);
+        assert_true(i == 0 || matches[i].distance_m >= matches[i - 1].distance_m);
+        for (uint32_t k = 0; k < i; k++)
+            assert_true(matches[k].edge != matches[i].edge);
+    }
+    double bound = n == max ? matches[n - 1].distance_m - 1e-9 : query->max_distance_m;
+    for (uint32_t e = 0; e < network->n_edges; e++)
+        n_within += slow_edge_distance(network, query, e) <= bound;
+    assert_true(n_within <= n && (n == max || n_within == n));
 }
 
 static void agrees_with_asking_every_segment(void **state)
@@ -168,6 +193,7 @@ static void agrees_with_asking_every_segment(void **state)
             if (is_found != (expected <= 400) || (is_found && fabs(match.distance_m - expected) > 1e-6))
                 fail_msg("seed %llu, %d edges, question %d: %.9f, expected %.9f", (unsigned long long)first_seed, sizes[s], i,
                     is_found ? match.distance_m : -1, expected);
+            check_around(network, nearest, &query);
         }
         road_nearest_destroy(nearest);
         road_network_destroy(network);

@@ -164,7 +164,9 @@ void road_trip_write(const struct road_network *network, const struct road_trip 
     json_key(&w, "coordinates");
     json_begin_array(&w);
     double to_share = trip->to_m / network->edges[trip->n_edges > 0 ? trip->edges[trip->n_edges - 1] : trip->first_edge].length_m;
-    put_part(&w, network, trip->first_edge, trip->from_m / network->edges[trip->first_edge].length_m, trip->n_edges > 0 ? 1 : to_share);
+    double from_share = trip->from_m / network->edges[trip->first_edge].length_m;
+    if (trip->n_edges == 0 || from_share < 1) /* who begins at an edge's end has nothing of it */
+        put_part(&w, network, trip->first_edge, from_share, trip->n_edges > 0 ? 1 : to_share);
     for (uint32_t i = 0; i < trip->n_edges; i++)
         put_part(&w, network, trip->edges[i], 0, i + 1 < trip->n_edges ? 1 : to_share);
     json_end_array(&w);
