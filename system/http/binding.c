@@ -335,7 +335,8 @@ static enum err try_sample(
     if (err == ERR_UNAVAILABLE ||
         err == ERR_TIMEOUT) /* no error of the file: a certificate that ran out must not keep a city from starting */
         system->is_sampled_down = true;
-    if (err == ERR_UNAVAILABLE)
+    if (err == ERR_UNAVAILABLE &&
+        (system->has_secret || (!system->token_file[0] && !system->password_file[0]))) /* else it is told already */
         hub_department_report(&system->department, HUB_DOWN, http_unreachable(system->tls));
     err = ERR_OK;
     if (is_answered && response.status / 100 == 2) {
