@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static void put(int fd, const void *bytes, size_t len)
 {
     const char *at = bytes;
     while (len > 0) {
-        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+        ssize_t n = write(fd, at, len); /* a socket, or a pipe */
         if (n <= 0)
             return;
         at += n;
@@ -197,6 +198,22 @@ static void keeps_its_promise(int fd) /* … of which all come, when somebody ta
         atomic_fetch_add(&n_poured, (size_t)n);
     }
 }
+static void drips(int fd) /* true messages, a byte at a time */
+{
+    int pipe_fds[2];
+    char byte;
+    greet(fd);
+    assert_int_equal(pipe(pipe_fds), 0);
+    for (unsigned i = 1; i <= 3; i++)
+        publish(pipe_fds[1], i, "cb/h/gps/x", mq_position("good", atomic_fetch_add(&n_good, 1)));
+    close(pipe_fds[1]);
+    while (read(pipe_fds[0], &byte, 1) == 1 && !atomic_load(&is_stopping)) {
+        put(fd, &byte, 1);
+        usleep(2000);
+    }
+    close(pipe_fds[0]);
+    is_silent(fd);
+}
 static void has_half_a_header(int fd)
 {
     greet(fd);
@@ -286,7 +303,7 @@ static void of_every_kind(void **state)
         const char *what;
         behave_fn behave;
     } rows[] = {{"hanging up", hangs_up}, {"silence", is_silent}, {"HTTP", speaks_http}, {"a refusal", refuses},
-        {"a refused topic", refuses_topic}, {"256 MB", promises_much}, {"256 MB that come", keeps_its_promise},
+        {"a refused topic", refuses_topic}, {"256 MB", promises_much}, {"256 MB that come", keeps_its_promise}, {"slow bytes", drips},
         {"half a header", has_half_a_header}, {"QoS 2", sends_twice_sure}, {"no length", has_no_length}, {"odd topics", has_odd_topics},
         {"QoS 3", has_odd_qos}, {"two greetings", greets_twice}, {"a flood", floods}};
     start_broker(is_good);
@@ -402,6 +419,7 @@ static void acknowledged_after(void **state)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {cmocka_unit_test(of_every_kind), cmocka_unit_test(of_no_kind), cmocka_unit_test(acknowledged_after)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
