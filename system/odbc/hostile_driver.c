@@ -120,6 +120,12 @@ EXPORTED SQLRETURN SQL_API SQLDriverConnectW(SQLHDBC dbc, SQLHWND window, SQLWCH
     SQLSMALLINT *ret_n, SQLUSMALLINT completion)
 {
     atomic_fetch_add(&hostile.n_connects, 1);
+    if (atomic_load(&hostile.no_connect)) {
+        atomic_fetch_add(&hostile.n_standing, 1);
+        while (!atomic_load(&hostile.is_released))
+            rest();
+        atomic_fetch_sub(&hostile.n_standing, 1);
+    }
     return SQL_SUCCESS;
 }
 

@@ -38,6 +38,7 @@ enum hostility {
 /* Of the driver's symbol "hostile". */
 struct hostile {
     _Atomic int does;         /* to statements that are executed from now on */
+    _Atomic bool no_connect;  /* connecting stands still */
     _Atomic bool is_released; /* what stands still, deaf as it is, goes on */
     _Atomic unsigned n_connects, n_disconnects, n_executes, n_fetches, n_pieces, n_cancels, n_standing;
 };

@@ -241,6 +241,30 @@ static void askers_who_go(void **state)
     fake_department_finish(&city);
 }
 
+/* Connecting hangs, also while the city is loaded: it is loaded, askings end by their time, not many connectings hang, and when the driver
+ * is itself again it is served. */
+static void connecting_hangs(void **state)
+{
+    const struct mono_time begun = clock_mono(clock_system());
+    atomic_store(&hostile->no_connect, true);
+    load("200ms", 2);
+    print_message("the city was loaded after %lld ms\n", (long long)mono_ms_between(begun, clock_mono(clock_system())));
+    enum err err = fake_ask(&city, &everything)->err;
+    assert_true(err == ERR_TIMEOUT || err == ERR_UNAVAILABLE);
+    assert_true(atomic_load(&hostile->n_standing) >= 1 && atomic_load(&hostile->n_standing) <= ODBC_LEFT_MAX);
+    atomic_store(&hostile->no_connect, false);
+    until_honest("a connecting that hangs"); /* by another one, while the first still does */
+    assert_true(atomic_load(&hostile->n_standing) >= 1);
+    const struct odbc_system *system = ((struct hub_plan *)fake_department_plan(&city))->system;
+    release();
+    until_honest("a connecting that hung");
+    while (odbc_gate_n_left(system->gate) > 0 && mono_ms_between(begun, clock_mono(clock_system())) < WAIT_MS)
+        rest(10);
+    assert_int_equal(odbc_gate_n_left(system->gate), 0);
+    fake_department_finish(&city);
+    assert_int_equal(atomic_load(&hostile->n_connects), atomic_load(&hostile->n_disconnects)); /* those that nobody waited for as well */
+}
+
 /* Many at once, each asking another hostility: all are answered, the honest ones with all their rows. */
 static void all_at_once(void **state)
 {
@@ -304,6 +328,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_ends), cmocka_unit_test(the_thread_comes_back),
-        cmocka_unit_test(a_cancel_that_hangs), cmocka_unit_test(askers_who_go), cmocka_unit_test(all_at_once)};
+        cmocka_unit_test(a_cancel_that_hangs), cmocka_unit_test(askers_who_go), cmocka_unit_test(connecting_hangs),
+        cmocka_unit_test(all_at_once)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -18,6 +18,7 @@
 #define ODBC_PARAMETERS_MAX 16384
 #define ODBC_OUTPUTS_MAX (2 * HUB_FIELDS_MAX)
 #define ODBC_CONNECT_S 5
+#define ODBC_LEFT_MAX 8 /* connectings that hang and that nobody waits for; past it none is begun until one comes back */
 #define ODBC_OPTIONS_MAX 32
 #define ODBC_SCRATCH_MAX (16u << 20)
 #define ODBC_STOP_MS 3000 /* for a driver to come back when the hub ends */
@@ -50,7 +51,7 @@ struct odbc_system {
     struct time_zone zone;
     int64_t timeout_ms, n_connections;
     char time_after[96];
-    SQLHENV env;
+    struct odbc_gate *gate;
     struct loop *loop;
     struct loop_timer start, look; /* of the hub's loop */
     struct hub_pool pool;
@@ -58,8 +59,7 @@ struct odbc_system {
     pthread_t canceller;
     bool has_canceller;
     _Atomic bool is_over;
-    pthread_mutex_t connecting; /* one at a time: MariaDB's driver keeps a list of its connections without a lock */
-    pthread_mutex_t lock;       /* guards the list */
+    pthread_mutex_t lock; /* guards the list */
     struct odbc_session *sessions;
 };
 
@@ -67,6 +67,23 @@ struct odbc_system {
 enum err odbc_to_wide(struct arena *arena, struct str text, SQLWCHAR **ret_wide, size_t *ret_n) MUST_CHECK; /* with a 0 at its end */
 /* ERR_SYNTAX: half a pair. Appended to `out`. */
 enum err odbc_from_wide(const SQLWCHAR *wide, size_t n, struct buf *out) MUST_CHECK;
+
+/* ---- connect.c ---- */
+struct odbc_gate;
+enum err odbc_gate_create(struct odbc_gate **ret_gate) MUST_CHECK;
+void odbc_gate_narrow(struct odbc_gate *gate);         /* before anybody connects: one at a time */
+void odbc_gate_leave(struct odbc_gate *gate);          /* takes NULL */
+size_t odbc_gate_n_left(const struct odbc_gate *gate); /* connectings that hang, and that nobody waits for */
+struct odbc_asked {
+    const SQLWCHAR *wide; /* the connection string, copied */
+    size_t n;
+    bool is_reader; /* the driver is asked for a connection that only reads */
+};
+/* ERR_OK with *ret_is_refused: the driver says why at the handle, which is the caller's to free; ERR_TIMEOUT: it did not come back, or too
+ * many have not. */
+enum err odbc_connect(struct odbc_gate *gate, const struct odbc_asked *asked, const _Atomic bool *is_stopping, SQLHDBC *ret_dbc,
+    bool *ret_is_refused) MUST_CHECK;
+void odbc_disconnect(struct odbc_gate *gate, SQLHDBC dbc);
 
 /* ---- session.c ---- */
 void odbc_session_init(struct odbc_session *session, struct odbc_system *system);

@@ -139,10 +139,8 @@ static void destroy(struct odbc_system *system)
 {
     hub_commands_finish(&system->commands);
     hub_pool_finish(&system->pool);
-    if (system->env)
-        SQLFreeHandle(SQL_HANDLE_ENV, system->env);
+    odbc_gate_leave(system->gate);
     pthread_mutex_destroy(&system->lock);
-    pthread_mutex_destroy(&system->connecting);
     hub_department_finish(&system->department);
     mem_free(system);
 }
@@ -176,14 +174,14 @@ static enum err odbc_open(const struct hub_system_env *env, struct yaml_node roo
     system->loop = env->loop;
     system->zone = env->zone;
     pthread_mutex_init(&system->lock, NULL);
-    pthread_mutex_init(&system->connecting, NULL);
     hub_pool_init(&system->pool, &system->department, &pool_ops, system);
     enum err err = hub_department_init(&system->department, env, "odbc", root, diags, &connection);
     if (!err)
         err = odbc_read_connection(system, connection, diags);
-    if (!err && (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &system->env)) ||
-                    !SQL_SUCCEEDED(SQLSetEnvAttr(system->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)(uintptr_t)SQL_OV_ODBC3, 0))))
-        err = ERR_NO_MEMORY;
+    if (!err)
+        err = odbc_gate_create(&system->gate);
+    if (!err && system->dialect == SQL_MARIADB)
+        odbc_gate_narrow(system->gate);
     if (!err && !env->check_only)
         err = loop_timer_start(env->loop, &system->start, 0);
     if (err) {

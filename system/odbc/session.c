@@ -214,10 +214,7 @@ void odbc_session_close(struct odbc_session *session)
 {
     if (!session->dbc)
         return;
-    pthread_mutex_lock(&session->system->connecting);
-    SQLDisconnect(session->dbc);
-    SQLFreeHandle(SQL_HANDLE_DBC, session->dbc);
-    pthread_mutex_unlock(&session->system->connecting);
+    odbc_disconnect(session->system->gate, session->dbc);
     session->dbc = SQL_NULL_HDBC;
 }
 
@@ -279,19 +276,18 @@ static enum err reach(struct odbc_session *session, const char *password, char d
     if (text.ptr)
         explicit_bzero(text.ptr, text.cap);
     buf_finish(&text);
-    if (!err && !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, system->env, &session->dbc)))
-        err = ERR_NO_MEMORY;
-    if (err)
+    bool is_refused = false;
+    if (!err) {
+        const struct odbc_asked asked = {wide, n, .is_reader = !session->writer};
+        err = odbc_connect(system->gate, &asked, &system->pool.is_stopping, &session->dbc, &is_refused);
+        explicit_bzero(wide, n * sizeof *wide);
+    }
+    if (err == ERR_TIMEOUT) {
+        snprintf(detail, HUB_DEPARTMENT_DETAIL_MAX, "%s", HUB_DETAIL(no_answer));
+        return ERR_UNAVAILABLE;
+    }
+    if (err || !is_refused)
         return err;
-    (void)SQLSetConnectAttr(session->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(uintptr_t)ODBC_CONNECT_S, SQL_IS_UINTEGER);
-    if (!session->writer)
-        (void)SQLSetConnectAttr(session->dbc, SQL_ATTR_ACCESS_MODE, (SQLPOINTER)(uintptr_t)SQL_MODE_READ_ONLY, SQL_IS_UINTEGER);
-    pthread_mutex_lock(&system->connecting);
-    SQLRETURN code = SQLDriverConnectW(session->dbc, NULL, wide, (SQLSMALLINT)n, NULL, 0, NULL, SQL_DRIVER_NOPROMPT);
-    pthread_mutex_unlock(&system->connecting);
-    explicit_bzero(wide, n * sizeof *wide);
-    if (SQL_SUCCEEDED(code))
-        return ERR_OK;
     odbc_why(SQL_HANDLE_DBC, session->dbc, state, words);
     SQLFreeHandle(SQL_HANDLE_DBC, session->dbc);
     session->dbc = SQL_NULL_HDBC;
