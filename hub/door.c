@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "hub/desk.h"
+#include "hub/note.h"
 #include "hub/object_parts.h"
 #include "ledger/retention.h"
 #include "ledger/tile.h"
@@ -312,6 +313,22 @@ static enum err leaf_salt(struct hub *hub, const json_t *leaf, char hex[65])
     crypto_hex(salt, sizeof salt, hex);
     crypto_wipe(&epoch, sizeof epoch);
     return ERR_OK;
+}
+
+enum err hub_note_salt(const struct hub *hub, uint64_t index, char hex[65])
+{
+    struct buf bytes;
+    struct str type;
+    json_t *leaf = NULL;
+    buf_init(&bytes, LEDGER_LEAF_MAX);
+    enum err err = read_leaf((struct hub *)hub, index, &bytes, &leaf);
+    if (!err && (json_get_str(leaf, "type", &type) != ERR_OK || !str_equal_c(type, "case")))
+        err = ERR_NOT_FOUND;
+    if (!err)
+        err = leaf_salt((struct hub *)hub, leaf, hex);
+    json_decref(leaf);
+    buf_finish(&bytes);
+    return err;
 }
 
 static void reply_opening(struct http_exchange *x, struct hub *hub, uint64_t index)

@@ -24,5 +24,8 @@ struct hub_note {
 /* Any thread. ERR_FULL: the ledger has too much to do; then, and with any other error, `done` does not run. */
 enum err hub_note_start(struct hub *hub, struct hub_note *note) MUST_CHECK;
 void hub_note_receipt(const struct hub *hub, uint64_t index, char out[HUB_RECEIPT_MAX]);
+/* The salt of such a leaf, as 64 hexadecimal digits, for who may read the words that it commits to. ERR_NOT_FOUND: no such leaf, or the
+ * day's key was erased. Any thread; reads the disk. */
+enum err hub_note_salt(const struct hub *hub, uint64_t index, char hex[65]) MUST_CHECK;
 
 #endif

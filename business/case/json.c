@@ -1,4 +1,5 @@
 /* Cases as JSON: what the door answers. */
+#include "business/case/leaf.h"
 #include "business/case/store.h"
 #include "hub/note.h"
 #include "hub/registry.h"
@@ -79,6 +80,23 @@ static void put_receipt(struct json_writer *w, const struct hub *hub, struct val
     json_put_str(w, str_from_c(receipt));
 }
 
+/* For who may read the words: with the salt anybody can hold them against the leaf, without us. Null while there is no leaf, and when the
+ * day's key was erased. */
+static void put_opening(struct json_writer *w, const struct hub *hub, struct value leaf, const struct case_leaf_words *words)
+{
+    char salt[65];
+    json_key(w, "opening");
+    if (leaf.type == VALUE_NULL || !hub || hub_note_salt(hub, (uint64_t)leaf.i, salt) != ERR_OK) {
+        json_put_null(w);
+        return;
+    }
+    json_begin_object(w);
+    json_field_c(w, "salt", salt);
+    json_key(w, "words");
+    case_leaf_put_words(w, words);
+    json_end_object(w);
+}
+
 enum err case_store_put_history(struct db *db, const struct case_record *record, struct json_writer *w, const struct case_words *words,
     const struct case_viewer *viewer)
 {
@@ -104,6 +122,13 @@ enum err case_store_put_history(struct db *db, const struct case_record *record,
         json_field_str(w, "by_name", db_column(statement, 6).s);
         json_field_str(w, "text", may_read ? db_column(statement, 7).s : STR_NONE);
         put_receipt(w, words->hub, db_column(statement, 8));
+        const struct case_leaf_words said = {.by = db_column(statement, 5).s,
+            .by_name = db_column(statement, 6).s,
+            .owner = db_column(statement, 4).s,
+            .text = db_column(statement, 7).s,
+            .from = db_column(statement, 2).i,
+            .to = db_column(statement, 3).i};
+        put_opening(w, may_read ? words->hub : NULL, db_column(statement, 8), &said);
         json_end_object(w);
     }
     json_end_array(w);

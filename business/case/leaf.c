@@ -82,20 +82,32 @@ static void appended(struct hub_note *note)
 
 /* ---- the beginning: what is owed ---- */
 
-/* What a step says beside what the leaf tells: RFC 8785, as the history shows it. */
+void case_leaf_put_words(struct json_writer *w, const struct case_leaf_words *words)
+{
+    json_begin_object(w);
+    json_field_str(w, "by", words->by);
+    json_field_str(w, "by_name", words->by_name);
+    json_field_c(w, "from", case_state_names[words->from % CASE_N_STATES]);
+    json_field_str(w, "owner", words->owner);
+    json_field_str(w, "text", words->text);
+    json_field_c(w, "to", case_state_names[words->to % CASE_N_STATES]);
+    json_end_object(w);
+}
+
+/* What a step says beside what the leaf tells, as the history shows it. */
 static enum err committed(struct arena *arena, struct db_statement *row, struct str *ret)
 {
-    static const char *const names[] = {"by", "by_name", "from", "owner", "text", "to"};
-    const struct str texts[] = {db_column(row, 6).s, db_column(row, 7).s, str_from_c(case_state_names[db_column(row, 3).i % CASE_N_STATES]),
-        db_column(row, 5).s, db_column(row, 8).s, str_from_c(case_state_names[db_column(row, 4).i % CASE_N_STATES])};
+    const struct case_leaf_words words = {.by = db_column(row, 6).s,
+        .by_name = db_column(row, 7).s,
+        .owner = db_column(row, 5).s,
+        .text = db_column(row, 8).s,
+        .from = db_column(row, 3).i,
+        .to = db_column(row, 4).i};
     struct buf text;
     struct json_writer w;
     buf_init(&text, BATCH_BYTES);
     json_writer_init(&w, &text);
-    json_begin_object(&w);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        json_field_str(&w, names[i], texts[i]);
-    json_end_object(&w);
+    case_leaf_put_words(&w, &words);
     enum err err = text.err ? text.err : arena_copy_str(arena, buf_str(&text), ret);
     buf_finish(&text);
     return err;

@@ -6,12 +6,19 @@
 #define BUSINESS_CASE_LEAF_H
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "db/db.h"
 #include "hub/note.h"
 
 #define CASE_LEAVES_MAX 64 /* of one batch: a second's, so many times over the day as there are steps in a large city */
 
 extern const char case_leaf_migration[];
+/* What a step's leaf commits to, in RFC 8785 form: {"by":…,"by_name":…,"from":…,"owner":…,"text":…,"to":…}. */
+struct case_leaf_words {
+    struct str by, by_name, owner, text;
+    int64_t from, to; /* states */
+};
+void case_leaf_put_words(struct json_writer *w, const struct case_leaf_words *words);
 /* A step that is to have a leaf; on the writer's thread, inside of its transaction. */
 enum err case_leaf_owe(struct db *db, int64_t id, int64_t n) MUST_CHECK;
 

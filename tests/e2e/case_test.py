@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Cases through the real program: a correction reaches its provider and nobody else, steps are refused and kept over kill -9, silent sources become
 cases of their street and close when measured, the page in a real browser."""
+import hashlib
+import hmac
 import itertools
 import json
 import os
@@ -83,6 +85,7 @@ class Case(unittest.TestCase):
         self.assertEqual(self.city.get(f"/case/v1/cases/{case}")["case"]["state"], "doing")
         self.assertEqual(self.step(case, "close", text="已更正"), 200)
         self.assertEqual([n["what"] for n in self.city.get(f"/case/v1/cases/{case}")["history"]], ["opened", "started", "closed"])
+        self.opens(case)
         # What it says of somebody stands in the case alone.
         for name in ("brain",):
             self.assertNotIn(PLATE, self.city.log(name))
@@ -90,6 +93,26 @@ class Case(unittest.TestCase):
             for file in files:
                 with open(os.path.join(folder, file), "rb") as part:
                     self.assertNotIn(PLATE.encode(), part.read(), file)
+
+    def opens(self, case):
+        """Who may read a case shows each of its steps to a stranger: the leaf by its receipt, the words by the salt; nobody else can."""
+        history = wait_for(lambda: (lambda steps: steps if all(step["opening"] for step in steps) else None)(self.city.get(f"/case/v1/cases/{case}")["history"]), 60, "the leaves")
+        for step in history:
+            index = step["receipt"].split("/")[1]
+            receipt = wait_for(lambda n=index: (lambda answer: answer[2] if answer[0] == 200 else None)(self.city.request("GET", f"/log/v1/receipt/{n}")), 60, "the proof")
+            leaf = json.loads(json.loads(receipt)["leaf"]) if isinstance(json.loads(receipt)["leaf"], str) else json.loads(receipt)["leaf"]
+            words = json.dumps(step["opening"]["words"], sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+            salt = bytes.fromhex(step["opening"]["salt"])
+            self.assertEqual(hmac.new(salt, words, hashlib.sha256).hexdigest(), leaf["words"], leaf)
+            self.assertEqual((leaf["case"], leaf["what"], step["opening"]["words"]["text"]), (case, step["what"], step["text"]))
+            with tempfile.TemporaryDirectory() as folder:
+                for name, data in (("receipt.json", receipt), ("vkey", self.city.request("GET", "/log/v1/vkey")[2])):
+                    with open(os.path.join(folder, name), "wb") as out:
+                        out.write(data)
+                proven = self.city.citybrain("verify", os.path.join(folder, "receipt.json"), "--vkey", os.path.join(folder, "vkey"))
+                self.assertEqual(proven.returncode, 0, proven.stdout + proven.stderr)
+        self.city.sign_in("auditor")  # sees the case, may not read its words
+        self.assertEqual({step["opening"] for step in self.city.get(f"/case/v1/cases/{case}")["history"]}, {None})
 
     def test_a_silent_source_is_a_case_until_it_is_measured(self):
         """A street's silent cameras are one case with a list, and not one each."""

@@ -3399,6 +3399,18 @@ export interface components {
                 by_name: string;
                 text: string;
                 receipt: string | null;
+                /** @description For who may read the words: HMAC-SHA-256 under the salt over the words in RFC 8785 form is the leaf's `words` (docs/case.md) */
+                opening: {
+                    salt: components["schemas"]["Sha256"];
+                    words: {
+                        by: string;
+                        by_name: string;
+                        from: components["schemas"]["CaseState"];
+                        owner: string;
+                        text: string;
+                        to: components["schemas"]["CaseState"];
+                    };
+                } | null;
             }[];
         };
         CasePosts: {
