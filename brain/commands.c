@@ -98,7 +98,7 @@ bool command_number(const char *text, const char *name, double min, double max, 
 
 /* ---- run ---- */
 
-enum { RUN_DATA, RUN_PORT, RUN_HTTP_LOOPS, RUN_SPEED, RUN_WEB, RUN_PORT_FILE, RUN_LOG, RUN_OVER_BUS, RUN_BUS };
+enum { RUN_DATA, RUN_PORT, RUN_HTTP_LOOPS, RUN_SPEED, RUN_WEB, RUN_PORT_FILE, RUN_LOG, RUN_OVER_BUS, RUN_BUS, RUN_NAME = RUN_BUS + 4 };
 static const struct command_option run_options_table[] = {
     {"data", "DIR", "where the city keeps what it learns (default var/CITY)"},
     {"port", "N", "instead of the port of city.yaml; 0 takes any free one"},
@@ -109,6 +109,19 @@ static const struct command_option run_options_table[] = {
     {"log", "LEVEL", "error, warning, notice, info or debug (default notice)"},
     {"over-bus", "AREA/PARTY,…", "these departments' tables and commands are reached over the bus (citybrain system)"},
     BRAIN_BUS_OPTIONS,
+    {NULL, NULL, NULL},
+};
+static const struct command_option hub_options_table[] = {
+    {"data", "DIR", "where it keeps its ledger and all that it learns (default var/CITY-NAME)"},
+    {"port", "N", "instead of the port of city.yaml; 0 takes any free one"},
+    {"http-loops", "N", "threads that serve HTTP, 1 to 16 (default 1)"},
+    {"speed", "X", "let the city's clock run X times as fast, as at the desk (default 1)"},
+    {"web", "DIR", "the built screens (default cockpit/web/dist)"},
+    {"port-file", "FILE", "write the port there once it listens"},
+    {"log", "LEVEL", "error, warning, notice, info or debug (default notice)"},
+    {"over-bus", "AREA/PARTY,…", "the departments that it can reach, each with a citybrain system"},
+    BRAIN_BUS_OPTIONS,
+    {"name", "NAME", "of this process among the hub's; its ledger is LOG.NAME"},
     {NULL, NULL, NULL},
 };
 
@@ -124,7 +137,7 @@ bool command_set_log_level(const char *text)
     return false;
 }
 
-static int start_city(const struct command_line *line, bool is_district)
+static int start_city(const struct command_line *line, bool is_district, const char *name)
 {
     double port = -1, n_http_loops = 1, speed = 1;
     if ((line->values[RUN_PORT] && !command_number(line->values[RUN_PORT], "port", 0, 65535, &port)) ||
@@ -142,23 +155,35 @@ static int start_city(const struct command_line *line, bool is_district)
         .port = (int)port,
         .n_http_loops = (int)n_http_loops,
         .is_district = is_district,
+        .replica = name,
         .speed = speed};
     return run_city(&options);
 }
 
 static int run_run(const struct command_line *line)
 {
-    return start_city(line, false);
+    return start_city(line, false, NULL);
 }
 
 static int run_district(const struct command_line *line)
 {
-    return start_city(line, true);
+    return start_city(line, true, NULL);
+}
+
+static int run_hub(const struct command_line *line)
+{
+    const char *name = line->values[RUN_NAME];
+    if (name && str_is_name(str_from_c(name)) && !strchr(name, '.') && strcmp(name, "sm") != 0)
+        return start_city(line, false, name);
+    fprintf(stderr, "citybrain hub: give --name NAME, of small letters and digits, as in --name r2; each process has its own\n");
+    return 2;
 }
 
 const struct command command_district = {"district", "CITY [--data DIR] [--port N]",
     "a hub of a federation with its ledger, registry and cockpit, joined to the others over the bus", run_options_table, 1, 1,
     run_district};
+const struct command command_hub = {"hub", "CITY --name NAME [--data DIR] [--port N]",
+    "one more process of a city's hub, beside the one that has the desk", hub_options_table, 1, 1, run_hub};
 const struct command command_run = {
     "run", "CITY [--data DIR] [--port N]", "everything in one process, until Ctrl-C", run_options_table, 1, 1, run_run};
 

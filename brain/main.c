@@ -11,6 +11,7 @@
 static const struct command *const commands[] = {
     &command_run,
     &command_district,
+    &command_hub,
     &command_call,
     &command_act,
     &command_query,

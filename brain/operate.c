@@ -76,6 +76,7 @@ static size_t put_all_missing(const struct operate *operate, struct json_writer 
     put_missing(w, &n, ledger_is_full(operate->ledger), "ledger: it takes no receipts, too many wait to be published");
     put_missing(w, &n, !hub.is_started, "hub: it has not started");
     put_missing(w, &n, hub.is_stopping, "hub: it is stopping");
+    put_missing(w, &n, hub.is_cut_off, "contracts: their desk is not heard, so nothing is permitted");
     snprintf(text, sizeof(text), "departments: %zu of %zu systems are not bound", hub.n_closed, hub.n_systems);
     put_missing(w, &n, hub.n_closed > 0, text);
     snprintf(text, sizeof(text), "doors: %zu of %zu systems are still starting, or their disk has refused", hub.n_starting, hub.n_systems);
@@ -127,14 +128,16 @@ static void tell_all(struct operate *operate, struct metric_page *page)
     }
     pthread_mutex_unlock(&operate->lock);
     hub_measure(operate->hub, page);
-    hub_uses_measure(operate->uses, page);
+    if (operate->uses)
+        hub_uses_measure(operate->uses, page);
     ledger_measure(operate->ledger, page);
     bus_measure(operate->bus, page);
     if (operate->peer)
         bus_peer_measure(operate->peer, page);
     party_measure(operate->people, page);
     case_measure(operate->cases, page);
-    cockpit_measure(operate->cockpit, page);
+    if (operate->cockpit)
+        cockpit_measure(operate->cockpit, page);
 }
 
 /* False: answered. */

@@ -22,8 +22,11 @@
 #include "cockpit/cockpit.h"
 #include "district/door.h"
 #include "http/openapi.h"
+#include "hub/feed.h"
 #include "hub/registry.h"
 #include "hub/uses.h"
+#include "ledger/policy.h"
+#include "system/bus/absent.h"
 #include "system/bus/system_bus.h"
 
 #include <errno.h>
@@ -58,15 +61,16 @@ struct brain {
     struct clock *clock;
     struct loop *loop; /* the main thread's: the hub's own */
     struct crypto_key *ledger_key;
-    struct sign_key *sm_key; /* of the parallel log, when the city has one */
-    char sm_origin[256];
-    struct sender *sender; /* to the witnesses, when the city has some */
+    struct sign_key *sm_key;              /* of the parallel log, when the city has one */
+    char sm_origin[256], log_origin[256]; /* the latter: of a replica */
+    struct sender *sender;                /* to the witnesses, when the city has some */
     struct ledger *ledger;
     struct bus *bus;
     struct joined joined; /* to other hubs */
     struct hub *hub;
     struct brain_bus to_departments; /* the link to those that are reached over the bus, and to those that follow the contracts */
     struct system_bus_desk *desk;
+    struct system_bus_follower *follower; /* a replica's, which has no desk */
     struct system_bus_reach reach;
     char over_bus[OVER_BUS_MAX * 64];
     const char *over_bus_parties[OVER_BUS_MAX + 1];
@@ -214,26 +218,41 @@ static enum err open_bus(struct brain *brain, struct diag_list *diags)
     for (size_t i = 0; brain->over_bus_parties[i]; i++)
         if (!hub_party_find(brain->hub, str_from_c(brain->over_bus_parties[i])))
             return diag_add(diags, ERR_NOT_FOUND, "parties.yaml", 0, "--over-bus: there is no party \"%s\"", brain->over_bus_parties[i]);
-    if (!brain->options->over_bus && !brain->options->bus.url)
+    if (!brain->options->over_bus && !brain->options->bus.url && !brain->options->replica)
         return ERR_OK;
     int len = snprintf(name, sizeof(name), STR_FORMAT "/hub", STR_ARG(brain->city.name));
-    enum err err = system_bus_desk_create(brain->hub, brain->loop, &brain->desk);
-    if (err == ERR_OK)
-        err = brain_bus_open(&brain->options->bus, brain->hub, (struct str){name, (size_t)len}, brain->loop, system_bus_desk_question,
-            brain->desk, SYSTEM_BUS_DESK, diags, &brain->to_departments);
+    const struct str party = {name, (size_t)len};
+    enum err err = ERR_OK;
+    if (brain->options->replica)
+        err = brain_bus_open(&brain->options->bus, brain->hub, party, brain->loop, NULL, NULL, NULL, diags, &brain->to_departments);
+    else if ((err = system_bus_desk_create(brain->hub, brain->loop, &brain->desk)) == ERR_OK)
+        err = brain_bus_open(&brain->options->bus, brain->hub, party, brain->loop, system_bus_desk_question, brain->desk, SYSTEM_BUS_DESK,
+            diags, &brain->to_departments);
+    if (err == ERR_OK && brain->options->replica)
+        err = hub_feed_follow(brain->hub, STR_NONE);
+    if (err == ERR_OK && brain->options->replica)
+        err = system_bus_follow(brain->hub, brain->to_departments.peer, brain->city.name, brain->loop, &brain->follower);
     brain->reach.peer = brain->to_departments.peer;
     return err;
+}
+
+/* A replica reaches what can be asked over the bus. All else is the desk's process's: doors where others bring their rows, databases whose
+ * audit it reads. */
+static const struct hub_system_ops *replica_ops(void *context, struct str party, const struct hub_system_ops *declared)
+{
+    const struct hub_system_ops *ops = system_bus_ops(context, party, declared);
+    return ops ? ops : system_absent_ops((void *)(uintptr_t) "", party, declared);
 }
 
 static enum err open_hub(struct brain *brain, struct diag_list *diags)
 {
     const struct joined_options joined = {
         .city = &brain->city, .clock = brain->clock, .ledger_key = brain->ledger_key, .fatal = cannot_store};
-    const struct hub_reach reach = {.ops = system_bus_ops, .context = &brain->reach};
+    const struct hub_reach reach = {.ops = brain->options->replica ? replica_ops : system_bus_ops, .context = &brain->reach};
     enum err err = read_over_bus(brain, diags);
     if (err == ERR_OK)
         err = bus_create(&brain->bus);
-    if (err == ERR_OK)
+    if (err == ERR_OK && !brain->options->replica)
         err = joined_open(&brain->joined, &joined, diags);
     if (err != ERR_OK)
         return err;
@@ -335,9 +354,11 @@ static enum err collect_mounts(struct door *door)
     if (!door->mounts)
         return ERR_NO_MEMORY;
     door->n_mounts = hub_mounts(brain->hub, door->mounts, n);
-    door->mounts[door->n_mounts++] = cockpit_face_mount(door->face);
+    if (brain->cockpit)
+        door->mounts[door->n_mounts++] = cockpit_face_mount(door->face);
     door->mounts[door->n_mounts++] = party_mount(brain->people);
-    door->mounts[door->n_mounts++] = hub_uses_mount(brain->uses);
+    if (brain->uses)
+        door->mounts[door->n_mounts++] = hub_uses_mount(brain->uses);
     if (brain->cases)
         door->mounts[door->n_mounts++] = case_mount(brain->cases);
     door->mounts[door->n_mounts++] =
@@ -360,7 +381,7 @@ static void open_door(void *context)
     struct door *door = context;
     struct brain *brain = door->brain;
     struct diag diag = {""};
-    door->err = cockpit_face_create(brain->cockpit, loop_thread_loop(door->thread), &door->face);
+    door->err = brain->cockpit ? cockpit_face_create(brain->cockpit, loop_thread_loop(door->thread), &door->face) : ERR_OK;
     if (door->err == ERR_OK)
         door->err = collect_mounts(door);
     if (door->err != ERR_OK)
@@ -434,6 +455,23 @@ static enum err open_operate(struct brain *brain)
     return operate_start(operate, brain->loop);
 }
 
+/* What there is once in a city: people's cases, the cockpits, the scenes, the way to other hubs. */
+static enum err open_rest(struct brain *brain, struct diag_list *diags)
+{
+    enum err err = open_cases(brain, diags);
+    if (err == ERR_OK)
+        err = open_uses(brain, diags);
+    if (err == ERR_OK)
+        err = open_cockpit(brain, diags);
+    if (err == ERR_OK)
+        err = scenes_start(brain->hub, &brain->city, brain->clock, diags, &brain->scenes);
+    if (err == ERR_OK)
+        err = joined_start(&brain->joined, brain->hub, brain->ledger, diags);
+    if (err == ERR_OK)
+        cockpit_start(brain->cockpit);
+    return err;
+}
+
 static enum err go_up(struct brain *brain, struct diag_list *diags)
 {
     struct diag diag = {""};
@@ -449,18 +487,9 @@ static enum err go_up(struct brain *brain, struct diag_list *diags)
     err = open_hub(brain, diags);
     if (err == ERR_OK)
         err = open_people(brain, diags);
-    if (err == ERR_OK)
-        err = open_cases(brain, diags);
-    if (err == ERR_OK)
-        err = open_uses(brain, diags);
-    if (err == ERR_OK)
-        err = open_cockpit(brain, diags);
-    if (err == ERR_OK)
-        err = scenes_start(brain->hub, &brain->city, brain->clock, diags, &brain->scenes);
-    if (err == ERR_OK)
-        err = joined_start(&brain->joined, brain->hub, brain->ledger, diags);
+    if (err == ERR_OK && !brain->options->replica)
+        err = open_rest(brain, diags);
     if (err == ERR_OK) {
-        cockpit_start(brain->cockpit);
         find_web(brain);
         err = open_operate(brain);
     }
@@ -504,6 +533,7 @@ static void go_down(struct brain *brain)
     case_desk_stop(brain->cases);
     hub_uses_close(brain->uses);
     joined_stop(&brain->joined);
+    system_bus_unfollow(brain->follower);
     brain_bus_close(&brain->to_departments);
     if (brain->hub)
         hub_stop(brain->hub);
@@ -595,9 +625,29 @@ static void tell(const struct diag_list *diags, enum err err)
         fprintf(stderr, "citybrain: the brain did not start: %s\n", err_text(err));
 }
 
+/* A replica's log is one of its own, so that a receipt says in which it stands; the city's witnesses do not know it. */
+static enum err be_replica(struct brain *brain, struct diag_list *diags)
+{
+    struct city *city = &brain->city;
+    const char *name = brain->options->replica;
+    int len = snprintf(brain->log_origin, sizeof(brain->log_origin), STR_FORMAT ".%s", STR_ARG(city->log_origin), name);
+    if (len < 0 || len >= (int)sizeof(brain->log_origin))
+        return diag_add(diags, ERR_TOO_LARGE, NULL, 0, "--name is too long");
+    city->log_origin = (struct str){brain->log_origin, (size_t)len};
+    policy_destroy(city->policy);
+    city->policy = NULL;
+    if (brain->options->data_dir)
+        return ERR_OK;
+    size_t used = strlen(city->data_dir);
+    len = snprintf(city->data_dir + used, sizeof(city->data_dir) - used, "-%s", name);
+    return len > 0 && used + (size_t)len < sizeof(city->data_dir) ? ERR_OK : ERR_TOO_LARGE;
+}
+
 static enum err load(struct brain *brain, struct diag_list *diags)
 {
     enum err err = city_load(brain->options->city_dir, brain->options->data_dir, diags, &brain->city);
+    if (err == ERR_OK && brain->options->replica)
+        err = be_replica(brain, diags);
     if (err != ERR_OK)
         return err;
     if (brain->options->is_district && !brain->city.federation[0])

@@ -20,8 +20,9 @@ struct run_options {
     struct brain_bus_options bus;
     int port; /* -1: as city.yaml says; 0: any */
     int n_http_loops;
-    bool is_district; /* `citybrain district`: the city has to be joined to others */
-    double speed;     /* of the city's clock; 1 but for demonstrations */
+    const char *replica; /* `citybrain hub`: its name; NULL: it has the desk, and all else */
+    bool is_district;    /* `citybrain district`: the city has to be joined to others */
+    double speed;        /* of the city's clock; 1 but for demonstrations */
 };
 
 /* Runs until SIGINT or SIGTERM. What goes wrong at the start is told on standard error, a line each, with the mend. Returns the exit

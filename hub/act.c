@@ -442,6 +442,9 @@ static void begin(struct hub_acting *acting)
         err = diag_set(&refusal.diag, ERR_RANGE, NULL, 0, "\"key\" has 1 to %d of the characters A-Z a-z 0-9 _ . : -", HUB_ACT_KEY_MAX);
     if (!err && (!acting->entry->system || !acting->entry->system->system || !hub->acts))
         err = diag_set(&refusal.diag, ERR_UNAVAILABLE, NULL, 0, "the department's system is not available");
+    if (!err && acting->entry->resource.is_at_most_once && hub->feed.is_follower) /* its key stands in one process's store */
+        err =
+            diag_set(&refusal.diag, ERR_UNAVAILABLE, NULL, 0, "a command that is done at most once is asked of the hub that has the desk");
     if (!err)
         err = put_request(acting);
     if (err) {

@@ -462,6 +462,13 @@ enum err hub_contract_decide(
     terms.state = str_from_c(hub_state_names[atomic_load_explicit(&contract->state, memory_order_acquire)]);
     terms.fresh_until_ms = contract->hub->feed.is_follower ? hub_feed_fresh_until_ms(contract, now)
                                                            : atomic_load_explicit(&contract->fresh_until_ms, memory_order_relaxed);
+    uint16_t n_hubs = atomic_load_explicit(&contract->hub->feed.n_hubs, memory_order_relaxed);
+    if (terms.per_second != DECIDE_NONE && n_hubs > 1) /* our share */
+        terms.per_second = terms.per_second > n_hubs ? terms.per_second / n_hubs : 1;
+    if (contract->hub->feed.is_follower) {
+        terms.per_day = hub_lease_limit(contract, QUOTA_DAY, now);
+        terms.per_month = hub_lease_limit(contract, QUOTA_MONTH, now);
+    }
     /* Taken first and given back when denied: two uses at once can never both have the last place. */
     if (count)
         hub_quota_take(contract, now, &before);

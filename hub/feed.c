@@ -9,13 +9,26 @@
 
 /* ---- questions ---- */
 
+static void put_text(struct buf *out, struct str text)
+{
+    buf_append_be(out, text.len, 4);
+    buf_append_str(out, text);
+}
+
 void hub_feed_question_write(const struct hub_feed_question *question, struct buf *out)
 {
     buf_append_byte(out, VERSION);
     buf_append_byte(out, (char)question->what);
     buf_append_be(out, question->process, 8);
-    buf_append_be(out, question->place.epoch, 8);
-    buf_append_be(out, question->place.number, 8);
+    if (question->what == HUB_FEED_FOLLOW) {
+        buf_append_be(out, question->place.epoch, 8);
+        buf_append_be(out, question->place.number, 8);
+        return;
+    }
+    put_text(out, question->contract);
+    buf_append_byte(out, (char)question->quota);
+    buf_append_be(out, question->period, 8);
+    buf_append_be(out, question->n, 4);
 }
 
 enum err hub_feed_question_read(struct str bytes, struct hub_feed_question *ret_question)
@@ -26,11 +39,38 @@ enum err hub_feed_question_read(struct str bytes, struct hub_feed_question *ret_
     uint8_t version = bytes_read_u8(&reader);
     question.what = (enum hub_feed_what)bytes_read_u8(&reader);
     question.process = bytes_read_u64be(&reader);
-    question.place.epoch = bytes_read_u64be(&reader);
-    question.place.number = bytes_read_u64be(&reader);
-    if (reader.err || version != VERSION || question.what != HUB_FEED_FOLLOW || bytes_reader_left(&reader) != 0)
+    if (question.what == HUB_FEED_FOLLOW) {
+        question.place.epoch = bytes_read_u64be(&reader);
+        question.place.number = bytes_read_u64be(&reader);
+    } else if (question.what == HUB_FEED_LEASE) {
+        question.contract = bytes_read_str(&reader, bytes_read_u32be(&reader));
+        question.quota = bytes_read_u8(&reader);
+        question.period = bytes_read_u64be(&reader);
+        question.n = bytes_read_u32be(&reader);
+    } else
+        return ERR_SYNTAX;
+    if (reader.err || version != VERSION || bytes_reader_left(&reader) != 0)
         return ERR_SYNTAX;
     *ret_question = question;
+    return ERR_OK;
+}
+
+void hub_feed_lease_write(uint32_t granted, struct buf *out)
+{
+    buf_append_byte(out, VERSION);
+    buf_append_byte(out, HUB_FEED_LEASE);
+    buf_append_be(out, granted, 4);
+}
+
+enum err hub_feed_lease_read(struct str bytes, uint32_t *ret_granted)
+{
+    struct bytes_reader reader;
+    bytes_reader_init(&reader, bytes.ptr, bytes.len);
+    bool is_ours = bytes_read_u8(&reader) == VERSION && bytes_read_u8(&reader) == HUB_FEED_LEASE;
+    uint32_t granted = bytes_read_u32be(&reader);
+    if (!is_ours || reader.err || bytes_reader_left(&reader) != 0)
+        return ERR_SYNTAX;
+    *ret_granted = granted;
     return ERR_OK;
 }
 
@@ -82,13 +122,62 @@ bool hub_feed_has_news(struct hub *hub, struct hub_feed_place place)
     return place.epoch != hub->feed.epoch || place.number != atomic_load_explicit(&hub->feed.last, memory_order_acquire);
 }
 
-/* ---- telling ---- */
+/* ---- processes of the hub ---- */
 
-static void put_text(struct buf *out, struct str text)
+bool hub_feed_is_replica(const struct hub *hub, struct str party)
 {
-    buf_append_be(out, text.len, 4);
-    buf_append_str(out, text);
+    struct str area, name;
+    return str_cut(party, '/', &area, &name) && str_equal(area, hub->area) && str_equal_c(name, "hub");
 }
+
+static void count_hubs(struct hub *hub)
+{
+    uint16_t n = 1;
+    for (size_t i = 0; i < HUB_REPLICAS_MAX; i++)
+        n = (uint16_t)(n + (hub->feed.replicas[i].process != 0));
+    atomic_store(&hub->feed.n_hubs, n);
+}
+
+enum err hub_feed_met(struct hub *hub, uint64_t process, bool *ret_is_new)
+{
+    struct hub_feed_replica *free_one = NULL;
+    struct mono_time now = clock_mono(hub->clock);
+    if (!process)
+        return ERR_RANGE;
+    for (size_t i = 0; i < HUB_REPLICAS_MAX; i++) {
+        struct hub_feed_replica *one = &hub->feed.replicas[i];
+        if (one->process == process) {
+            one->heard = now;
+            *ret_is_new = false;
+            return ERR_OK;
+        }
+        free_one = one->process ? free_one : one;
+    }
+    if (!free_one)
+        return ERR_FULL;
+    *free_one = (struct hub_feed_replica){process, now};
+    count_hubs(hub);
+    *ret_is_new = true;
+    return ERR_OK;
+}
+
+bool hub_feed_forget(struct hub *hub)
+{
+    bool is_less = false;
+    struct mono_time now = clock_mono(hub->clock);
+    for (size_t i = 0; i < HUB_REPLICAS_MAX; i++) {
+        struct hub_feed_replica *one = &hub->feed.replicas[i];
+        if (one->process && mono_ms_between(one->heard, now) > HUB_FEED_FRESH_MS) {
+            one->process = 0;
+            is_less = true;
+        }
+    }
+    if (is_less)
+        count_hubs(hub);
+    return is_less;
+}
+
+/* ---- telling ---- */
 
 /* One that was drafted at run time is in nobody's files: its terms go along, with its provider's signature over them. */
 static void put_paper(const struct hub_contract *contract, struct buf *out)
@@ -127,14 +216,14 @@ static const struct hub_contract *newer_than(const struct hub_feed *feed, uint64
 void hub_feed_write(struct hub *hub, struct str party, struct hub_feed_place place, struct buf *out)
 {
     struct hub_feed *feed = &hub->feed;
-    struct str area, name;
-    bool is_replica = str_cut(party, '/', &area, &name) && str_equal(area, hub->area) && str_equal_c(name, "hub");
+    bool is_replica = hub_feed_is_replica(hub, party);
     size_t from = out->len;
     pthread_mutex_lock(&hub->desk.lock);
     uint64_t upto = atomic_load_explicit(&feed->last, memory_order_relaxed);
     const struct hub_contract *one = newer_than(feed, place.epoch == feed->epoch ? place.number : 0);
     buf_append_byte(out, VERSION);
     buf_append_byte(out, HUB_FEED_FOLLOW);
+    buf_append_be(out, atomic_load(&feed->n_hubs), 2);
     buf_append_be(out, feed->epoch, 8);
     size_t head = out->len;
     buf_append_be(out, upto, 8);

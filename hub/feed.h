@@ -28,14 +28,26 @@ struct hub_feed_question {
     enum hub_feed_what what;
     uint64_t process;            /* which one asks: random, of its life */
     struct hub_feed_place place; /* FOLLOW */
+    struct str contract;         /* LEASE (hub/lease.h), as the next three */
+    uint8_t quota;
+    uint64_t period;
+    uint32_t n;
 };
 void hub_feed_question_write(const struct hub_feed_question *question, struct buf *out);              /* check out->err */
 enum err hub_feed_question_read(struct str bytes, struct hub_feed_question *ret_question) MUST_CHECK; /* ERR_SYNTAX. Borrows */
+void hub_feed_lease_write(uint32_t granted, struct buf *out);
+enum err hub_feed_lease_read(struct str bytes, uint32_t *ret_granted) MUST_CHECK; /* ERR_SYNTAX */
 
 /* ---- the desk's side ---- */
 
 /* Is there more than `place`? Any thread. */
 bool hub_feed_has_news(struct hub *hub, struct hub_feed_place place);
+/* Is this the hub's own party, whose processes hear of all contracts, lease quotas, and share rates? */
+bool hub_feed_is_replica(const struct hub *hub, struct str party);
+/* A process of the hub follows: it counts until it has been silent for so long that it denies everything. True: there is one more, and all
+ * have to hear of it. ERR_FULL: there are HUB_REPLICAS_MAX, it may not follow. On the hub's loop. */
+enum err hub_feed_met(struct hub *hub, uint64_t process, bool *ret_is_new) MUST_CHECK;
+bool hub_feed_forget(struct hub *hub); /* those that were silent for long; true: there is one less. On the hub's loop, now and then */
 /* What is newer than `place`, as much as fits. `party` hears of the contracts that it provides; the hub's own party of all. Any thread.
  * Check out->err. */
 void hub_feed_write(struct hub *hub, struct str party, struct hub_feed_place place, struct buf *out);

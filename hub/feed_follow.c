@@ -171,6 +171,7 @@ enum err hub_feed_read(struct hub *hub, struct str bytes, struct mono_time asked
     struct told told;
     bytes_reader_init(&reader, bytes.ptr, bytes.len);
     uint8_t version = bytes_read_u8(&reader), what = bytes_read_u8(&reader);
+    uint16_t n_hubs = bytes_read_u16be(&reader);
     uint64_t epoch = bytes_read_u64be(&reader), number = bytes_read_u64be(&reader);
     bool has_more = bytes_read_u8(&reader);
     rest = reader;
@@ -178,6 +179,7 @@ enum err hub_feed_read(struct hub *hub, struct str bytes, struct mono_time asked
         get_told(&reader, &told);
     if (reader.err || version != VERSION || what != HUB_FEED_FOLLOW || !epoch || bytes_reader_left(&reader) != 0)
         return ERR_SYNTAX; /* the whole of it, before any of it counts */
+    atomic_store(&hub->feed.n_hubs, n_hubs);
     begin_life(hub, epoch, place);
     while (bytes_read_u8(&rest) == 1) {
         get_told(&rest, &told);

@@ -2,12 +2,15 @@
 #ifndef HUB_FEED_STATE_H
 #define HUB_FEED_STATE_H
 
-#include "base/clock.h"
+#include "base/loop.h"
 
 #include <stdatomic.h>
 
 struct hub;
 struct hub_contract;
+struct hub_lease;
+
+#define HUB_REPLICAS_MAX 63
 
 struct hub_feed {
     uint64_t epoch; /* this desk's life; 0: it has not begun */
@@ -19,13 +22,25 @@ struct hub_feed {
     struct str provider;         /* a department's own process: whose; empty: a replica of the hub */
     uint64_t telling;            /* the generation that what is being told belongs to; the hub's loop's */
     _Atomic uint64_t generation; /* the last that was told as a whole, 0: none yet; contracts of an earlier one do not count */
-    _Atomic int64_t heard_ns;    /* when the desk's last answer was asked for, monotonic */
+    _Atomic uint16_t n_hubs;     /* processes of the hub, this one too, among whom a rate per second is shared; 0: one */
+    struct hub_feed_replica {
+        uint64_t process;
+        struct mono_time heard;
+    } replicas[HUB_REPLICAS_MAX];                               /* at the desk, on the hub's loop: who follows */
+    void (*want)(void *context, const struct hub_lease *lease); /* hub/lease.h */
+    void *lender;
+    _Atomic int64_t heard_ns; /* when the desk's last answer was asked for, monotonic */
 };
 
 struct hub_feed_entry { /* of a contract */
     uint64_t number;    /* of its last change at this desk; 0: not told of. As the next two: under the desk's lock */
     struct hub_contract *before, *after;
     _Atomic uint64_t told_in; /* at a follower: the generation in which the desk last told of it */
+};
+
+struct hub_lease_state { /* of a replica's quota, hub/lease.c */
+    struct loop_task task;
+    _Atomic int64_t wait_until_ns;
 };
 
 /* ---- hub/feed.c ---- */
@@ -36,5 +51,11 @@ void hub_feed_changed(struct hub *hub);            /* after it, without the lock
 /* ---- hub/feed_follow.c ---- */
 /* Until when a follower may believe what it knows of a contract. Any thread. */
 int64_t hub_feed_fresh_until_ms(const struct hub_contract *contract, struct wall_time now);
+
+/* ---- hub/lease.c ---- */
+/* What was taken lies within what is leased; when not, or soon not, more is asked for. As hub_quota_is_reserved(). */
+bool hub_lease_holds(struct hub_contract *contract);
+/* A replica's limit of the day or month: the contract's, or, while the desk gives no more, what it has. */
+int64_t hub_lease_limit(const struct hub_contract *contract, int quota, struct wall_time now);
 
 #endif

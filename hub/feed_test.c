@@ -2,7 +2,7 @@
  * The feed between two hubs of the same files: a desk, and a department's own process that follows it. What happens at the desk counts
  * there; what the desk does not confirm in time does not; and the desk's word alone opens nothing of the department's.
  */
-#include "hub/feed.h"
+#include "hub/lease.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -120,6 +120,7 @@ static void advance(int64_t ms)
 {
     clock_fake_advance_ms(&police.clock, ms);
     clock_fake_advance_ms(&desk.clock, ms);
+    assert_ok(loop_run_once(desk.loop, 0)); /* its tick */
 }
 
 static void what_happens_at_the_desk(void **state)
@@ -294,6 +295,159 @@ static void parts_and_shares(void **state)
     buf_finish(&all);
 }
 
+/* ---- quotas ---- */
+
+#define QUOTA 100
+static size_t n_wants;
+static bool is_desk_gone;
+
+struct borrowing {
+    struct hub_lease_ask ask;
+    struct hub_lease lease;
+    bool is_done;
+};
+
+static void on_lent(struct hub_lease_ask *ask)
+{
+    container_of(ask, struct borrowing, ask)->is_done = true;
+}
+
+/* The desk as system/bus reaches it, with an answer that comes when the desk's disk has it. */
+static void on_want(void *context, const struct hub_lease *lease)
+{
+    struct borrowing one = {.lease = *lease};
+    one.ask =
+        (struct hub_lease_ask){.contract = lease->contract, .quota = lease->quota, .period = lease->period, .n = lease->n, .done = on_lent};
+    n_wants++;
+    if (is_desk_gone) {
+        hub_lease_told(police.hub, lease, ERR_TIMEOUT, 0);
+        return;
+    }
+    hub_lease_start(desk.hub, &one.ask);
+    for (int i = 0; i < 1000 && !one.is_done; i++)
+        assert_ok(loop_run_once(desk.loop, 10));
+    assert_true(one.is_done);
+    hub_lease_told(police.hub, lease, ERR_OK, one.ask.granted);
+}
+
+/* A use at one of the two; 0, or the rule. */
+static int use(struct fake_city *city)
+{
+    static const struct str fields[] = {STR_INIT("plate")};
+    const struct decide_request request = {.party = STR("h/count"),
+        .resource = STR("h/police/vehicle"),
+        .use = STR("call"),
+        .purpose = STR("a.b"),
+        .fields = fields,
+        .n_fields = 1};
+    struct hub_contract *contract = hub_contract_lookup(city->hub, STR("h/c-40"));
+    int rule = -1;
+    for (int i = 0; i < 1000; i++) {
+        enum err err = hub_contract_decide(contract, &request, clock_wall(&city->clock.clock), true, &rule);
+        if (!err)
+            return rule;
+        assert_err(err, ERR_STATE);
+        assert_ok(loop_run_once(city->loop, 10));
+    }
+    fail_msg("no reservation came");
+    return -1;
+}
+
+static size_t use_up(struct fake_city *city, size_t n)
+{
+    size_t n_permitted = 0;
+    for (size_t i = 0; i < n; i++) {
+        int rule = use(city);
+        assert_true(rule == 0 || rule == DECIDE_PER_DAY);
+        n_permitted += rule == 0;
+    }
+    return n_permitted;
+}
+
+static void start_replica(void)
+{
+    police.follows = "";
+    place = (struct hub_feed_place){0};
+    assert_ok(fake_city_load(&police, &diags));
+    hub_lease_lender(police.hub, on_want, NULL);
+    follow_as(STR("h/hub"));
+}
+
+static void a_quota_over_two_processes(void **state)
+{
+    char text[600];
+    fake_city_unload(&desk);
+    fake_city_unload(&police);
+    int len = snprintf(text, sizeof text, "contract: h/c-40");
+    snprintf(text + len, sizeof text - (size_t)len, SHORT "per_day: 100\n" + sizeof("contract: h/c-30") - 1, "agreed");
+    fake_city_write(&desk, "contracts/c-40.yaml", text);
+    fake_city_write(&police, "contracts/c-40.yaml", text);
+    assert_ok(fake_city_load(&desk, &diags));
+    start_replica();
+    n_wants = 0;
+    is_desk_gone = false;
+    size_t n = use_up(&police, 20) + use_up(&desk, 20) + use_up(&police, 20);
+    assert_int_equal(n, 60);
+    assert_true(n_wants > 0 && n_wants < 20); /* in blocks */
+    fake_city_unload(&police);                /* killed, or stopped: what it had leased is lost */
+    start_replica();
+    n += use_up(&police, 1);
+    is_desk_gone = true; /* it uses what it has, and then refuses */
+    n += use_up(&police, QUOTA);
+    assert_int_equal(use(&police), DECIDE_PER_DAY);
+    is_desk_gone = false;
+    advance(1001);
+    follow_as(STR("h/hub"));
+    for (int i = 0; i < 60; i++) {
+        n += use_up(&desk, 2) + use_up(&police, 2);
+        advance(100);
+        follow_as(STR("h/hub"));
+    }
+    assert_true(n <= QUOTA && n >= QUOTA - 30);
+    assert_int_equal(use(&desk), DECIDE_PER_DAY);
+    assert_int_equal(use(&police), DECIDE_PER_DAY);
+    fake_city_unload(&desk); /* and over a restart of the desk */
+    assert_ok(fake_city_load(&desk, &diags));
+    follow_as(STR("h/hub"));
+    assert_int_equal(use(&desk), DECIDE_PER_DAY);
+    advance(86400000);
+    follow_as(STR("h/hub"));
+    assert_int_equal(use_up(&police, 5) + use_up(&desk, 5), 10); /* another day */
+}
+
+/* A rate is shared by those that follow, until they have been silent for so long that they deny everything. */
+static void a_rate_is_shared(void **state)
+{
+    char text[600];
+    bool is_new;
+    fake_city_unload(&desk);
+    int len = snprintf(text, sizeof text, "contract: h/c-40");
+    snprintf(text + len, sizeof text - (size_t)len, SHORT "per_second: 10\n" + sizeof("contract: h/c-30") - 1, "agreed");
+    fake_city_write(&desk, "contracts/c-40.yaml", text);
+    assert_ok(fake_city_load(&desk, &diags));
+    static const size_t permitted[] = {10, 5, 3, 3, 10};
+    for (uint64_t i = 0; i < 5; i++) {
+        size_t n = 0;
+        if (i == 4) {
+            advance(HUB_FEED_FRESH_MS + 1);
+            assert_true(hub_feed_forget(desk.hub));
+            assert_false(hub_feed_forget(desk.hub));
+        } else if (i > 0) {
+            assert_ok(hub_feed_met(desk.hub, i < 3 ? i : 2, &is_new));
+            assert_int_equal(is_new, i < 3);
+        }
+        for (int k = 0; k < 20; k++)
+            n += use(&desk) == 0;
+        assert_int_equal(n, permitted[i]);
+        advance(1000);
+    }
+    for (uint64_t i = 1; i <= HUB_REPLICAS_MAX; i++)
+        assert_ok(hub_feed_met(desk.hub, i, &is_new));
+    assert_err(hub_feed_met(desk.hub, 1000, &is_new), ERR_FULL);
+    assert_int_equal(use(&desk), 0); /* one at least */
+    assert_int_equal(use(&desk), DECIDE_PER_SECOND);
+}
+
 /* Cut anywhere it is none, and nothing of it counts; changed anywhere it does no harm. */
 static void what_is_no_answer(void **state)
 {
@@ -337,6 +491,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_without_its_own_signature, start, finish),
         cmocka_unit_test_setup_teardown(the_desk_is_started_anew, start, finish),
         cmocka_unit_test_setup_teardown(parts_and_shares, start, finish),
+        cmocka_unit_test_setup_teardown(a_quota_over_two_processes, start, finish),
+        cmocka_unit_test_setup_teardown(a_rate_is_shared, start, finish),
         cmocka_unit_test_setup_teardown(what_is_no_answer, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  */
 #include "hub/measure.h"
 #include "hub/act_store.h"
+#include "hub/feed.h"
 
 #include <stdio.h>
 
@@ -124,6 +125,15 @@ void hub_measure(struct hub *hub, struct metric_page *page)
     static const struct metric in_flight = {"citybrain_hub_in_flight", METRIC_GAUGE, "Uses and leaves under way", {NULL}};
     static const struct metric delayed = {
         "citybrain_hub_leaves_delayed_total", METRIC_COUNTER, "Outcome leaves that the ledger had no room for at once", {NULL}};
+    static const struct metric age = {
+        "citybrain_feed_age_seconds", METRIC_GAUGE, "At a replica: how old the desk's last word about contracts is; -1: none came", {NULL}};
+    static const struct metric hubs = {
+        "citybrain_hub_processes", METRIC_GAUGE, "Processes of the hub that share a contract's rate, this one too", {NULL}};
+    int64_t age_ms = hub_feed_age_ms(hub);
+    uint16_t n_hubs = atomic_load(&hub->feed.n_hubs);
+    if (hub->feed.is_follower)
+        metric_put(page, &age, age_ms == INT64_MAX ? -1.0 : (double)age_ms / 1e3, NULL);
+    metric_put_count(page, &hubs, n_hubs ? n_hubs : 1, NULL);
     measure_uses(&hub->figures, page);
     measure_departments(hub, page);
     measure_registry(hub, page);
@@ -145,7 +155,9 @@ void hub_measure(struct hub *hub, struct metric_page *page)
 
 void hub_readiness(struct hub *hub, struct hub_readiness *ret_readiness)
 {
-    struct hub_readiness readiness = {.is_started = hub->is_started, .is_stopping = atomic_load(&hub->is_stopping)};
+    struct hub_readiness readiness = {.is_started = hub->is_started,
+        .is_stopping = atomic_load(&hub->is_stopping),
+        .is_cut_off = hub->feed.is_follower && hub_feed_age_ms(hub) >= HUB_FEED_FRESH_MS};
     for (const struct hub_system *system = hub->systems; system; system = system->next) {
         const struct hub_system_door *door = system->ops ? system->ops->door : NULL;
         readiness.n_systems++;

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT_BITS 40 /* 10^12 uses a month; 24 bits of days reach the year 47,900 */
+#define COUNT_BITS HUB_QUOTA_COUNT_BITS
 #define SECOND_BITS 30
 #define BLOCK_FIRST_MAX 64
 #define BLOCK_MAX 1000000
@@ -56,7 +56,7 @@ static void give_back(_Atomic uint64_t *word, unsigned bits, uint64_t period)
     } while (!atomic_compare_exchange_weak_explicit(word, &old, old - 1, memory_order_acq_rel, memory_order_relaxed));
 }
 
-static uint64_t period_of(const struct hub_contract *contract, int quota, struct wall_time now)
+uint64_t hub_quota_period(const struct hub_contract *contract, int quota, struct wall_time now)
 {
     int64_t number = quota == QUOTA_DAY ? wall_day_number(now, contract->hub->zone) : wall_month_number(now, contract->hub->zone);
     return number < 0 ? 0 : (uint64_t)number;
@@ -73,7 +73,7 @@ void hub_quota_take(struct hub_contract *contract, struct wall_time now, struct 
     if (contract->terms.per_second != DECIDE_NONE)
         ret_before->second = take(&contract->second, SECOND_BITS, second_of(now));
     for (int i = 0; i < QUOTA_N; i++) /* also where there is no limit: the catalog shows how much */
-        before[i] = take(&contract->quotas[i].used, COUNT_BITS, period_of(contract, i, now));
+        before[i] = take(&contract->quotas[i].used, COUNT_BITS, hub_quota_period(contract, i, now));
     ret_before->day = before[QUOTA_DAY];
     ret_before->month = before[QUOTA_MONTH];
 }
@@ -83,7 +83,7 @@ void hub_quota_give_back(struct hub_contract *contract, struct wall_time now)
     if (contract->terms.per_second != DECIDE_NONE)
         give_back(&contract->second, SECOND_BITS, second_of(now));
     for (int i = 0; i < QUOTA_N; i++)
-        give_back(&contract->quotas[i].used, COUNT_BITS, period_of(contract, i, now));
+        give_back(&contract->quotas[i].used, COUNT_BITS, hub_quota_period(contract, i, now));
 }
 
 static uint64_t count_of(uint64_t word)
@@ -94,7 +94,7 @@ static uint64_t count_of(uint64_t word)
 static int64_t used_in(const struct hub_contract *contract, int quota, struct wall_time now)
 {
     uint64_t used = atomic_load_explicit(&contract->quotas[quota].used, memory_order_relaxed);
-    return used >> COUNT_BITS == period_of(contract, quota, now) ? (int64_t)count_of(used) : 0;
+    return used >> COUNT_BITS == hub_quota_period(contract, quota, now) ? (int64_t)count_of(used) : 0;
 }
 
 void hub_quota_used(const struct hub_contract *contract, struct wall_time now, int64_t *ret_day, int64_t *ret_month)
@@ -143,7 +143,7 @@ static void write_done(struct db_write *write)
 }
 
 /* Doubles blocks that last less than half a second, halves those that last more than two. */
-static void size_block(struct hub_quota *quota, struct mono_time now)
+void hub_quota_size_block(struct hub_quota *quota, struct mono_time now)
 {
     int64_t elapsed_ms = mono_ms_between(quota->last_write, now);
     uint64_t max = (uint64_t)quota->limit / 10 + 1;
@@ -165,7 +165,7 @@ static void reserve(struct hub_quota *quota, uint64_t used)
     struct hub *hub = quota->contract->hub;
     if (atomic_exchange_explicit(&quota->is_writing, true, memory_order_acq_rel))
         return;
-    size_block(quota, clock_mono(hub->clock));
+    hub_quota_size_block(quota, clock_mono(hub->clock));
     uint64_t count = count_of(used) + quota->block;
     if (count > (uint64_t)quota->limit)
         count = (uint64_t)quota->limit;
@@ -178,6 +178,8 @@ static void reserve(struct hub_quota *quota, uint64_t used)
 bool hub_quota_is_reserved(struct hub_contract *contract)
 {
     bool is_reserved = true;
+    if (contract->hub->feed.is_follower)
+        return hub_lease_holds(contract);
     for (int i = 0; i < QUOTA_N; i++) {
         struct hub_quota *quota = &contract->quotas[i];
         if (quota->limit == DECIDE_NONE)
@@ -358,7 +360,7 @@ void hub_quota_close(struct hub *hub)
     hub->writer = NULL;
     enum err err = open_db(hub, NULL, &db);
     if (!err) {
-        err = store_exact(hub, db);
+        err = hub->feed.is_follower ? ERR_OK : store_exact(hub, db); /* the desk counts for all */
         db_close(db);
     }
     if (err) /* what was reserved stands: never in favour of more uses */

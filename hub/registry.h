@@ -84,6 +84,7 @@ enum err hub_digest_ha1(const struct hub *hub, struct str user, char ret_ha1[33]
 struct hub_readiness {
     size_t n_systems, n_closed, n_starting;
     bool is_started, is_stopping;
+    bool is_cut_off; /* a follower that has heard nothing of the desk for a minute */
 };
 void hub_readiness(struct hub *hub, struct hub_readiness *ret_readiness);
 /* Decisions, uses, departments, streams, sources, contracts. Any thread, while the doors are open. */

@@ -13,7 +13,6 @@
 #include "hub/names.h"
 #include "hub/negotiate.h"
 #include "hub/quality.h"
-#include "hub/registry.h"
 #include "hub/seen.h"
 #include "hub/usage.h"
 

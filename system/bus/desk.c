@@ -4,7 +4,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/feed.h"
+#include "hub/lease.h"
 #include "system/bus/system_bus.h"
 
 #define HOLD_MS 500
@@ -62,17 +62,73 @@ static void on_look(struct loop_timer *timer)
     struct mono_time now = clock_mono(clock_system());
     while (desk->first && mono_ms_between(desk->first->since, now) >= HOLD_MS)
         tell_oldest(desk);
+    if (hub_feed_forget(desk->hub))
+        on_change(desk);
     if (loop_timer_start(desk->loop, timer, LOOK_MS))
         log_write(LOG_ERROR, "bus", "no memory for a timer", LOG_END);
+}
+
+/* ---- leases ---- */
+
+struct leasing {
+    struct hub_lease_ask ask;
+    struct bus_question *question; /* whose bytes the contract's name lies in */
+};
+
+static void on_leased(struct hub_lease_ask *ask)
+{
+    struct leasing *leasing = container_of(ask, struct leasing, ask);
+    struct buf out;
+    buf_init(&out, 64);
+    hub_feed_lease_write(ask->granted, &out);
+    if (out.err || bus_question_answer(leasing->question, buf_str(&out), true))
+        bus_question_drop(leasing->question); /* counted as used, and nobody has it: never in favour of more uses */
+    buf_finish(&out);
+    mem_free(leasing);
+}
+
+static void lease(struct system_bus_desk *desk, struct bus_question *question, const struct hub_feed_question *asked)
+{
+    struct leasing *leasing = mem_alloc_zero(1, sizeof *leasing);
+    if (!leasing) {
+        bus_question_drop(question);
+        return;
+    }
+    leasing->question = question;
+    leasing->ask = (struct hub_lease_ask){
+        .contract = asked->contract, .quota = asked->quota, .period = asked->period, .n = asked->n, .done = on_leased};
+    hub_lease_start(desk->hub, &leasing->ask);
+}
+
+/* ---- questions ---- */
+
+/* False: it is none, or more than may ask. */
+static bool is_welcome(struct system_bus_desk *desk, struct bus_question *question, struct hub_feed_question *ret_asked)
+{
+    bool is_new = false, is_replica = hub_feed_is_replica(desk->hub, bus_question_party(question));
+    enum err err = hub_feed_question_read(bus_question_bytes(question), ret_asked);
+    if (!err && !is_replica && ret_asked->what == HUB_FEED_LEASE)
+        err = ERR_DENIED;
+    if (!err && is_replica && ret_asked->what == HUB_FEED_FOLLOW)
+        err = hub_feed_met(desk->hub, ret_asked->process, &is_new);
+    if (is_new)
+        on_change(desk);
+    if (err)
+        log_write(LOG_WARNING, "bus", "a question that the desk does not answer", LOG_STR("party", bus_question_party(question)),
+            LOG_ERR(err), LOG_END);
+    return !err;
 }
 
 void system_bus_desk_question(void *context, struct bus_question *question)
 {
     struct system_bus_desk *desk = context;
     struct hub_feed_question asked;
-    if (hub_feed_question_read(bus_question_bytes(question), &asked)) {
-        log_write(LOG_INFO, "bus", "a question to the desk that is none", LOG_STR("party", bus_question_party(question)), LOG_END);
+    if (!is_welcome(desk, question, &asked)) {
         bus_question_drop(question);
+        return;
+    }
+    if (asked.what == HUB_FEED_LEASE) {
+        lease(desk, question, &asked);
         return;
     }
     struct held *held = NULL;

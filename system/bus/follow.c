@@ -1,13 +1,14 @@
 /* Follows the desk: one question is always under way; its answer is applied, and the next one goes out. Lost ones are asked again. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/feed.h"
+#include "hub/lease.h"
 #include "system/bus/system_bus.h"
 
 #include <stdio.h>
 
 #define TIMEOUT_MS 3000
 #define AGAIN_MS 200
+#define LEASE_TIMEOUT_MS 2000
 
 struct system_bus_follower {
     struct hub *hub;
@@ -19,8 +20,15 @@ struct system_bus_follower {
     struct mono_time asked;
     struct bus_ask ask;
     struct loop_timer again;
-    bool is_asking, is_closed, is_heard;
+    bool is_closed, is_heard;
+    size_t n_holders; /* its owner, and what is under way; on its loop */
 };
+
+static void release(struct system_bus_follower *follower)
+{
+    if (--follower->n_holders == 0)
+        mem_free(follower);
+}
 
 static void on_told(struct bus_ask *ask);
 
@@ -31,7 +39,7 @@ static void ask(struct system_bus_follower *follower)
     buf_init(&bytes, 256);
     hub_feed_question_write(&question, &bytes);
     follower->asked = clock_mono(clock_system());
-    follower->is_asking = true;
+    follower->n_holders++;
     follower->ask = (struct bus_ask){.party = str_from_c(follower->desk),
         .door = SYSTEM_BUS_DESK,
         .bytes = buf_str(&bytes), /* without memory an empty one, which gets no answer */
@@ -59,13 +67,13 @@ static void on_told(struct bus_ask *asked)
 {
     struct system_bus_follower *follower = container_of(asked, struct system_bus_follower, ask);
     bool has_more = false;
-    follower->is_asking = false;
     if (follower->is_closed) {
-        mem_free(follower);
+        release(follower);
         return;
     }
     enum err err = asked->err ? asked->err : hub_feed_read(follower->hub, asked->answer, follower->asked, &follower->place, &has_more);
     note(follower, err);
+    follower->n_holders--; /* its owner has it still */
     if (!err)
         ask(follower);
     else if (loop_timer_start(follower->loop, &follower->again, AGAIN_MS))
@@ -76,6 +84,57 @@ static void on_again(struct loop_timer *timer)
 {
     ask(container_of(timer, struct system_bus_follower, again));
 }
+
+/* ---- leases ---- */
+
+struct leasing {
+    struct bus_ask ask;
+    struct system_bus_follower *follower;
+    struct hub_lease lease;
+};
+
+static void on_leased(struct bus_ask *ask)
+{
+    struct leasing *leasing = container_of(ask, struct leasing, ask);
+    uint32_t granted = 0;
+    enum err err = ask->err ? ask->err : hub_feed_lease_read(ask->answer, &granted);
+    hub_lease_told(leasing->follower->hub, &leasing->lease, err, granted);
+    release(leasing->follower);
+    mem_free(leasing);
+}
+
+/* Asked twice would be leased twice: an answer that is lost is a lease that nobody uses. */
+static void on_want(void *context, const struct hub_lease *lease)
+{
+    struct system_bus_follower *follower = context;
+    struct leasing *leasing = mem_alloc_zero(1, sizeof *leasing);
+    struct buf bytes;
+    if (!leasing) {
+        hub_lease_told(follower->hub, lease, ERR_NO_MEMORY, 0);
+        return;
+    }
+    const struct hub_feed_question question = {.what = HUB_FEED_LEASE,
+        .process = follower->process,
+        .contract = lease->contract,
+        .quota = (uint8_t)lease->quota,
+        .period = lease->period,
+        .n = lease->n};
+    buf_init(&bytes, 1024);
+    hub_feed_question_write(&question, &bytes);
+    leasing->follower = follower;
+    leasing->lease = *lease;
+    follower->n_holders++;
+    leasing->ask = (struct bus_ask){.party = str_from_c(follower->desk),
+        .door = SYSTEM_BUS_DESK,
+        .bytes = buf_str(&bytes),
+        .timeout_ms = LEASE_TIMEOUT_MS,
+        .loop = follower->loop,
+        .done = on_leased};
+    bus_peer_ask(follower->peer, &leasing->ask);
+    buf_finish(&bytes);
+}
+
+/* ---- life ---- */
 
 enum err system_bus_follow(
     struct hub *hub, struct bus_peer *peer, struct str area, struct loop *loop, struct system_bus_follower **ret_follower)
@@ -89,6 +148,8 @@ enum err system_bus_follow(
     follower->again.fn = on_again;
     crypto_random(&follower->process, sizeof follower->process);
     snprintf(follower->desk, sizeof follower->desk, STR_FORMAT "/hub", STR_ARG(area));
+    follower->n_holders = 1;
+    hub_lease_lender(hub, on_want, follower);
     ask(follower);
     *ret_follower = follower;
     return ERR_OK;
@@ -99,7 +160,7 @@ void system_bus_unfollow(struct system_bus_follower *follower)
     if (!follower)
         return;
     loop_timer_stop(&follower->again);
+    hub_lease_lender(follower->hub, NULL, NULL);
     follower->is_closed = true;
-    if (!follower->is_asking)
-        mem_free(follower);
+    release(follower);
 }

@@ -1,0 +1,145 @@
+/* Both sides of leasing. A replica's quota keeps in `reserved` what it has leased of the period, as the desk's keeps what is on its disk.
+ */
+#include "hub/lease.h"
+
+#include "base/log.h"
+#include "hub/parts.h"
+
+#define COUNT_BITS HUB_QUOTA_COUNT_BITS
+#define WAIT_MS 1000 /* after "nothing is left", or no answer */
+
+static uint64_t count_of(uint64_t word)
+{
+    return word & ((UINT64_C(1) << COUNT_BITS) - 1);
+}
+
+/* ---- at the desk ---- */
+
+struct waiting { /* in the asker's memory */
+    struct hub_waiter waiter;
+    struct hub_contract *contract;
+    struct hub_lease_ask *ask;
+};
+_Static_assert(sizeof(struct waiting) <= sizeof(((struct hub_lease_ask *)0)->hub_state), "what an asker lends us");
+
+/* The less is left, the smaller the block: what several processes hold and do not use is little. */
+static uint32_t take(struct hub_quota *quota, uint64_t period, uint32_t wanted)
+{
+    struct hub *hub = quota->contract->hub;
+    uint64_t old = atomic_load(&quota->used), n_hubs = atomic_load(&hub->feed.n_hubs), granted;
+    do {
+        uint64_t used = old >> COUNT_BITS == period ? count_of(old) : 0, limit = (uint64_t)quota->limit;
+        uint64_t left = used < limit ? limit - used : 0, share = left / (2 * (n_hubs ? n_hubs : 1)) + (left > 0);
+        if (old >> COUNT_BITS > period)
+            return 0;
+        granted = wanted < share ? wanted : share;
+        if (!granted)
+            return 0;
+        if (atomic_compare_exchange_weak(&quota->used, &old, period << COUNT_BITS | (used + granted)))
+            return (uint32_t)granted;
+    } while (true);
+}
+
+static void await(struct hub_waiter *waiter)
+{
+    struct waiting *waiting = container_of(waiter, struct waiting, waiter);
+    struct hub *hub = waiting->contract->hub;
+    struct hub_lease_ask *ask = waiting->ask;
+    if (atomic_load(&hub->is_stopping))
+        ask->granted = 0; /* taken and not given: in nobody's favour */
+    else if (!hub_quota_is_reserved(waiting->contract)) {
+        if (hub_wait(hub, waiter))
+            return;
+        ask->granted = 0;
+    }
+    ask->done(ask);
+}
+
+void hub_lease_start(struct hub *hub, struct hub_lease_ask *ask)
+{
+    struct hub_contract *contract = hub_contract_lookup(hub, ask->contract);
+    struct waiting *waiting = (struct waiting *)(void *)ask->hub_state;
+    ask->granted = 0;
+    if (contract && !contract->is_copy && !hub->feed.is_follower && ask->quota >= 0 && ask->quota < QUOTA_N &&
+        contract->quotas[ask->quota].limit != DECIDE_NONE && hub_quota_period(contract, ask->quota, clock_wall(hub->clock)) == ask->period)
+        ask->granted = take(&contract->quotas[ask->quota], ask->period, ask->n);
+    if (!ask->granted) {
+        ask->done(ask);
+        return;
+    }
+    *waiting = (struct waiting){.waiter = {.again = await}, .contract = contract, .ask = ask};
+    await(&waiting->waiter);
+}
+
+/* ---- at a replica ---- */
+
+void hub_lease_lender(struct hub *hub, void (*want)(void *context, const struct hub_lease *lease), void *context)
+{
+    hub->feed.want = want;
+    hub->feed.lender = context;
+}
+
+static void on_want(struct loop_task *task)
+{
+    struct hub_quota *quota = container_of(task, struct hub_quota, lease.task);
+    struct hub *hub = quota->contract->hub;
+    const struct hub_lease lease = {.contract = quota->contract->name,
+        .quota = (int)(quota - quota->contract->quotas),
+        .period = atomic_load(&quota->used) >> COUNT_BITS,
+        .n = (uint32_t)atomic_load(&quota->block),
+        .of = quota};
+    if (hub->feed.want && !atomic_load(&hub->is_stopping))
+        hub->feed.want(hub->feed.lender, &lease);
+    else
+        hub_lease_told(hub, &lease, ERR_UNAVAILABLE, 0);
+    hub_work_end(hub);
+}
+
+static void want(struct hub_quota *quota)
+{
+    struct hub *hub = quota->contract->hub;
+    struct mono_time now = clock_mono(hub->clock);
+    if (now.ns < atomic_load(&quota->lease.wait_until_ns) || atomic_exchange(&quota->is_writing, true))
+        return;
+    hub_quota_size_block(quota, now);
+    quota->lease.task.fn = on_want;
+    hub_work_begin(hub);
+    loop_post(hub->loop, &quota->lease.task);
+}
+
+bool hub_lease_holds(struct hub_contract *contract)
+{
+    bool is_leased = true;
+    for (int i = 0; i < QUOTA_N; i++) {
+        struct hub_quota *quota = &contract->quotas[i];
+        if (quota->limit == DECIDE_NONE)
+            continue;
+        uint64_t used = atomic_load(&quota->used), leased = atomic_load(&quota->reserved);
+        bool is_same = used >> COUNT_BITS == leased >> COUNT_BITS, holds = is_same && count_of(used) <= count_of(leased);
+        is_leased = is_leased && holds;
+        if (!holds || count_of(used) + quota->block / 2 > count_of(leased))
+            want(quota);
+    }
+    return is_leased;
+}
+
+int64_t hub_lease_limit(const struct hub_contract *contract, int which, struct wall_time now)
+{
+    const struct hub_quota *quota = &contract->quotas[which];
+    if (quota->limit == DECIDE_NONE || clock_mono(contract->hub->clock).ns >= atomic_load(&quota->lease.wait_until_ns))
+        return quota->limit;
+    uint64_t leased = atomic_load(&quota->reserved);
+    return leased >> COUNT_BITS == hub_quota_period(contract, which, now) ? (int64_t)count_of(leased) : 0;
+}
+
+void hub_lease_told(struct hub *hub, const struct hub_lease *lease, enum err err, uint32_t granted)
+{
+    struct hub_quota *quota = lease->of;
+    uint64_t old = atomic_load(&quota->reserved); /* written here alone */
+    if (!err && granted)
+        atomic_store(&quota->reserved, lease->period << COUNT_BITS | ((old >> COUNT_BITS == lease->period ? count_of(old) : 0) + granted));
+    else
+        atomic_store(&quota->lease.wait_until_ns, clock_mono(hub->clock).ns + WAIT_MS * INT64_C(1000000));
+    atomic_store(&quota->is_writing, false);
+    hub_waiters_resume(hub);
+}

@@ -1,0 +1,331 @@
+#!/usr/bin/env python3
+"""The hub as several processes: one with the contracts' desk and two replicas, a department beside its data, and a nats-server between them. Each replica
+answers and leaves receipts in a ledger of its own; a daily quota holds over all of them, over kills; a contract's step at the desk counts everywhere, and
+when the desk or the way to it is gone, for as long as the contract's fresh_for; what a replica acknowledged stands in its ledger after kill -9."""
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import servers  # noqa: E402
+from city import BRAIN, DEMO_PASSWORD, ROOT, City, wait_for  # noqa: E402
+from system_test import Department  # noqa: E402
+
+QUOTA = int(os.environ.get("REPLICAS_QUOTA", "300"))
+CONTRACT = """contract: hangzhou/c-%(number)d
+provider: hangzhou/police
+consumer: hangzhou/scene.parking
+resource: hangzhou/police/vehicle
+uses: [call]
+fields: [plate, colour]
+purpose: %(purpose)s
+legal_basis: {zh: 依, en: law}
+from: 2026-01-01
+until: 2028-01-01
+keep: 1h
+state: agreed
+%(more)s
+"""
+
+
+class Replica(City):
+    """`citybrain hub`, with a data folder of its own and the desk's tokens."""
+
+    def __init__(self, name, desk, data, options):
+        super().__init__(city=desk.city, data=data, options=options)
+        self.name = name
+        shutil.copytree(os.path.join(desk.data, "tokens"), os.path.join(data, "tokens"))
+
+    def spawn_brain(self):
+        self.brain = self._spawn("brain", [BRAIN, "hub", self.city, "--name", self.name, "--data", self.data, "--port", str(self.port), *self.options])
+
+
+class Way:
+    """A way to nats-server that can be cut, and mended."""
+
+    def __init__(self, port):
+        self.to, self.is_cut, self.ends, self.lock = port, False, [], threading.Lock()
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.port = self.door.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                one, _ = self.door.accept()
+                if self.is_cut:
+                    one.close()
+                    continue
+                other = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                return
+            with self.lock:
+                self.ends += [one, other]
+            for source, sink in ((one, other), (other, one)):
+                threading.Thread(target=self.carry, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def carry(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        source.close()  # each of the two closes what it reads
+
+    def cut(self):
+        with self.lock:
+            self.is_cut = True
+            for end in self.ends:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            self.ends = []
+
+    def mend(self):
+        self.is_cut = False
+
+    def close(self):
+        self.door.shutdown(socket.SHUT_RDWR)
+        self.door.close()
+        self.cut()
+
+
+class Replicas(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="citybrain-replicas-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder, True)
+        cls.nats = servers.start_nats()
+        cls.addClassCleanup(cls.nats.close)
+        cls.way = Way(cls.nats.port)
+        cls.addClassCleanup(cls.way.close)
+        for name in ("hub", "r1", "r2", "police"):
+            cls.nats.key(name)
+        cls.make_city()
+        over = ["--over-bus", "hangzhou/police"]
+        cls.city = City(city=os.path.join(cls.folder, "hangzhou"), options=[*over, *cls.bus_options("hub")])
+        cls.addClassCleanup(cls.city.close)
+        cls.police = Department(cls, "police", cls.city.city)
+        os.makedirs(os.path.join(cls.police.data, "departments"))
+        for name in ("police.sqlite", "police_inbox.sqlite"):
+            shutil.move(os.path.join(cls.city.data, "departments", name), os.path.join(cls.police.data, "departments", name))
+        cls.city.start()
+        cls.addClassCleanup(cls.police.end)
+        cls.police.start()
+        cls.replicas = []
+        for name in ("r1", "r2"):
+            options = cls.bus_options("hub", key=name, port=cls.way.port if name == "r2" else None)
+            replica = Replica(name, cls.city, os.path.join(cls.folder, name), [*over, "--log", "info", *options])
+            cls.addClassCleanup(replica.close)
+            replica.spawn_brain()
+            cls.replicas.append(replica)
+        cls.r1, cls.r2 = cls.replicas
+        with sqlite3.connect(os.path.join(cls.police.data, "departments", "police.sqlite")) as db:
+            cls.plates = [row[0] for row in db.execute("SELECT plate FROM vehicle LIMIT 50")]
+        cls.bearer = {"Authorization": f"Bearer {cls.city.token('hangzhou/scene.parking')}"}
+        for one in (cls.city, *cls.replicas):
+            cls.wait_until_answered(one)
+
+    @classmethod
+    def make_city(cls):
+        folder = os.path.join(cls.folder, "hangzhou")
+        shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), folder)
+        path = os.path.join(folder, "parties.yaml")
+        with open(path, encoding="utf-8") as text:
+            parties = text.read()
+        for party in ("hub", "police"):
+            public = City.citybrain(None, "contract", "key", os.path.join(cls.folder, party + ".key")).stdout.strip()
+            parties = re.sub(rf"(\{{name: hangzhou/{party}, [^\n]*)\}}\n", rf'\1, key: "{public}"}}\n', parties, count=1)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(parties)
+        for number, purpose, more in ((90, "test.quota", f"per_day: {QUOTA}"), (91, "test.fresh", "fresh_for: 3s"), (92, "test.load", ""), (93, "test.kill", "per_day: 60")):
+            with open(os.path.join(folder, "contracts", f"c-{number}.yaml"), "w", encoding="utf-8") as out:
+                out.write(CONTRACT % {"number": number, "purpose": purpose, "more": more})
+
+    @classmethod
+    def bus_options(cls, party, key=None, port=None):
+        url = f"tls://localhost:{port}" if port else cls.nats.url
+        return ["--bus", url, "--bus-ca", cls.nats.ca, "--bus-key", cls.nats.key(key or party), "--party-key", os.path.join(cls.folder, party + ".key")]
+
+    @classmethod
+    def call(cls, hub, purpose, plate=None, contract=None):
+        body = {"purpose": purpose, "key": {"plate": plate or cls.plates[0]}, "fields": ["colour"], **({"contract": contract} if contract else {})}
+        status, _, answer = hub.request("POST", "/hub/v1/call/hangzhou/police/vehicle", body, cls.bearer)
+        return status, json.loads(answer)
+
+    @classmethod
+    def wait_until_answered(cls, hub, purpose="test.load"):
+        wait_for(lambda: cls.call(hub, purpose)[0] == 200, 60, "an answer")
+
+    def again(self, hub):
+        hub.kill()
+        hub.start()
+        self.wait_until_answered(hub)
+
+    def contract(self, *words, who):
+        result = self.city.citybrain("contract", *words, "--as", who, "--url", self.city.url, "--data", self.city.data,
+                                     env=dict(os.environ, CITYBRAIN_PASSWORD=DEMO_PASSWORD))
+        self.assertEqual(result.returncode, 0, f"{words} as {who}: {result.stdout}{result.stderr}")
+        return result.stdout.split()[0]
+
+    def leaf(self, hub, receipt):
+        """What stands under a receipt in the ledger of the process that gave it."""
+        origin, index = receipt.split("/")
+        self.assertEqual(origin, "hangzhou.log" + ("." + hub.name if isinstance(hub, Replica) else ""))
+        status, _, body = wait_for(lambda: (lambda one: one if one[0] == 200 else None)(hub.request("GET", "/log/v1/receipt/" + index)), 60, "a receipt")
+        return json.loads(json.loads(body)["leaf"])
+
+    def test_each_has_its_own_ledger(self):
+        for hub in (self.city, *self.replicas):
+            status, answer = self.call(hub, "test.load")
+            self.assertEqual(status, 200, answer)
+            leaf = self.leaf(hub, answer["receipt"])
+            self.assertEqual((leaf["type"], leaf["contract"]), ("intent", "hangzhou/c-92"))
+            receipt, vkey = os.path.join(self.folder, "receipt.json"), os.path.join(self.folder, "vkey")
+            for path, url in ((receipt, "/log/v1/receipt/" + answer["receipt"].split("/")[1]), (vkey, "/log/v1/vkey")):
+                with open(path, "wb") as out:
+                    out.write(hub.request("GET", url)[2])
+            done = subprocess.run([BRAIN, "verify", receipt, "--vkey", vkey], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        served = [receipt.decode() for _, _, receipt in self.police.served()]
+        self.assertEqual(len(served), len(set(served)))  # no two of them ever gave the same name to two uses
+
+    def many(self, purpose, n, hubs):
+        """n calls side by side, spread over the hubs: how many were permitted, refused by rule, and failed."""
+        def one(number):
+            try:
+                status, answer = self.call(hubs[number % len(hubs)], purpose, self.plates[number % len(self.plates)])
+                return status, answer.get("rule")
+            except OSError:
+                return 0, None
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            results = list(pool.map(one, range(n)))
+        self.assertLessEqual(set(results), {(200, None), (429, 11), (503, None), (504, None), (0, None)})
+        return results.count((200, None)), results.count((429, 11))
+
+    def test_a_quota_holds_over_all(self):
+        hubs = (self.city, *self.replicas)
+        permitted, _ = self.many("test.quota", QUOTA // 2, hubs)
+        more, refused = self.many("test.quota", QUOTA, hubs)
+        permitted += more
+        self.assertGreater(refused, 0)
+        wait_for(lambda: all(self.call(hub, "test.quota")[0] == 429 for hub in hubs), 60, "refusals by all")
+        print(f"a quota of {QUOTA} a day over 3 processes: {permitted} permitted, {refused} refused", file=sys.stderr)
+        self.assertLessEqual(permitted, QUOTA)
+        self.assertGreater(permitted, QUOTA * 3 // 4)
+
+    def test_a_quota_holds_over_kills(self):
+        permitted = 0
+        for hub in (self.r1, self.city, self.r2):
+            permitted += self.many("test.kill", 15, (self.r1, self.r2, self.city))[0]
+            self.again(hub)
+        permitted += self.many("test.kill", 60, (self.r1, self.r2, self.city))[0]
+        print(f"a quota of 60 a day over 3 kills: {permitted} permitted", file=sys.stderr)
+        self.assertLessEqual(permitted, 60)
+
+    def test_steps_at_the_desk_count_everywhere(self):
+        draft = os.path.join(self.folder, "draft.json")
+        with open(draft, "w", encoding="utf-8") as text:
+            json.dump({"provider": "hangzhou/police", "consumer": "hangzhou/scene.parking", "resource": "hangzhou/police/vehicle", "uses": ["call"],
+                       "fields": ["plate", "colour"], "purpose": "test.new", "legal_basis": {"zh": "依据", "en": "law"}, "from": "2026-01-01",
+                       "until": "2028-01-01", "keep": "1h"}, text)
+        name = self.contract("draft", draft, who="parking-contracts")
+        self.contract("offer", name, who="parking-contracts")
+        self.contract("sign", name, who="parking-contracts")
+        self.contract("sign", name, "--key", os.path.join(self.folder, "police.key"), who="police-contracts")
+        for replica in self.replicas:
+            self.wait_until_answered(replica, "test.new")
+        self.contract("revoke", name, who="police-contracts")
+        revoked = time.monotonic()
+        for replica in self.replicas:
+            wait_for(lambda one=replica: self.call(one, "test.new", contract=name)[0] == 404, 60, "the revocation")
+            self.assertEqual(self.call(replica, "test.new", contract=name)[1]["rule"], 1)
+        print(f"a revocation counted on both replicas after {(time.monotonic() - revoked) * 1000:.0f} ms", file=sys.stderr)
+        status, _, answer = self.r1.request("POST", f"/hub/v1/contracts/{name}/resume", {}, self.bearer)
+        self.assertNotEqual(status, 200, answer)  # a replica takes no step
+
+    def test_the_way_is_cut(self):
+        self.wait_until_answered(self.r2, "test.fresh")
+        self.way.cut()
+        wait_for(lambda: self.call(self.r2, "test.fresh", contract="hangzhou/c-91")[1].get("rule") == 4, 60, "a refusal for want of word by the desk")
+        for hub in (self.city, self.r1):
+            self.assertEqual(self.call(hub, "test.fresh")[0], 200)  # the others go on
+        self.way.mend()
+        self.wait_until_answered(self.r2, "test.fresh")
+
+    def test_the_desk_is_gone(self):
+        self.wait_until_answered(self.r1, "test.fresh")
+        self.city.kill()
+        self.assertEqual(self.call(self.r1, "test.load")[0], 200)  # while its word is young
+        wait_for(lambda: self.call(self.r1, "test.fresh", contract="hangzhou/c-91")[1].get("rule") == 4, 60, "a refusal for want of word by the desk")
+        self.assertEqual(self.call(self.r1, "test.load")[0], 200)  # which may be a minute old
+        self.city.start()
+        self.wait_until_answered(self.r1, "test.fresh")
+        self.wait_until_answered(self.city)
+
+    def test_what_was_acknowledged_stands_after_kills(self):
+        answers, lock, stop = [], threading.Lock(), threading.Event()
+
+        def ask(worker):
+            number = worker
+            while not stop.is_set():
+                number += 1
+                hub = self.replicas[number % 2]
+                try:
+                    status, answer = self.call(hub, "test.load", self.plates[number % len(self.plates)])
+                except OSError:
+                    status, answer = 0, {}
+                with lock:
+                    answers.append((hub, status, answer.get("receipt")))
+                if not status:
+                    time.sleep(0.02)
+
+        workers = [threading.Thread(target=ask, args=(worker,)) for worker in range(4)]
+        for worker in workers:
+            worker.start()
+        try:
+            for victim, other in ((self.r1, self.r2), (self.r2, self.r1)):
+                wait_for(lambda n=len(answers): sum(one[1] == 200 for one in answers[n:]) > 60, 60, "answers")
+                victim.kill()
+                wait_for(lambda n=len(answers), other=other: sum(one[0] is other and one[1] == 200 for one in answers[n:]) > 20, 60, "answers by the other")
+                victim.start()
+        finally:
+            stop.set()
+            for worker in workers:
+                worker.join()
+        given = [(hub, receipt) for hub, status, receipt in answers if status == 200]
+        self.assertEqual(len(given), len({receipt for _, receipt in given}))
+        for hub, receipt in given:
+            self.assertEqual(self.leaf(hub, receipt)["type"], "intent")
+        served = {receipt.decode() for _, _, receipt in self.police.served()}
+        self.assertTrue({receipt for _, receipt in given} <= served)
+        print(f"{len(answers)} calls over 2 kills of replicas, {len(given)} answered, all {len(given)} receipts stand", file=sys.stderr)
+
+    def test_z_a_clean_end(self):
+        for replica in self.replicas:
+            self.assertEqual(replica.stop(), 0)
+        self.assertEqual(self.police.end(signal.SIGTERM), 0)
+        self.assertEqual(self.city.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
