@@ -8,6 +8,7 @@
 #include "business/case/desk.h"
 #include "business/party/party.h"
 #include "cockpit/cockpit.h"
+#include "district/join.h"
 #include "hub/registry.h"
 #include "hub/uses.h"
 #include "ledger/ledger.h"
@@ -134,6 +135,8 @@ static void tell_all(struct operate *operate, struct metric_page *page)
     bus_measure(operate->bus, page);
     if (operate->peer)
         bus_peer_measure(operate->peer, page);
+    if (operate->district)
+        district_measure(operate->district, page);
     party_measure(operate->people, page);
     case_measure(operate->cases, page);
     if (operate->cockpit)

@@ -19,7 +19,8 @@ struct operate {
     struct clock *clock;
     struct ledger *ledger;
     struct bus *bus;
-    struct bus_peer *peer; /* to departments over NATS; NULL: none are */
+    struct bus_peer *peer;     /* to departments over NATS; NULL: none are */
+    struct district *district; /* joins the hub to others; NULL: it is alone */
     struct hub *hub;
     struct party_people *people;
     struct hub_uses *uses;

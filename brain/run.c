@@ -447,6 +447,7 @@ static enum err open_operate(struct brain *brain)
     operate->ledger = brain->ledger;
     operate->bus = brain->bus;
     operate->peer = brain->to_departments.peer;
+    operate->district = brain->joined.district;
     operate->hub = brain->hub;
     operate->people = brain->people;
     operate->uses = brain->uses;

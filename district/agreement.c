@@ -112,7 +112,7 @@ static void appended(struct ledger_append *append)
 }
 
 /* Members in RFC 8785's order: "h" comes before "h.x", and of two areas the lesser first. */
-static void tell(struct district *district, size_t peer, const struct district_word *theirs)
+static void tell(struct district *district, size_t peer, const struct district_words *words)
 {
     struct district_telling *telling = &district->tellings[peer];
     const struct federation *federation = district->federation;
@@ -131,9 +131,9 @@ static void tell(struct district *district, size_t peer, const struct district_w
     json_begin_object(&w);
     for (int i = 0; i < 2; i++)
         if ((i == 0) == is_mine_first)
-            put_word(&w, district, district->self, &district->state->peers[peer].mine_word);
-        else if (theirs)
-            put_word(&w, district, other, theirs);
+            put_word(&w, district, district->self, &words->mine);
+        else if (words->has_theirs)
+            put_word(&w, district, other, &words->theirs);
     json_end_object(&w);
     json_field_c(&w, "sha256", hash);
     json_field_i64(&w, "time_ms", clock_wall(district->clock).ms);
@@ -146,35 +146,78 @@ static void tell(struct district *district, size_t peer, const struct district_w
     district->n_under_way++;
 }
 
-static void tend(struct district *district, size_t at)
+/* ---- in order, none left out ---- */
+
+/* What they said last, as our ledger has it: until they are heard again. */
+static bool read_known(struct district *district, size_t peer, struct district_word *ret_word)
+{
+    const struct federation_agreement *agreement = federation_between(district->federation, district->hub_of[peer], district->self);
+    struct district_word word = {0};
+    struct str state, since, signature;
+    char mark[DISTRICT_MARK_MAX];
+    if (book_word(district->book, agreement->name, district->hub_of[peer], mark) ||
+        !str_cut_last(str_from_c(mark), ' ', &state, &signature) || !str_cut(state, ' ', &state, &since) ||
+        str_to_i64(since, &word.since_ms) || crypto_unhex(signature, word.signature, sizeof word.signature))
+        return false;
+    while (word.state <= DISTRICT_ENDED && !str_equal_c(state, district_agreement_names[word.state]))
+        word.state++;
+    *ret_word = word;
+    return word.state <= DISTRICT_ENDED;
+}
+
+static bool is_same(const struct district_words *a, const struct district_words *b)
+{
+    return memcmp(&a->mine, &b->mine, sizeof a->mine) == 0 && a->has_theirs == b->has_theirs &&
+           (!a->has_theirs || memcmp(&a->theirs, &b->theirs, sizeof a->theirs) == 0);
+}
+
+void district_agreement_note(struct district *district, size_t at)
 {
     struct district_telling *telling = &district->tellings[at];
     const struct district_peer *peer = &district->state->peers[at];
-    const struct district_word *theirs = peer->boot && peer->their_word.state <= DISTRICT_ENDED ? &peer->their_word : NULL;
-    if (telling->is_on || book_followed(district->book) < telling->wait_for)
-        return;
-    if (theirs && memcmp(&telling->seen, theirs, sizeof *theirs) != 0) { /* looked at once */
-        telling->seen = *theirs;
-        telling->is_good = is_theirs(district, at, theirs);
-        if (!telling->is_good)
+    struct district_words words = telling->noted;
+    if (!telling->is_noted)
+        words.has_theirs = read_known(district, at, &words.theirs);
+    words.mine = peer->mine_word;
+    if (peer->boot && peer->their_word.state <= DISTRICT_ENDED && memcmp(&telling->seen, &peer->their_word, sizeof telling->seen) != 0) {
+        telling->seen = peer->their_word; /* looked at once */
+        if (is_theirs(district, at, &peer->their_word)) {
+            words.has_theirs = true;
+            words.theirs = peer->their_word;
+        } else
             log_write(LOG_WARNING, "district", "the other hub's word on the agreement is not signed by it; it is not written down",
                 LOG_STR("hub", district->federation->hubs[district->hub_of[at]].area), LOG_END);
     }
-    theirs = theirs && telling->is_good ? theirs : NULL;
-    bool is_same = telling->is_known && memcmp(&telling->told[0], &peer->mine_word, sizeof peer->mine_word) == 0 &&
-                   (!theirs || memcmp(&telling->told[1], theirs, sizeof *theirs) == 0);
-    if (is_same)
+    if (telling->is_noted && is_same(&telling->noted, &words))
         return;
-    bool is_first = false, is_their_first = false, is_mine_written = is_written(district, at, district->self, &peer->mine_word, &is_first);
-    if (!is_mine_written || (theirs && !is_written(district, at, district->hub_of[at], theirs, &is_their_first))) {
-        if (theirs || !is_first || district->n_ticks > FIRST_TICKS)
-            tell(district, at, theirs);
+    telling->is_noted = true;
+    telling->noted = words;
+    if (telling->n == DISTRICT_WORDS_MAX) /* somebody plays with it: the newest counts */
+        telling->n--;
+    telling->words[telling->n++] = words;
+}
+
+static void tend(struct district *district, size_t at)
+{
+    struct district_telling *telling = &district->tellings[at];
+    const struct district_words *words = &telling->words[0];
+    bool is_first = false, is_their_first = false;
+    district_agreement_note(district, at);
+    if (telling->n == 0 || telling->is_on || book_followed(district->book) < telling->wait_for)
+        return;
+    bool is_mine_written = is_written(district, at, district->self, &words->mine, &is_first);
+    if (is_mine_written && (!words->has_theirs || is_written(district, at, district->hub_of[at], &words->theirs, &is_their_first))) {
+        telling->n--;
+        memmove(telling->words, telling->words + 1, telling->n * sizeof *telling->words);
         return;
     }
-    telling->is_known = true;
-    telling->told[0] = peer->mine_word;
-    if (theirs)
-        telling->told[1] = *theirs;
+    if (is_first && !words->has_theirs && telling->n > 1) { /* the first leaf has both words, when they come */
+        telling->n--;
+        memmove(telling->words, telling->words + 1, telling->n * sizeof *telling->words);
+        return;
+    }
+    if (!is_first || words->has_theirs || district->n_ticks > FIRST_TICKS)
+        tell(district, at, words);
 }
 
 void district_agreements_tend(struct district *district)

@@ -22,6 +22,8 @@ struct asked {
     struct hub_fetch *fetch;          /* or: */
     struct hub_ask *act;
     struct rows *rows;
+    enum district_what what;
+    struct mono_time since;
 };
 
 /* ---- the end ---- */
@@ -69,6 +71,7 @@ static void end(struct asked *asked, enum err err)
 static void drive(struct asked *asked, bool is_next, int64_t wait_ms)
 {
     struct district *district = asked->district;
+    asked->since = clock_mono(district->clock);
     asked->next = district->asked;
     district->asked = asked;
     district->payload = buf_str(&district->out);
@@ -119,6 +122,7 @@ void district_use_ask(struct district *district, const struct district_plan *pla
         end_fetch(fetch, err, NULL);
         return;
     }
+    asked->what = question.what;
     asked->plan = plan;
     asked->fetch = fetch;
     asked->rows = rows;
@@ -139,6 +143,7 @@ void district_use_act(struct district *district, int hub, struct hub_ask *act)
         end_act(act, ERR_UNAVAILABLE);
         return;
     }
+    asked->what = DISTRICT_ACT;
     asked->act = act;
     drive(asked, false, ACT_WAIT_MS);
 }
@@ -241,7 +246,7 @@ static enum err read_act(struct asked *asked, struct str bytes, int rule)
 
 static void ask_more(struct asked *asked)
 {
-    const struct district_question question = {.what = DISTRICT_MORE, .from = rows_n(asked->rows)};
+    const struct district_question question = {.what = asked->what = DISTRICT_MORE, .from = rows_n(asked->rows)};
     enum err err = write_question(asked->district, &question);
     if (err)
         end(asked, err);
@@ -268,6 +273,9 @@ void district_use_end(struct district *district, const struct district_update *u
         err = asked->act ? ERR_TIMEOUT : malformed(asked);
     else if (!err)
         err = asked->act ? read_act(asked, bytes, reply.rule) : read_rows(asked, bytes, reply.rule);
+    district_measure_part(district, asked->peer, DISTRICT_ASKED, asked->what, asked->since, err);
+    if (err == ERR_FULL && update->err)
+        metric_add(&district->figures.asked_full, 1);
     if (!err && reply.is_more && asked->fetch) {
         if (hub_fetch_is_cancelled(asked->fetch))
             end(asked, ERR_CANCELLED);

@@ -47,14 +47,40 @@ struct district_twins { /* of one peer (district/twin.c) */
     uint64_t n_told[TWIN_N_WRONG], last[TWIN_N_WRONG]; /* of them; the last's leaf: of theirs when it was not asked for, else mine */
 };
 
+struct district_link { /* to a peer (district/link.c) */
+    bool is_told;      /* that it is cut; a case may be open */
+    int64_t since_ms, next_ms;
+};
+
+struct district_words {
+    struct district_word mine, theirs;
+    bool has_theirs;
+};
+#define DISTRICT_WORDS_MAX 16
 struct district_telling { /* of an agreement with a peer (district/agreement.c) */
     struct district *district;
-    bool is_on, is_known, is_good;
-    uint64_t wait_for;            /* leaves that the book has to have read */
-    struct district_word told[2]; /* mine, theirs, as the ledger has them */
-    struct district_word seen;    /* theirs, looked at: is_good */
+    bool is_on, is_noted;
+    uint64_t wait_for;                                      /* leaves that the book has to have read */
+    struct district_words noted, words[DISTRICT_WORDS_MAX]; /* to be written down, in order */
+    size_t n;
+    struct district_word seen; /* theirs, looked at last */
     struct buf leaf;
     struct ledger_append append;
+};
+
+/* ---- measure.c ---- */
+enum district_direction { DISTRICT_ASKED, DISTRICT_GIVEN };
+#define DISTRICT_HELD_MAX (256u << 20) /* bytes of rows kept for queries of others, all together; past it ERR_FULL */
+struct district_figures {
+    struct metric_counter sent[DISTRICT_PEERS_MAX], received[DISTRICT_PEERS_MAX], unreadable[DISTRICT_PEERS_MAX];
+    struct metric_counter ended[DISTRICT_PEERS_MAX][2][DISTRICT_MORE + 1][ERR_COUNT];
+    struct metric_histogram took[2][DISTRICT_MORE + 1];
+    struct metric_counter asked_full, served_full, held_full;
+};
+struct district_shown { /* at the last tick */
+    size_t n_peers, n_asked, n_open, n_served, n_held, n_contracts;
+    uint64_t n_behind;
+    struct district_status peers[DISTRICT_PEERS_MAX];
 };
 
 struct district_witness; /* witness.c */
@@ -80,6 +106,7 @@ struct district {
     size_t n_contracts_seen;                      /* of the hub's */
     struct naming *namings;                       /* one a peer */
     struct district_telling tellings[DISTRICT_PEERS_MAX];
+    struct district_link links[DISTRICT_PEERS_MAX];
     struct district_twins twins[DISTRICT_PEERS_MAX];
     struct asked *asked;     /* that wait for an answer (district/asked.c) */
     struct asked *more;      /* whose next part is to be asked now */
@@ -96,6 +123,8 @@ struct district {
     /* any thread's */
     pthread_mutex_t lock;
     bool is_open; /* uses may come; under the lock */
+    struct district_shown shown;
+    struct district_figures figures;
 };
 
 /* ---- witness.c ---- */
@@ -135,6 +164,16 @@ void district_use_abort(struct district *district, size_t peer, uint64_t intent)
 void district_use_close(struct district *district, size_t peer, uint64_t intent);
 void district_use_close_all(struct district *district); /* readings that nobody waits for */
 
+/* ---- link.c ---- */
+void district_link_begin(struct district *district, size_t peer);
+void district_link_changed(struct district *district, size_t peer, bool is_up);
+void district_links_tend(struct district *district);
+
+/* ---- measure.c ---- */
+void district_measure_part(struct district *district, size_t peer, enum district_direction direction, enum district_what what,
+    struct mono_time since, enum err err);
+void district_show(struct district *district);
+
 /* ---- agreement.c ---- */
 /* This side's word, signed. */
 enum err district_word_give(
@@ -142,6 +181,7 @@ enum err district_word_give(
 /* What is signed: lines of "citybrain agreement v1", the agreement, the hash of its content, the hub's area, its state, since when. */
 enum err district_word_text(
     const struct district *district, size_t peer, int hub, const struct district_word *word, struct buf *out) MUST_CHECK;
+void district_agreement_note(struct district *district, size_t peer); /* either side's word may be another */
 void district_agreements_tend(struct district *district);
 
 /* ---- naming.c ---- */

@@ -37,6 +37,7 @@ static void send_bytes(struct district *district, size_t peer, const struct dist
     buf_append(&bytes, district->head, head.len);
     if (has_rest)
         buf_append_str(&bytes, district->payload);
+    metric_add(&district->figures.sent[peer], 1);
     if (!head.err && !bytes.err)
         district->options.carrier->send(district->options.carrier, district->hub_of[peer], buf_str(&bytes));
     buf_finish(&bytes);
@@ -54,33 +55,6 @@ static void send_receipts(struct district *district, const struct district_updat
         district_fail(district, err);
     else if (n > 0)
         send_bytes(district, update->peer, &message);
-}
-
-static void report_link(struct district *district, size_t peer, bool is_up)
-{
-    const struct federation_hub *hub = &district->federation->hubs[district->hub_of[peer]];
-    const struct federation_hub *self = &district->federation->hubs[district->self];
-    char source[160], party[128];
-    snprintf(source, sizeof source, "district/" STR_FORMAT, STR_ARG(hub->area));
-    snprintf(party, sizeof party, STR_FORMAT "/hub", STR_ARG(self->area));
-    struct hub_source report = {
-        .party = str_from_c(party),
-        .source = str_from_c(source),
-        .area = self->area,
-        .title_zh = hub->area,
-        .title_en = hub->area,
-        .health = is_up ? HUB_FRESH : HUB_DOWN,
-        .last_heard = is_up ? clock_wall(district->clock) : (struct wall_time){0},
-        .detail = is_up ? STR("") : STR(HUB_DETAIL(link_down)),
-    };
-    hub_source_report(district->hub, &report);
-}
-
-static void tell_link(struct district *district, size_t peer, bool is_up)
-{
-    log_write(is_up ? LOG_NOTICE : LOG_WARNING, "district", is_up ? "the link is up" : "the link is down",
-        LOG_STR("hub", district->federation->hubs[district->hub_of[peer]].area), LOG_END);
-    report_link(district, peer, is_up);
 }
 
 static void set_contract(struct district *district, const struct district_update *update, int64_t now_ms)
@@ -117,7 +91,7 @@ static void do_update(struct district *district, const struct district_update *u
         set_contract(district, update, now_ms);
         return;
     case DISTRICT_LINK:
-        tell_link(district, update->peer, update->is_up);
+        district_link_changed(district, update->peer, update->is_up);
         return;
     case DISTRICT_ABORT:
         district_use_abort(district, update->peer, update->intent);
@@ -156,14 +130,19 @@ void district_receive(struct district *district, int hub, struct str bytes)
     int peer = hub >= 0 ? district->peer_of[hub] : -1;
     if (peer < 0)
         return;
+    metric_add(&district->figures.received[peer], 1);
     if (district->is_broken || district_witness_receive(district, (size_t)peer, bytes))
         return;
     enum err err = district_message_read(bytes, &message, &district->rest);
-    if (err)
+    if (err) {
+        metric_add(&district->figures.unreadable[peer], 1);
         log_write(LOG_WARNING, "district", "a message cannot be read", LOG_STR("hub", district->federation->hubs[hub].area), LOG_ERR(err),
             LOG_END);
-    else
+    } else {
         district_drive(district, (struct district_event){.kind = DISTRICT_MESSAGE, .peer = (size_t)peer, .message = &message});
+        if (message.kind == DISTRICT_BEAT)
+            district_agreement_note(district, (size_t)peer);
+    }
     district->rest = STR_NONE;
 }
 
@@ -261,11 +240,13 @@ static void on_tick(struct loop_timer *timer)
     district_naming_tend(district);
     tell_contracts(district);
     district_use_give_up(district);
+    district_links_tend(district);
     district_agreements_tend(district);
     district_twins_tend(district);
     district_witness_tend(district);
     if (district->n_ticks++ % TICKS_STEP == 0)
         district_drive(district, (struct district_event){.kind = DISTRICT_TICK});
+    district_show(district);
     if (loop_timer_start(district->loop, timer, TICK_MS))
         log_write(LOG_ERROR, "district", "the joint stands still", LOG_END);
 }
@@ -417,7 +398,7 @@ static void start_on_loop(void *context)
     district->tick.fn = on_tick;
     starting->err = district->options.carrier->start(district->options.carrier, district, district->loop, &starting->diag);
     for (size_t i = 0; i < district->state->n_peers && !starting->err; i++)
-        report_link(district, i, false);
+        district_link_begin(district, i);
     if (!starting->err)
         starting->err = loop_timer_start(district->loop, &district->tick, 0);
 }

@@ -8,6 +8,7 @@
 #ifndef DISTRICT_JOIN_H
 #define DISTRICT_JOIN_H
 
+#include "base/metric.h"
 #include "base/sign.h"
 #include "district/federation.h"
 #include "hub/registry.h"
@@ -24,6 +25,7 @@ struct district_carrier {
     enum err (*sign)(struct district_carrier *carrier, struct str text, uint8_t ret_signature[SIGN_SIGNATURE_LEN]);
     enum err (*check)(struct district_carrier *carrier, int hub, struct str text, const uint8_t signature[SIGN_SIGNATURE_LEN]);
     enum err (*key)(struct district_carrier *carrier, int hub, char ret_key[SIGN_TEXT_MAX]);
+    void (*measure)(struct district_carrier *carrier, struct metric_page *page); /* any thread; NULL: it has no figures */
 };
 
 struct district_options {
@@ -69,6 +71,8 @@ struct district_status {
 /* This side of the agreement with the hub of `area`, as a person decided. Waits until it is on disk. Any thread but the district's own.
  * ERR_NOT_FOUND, ERR_RANGE (suspended and agreed may follow each other; after ended comes nothing), ERR_IO. */
 enum err district_agree(struct district *district, struct str area, enum district_agreement state) MUST_CHECK;
+
+void district_measure(struct district *district, struct metric_page *page); /* any thread, while it exists */
 
 extern const struct hub_system_ops district_system_ops; /* connector: district */
 

@@ -16,7 +16,6 @@
 #define SERVING_ARENA_MAX (1u << 20) /* a batch of keys; a use's names */
 #define READING_ROWS_MAX 500000      /* of one asking */
 #define READING_BYTES_MAX (32u << 20)
-#define HELD_BYTES_MAX (256u << 20) /* rows kept for readings, all together; past it ERR_FULL */
 #define ACT_ANSWER_MAX (HUB_ACT_ANSWER_MAX + 64)
 
 struct serving {
@@ -26,6 +25,8 @@ struct serving {
     uint64_t intent;
     uint32_t part;
     enum district_what what;
+    struct mono_time since; /* the part */
+    enum err told;          /* of it */
     _Atomic bool is_cancelled;
     bool is_reading; /* started */
     bool is_busy;    /* a part is being served */
@@ -86,6 +87,7 @@ static void send(struct serving *serving, struct str receipt)
         if (serving->what == DISTRICT_ACT)
             hub_put_text(&district->out, STR_NONE);
     }
+    district_measure_part(district, serving->peer, DISTRICT_GIVEN, serving->what, serving->since, serving->told);
     district->n_under_way--;
     serving->is_busy = false;
     if (!serving->is_reading)
@@ -98,6 +100,7 @@ static void send(struct serving *serving, struct str receipt)
 static void send_error(struct serving *serving, enum err err, int rule, struct str receipt)
 {
     struct buf *out = &serving->district->out;
+    serving->told = err;
     buf_reset(out);
     district_reply_write(&(struct district_reply){.rule = rule}, out);
     hub_put_error(out, err);
@@ -186,6 +189,7 @@ static void acted(struct hub_act *act)
     struct buf words;
     struct json_writer w;
     enum err err = act_err(serving);
+    serving->told = err;
     buf_init(&words, 4096);
     if (act->refusal.err == ERR_RANGE) { /* what was asked is wrong; nothing was done */
         json_writer_init(&w, &words);
@@ -256,8 +260,9 @@ static void fetched(struct hub_fetch *fetch)
     struct serving *serving = container_of(fetch, struct serving, fetch);
     struct district *district = serving->district;
     serving->last = fetch->err;
-    if (!fetch->err && district->n_held + rows_n_bytes(fetch->rows) > HELD_BYTES_MAX) {
+    if (!fetch->err && district->n_held + rows_n_bytes(fetch->rows) > DISTRICT_HELD_MAX) {
         rows_release(fetch->rows);
+        metric_add(&district->figures.held_full, 1);
         serving->last = ERR_FULL;
     }
     if (serving->last) {
@@ -436,6 +441,8 @@ void district_use_serve(struct district *district, size_t peer, uint64_t intent,
             return;
         serving->part = part;
         serving->is_busy = true;
+        serving->told = ERR_OK;
+        serving->since = clock_mono(district->clock);
         district->n_under_way++;
         go_on(serving);
         return;
@@ -443,12 +450,18 @@ void district_use_serve(struct district *district, size_t peer, uint64_t intent,
     serving = mem_alloc_zero(1, sizeof *serving);
     if (!serving)
         return;
-    *serving = (struct serving){.district = district, .peer = peer, .intent = intent, .is_busy = true, .next = district->serving};
+    *serving = (struct serving){.district = district,
+        .peer = peer,
+        .intent = intent,
+        .is_busy = true,
+        .since = clock_mono(district->clock),
+        .next = district->serving};
     district->serving = serving;
     arena_init(&serving->arena, SERVING_ARENA_MAX);
     arena_init(&serving->part_arena, SERVING_ARENA_MAX);
     serving->what = !str_is_empty(district->rest) ? (enum district_what)district->rest.ptr[0] : DISTRICT_CALL;
     bool is_full = district->n_under_way >= DISTRICT_UNDER_WAY_MAX;
+    metric_add(&district->figures.served_full, is_full);
     district->n_under_way++;
     enum err err = is_full ? ERR_FULL : begin(serving);
     if (err)

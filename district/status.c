@@ -49,6 +49,7 @@ enum err district_agree_on_loop(struct district *district, struct str area, enum
     log_write(LOG_NOTICE, "district", "this side of an agreement changed", LOG_STR("hub", area),
         LOG_TEXT("state", district_agreement_names[state]), LOG_END);
     district_drive(district, (struct district_event){.kind = DISTRICT_MY_AGREEMENT, .peer = (size_t)peer, .word = word});
+    district_agreement_note(district, (size_t)peer);
     return ERR_OK;
 }
 

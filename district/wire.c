@@ -53,6 +53,7 @@ struct wire {
     struct bus_link_subscription *subscription;
     struct loop_timer tick;
     struct wire_peer **peers; /* by a hub's number; NULL: no agreement with it */
+    struct metric_counter n_sessions, n_hellos_dropped, n_hellos_refused, n_refused, n_unsent;
     struct buf out;
     uint8_t *room;
 };
@@ -204,8 +205,10 @@ static void send(struct district_carrier *carrier, int hub, struct str bytes)
     struct wire_peer *peer = wire->peers[hub];
     const struct bus_frame frame = {.is_last = true, .bytes = bytes};
     struct bus_mark mark;
-    if (!peer || !peer->is_open)
+    if (!peer || !peer->is_open) {
+        metric_add(&wire->n_unsent, 1);
         return;
+    }
     buf_reset(&wire->out);
     buf_append_byte(&wire->out, 'M');
     if (bus_session_seal(&peer->out, clock_wall(wire->clock), NULL, &frame, &wire->out, &mark) == ERR_OK)
@@ -243,8 +246,10 @@ static void on_hello(struct wire *wire, struct str hello)
     int hub = federation_hub_find(wire->federation, area);
     struct wire_peer *peer = hub < 0 ? NULL : wire->peers[hub];
     struct sha256 hash = crypto_sha256(hello);
-    if (!peer || was_heard(peer, &hash) || !is_within_rate(peer, now_ms(wire)) || peer_key(wire, hub, &key))
+    if (!peer || was_heard(peer, &hash) || !is_within_rate(peer, now_ms(wire)) || peer_key(wire, hub, &key)) {
+        metric_add(&wire->n_hellos_dropped, 1);
         return;
+    }
     struct str self = wire->federation->hubs[wire->self].area;
     crypto_random(secret, sizeof secret);
     buf_reset(&wire->out);
@@ -255,6 +260,7 @@ static void on_hello(struct wire *wire, struct str hello)
         str_from_c(wire->party), wire->key, &key, hello, clock_wall(wire->clock), secret, STR("one"), &wire->out, &session);
     crypto_wipe(secret, sizeof secret);
     if (err) {
+        metric_add(&wire->n_hellos_refused, 1);
         if (peer->refused_ms == 0 || now_ms(wire) - peer->refused_ms >= REFUSED_LOG_MS) {
             peer->refused_ms = now_ms(wire);
             log_write(LOG_WARNING, "district", "a hub's hello was refused", LOG_STR("hub", area), LOG_ERR(err), LOG_END);
@@ -287,6 +293,7 @@ static void on_welcome(struct wire *wire, struct str bytes)
     peer->out = session;
     peer->is_open = true;
     peer->is_opening = false;
+    metric_add(&wire->n_sessions, 1);
     peer->opened_ms = now_ms(wire);
 }
 
@@ -305,10 +312,12 @@ static void on_sealed(struct wire *wire, struct str sealed)
             if (bus_session_open(&peer->in[i], clock_wall(wire->clock), NULL, sealed, wire->room, &frame, &mark) == ERR_OK) {
                 peer->heard_ms = now_ms(wire);
                 district_receive(wire->district, (int)hub, frame.bytes);
-            }
+            } else
+                metric_add(&wire->n_refused, 1);
             return;
         }
     }
+    metric_add(&wire->n_refused, 1);
 }
 
 static void on_message(void *context, const struct bus_message *message)
@@ -413,6 +422,23 @@ static enum err key_text(struct district_carrier *carrier, int hub, char ret_key
     return err;
 }
 
+static void measure(struct district_carrier *carrier, struct metric_page *page)
+{
+    static const struct metric sessions = {"citybrain_district_sessions_total", METRIC_COUNTER, "Sessions opened with other hubs", {NULL}};
+    static const struct metric hellos = {
+        "citybrain_district_hellos_refused_total", METRIC_COUNTER, "Openings by others that were not answered, and why", {"why"}};
+    static const struct metric refused = {"citybrain_district_sealed_refused_total", METRIC_COUNTER,
+        "Sealed messages of no session, or replayed, late, changed, forged", {NULL}};
+    static const struct metric unsent = {
+        "citybrain_district_unsent_total", METRIC_COUNTER, "Messages for which there was no session yet", {NULL}};
+    const struct wire *wire = container_of(carrier, struct wire, carrier);
+    metric_put_counter(page, &sessions, &wire->n_sessions, NULL);
+    metric_put_counter(page, &hellos, &wire->n_hellos_dropped, METRIC_VALUES(STR("dropped")));
+    metric_put_counter(page, &hellos, &wire->n_hellos_refused, METRIC_VALUES(STR("refused")));
+    metric_put_counter(page, &refused, &wire->n_refused, NULL);
+    metric_put_counter(page, &unsent, &wire->n_unsent, NULL);
+}
+
 static enum err copy_c(struct arena *arena, const char **text)
 {
     struct str copy;
@@ -445,8 +471,8 @@ enum err wire_create(const struct wire_options *options, struct diag *diag, stru
     struct wire *wire = mem_alloc_zero(1, sizeof *wire);
     if (!wire)
         return ERR_NO_MEMORY;
-    wire->carrier =
-        (struct district_carrier){.start = start, .send = send, .stop = stop, .sign = sign_word, .check = check_word, .key = key_text};
+    wire->carrier = (struct district_carrier){
+        .start = start, .send = send, .stop = stop, .sign = sign_word, .check = check_word, .key = key_text, .measure = measure};
     wire->federation = options->federation;
     wire->self = federation_hub_find(options->federation, options->area);
     wire->clock = options->clock;

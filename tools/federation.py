@@ -13,6 +13,9 @@ PARENTS = {"city": None, "xihu": "city", "gongshu": "city", "gudang": "xihu"}
 AREAS = {"city": "hangzhou", "xihu": "hangzhou.xihu", "gongshu": "hangzhou.gongshu", "gudang": "hangzhou.xihu.gudang"}
 LOTS = {"xihu": ("听雨", "枕流", "观澜", "望山", "栖霞", "碧波"), "gongshu": ("归舟", "运河", "半山", "照水")}
 PLATES = 2000
+# Where commands from other hubs arrive: the department keeps each one's key.
+INBOX = ("CREATE TABLE {table} (number INTEGER PRIMARY KEY, act_key TEXT NOT NULL UNIQUE, asked_by TEXT NOT NULL, asked_at INTEGER NOT NULL,"
+         " receipt TEXT NOT NULL, {columns}, state TEXT NOT NULL DEFAULT 'received')")
 
 
 def _table(path, schema, insert, rows):
@@ -23,7 +26,8 @@ def _table(path, schema, insert, rows):
     with sqlite3.connect(path + ".new") as db:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(schema)
-        db.executemany(insert, rows)
+        if insert:
+            db.executemany(insert, rows)
     db.close()
     os.rename(path + ".new", path)
 
@@ -37,6 +41,7 @@ def make_data(hub, data):
         _table(os.path.join(folder, "police.sqlite"), "CREATE TABLE vehicle (plate TEXT PRIMARY KEY, plate_class TEXT, status TEXT)",
                "INSERT INTO vehicle VALUES (?, ?, ?)",
                [(f"浙A{number:05d}", draw.choice(("02", "52")), draw.choice("AAAAAAG")) for number in range(1, PLATES + 1)])
+        _table(os.path.join(folder, "police_inbox.sqlite"), INBOX.format(table="dispatch", columns="place TEXT, reason TEXT"), None, ())
     elif hub == "gudang":
         _table(os.path.join(folder, "toilet.sqlite"), "CREATE TABLE stall (toilet TEXT PRIMARY KEY, name TEXT, men_free INTEGER, women_free INTEGER)",
                "INSERT INTO stall VALUES (?, ?, ?, ?)", [(f"gd-{number}", f"古荡 {number} 号公厕", 4, 5) for number in range(1, 6)])
@@ -44,6 +49,7 @@ def make_data(hub, data):
         _table(os.path.join(folder, "parking.sqlite"),
                "CREATE TABLE lot (lot TEXT PRIMARY KEY, name TEXT, street TEXT, bays INTEGER, free INTEGER)", "INSERT INTO lot VALUES (?, ?, ?, ?, ?)",
                [(f"{hub[:2]}-{number}", name + "停车场", AREAS[hub], 40 * number, 10 * number) for number, name in enumerate(LOTS[hub], 1)])
+        _table(os.path.join(folder, "parking_inbox.sqlite"), INBOX.format(table="guide", columns="lot TEXT, message TEXT"), None, ())
 
 
 def change_data(hub, data, draw):

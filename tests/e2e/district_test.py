@@ -1,4 +1,5 @@
-"""Four hubs and their NATS servers, each pair in a network namespace of its own: uses both ways, cut links under load, a kill, a revocation.
+"""Four hubs and their NATS servers, each pair in a network namespace of its own: calls, queries and acts both ways, cut links under load, a kill,
+a revocation, cases of a cut link and of a ledger that lost its past, figures.
 
 Every hub answers at 127.0.0.1 of its own namespace; between the namespaces there are only the leaf connections of the NATS servers, over a
 bridge. A cut is `ip link set wan down` in the hub's namespace. Needs root. CITYBRAIN_CUTS: how often the link is cut and the hub is killed (1).
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -29,6 +31,11 @@ PORT, BUS_PORT, LEAF_PORT = 8080, 4222, 7422
 LOT = ("/hub/v1/call/hangzhou.xihu/parking/lot", {"purpose": "parking.guide", "key": {"lot": "xi-1"}, "fields": ["lot", "free"]})
 VEHICLE = ("/hub/v1/call/hangzhou/police/vehicle", {"purpose": "gate.admit", "key": {"plate": "浙A00001"}, "fields": ["plate", "status"]})
 VEHICLE_AT_HOME = (VEHICLE[0], {**VEHICLE[1], "purpose": "parking.settle"})
+DOWN = ("/hub/v1/query", {"purpose": "parking.guide",
+                         "sql": 'SELECT count(*), sum(bays), max(name) IS NOT NULL FROM "hangzhou.xihu/parking/lot" WHERE bays >= 80'})
+UP = ("/hub/v1/query", {"purpose": "gate.admit", "sql": """SELECT plate, plate_class FROM "hangzhou/police/vehicle" WHERE plate IN ('浙A00007', '浙A00003') ORDER BY plate"""})
+GUIDE = ("/hub/v1/act/hangzhou.xihu/parking/guide", {"purpose": "parking.guide", "parameters": {"lot": "xi-1", "message": "满"}})
+DISPATCH = ("/hub/v1/act/hangzhou/police/dispatch", {"purpose": "gate.admit", "parameters": {"place": "天目山路", "reason": "obstruct"}})
 STALL = ("/hub/v1/call/hangzhou.xihu.gudang/toilet/stall", {"purpose": "guide.show", "key": {"toilet": "gd-1"}, "fields": ["toilet", "men_free"]})
 C_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
@@ -236,6 +243,36 @@ class Load:
         self.thread.join()
 
 
+class Acts(Load):
+    """One party's commands, one key after the other, each asked until its answer is known."""
+
+    def __init__(self, hub, party, question):
+        self.keys = []
+        super().__init__(hub, party, question)
+
+    def run(self):
+        number = 0
+        while not self.stopping.is_set():
+            path, body = self.question
+            key = f"load-{number}"
+            try:
+                status, answer = self.hub.call(self.party, (path, {**body, "key": key}))
+            except OSError:
+                status = 0
+            if status == 200:
+                self.keys.append(key)
+                number += 1
+            else:
+                self.refusals[status] += 1
+            time.sleep(0.05)
+
+
+def rows(hub, inbox, table):
+    """How often each key was acted on, in the department's own table."""
+    with sqlite3.connect(f"file:{os.path.join(hub.data, 'departments', inbox)}.sqlite?mode=ro", uri=True, timeout=5) as db:
+        return collections.Counter(key.split(" ")[1] for (key,) in db.execute(f"SELECT act_key FROM {table}"))
+
+
 class District(unittest.TestCase):
     def setUp(self):
         self.federated = Federated()
@@ -274,6 +311,72 @@ class District(unittest.TestCase):
         self.assertLessEqual(set(receipts), set(by_twin), "an answer's receipt is not in the provider's ledger")
         return len(by_twin)
 
+    def case(self, hub, kind, key, state=None):
+        """The case of an alarm as the hub's desk has it; None: none, or in another state."""
+        status, answer = hub.ask("GET", "/case/v1/cases?state=all", None, hub.cookie)
+        self.assertEqual(status, 200, answer)
+        found = [one for one in answer["cases"] if one["kind"] == kind and key in json.dumps(one, ensure_ascii=False)]
+        return found[0] if found and (state is None or found[0]["state"] == state) else None
+
+    def check_each_kind(self):
+        """A query and an act in either direction; the same key again acts no second time."""
+        self.assertEqual(self.until(self.city, "hangzhou/scene.parking", DOWN)["rows"], [[5, 800, 1]])
+        self.assertEqual([row[0] for row in self.until(self.xihu, "hangzhou.xihu/gate", UP)["rows"]], ["浙A00003", "浙A00007"])
+        for hub, party, (path, body), provider, inbox, table in (
+                (self.city, "hangzhou/scene.parking", GUIDE, self.xihu, "parking_inbox", "guide"),
+                (self.xihu, "hangzhou.xihu/gate", DISPATCH, self.city, "police_inbox", "dispatch")):
+            first = self.until(hub, party, (path, {**body, "key": "once-1"}))
+            self.assertEqual((first["state"], first["repeated"], first["answer"]["number"]), ("done", False, 1))
+            for _ in range(5):
+                self.assertTrue(self.until(hub, party, (path, {**body, "key": "once-1"}))["repeated"])
+            self.assertEqual(rows(provider, inbox, table), {"once-1": 1})
+
+    def check_figures(self):
+        with open(os.path.join(self.city.data, "tokens", "hangzhou_monitor"), encoding="ascii") as text:
+            status, page = self.city.ask("GET", "/metrics", None, {"Authorization": "Bearer " + text.read().strip()})
+        self.assertEqual(status, 200)
+        page = page.decode()
+        for line in ('citybrain_district_link_up{hub="hangzhou.xihu"} 1', 'citybrain_district_agreement_in_force{hub="hangzhou.gongshu"} 1',
+                     'citybrain_queue_limit{queue="district_asked",of=""} 2048'):
+            self.assertIn(line, page)
+        for pattern in (r'citybrain_district_asked_total\{hub="hangzhou.xihu",what="query",status="ok"\} [1-9]',
+                        r'citybrain_district_asked_total\{hub="hangzhou.xihu",what="act",status="ok"\} [1-9]',
+                        r'citybrain_district_served_total\{hub="hangzhou.xihu",what="query",status="ok"\} [1-9]',
+                        r'citybrain_district_part_seconds_count\{direction="served",what="act"\} [1-9]',
+                        r'citybrain_district_sessions_total [1-9]'):
+            self.assertRegex(page, pattern)
+        if shutil.which("promtool"):
+            checked = subprocess.run(["promtool", "check", "metrics"], input=page, text=True, capture_output=True)
+            self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+
+    def check_agreement(self):
+        """Suspended and taken up again by a person: with both signatures in both ledgers."""
+        for state in ("suspended", "agreed"):
+            self.city.step("/district/v1/agreement/hangzhou.gongshu", {"state": state})
+            wait_for(lambda: self.gongshu_sees() == state, 60, "the other hub's word")
+
+    def gongshu_sees(self):
+        return self.gongshu.peer("hangzhou")["theirs"]
+
+    def check_agreement_leaves(self):
+        for hub in (self.city, self.gongshu):
+            words = [leaf["hubs"] for leaf in hub.leaves() if leaf["type"] == "agreement" and leaf["agreement"] == "hangzhou/a-2"]
+            self.assertEqual([word["hangzhou"]["state"] for word in words[-3:]], ["agreed", "suspended", "agreed"], words)
+            for word in words[-2:]:
+                for area in ("hangzhou", "hangzhou.gongshu"):
+                    self.assertEqual(len(word[area]["signature"]), 128)
+                    self.assertTrue(word[area]["key"].startswith("ed25519:"))
+
+    def check_lost_past(self):
+        """A hub that comes back without its ledger is refused by its peer, and its people have a case."""
+        shutil.rmtree(os.path.join(self.gudang.data, "ledger"))
+        os.remove(os.path.join(self.gudang.data, "store", "district.sqlite"))
+        self.xihu.start()
+        self.gudang.start()
+        self.gudang.sign_in("gudang")
+        case = wait_for(lambda: self.case(self.gudang, "log.refused", "hangzhou.xihu"), 60, "the case of a ledger that is refused")
+        self.assertEqual(case["owner"]["party"], "hangzhou.xihu.gudang/post.hub")
+
     def test_a_district_that_is_cut_off(self):
         for hub, party, question in (
                 (self.city, "hangzhou/scene.parking", LOT), (self.xihu, "hangzhou.xihu/gate", VEHICLE), (self.xihu, "hangzhou.xihu/gate", STALL),
@@ -283,12 +386,19 @@ class District(unittest.TestCase):
             self.assertTrue(answer["receipt"].startswith(federation.AREAS[hub.name] + ".log/"))
         self.city.sign_in("mayor")
         self.xihu.sign_in("xihu-parking")
+        self.gongshu.sign_in("gongshu")
+        self.check_each_kind()
+        self.check_agreement()
+        self.check_figures()
 
         down, up = self.load(self.city, "hangzhou/scene.parking", LOT), self.load(self.xihu, "hangzhou.xihu/gate", VEHICLE)
         alone, city_alone = self.load(self.xihu, "hangzhou.xihu/gate", LOT), self.load(self.city, "hangzhou/scene.parking", VEHICLE_AT_HOME)
+        acts = Acts(self.city, "hangzhou/scene.parking", GUIDE)
+        self.loads.append(acts)
         revoked = []
         for _ in range(CUTS):
             wait_for(lambda: len(down.receipts) > 20 and len(up.receipts) > 20, 60, "load in both directions")
+            n_acts = len(acts.keys)
             self.xihu.cut(True)
             self.xihu.step("/hub/v1/contracts/hangzhou.xihu/c-1/suspend", {})  # the city cannot hear it
             revoked.append(time.time())
@@ -297,18 +407,27 @@ class District(unittest.TestCase):
             self.until(self.xihu, "hangzhou.xihu/gate", VEHICLE, 404)
             n, n_city = len(alone.receipts), len(city_alone.receipts)
             wait_for(lambda: len(alone.receipts) > n + 10 and len(city_alone.receipts) > n_city + 10, 60, "each going on alone")
+            case = wait_for(lambda: self.case(self.city, "link", "hangzhou.xihu"), 60, "the case of a cut link")
+            self.assertEqual(case["owner"]["party"], "hangzhou/post.mayor")
+            wait_for(lambda: self.case(self.xihu, "link", 'is cut: hangzhou"'), 60, "the case at the other side")
             self.xihu.cut(False)
             self.until(self.xihu, "hangzhou.xihu/gate", VEHICLE)
+            self.until(self.xihu, "hangzhou.xihu/gate", UP)
+            wait_for(lambda: self.case(self.city, "link", "hangzhou.xihu", "closed"), 60, "the end of the case")
+            wait_for(lambda: len(acts.keys) > n_acts + 5, 60, "commands, goes on with the key that was under way")
             self.until(self.city, "hangzhou/scene.parking", LOT, 404)  # caught up: it is suspended
             self.xihu.step("/hub/v1/contracts/hangzhou.xihu/c-1/resume", {})
             revoked[-1] = (revoked[-1], time.time())
             self.until(self.city, "hangzhou/scene.parking", LOT)
+            self.until(self.city, "hangzhou/scene.parking", DOWN)
 
             n = len(down.receipts)
             wait_for(lambda: len(down.receipts) > n + 10, 60, "load again")
             self.xihu.end(signal.SIGKILL)  # in the middle of it
             self.xihu.start()
             n = len(down.receipts), len(up.receipts)
+            n_acts = len(acts.keys)
+            wait_for(lambda: len(acts.keys) > n_acts + 5, 60, "commands after the kill")
             wait_for(lambda: len(down.receipts) > n[0] + 10 and len(up.receipts) > n[1] + 10, 60, "load after the kill")
         for load in self.loads:
             load.stop()
@@ -331,6 +450,13 @@ class District(unittest.TestCase):
         self.check_both_ledgers(self.gongshu, self.xihu, [])
         self.check_both_ledgers(self.gudang, self.xihu, [])
         self.check_bound(revoked)
+        self.check_agreement_leaves()
+        done = rows(self.xihu, "parking_inbox", "guide")
+        self.assertEqual(set(done.values()), {1})
+        self.assertLessEqual(set(acts.keys), set(done))
+        self.assertLessEqual(len(done), len(acts.keys) + 2)  # once-1, and one that nobody waited for in the end
+        self.check_lost_past()
+        print(f"{len(acts.keys)} commands, each once in the department's table; not known at first {dict(acts.refusals)}")
         print(f"{n_down} uses down and {n_up} up in both ledgers; {len(alone.receipts)} and {len(city_alone.receipts)} at home; "
               f"refused down {dict(down.refusals)}, up {dict(up.refusals)}")
 
