@@ -96,7 +96,7 @@ enum err sqlite_bind(void *context, const struct hub_resource *resource, struct 
         err = make_seen(system, table, binding, diags);
     if (err)
         return err;
-    if (sqlite_connect(system->path, system->department.clock, system->timeout_ms, detail, sizeof detail, &connection))
+    if (sqlite_connect(system->path, system->department.clock, system->timeout_ms, SQLITE_TRY_MS, detail, sizeof detail, &connection))
         return ERR_OK; /* the department is down: no fault of its file */
     for (size_t i = 0; i < resource->n_fields; i++) {
         enum err one = check_field(system, &connection, table, i, diags);
@@ -121,7 +121,7 @@ static enum err try_plan(const struct hub_plan *plan, const struct hub_grant *gr
         outputs[i] = (struct sql_output){.column = grant->fields[i]};
     const struct hub_fetch all = {.outputs = outputs, .n_outputs = grant->n_fields};
     const struct sql_select select = hub_plan_select(plan, plan->table->own, &all);
-    if (sqlite_connect(system->path, system->department.clock, system->timeout_ms, detail, sizeof detail, &connection))
+    if (sqlite_connect(system->path, system->department.clock, system->timeout_ms, SQLITE_TRY_MS, detail, sizeof detail, &connection))
         return ERR_OK;
     buf_init(&sql, SQLITE_SQL_MAX);
     enum err err = sql_text(&select, SQL_SQLITE, &sql, &connection.arena, &parameters, &n_parameters);

@@ -49,11 +49,11 @@ static enum err say(struct sqlite_connection *connection, char *detail, size_t s
     return ERR_UNAVAILABLE;
 }
 
-static enum err guard(struct sqlite_connection *connection, char *detail, size_t size)
+static enum err guard(struct sqlite_connection *connection, int busy_ms, char *detail, size_t size)
 {
     sqlite3 *db = connection->db;
     sqlite3_extended_result_codes(db, 1);
-    sqlite3_busy_timeout(db, SQLITE_BUSY_MS);
+    sqlite3_busy_timeout(db, busy_ms);
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, SQLITE_VALUE_MAX);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, 2 * SQLITE_SQL_MAX);
@@ -73,8 +73,8 @@ static enum err guard(struct sqlite_connection *connection, char *detail, size_t
     return ERR_OK;
 }
 
-enum err sqlite_connect(
-    const char *path, struct clock *clock, int64_t timeout_ms, char *detail, size_t detail_size, struct sqlite_connection *connection)
+enum err sqlite_connect(const char *path, struct clock *clock, int64_t timeout_ms, int busy_ms, char *detail, size_t detail_size,
+    struct sqlite_connection *connection)
 {
     struct stat status;
     *connection = (struct sqlite_connection){.clock = clock, .timeout_ms = timeout_ms};
@@ -94,7 +94,7 @@ enum err sqlite_connect(
     if (sqlite3_open_v2(path, &connection->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL) != SQLITE_OK)
         err = say(connection, detail, detail_size, HUB_DETAIL(file_closed));
     if (!err)
-        err = guard(connection, detail, detail_size);
+        err = guard(connection, busy_ms, detail, detail_size);
     if (err)
         sqlite_disconnect(connection);
     return err;

@@ -7,6 +7,8 @@
 
 #include "base/test.h"
 #include "hub/department_testing.h"
+#include "hub/desk.h"
+#include "system/sqlite/inside.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -234,9 +236,46 @@ static void no_files(void **state)
     }
 }
 
+static void drafted(struct hub_desk_ask *ask)
+{
+    *(bool *)ask->context = true;
+}
+
+/* Drafting tries the statement on the hub's loop: a department that holds its file locked keeps the hub for a moment, not for as long as
+ * a call would wait; and is no fault of the draft. */
+static void a_locked_file_does_not_hold_the_desk(void **state)
+{
+    static const char terms[] = "{\"provider\":\"h/police\",\"consumer\":\"h/parking\",\"resource\":\"h/police/"
+                                "vehicle\",\"uses\":[\"call\"],\"fields\":[\"plate\"],"
+                                "\"purpose\":\"parking.check\",\"legal_basis\":{\"zh\":\"依\",\"en\":\"law\"},\"from\":\"2026-01-01\","
+                                "\"until\":\"2028-01-01\",\"keep\":\"1h\"}";
+    sqlite3 *holder;
+    assert_int_equal(sqlite3_open(path, &holder), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(holder, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    struct mono_time from = clock_mono(clock_system());
+    for (int i = 0; i < 20; i++) {
+        bool is_done = false;
+        struct hub_desk_ask ask = {.hub = city.hub,
+            .who = {.party = STR("h/post"), .acts_for = STR("h/parking"), .roles = HTTP_MANAGE},
+            .event = HUB_DRAFT,
+            .terms = STR(terms),
+            .loop = city.loop,
+            .done = drafted,
+            .context = &is_done};
+        hub_desk_start(&ask);
+        while (!is_done)
+            assert_ok(loop_run_once(city.loop, 10));
+        assert_ok(ask.err);
+    }
+    assert_true(mono_ms_between(from, clock_mono(clock_system())) < 20 * SQLITE_BUSY_MS);
+    assert_int_equal(sqlite3_exec(holder, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(holder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(views, make, finish), cmocka_unit_test_setup_teardown(no_files, make, finish)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(views, make, finish),
+        cmocka_unit_test_setup_teardown(no_files, make, finish),
+        cmocka_unit_test_setup_teardown(a_locked_file_does_not_hold_the_desk, make, finish)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

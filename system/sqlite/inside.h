@@ -16,6 +16,7 @@
 #define SQLITE_OUTPUTS_MAX (2 * HUB_FIELDS_MAX) /* of one asking: a query may want several figures of a field */
 #define SQLITE_PARAMETERS_MAX (4u << 20)        /* bytes of one asking's parameters */
 #define SQLITE_BUSY_MS 200                      /* a call waits this long for the department's own writer */
+#define SQLITE_TRY_MS 20                        /* and who only tries a statement this long: it is on the hub's loop */
 
 struct sqlite_statement {
     sqlite3_stmt *statement;
@@ -88,7 +89,7 @@ struct sqlite_system {
 
 /* ---- connection.c ---- */
 /* Read-only. ERR_UNAVAILABLE with the cause in `detail`: missing, locked, not a database. */
-enum err sqlite_connect(const char *path, struct clock *clock, int64_t timeout_ms, char *detail, size_t detail_size,
+enum err sqlite_connect(const char *path, struct clock *clock, int64_t timeout_ms, int busy_ms, char *detail, size_t detail_size,
     struct sqlite_connection *connection) MUST_CHECK;
 void sqlite_disconnect(struct sqlite_connection *connection);
 /* Is the file still the one that was opened? */

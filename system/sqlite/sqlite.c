@@ -48,7 +48,8 @@ static void look(struct sqlite_worker *worker)
         return;
     }
     disconnect(worker);
-    enum err err = sqlite_connect(system->path, system->department.clock, system->timeout_ms, detail, sizeof detail, &worker->connection);
+    enum err err = sqlite_connect(
+        system->path, system->department.clock, system->timeout_ms, SQLITE_BUSY_MS, detail, sizeof detail, &worker->connection);
     worker->connection.worker = at_of(worker);
     if (at_of(worker) == 0)
         hub_department_report(&system->department, err ? HUB_DOWN : HUB_FRESH, detail);
