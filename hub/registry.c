@@ -297,11 +297,12 @@ static enum err load_system(struct hub *hub, struct str name, struct yaml_node r
     return keep_first(err, hub_declare(hub, system->party, system, resources, diags));
 }
 
-/* Of a scene's file only what it offers; its other keys are the scene's own. */
+/* Of a scene's file its party and title, and what it offers; its other keys are the scene's own. */
 static enum err load_scene(struct hub *hub, struct str name, struct yaml_node root, struct diag_list *diags)
 {
-    struct str party = STR_NONE;
+    struct str party = STR_NONE, zh, en;
     enum err err = check_party(hub, root, diags, &party);
+    err = keep_first(err, hub_read_title(root, "title", false, diags, &zh, &en));
     struct yaml_node resources = yaml_get(root, "resources");
     if (err || yaml_is_none(resources))
         return err;

@@ -1,6 +1,8 @@
 """`citybrain check` looks into everything a city's files say: each mistake, made in a copy of the demo city, is told with its file, its line, its
 cause and its mend, and nothing else is. What a check passes, a brain starts with: the demo city itself is started by all other tests."""
+import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,8 @@ COUNT, INDICATORS, DEMAND = "scenes/count.yaml", "cockpits/indicators.yaml", "wo
 
 PERIOD = "      - {name: period_ms, type: integer, class: open, meaning: 周期, unit: 毫秒}\n"
 VALUE = "      - {name: value, type: real, class: open, meaning: 值}\n"
+
+KEY = re.compile(r"(?:(?<=[{, ])|^)([a-z_]+): (?=\S)([^,{}\[\]]+)(?=[,}]|$)")  # with a value on its line that is no map and no list
 
 # file, what is replaced (once) by what, the line that holds it (found by its text in the changed file), what is said there
 MISTAKES = [
@@ -151,6 +155,30 @@ class Check(unittest.TestCase):
         *told, count = self.check().stderr.splitlines()
         self.assertEqual(sum("scenes/count.yaml:6: " in line for line in told), 1, told)
         self.assertEqual(count, f"{len(told)} errors")
+
+    def test_no_key_of_any_file_is_passed_over(self):
+        """A value of a form that it cannot have, and a key that is none, in the place of any key of any file: never accepted, and never told and accepted all the same. CI tries some keys,
+        CHECK_KEYS=0 all 2,000."""
+        wanted, n, accepted = int(os.environ.get("CHECK_KEYS", "30")), 0, []
+        files = sorted(glob.glob(os.path.join(self.city, "**", "*.yaml"), recursive=True))
+        keys = [(path, number, match.span(1), match.span(2)) for path in files if "/world/" not in path  # the world's are the world's check
+                for number, line in enumerate(open(path, encoding="utf-8")) for match in KEY.finditer(line.rstrip("\n")) if "#" not in line[:match.start()]]
+        self.assertGreater(len(keys), 1000)
+        for path, number, key, value in keys[::max(1, len(keys) // wanted) if wanted else 1]:
+            with open(path, encoding="utf-8") as source:
+                lines = source.readlines()
+            line = lines[number]
+            for changed in (line[:value[0]] + "{x: 1}" + line[value[1]:], line[:value[0]] + "[[1]]" + line[value[1]:], line[:key[0]] + "zz_none: 1" + line[value[1]:]):
+                with open(path, "w", encoding="utf-8") as out:
+                    out.writelines([*lines[:number], changed, *lines[number + 1:]])
+                done = self.check()
+                n += 1
+                if done.returncode != 1 or not re.search(r"\.yaml:\d+: ", done.stderr):
+                    accepted.append(f"{os.path.relpath(path, self.city)}:{number + 1}: {changed.strip()}: {done.returncode} {done.stderr[-200:]}")
+            with open(path, "w", encoding="utf-8") as out:
+                out.writelines(lines)
+        print(f"{n} mistakes in {len(keys)} keys, {len(accepted)} accepted")
+        self.assertEqual(accepted, [])
 
 
 if __name__ == "__main__":
