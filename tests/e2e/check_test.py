@@ -162,7 +162,7 @@ class Check(unittest.TestCase):
         wanted, n, accepted = int(os.environ.get("CHECK_KEYS", "30")), 0, []
         files = sorted(glob.glob(os.path.join(self.city, "**", "*.yaml"), recursive=True))
         keys = [(path, number, match.span(1), match.span(2)) for path in files if "/world/" not in path  # the world's are the world's check
-                for number, line in enumerate(open(path, encoding="utf-8")) for match in KEY.finditer(line.rstrip("\n")) if "#" not in line[:match.start()]]
+                for number, line in enumerate(open(path, encoding="utf-8")) for match in KEY.finditer(line.rstrip("\n")) if not re.search("#|subject: {", line[:match.start()])]  # a person's own keys may have any name
         self.assertGreater(len(keys), 1000)
         for path, number, key, value in keys[::max(1, len(keys) // wanted) if wanted else 1]:
             with open(path, encoding="utf-8") as source:
