@@ -267,7 +267,7 @@ class Installed(unittest.TestCase):
         self.assertEqual(self.install(PREFIX=prefix)[0], 0)
         self.assertEqual(self.install(PREFIX=prefix)[0], 0)  # again: in place of the first
         units = os.path.join(prefix, "lib", "systemd", "system")
-        self.assertEqual(sorted(os.listdir(units)), ["citybrain-district@.service", "citybrain-system@.service", "citybrain-witness@.service", "citybrain@.service"])
+        self.assertEqual(sorted(os.listdir(units)), ["citybrain-district@.service", "citybrain-hub@.service", "citybrain-system@.service", "citybrain-witness@.service", "citybrain@.service"])
         paths = [os.path.join(units, name) for name in sorted(os.listdir(units))]
         for unit in paths:
             with open(unit, encoding="utf-8") as text:
@@ -278,7 +278,7 @@ class Installed(unittest.TestCase):
         self.assertEqual(rated.returncode, 0, rated.stdout)  # exposure of at most 2.0 of 10
         with open(os.path.join(prefix, "share", "man", "man1", "citybrain.1"), encoding="utf-8") as text:
             page = text.read().replace("\\-", "-")
-        for command in "run system district witness bus-key check status backup restore call query act object contract verify password".split():
+        for command in "run system hub district witness bus-key check status backup restore call query act object contract verify password".split():
             self.assertRegex(page, rf'\.BR? .*\b{command}\b', command)
         self.assertTrue(os.access(os.path.join(prefix, "share", "citybrain", "examples", "city", "hangzhou", "city.yaml"), os.R_OK))
         program = os.path.join(prefix, "bin", "citybrain")

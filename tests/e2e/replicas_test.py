@@ -228,10 +228,16 @@ class Replicas(unittest.TestCase):
         more, refused = self.many("test.quota", QUOTA, hubs)
         permitted += more
         self.assertGreater(refused, 0)
-        wait_for(lambda: all(self.call(hub, "test.quota")[0] == 429 for hub in hubs), 60, "refusals by all")
+
+        def is_used_up():  # a lease that came late was refused for a second
+            nonlocal permitted
+            statuses = [self.call(hub, "test.quota")[0] for hub in hubs]
+            permitted += statuses.count(200)
+            return permitted > QUOTA * 3 // 4 and statuses == [429] * len(hubs)
+
+        wait_for(is_used_up, 60, "refusals by all")
         print(f"a quota of {QUOTA} a day over 3 processes: {permitted} permitted, {refused} refused", file=sys.stderr)
         self.assertLessEqual(permitted, QUOTA)
-        self.assertGreater(permitted, QUOTA * 3 // 4)
 
     def test_a_quota_holds_over_kills(self):
         permitted = 0
@@ -268,7 +274,7 @@ class Replicas(unittest.TestCase):
         self.way.cut()
         wait_for(lambda: self.call(self.r2, "test.fresh", contract="hangzhou/c-91")[1].get("rule") == 4, 60, "a refusal for want of word by the desk")
         for hub in (self.city, self.r1):
-            self.assertEqual(self.call(hub, "test.fresh")[0], 200)  # the others go on
+            self.wait_until_answered(hub, "test.fresh")  # the others go on
         self.way.mend()
         self.wait_until_answered(self.r2, "test.fresh")
 
