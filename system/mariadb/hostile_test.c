@@ -23,9 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum attack { NONE, CHANGED, CUT, REPEATED, SWOLLEN, ENDLESS_PACKETS, EMPTY_PACKETS, N_ATTACKS };
+enum attack { NONE, CHANGED, CUT, REPEATED, SWOLLEN, ENDLESS_PACKETS, EMPTY_PACKETS, ENDLESS_ROWS, N_ATTACKS };
 static const char *const names[] = {"none", "changed bytes", "cut off", "repeated for ever", "a packet without an end",
-    "packets without an end", "empty packets without an end"};
+    "packets without an end", "empty packets without an end", "rows without an end"};
 #define PEERS_MAX 512
 
 static _Atomic int attack;
@@ -33,7 +33,7 @@ static _Atomic bool is_stopping;
 static int listener, server_port, proxy_port;
 static pthread_t acceptor, peers[PEERS_MAX];
 static size_t n_peers;
-static _Atomic unsigned seed;
+static _Atomic unsigned seed, n_poured;
 static struct fake_city city;
 
 /* ---- the proxy ---- */
@@ -49,6 +49,33 @@ static bool put(int fd, const void *bytes, size_t n)
         n -= (size_t)sent;
     }
     return true;
+}
+
+/* A whole answer with rows: all but its end, and then its last row again and again, numbered as it has to be. */
+static bool pour_rows(int fd, const unsigned char *bytes, size_t n)
+{
+    static _Thread_local unsigned char rows[256][128];
+    size_t at = 0, row = 0, n_packets = 0, len = 0, n_row = 0;
+    for (; at + 4 < n; at += 4 + len) {
+        len = bytes[at] | (size_t)bytes[at + 1] << 8 | (size_t)bytes[at + 2] << 16;
+        if (at + 4 + len > n || (row && bytes[at + 4] == 0xfe && len < 9))
+            break;
+        if (n_packets++ > 8 && bytes[at + 4] == 0 && len < sizeof rows[0] - 4) {
+            row = at;
+            n_row = 4 + len;
+        }
+    }
+    if (!row || at + 4 + len > n)
+        return put(fd, bytes, n);
+    for (size_t i = 0; i < 256; i++) {
+        memcpy(rows[i], bytes + row, n_row);
+        rows[i][3] = (unsigned char)(bytes[at + 3] + i);
+    }
+    atomic_fetch_add(&n_poured, 1);
+    for (bool goes_on = put(fd, bytes, at); goes_on && !atomic_load(&is_stopping);)
+        for (size_t i = 0; i < 256 && goes_on; i++)
+            goes_on = put(fd, rows[i], n_row);
+    return false;
 }
 
 /* What the server said, as the attack has it; false: the connection ends. */
@@ -82,6 +109,8 @@ static bool pass_on(int fd, unsigned char *bytes, size_t n, unsigned *random)
             if (!put(fd, is_empty ? empty : packet, is_empty ? sizeof empty : sizeof packet))
                 return false;
         return false;
+    case ENDLESS_ROWS:
+        return pour_rows(fd, bytes, n);
     default:
         return put(fd, bytes, n);
     }
@@ -206,7 +235,8 @@ static int finish(void **state)
 
 static enum err ask(void)
 {
-    const struct fake_answer *answer = fake_ask(&city, &(struct fake_question){.outputs = {"plate", "colour", "seats", "since", "photo"}});
+    const struct fake_answer *answer =
+        fake_ask(&city, &(struct fake_question){.outputs = {"plate", "colour", "seats", "since", "photo"}, .n_rows_max = 50});
     for (size_t i = 0; i < answer->n_rows && !answer->err; i++) {
         const struct value *values = rows_at(answer->rows, i);
         assert_true(values[0].type == VALUE_TEXT && str_is_utf8(values[0].s));
@@ -243,7 +273,9 @@ static void attacks(void **state)
     getrusage(RUSAGE_SELF, &after);
     printf("%zu askings under attack, %zu ended with an error; %ld MB at the most, %ld MB before\n", n_asked, n_errors,
         after.ru_maxrss / 1024, before.ru_maxrss / 1024);
+    print_message("%u answers poured rows\n", atomic_load(&n_poured));
     assert_true(n_errors > 10);
+    assert_true(atomic_load(&n_poured) > 0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* a sanitizer keeps what is freed, and more */
     assert_true(after.ru_maxrss - before.ru_maxrss < 300 * 1024);
 #endif
