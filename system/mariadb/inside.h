@@ -50,7 +50,7 @@ struct mariadb_system {
     struct hub_department department;
     struct hub_server server;
     struct hub_audit *audit; /* NULL: none is watched */
-    char time_after[96];     /* what stands after a time's parameter (schema.c) */
+    char time_after[128];    /* what stands after a time's parameter (schema.c) */
 
     struct loop_timer start; /* the threads begin when the hub's loop does: everything is loaded then */
     struct hub_pool pool;

@@ -226,6 +226,15 @@ static void every_type_asks(void **state)
     assert_string_equal(answer->text, "2000|1334|7|19990000000000000|999500|@1700000001999|A00000");
     answer = fake_ask(&city, &(struct fake_question){.outputs = {"colour", "count(*)"}, .order = {"colour"}});
     assert_string_equal(answer->text, "NULL|666;black|667;white|667");
+    static const char *const moments[] = {"since", "bought", "day"}; /* before and after every time that the database holds */
+    const struct value first = value_time(INT64_MIN), last = value_time(INT64_MAX);
+    for (size_t i = 0; i < 3; i++) {
+        answer = fake_ask(&city,
+            &(struct fake_question){.outputs = {"count(*)"}, .where = {{moments[i], SQL_GE, &first, 1}, {moments[i], SQL_LE, &last, 1}}});
+        assert_string_equal(answer->text, "2000");
+        answer = fake_ask(&city, &(struct fake_question){.outputs = {"count(*)"}, .where = {{moments[i], SQL_GT, &last, 1}}});
+        assert_string_equal(answer->text, "0");
+    }
 }
 
 static void values_that_are_none(void **state)

@@ -151,8 +151,9 @@ static enum err check_types(struct look *look, struct sql_column *columns, enum 
         const char *there = type_text(&look->fields[i]);
         columns[i] = (struct sql_column){.name = resource->fields[i].name, .type = type};
         fits[i] = fit_of(type, &look->fields[i]);
-        if (fits[i] >= MOMENT) { /* the department's civil time, also before 1970 and after 2038, where FROM_UNIXTIME() is NULL */
-            columns[i].before = "TIMESTAMPADD(MICROSECOND, (";
+        if (fits[i] >= MOMENT) { /* the department's civil time, also before 1970 and after 2038, where FROM_UNIXTIME() is NULL; and at the
+                                    ends of what a DATETIME holds, which the zone's offset would pass: that too is NULL */
+            columns[i].before = "TIMESTAMPADD(MICROSECOND, LEAST(GREATEST((";
             columns[i].after = look->session->system->time_after;
         }
         if (fits[i] != UNFIT)

@@ -90,7 +90,7 @@ enum err odbc_read_connection(struct odbc_system *system, struct yaml_node conne
         return err;
     if (system->timeout_ms < 1 || system->timeout_ms > 60000)
         return yaml_error(yaml_get(connection, "timeout"), diags, ERR_RANGE, "the time for a statement lies between 1ms and 60s");
-    snprintf(
-        system->time_after, sizeof system->time_after, " + %lld) * 1000, TIMESTAMP'1970-01-01 00:00:00')", 1000LL * system->zone.offset_s);
+    snprintf(system->time_after, sizeof system->time_after,
+        " + %lld), -62135596800000), 253402300799999) * 1000, TIMESTAMP'1970-01-01 00:00:00')", 1000LL * system->zone.offset_s);
     return ERR_OK;
 }

@@ -50,7 +50,7 @@ struct odbc_system {
     size_t n_options;
     struct time_zone zone;
     int64_t timeout_ms, n_connections;
-    char time_after[96];
+    char time_after[128];
     struct odbc_gate *gate;
     struct loop *loop;
     struct loop_timer start, look; /* of the hub's loop */

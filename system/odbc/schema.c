@@ -153,7 +153,7 @@ static void around(const struct look *look, size_t field, struct sql_column *col
     enum sql_dialect dialect = look->session->system->dialect;
     if (column->type != VALUE_TIME || !is_moment || dialect == SQL_SQLITE)
         return;
-    column->before = dialect == SQL_POSTGRES ? "to_timestamp(" : dialect == SQL_MARIADB ? "TIMESTAMPADD(MICROSECOND, (" : "";
+    column->before = dialect == SQL_POSTGRES ? "to_timestamp(" : dialect == SQL_MARIADB ? "TIMESTAMPADD(MICROSECOND, LEAST(GREATEST((" : "";
     column->after = dialect == SQL_POSTGRES ? "::bigint / 1000.0)" : dialect == SQL_MARIADB ? look->session->system->time_after : "";
 }
 
