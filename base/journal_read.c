@@ -149,8 +149,15 @@ static enum err read_batch(struct journal_reader *reader, struct taking *taking)
 static bool is_at_segment_end(struct journal_reader *reader)
 {
     uint64_t segment;
-    return reader->at_index == reader->next && find_segment(reader->journal, reader->next, &segment) == ERR_OK &&
-           segment != reader->segment;
+    uint8_t bytes[BATCH_HEADER_SIZE];
+    struct batch_head head;
+    if (reader->at_index != reader->next)
+        return false;
+    if (find_segment(reader->journal, reader->next, &segment) == ERR_OK)
+        return segment != reader->segment;
+    /* It was dropped, and what follows as well: nobody knows where it ended but the segment itself. */
+    return file_read_at(reader->fd, bytes, sizeof bytes, reader->at) || batch_head_read(bytes, reader->salt, &head) ||
+           head.first_index != reader->at_index;
 }
 
 enum err journal_reader_read(struct journal_reader *reader, bool (*fn)(void *context, uint64_t index, struct str record), void *context)

@@ -244,6 +244,28 @@ static bool take_some(void *context, uint64_t index, struct str record)
     return --some->n_left > 0;
 }
 
+/* What is open stays readable when it is dropped; behind it is nothing, which is told as that and not as damage. */
+static void a_segment_dropped_under_its_reader(void **state)
+{
+    struct testing_fixture f;
+    testing_setup(&f);
+    struct journal *journal;
+    struct journal_reader *reader;
+    struct some some = {.n_left = 2};
+    assert_ok(testing_open(f.dir, NULL, 1000, NULL, &journal));
+    for (uint64_t i = 0; i < 60; i++)
+        assert_ok(testing_add(journal, i));
+    assert_ok(journal_reader_create(journal, 0, &reader));
+    assert_ok(journal_reader_read(reader, take_some, &some));
+    assert_ok(journal_drop_before(journal, 1000)); /* this one, those that follow, all but the newest */
+    some.n_left = 1000;
+    assert_err(journal_reader_read(reader, take_some, &some), ERR_NOT_FOUND);
+    assert_in_range(some.next, 3, journal_first_index(journal) - 1);
+    journal_reader_destroy(reader);
+    journal_close(journal);
+    testing_finish(&f);
+}
+
 static void a_reader_follows_piece_by_piece(void **state)
 {
     struct testing_fixture f;
@@ -284,6 +306,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_over_a_limit),
         cmocka_unit_test(only_one_opens_it),
         cmocka_unit_test(drops_whole_old_segments),
+        cmocka_unit_test(a_segment_dropped_under_its_reader),
         cmocka_unit_test(a_reader_follows_piece_by_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
