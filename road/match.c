@@ -19,6 +19,7 @@
 #define EXPECTED_M 5.0     /* how exactly: so many metres … */
 #define EXPECTED_SIGMA 0.5 /* … so much a metre of sigma … */
 #define EXPECTED_MPS 2.0   /* … and so many a second */
+#define EVIDENCE_S 3.0     /* errors of points closer in time are not independent: those weigh as much less */
 #define HEADING_SIGMA 20.0 /* degrees: of receivers, and of a shape that the car does not follow exactly */
 #define HEADING_MPS 2.0    /* slower, a heading is noise */
 #define HEADING_COST_MAX 8.0
@@ -166,6 +167,7 @@ static void find_states(const struct road_matcher *matcher, struct layer *layer)
 
 struct step {
     double straight_m, beta_m, max_m, back_m;
+    double weight;                      /* of what the next point says by itself */
     double expected_m, expected_beta_m; /* by the speeds; expected_m is NAN when they do not tell */
 };
 
@@ -174,6 +176,7 @@ static struct step step_between(const struct road_matcher *matcher, const struct
     double sigma = matcher->settings.sigma_m, dt_s = (double)(b->time_ms - a->time_ms) / 1000;
     struct step step = {.straight_m = road_distance_m(matcher->network, a->point, b->point),
         .beta_m = BETA_SIGMA * sigma + BETA_S * dt_s,
+        .weight = fmin(1, dt_s / EVIDENCE_S),
         .back_m = BACK_SIGMAS * sigma + RADIUS_M};
     step.expected_m = dt_s <= EXPECTED_S ? (a->speed_mps + b->speed_mps) / 2 * dt_s : NAN;
     step.expected_beta_m = EXPECTED_M + EXPECTED_SIGMA * sigma + EXPECTED_MPS * dt_s;
@@ -235,12 +238,12 @@ static bool extend(const struct road_matcher *matcher, const struct layer *from,
         }
     }
     for (uint32_t j = 0; j < to->n; j++)
-        top = fmax(top, best[j] + to->states[j].score);
+        top = fmax(top, best[j] + step.weight * to->states[j].score);
     if (isinf(top))
         return false;
     for (uint32_t j = 0; j < to->n; j++) {
         struct state *state = &to->states[j];
-        state->score += best[j] - top;
+        state->score = best[j] + step.weight * state->score - top;
         state->is_alive = state->score >= -LOST;
         if (state->is_alive) {
             state->back = back[j];

@@ -1,6 +1,7 @@
 /* Map matching from files; see match_file.h. */
 #include "road/match_file.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str_map.h"
 
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SEED 0x6d61746368u
 #define TIME_MAX_MS ((int64_t)1 << 43) /* the year 2248 */
 #define SPEED_MAX 1000.0
 
@@ -237,7 +237,7 @@ static enum err run_table(struct road_match_run *run, struct str bytes, bool is_
 {
     struct matching matching = {.run = run, .oldest = ROAD_NONE, .newest = ROAD_NONE};
     struct road_table table = {columns, on_header, on_point, on_broken, on_progress, &matching, 0, 0};
-    str_map_init(&matching.names, ROAD_MATCH_VEHICLES_MAX, SEED);
+    str_map_init(&matching.names, ROAD_MATCH_VEHICLES_MAX, (uint64_t)clock_mono(clock_system()).ns); /* names come from outside */
     run->n_lines = run->n_broken = run->n_matched = run->n_off = run->n_jumps = run->n_tracks = 0;
     matching.followed = mem_alloc_zero(run->tracks_max, sizeof(*matching.followed));
     enum err err =

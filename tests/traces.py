@@ -2,6 +2,7 @@
 
 Used by tests/e2e/match_test.py and bench/count/match_bench.py. Needs only Debian's sumo.
 """
+import math
 import os
 import random
 import subprocess
@@ -58,20 +59,23 @@ def truth(path):
     return found
 
 
-def receive(trips, seed, sigma_m, every_s, heading=True):
-    """Rows of points.csv as text, in order of time, and {(vehicle, time_ms): edge}. Errors are normal and independent, `every_s` is (from, to)."""
+def receive(trips, seed, sigma_m, every_s, heading=True, drift_s=0):
+    """Rows of points.csv as text, in order of time, and {(vehicle, time_ms): edge}. `every_s` is (from, to). Errors are normal, independent from
+    point to point; with `drift_s` they fade into others over that time, as between houses."""
     chance = random.Random(seed)
     points, edges = [], {}
     for vehicle, seen in trips.items():
-        due = seen[0][0] + chance.uniform(0, every_s[1])
+        due, error, last = seen[0][0] + chance.uniform(0, every_s[1]), (chance.gauss(0, sigma_m), chance.gauss(0, sigma_m)), 0
         for second, x, y, angle, speed, edge in seen:
             if second < due:
                 continue
             due = second + chance.uniform(*every_s)
-            time_ms = int(second * 1000)
+            kept = math.exp((last - second) / drift_s) if drift_s else 0
+            error = tuple(kept * off + math.sqrt(1 - kept * kept) * chance.gauss(0, sigma_m) for off in error)
+            last, time_ms = second, int(second * 1000)
             edges[vehicle, time_ms] = edge
             told = f"{max(speed + chance.gauss(0, 0.5), 0):.1f},{(angle + chance.gauss(0, 10)) % 360:.0f}" if heading else ","
-            points.append((time_ms, f"{vehicle},{time_ms},{x + chance.gauss(0, sigma_m):.2f},{y + chance.gauss(0, sigma_m):.2f},{told}"))
+            points.append((time_ms, f"{vehicle},{time_ms},{x + error[0]:.2f},{y + error[1]:.2f},{told}"))
     points.sort(key=lambda point: point[0])
     return [row for _, row in points], edges
 

@@ -16,15 +16,17 @@ from city import BUILD  # noqa: E402
 
 SEED = int(os.environ.get("CITYBRAIN_SEED", "1"))
 
-# sigma in metres, seconds between points (from, to), speed and heading, lag, right at least
+# sigma in metres, seconds between points (from, to), speed and heading, seconds in which errors fade, lag, right at least
 CASES = [
-    (5, (1, 1), True, 256, .985),
-    (10, (5, 10), True, 256, .97),
-    (10, (5, 10), True, 20, .94),
-    (10, (5, 10), False, 256, .92),
-    (20, (5, 10), True, 256, .90),
-    (30, (1, 5), True, 256, .88),
-    (10, (30, 60), True, 256, .82),
+    (5, (1, 1), True, 0, 256, .98),
+    (10, (5, 10), True, 0, 256, .97),
+    (10, (5, 10), True, 0, 20, .94),
+    (10, (5, 10), False, 0, 256, .92),
+    (20, (5, 10), True, 0, 256, .90),
+    (30, (1, 5), True, 0, 256, .88),
+    (10, (30, 60), True, 0, 256, .82),
+    (10, (1, 1), True, 60, 256, .93),
+    (10, (5, 10), True, 60, 256, .92),
 ]
 
 
@@ -49,13 +51,13 @@ class Match(unittest.TestCase):
                                self.path("matched.csv"), *options], stderr=subprocess.PIPE, text=True, timeout=120, check=False)
 
     def test_points_come_onto_the_right_edge(self):
-        for sigma, every, heading, lag, floor in CASES:
-            with self.subTest(sigma=sigma, every=every, heading=heading, lag=lag):
-                rows, edges = traces.receive(self.trips, SEED, sigma, every, heading)
+        for sigma, every, heading, drift, lag, floor in CASES:
+            with self.subTest(sigma=sigma, every=every, heading=heading, drift=drift, lag=lag):
+                rows, edges = traces.receive(self.trips, SEED, sigma, every, heading, drift)
                 done = self.match(rows, "--sigma", str(sigma), "--lag", str(lag))
                 self.assertEqual(done.returncode, 0, done.stderr)
                 share, scored = traces.score(self.path("matched.csv"), edges)
-                print(f"seed {SEED}: sigma {sigma} m, every {every[0]}-{every[1]} s, {'speed and heading' if heading else 'places only'}, lag {lag}: "
+                print(f"seed {SEED}: sigma {sigma} m, every {every[0]}-{every[1]} s, {'speed and heading' if heading else 'places only'}, {f'fading in {drift} s' if drift else 'independent'}, lag {lag}: "
                       f"{100 * share:.2f} % of {scored} points on the right edge", flush=True)
                 self.assertGreaterEqual(share, floor)
 
