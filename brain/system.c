@@ -170,6 +170,7 @@ static void go_down(struct department *department)
     for (int i = 0; i < SETTLE_ROUNDS && department->server && system_bus_server_n_under_way(department->server) > 0; i++)
         settle(department, 1);
     brain_bus_close(&department->bus);
+    system_bus_server_stop(department->server);
     if (department->hub)
         hub_stop(department->hub);
     settle(department, 2);

@@ -1,10 +1,12 @@
 /*
  * What a department's process is asked, and what it answers, over hostile bytes, by their first letter: q a question, r rows, a a command's
- * answer, h health. An accepted question is written back as one that is accepted, with the same columns.
+ * answer, h health, o an opened object, p a piece of it. An accepted question is written back as one that is accepted, with the same
+ * columns.
  */
 #include "system/bus/codec.h"
 
 #include <assert.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,8 +19,13 @@ static const struct hub_resource table = {
 static const struct hub_resource command = {
     .name = STR_INIT("h/police/ring"), .kind = HUB_COMMAND, .fields = fields, .columns = columns, .n_fields = 3};
 
+static const struct hub_resource picture = {
+    .name = STR_INIT("h/health/xray"), .kind = HUB_OBJECT, .fields = fields, .columns = columns, .n_fields = 3};
+
 static const struct hub_resource *find(void *context, struct str name)
 {
+    if (str_equal(name, picture.name))
+        return &picture;
     return str_equal(name, table.name) ? &table : str_equal(name, command.name) ? &command : NULL;
 }
 
@@ -34,6 +41,12 @@ static void question(struct str input)
         if (!again.err && !system_bus_question_read(&arena, buf_str(&again), find, NULL, &second))
             assert(second.fetch.n_outputs == first.fetch.n_outputs && second.fetch.n_where == first.fetch.n_where &&
                    sql_condition_columns(second.fetch.also) == sql_condition_columns(first.fetch.also));
+    }
+    if (!system_bus_question_read(&arena, input, find, NULL, &first) && first.what == SYSTEM_BUS_READ) {
+        buf_reset(&again);
+        system_bus_object_write(SYSTEM_BUS_READ, first.resource, &first.object, &again);
+        assert(!again.err && !system_bus_question_read(&arena, buf_str(&again), find, NULL, &second));
+        assert(second.object.n == first.object.n && second.object.at == first.object.at && first.object.n <= 128u << 10);
     }
     buf_finish(&again);
     arena_finish(&arena);
@@ -59,5 +72,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(answer.len <= input.len);
     else if (data[0] == 'h' && !system_bus_health_answer_read(input, &health))
         assert(health.health <= HUB_DOWN);
+    else if (data[0] == 'o') {
+        struct hub_object_ask ask = {0};
+        if (!system_bus_opened_read(input, &ask, &told) && !told)
+            assert(!strpbrk(ask.media_type, "\r\n") && !strpbrk(ask.version, "\r\n\""));
+    } else if (data[0] == 'p' && !system_bus_piece_read(input, &answer, &told) && !told)
+        assert(answer.len <= input.len);
     return 0;
 }

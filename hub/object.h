@@ -21,6 +21,7 @@ struct hub_object_use {
     struct str party, resource, purpose;
     struct str contract; /* empty: the one that fits */
     struct str key;      /* as text; empty: none */
+    struct str twin;     /* the receipt of the same use at the asker's own hub, another one; empty: asked here */
     struct str range;    /* as it was asked for: the intent's request says it; empty: all */
     struct loop *loop;   /* where all that follows runs */
     /* Once, later. With a refusal the use is over when it returns; else hub_object_end() ends it, once. */

@@ -1,303 +1,18 @@
 /*
- * Uses of objects (hub/object.h): decide, both leaves, and a piece at a time between.
- *
- * What is told in the outcome is what was given to the network, counted and digested as it goes: also of a transfer that was broken off.
+ * How a use of an object begins (hub/object.h): decide, then the intent leaf and the opening, side by side where the connector does not
+ * need the leaf's number. How it goes on: hub/object_piece.c.
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/object_parts.h"
+#include "hub/object_inside.h"
 
 #include <string.h>
-
-#define TOLD_MAX 1024 /* uses whose outcomes are found by their intents: a program asks right after its transfer */
-#define NOT_YET UINT64_MAX
-#define STOP_MS 10000
-
-struct hub_objects {
-    _Atomic int64_t n_open; /* at the connectors */
-    pthread_mutex_t lock;   /* guards what follows */
-    struct {
-        uint64_t intent, outcome;
-    } told[TOLD_MAX];
-    size_t n_told;
-};
-
-struct using
-{
-    struct hub *hub;
-    struct hub_object_use *use; /* NULL once the asker has ended it */
-    struct hub_entry *entry;
-    struct hub_contract *contract;
-    struct wall_time now;
-    struct mono_time started;
-    struct hub_blob *blob; /* of an object in memory */
-    void *object;          /* the connector's; NULL: none is open */
-    struct hub_object_ask ask;
-    bool is_intent_done, is_open_done, is_reading;
-    uint64_t total, first, n, n_read; /* the range, and how much of it was read */
-    char *buffer;
-    struct str piece;
-    struct crypto_hash *hash; /* of what was taken: all pieces but the last */
-    uint64_t n_hashed, n_given;
-    enum err err;
-    struct ledger_append intent;
-    struct loop_task task;
-    struct hub_waiter waiter;
-    struct hub_leaf leaf;
-    struct hub_follow outcome;
-};
-
-static const struct str bytes_field[] = {STR_INIT("bytes")};
-
-/* ---- which outcome belongs to an intent ---- */
-
-enum err hub_objects_create(struct hub *hub)
-{
-    hub->objects = mem_alloc_zero(1, sizeof *hub->objects);
-    if (!hub->objects)
-        return ERR_NO_MEMORY;
-    pthread_mutex_init(&hub->objects->lock, NULL);
-    return ERR_OK;
-}
-
-void hub_objects_destroy(struct hub *hub)
-{
-    if (hub->objects)
-        pthread_mutex_destroy(&hub->objects->lock);
-    mem_free(hub->objects);
-    hub->objects = NULL;
-}
-
-void hub_objects_stop(struct hub *hub)
-{
-    for (int i = 0; hub->objects && i < STOP_MS / 10 && atomic_load(&hub->objects->n_open) > 0; i++)
-        if (loop_run_once(hub->loop, 10))
-            break;
-}
-
-static void remember(struct hub *hub, uint64_t intent, uint64_t outcome)
-{
-    struct hub_objects *objects = hub->objects;
-    pthread_mutex_lock(&objects->lock);
-    if (outcome == NOT_YET) {
-        objects->told[objects->n_told % TOLD_MAX].intent = intent;
-        objects->told[objects->n_told++ % TOLD_MAX].outcome = outcome;
-    } else {
-        size_t n = objects->n_told < TOLD_MAX ? objects->n_told : TOLD_MAX;
-        for (size_t i = 0; i < n; i++)
-            if (objects->told[i].intent == intent)
-                objects->told[i].outcome = outcome;
-    }
-    pthread_mutex_unlock(&objects->lock);
-}
-
-enum err hub_object_outcome(struct hub *hub, uint64_t intent, uint64_t *ret_outcome)
-{
-    struct hub_objects *objects = hub->objects;
-    enum err err = ERR_NOT_FOUND;
-    pthread_mutex_lock(&objects->lock);
-    size_t n = objects->n_told < TOLD_MAX ? objects->n_told : TOLD_MAX;
-    for (size_t i = 0; i < n && err == ERR_NOT_FOUND; i++)
-        if (objects->told[i].intent == intent) {
-            err = objects->told[i].outcome == NOT_YET ? ERR_BUSY : ERR_OK;
-            if (!err)
-                *ret_outcome = objects->told[i].outcome;
-        }
-    pthread_mutex_unlock(&objects->lock);
-    return err;
-}
-
-/* ---- the end ---- */
-
-static void destroy(struct using *using)
-{
-    hub_blob_release(using->blob);
-    crypto_hash_destroy(using->hash);
-    mem_free(using->buffer);
-    mem_free(using);
-}
-
-static void outcome_written(struct hub_follow *follow, enum err err)
-{
-    struct using *using = container_of(follow, struct using, outcome);
-    if (err)
-        log_write(LOG_ERROR, "hub", "an outcome could not be written", LOG_ERR(err), LOG_END);
-    else
-        remember(using->hub, using->intent.index, follow->append.index);
-    destroy(using);
-}
-
-/* Of the bytes that were given to the network. */
-static enum err digest(struct using *using, struct sha256 *ret_digest)
-{
-    if (using->blob && using->n_given == using->total) {
-        *ret_digest = using->blob->digest;
-        return ERR_OK;
-    }
-    if (!using->hash) {
-        *ret_digest = crypto_sha256(str_slice(using->piece, 0, (size_t) using->n_given));
-        return ERR_OK;
-    }
-    enum err err = crypto_hash_add(using->hash, str_slice(using->piece, 0, (size_t)(using->n_given - using->n_hashed)));
-    return err ? err : crypto_hash_end(using->hash, ret_digest);
-}
-
-static void close_object(struct using *using)
-{
-    if (!using->object)
-        return;
-    using->entry->system->ops->objects->close(using->object);
-    using->object = NULL;
-    atomic_fetch_sub(&using->hub->objects->n_open, 1);
-}
-
-static void tell_outcome(struct using *using, bool was_open)
-{
-    struct hub *hub = using->hub;
-    struct hub_outcome outcome = {
-        .intent = using->intent.index,
-        .n_rows = using->err ? 0 : 1,
-        .has_digest = was_open,
-        .is_object = was_open,
-        .n_bytes = using->n_given,
-        .first = using->first,
-        .total = using->total,
-        .status = hub_outcome_status(using->err),
-        .duration_us = (clock_mono(hub->clock).ns - using->started.ns) / 1000,
-        .now = clock_wall(hub->clock),
-    };
-    enum err err = was_open ? digest(using, &outcome.digest) : ERR_OK;
-    if (!err)
-        err = hub_leaf_outcome(hub, &outcome, &using->outcome.leaf);
-    using->outcome.finished = outcome_written;
-    if (err)
-        outcome_written(&using->outcome, err);
-    else
-        hub_follow_start(hub, &using->outcome);
-}
-
-static void finish(struct using *using)
-{
-    struct hub *hub = using->hub;
-    close_object(using);
-    tell_outcome(using, true);
-    hub_work_end(hub);
-}
-
-void hub_object_end(struct hub_object_use *use, enum err err, uint64_t n_given)
-{
-    struct using *using = use->hub_state;
-    using->use = NULL;
-    using->err = err;
-    using->n_given = n_given;
-    if (!using->is_reading)
-        finish(using);
-}
-
-const struct hub_blob *hub_object_blob(const struct hub_object_use *use)
-{
-    return ((struct using *)use->hub_state)->blob;
-}
-
-/* ---- pieces ---- */
-
-void hub_object_range(struct hub_object_use *use, uint64_t first, uint64_t n)
-{
-    struct using *using = use->hub_state;
-    using->first = first;
-    using->n = n;
-}
-
-/* The piece before was taken: into the digest. */
-static enum err add_piece(struct using *using)
-{
-    enum err err = using->hash ? ERR_OK : crypto_hash_create(&using->hash);
-    if (!err)
-        err = crypto_hash_add(using->hash, using->piece);
-    using->n_hashed += using->piece.len;
-    using->piece = STR_NONE;
-    return err;
-}
-
-/* State, dates and freshness; the quotas counted the use when it began. */
-static bool is_still_permitted(const struct using *using)
-{
-    const struct decide_contract *terms = &using->contract->terms;
-    const struct decide_request request = {
-        .party = terms->consumer,
-        .resource = terms->resource,
-        .use = STR("call"),
-        .purpose = terms->purpose,
-        .fields = bytes_field,
-        .n_fields = 1,
-        .subjects = DECIDE_NONE,
-    };
-    int rule = 0;
-    return !hub_contract_decide(using->contract, &request, clock_wall(using->hub->clock), false, &rule) && rule == 0;
-}
-
-static void piece_read(struct hub_object_ask *ask)
-{
-    struct using *using = container_of(ask, struct using, ask);
-    using->is_reading = false;
-    if (!using->use) { /* it was ended meanwhile */
-        using->piece = STR_NONE;
-        finish(using);
-        return;
-    }
-    using->piece = ask->err ? STR_NONE : (struct str){ask->out, ask->n};
-    using->n_read += using->piece.len;
-    using->use->piece(using->use, ask->err, using->piece);
-}
-
-static enum err next_piece(struct using *using)
-{
-    uint64_t left = using->n - using->n_read;
-    size_t n = left < HUB_OBJECT_PIECE ? (size_t)left : HUB_OBJECT_PIECE;
-    enum err err = using->piece.len ? add_piece(using) : ERR_OK;
-    if (err)
-        return err;
-    if (atomic_load_explicit(&using->hub->is_stopping, memory_order_relaxed))
-        return ERR_UNAVAILABLE;
-    if (!is_still_permitted(using))
-        return ERR_DENIED;
-    if (using->blob) {
-        using->piece = str_slice(using->blob->bytes, (size_t)(using->first + using->n_read), n);
-        using->n_read += n;
-        return ERR_OK;
-    }
-    if (!using->buffer)
-        using->buffer = mem_alloc(n); /* the first is the longest */
-    if (!using->buffer)
-        return ERR_NO_MEMORY;
-    using->ask = (struct hub_object_ask){.at = using->first + using->n_read,
-        .n = n,
-        .out = using->buffer,
-        .is_last = n == left,
-        .loop = using->use->loop,
-        .done = piece_read};
-    using->is_reading = true;
-    using->entry->system->ops->objects->read(using->object, &using->ask);
-    return ERR_OK;
-}
-
-void hub_object_next(struct hub_object_use *use)
-{
-    struct using *using = use->hub_state;
-    enum err err = next_piece(using);
-    if (err)
-        use->piece(use, err, STR_NONE);
-    else if (using->blob)
-        use->piece(use, ERR_OK, using->piece);
-}
-
-/* ---- the beginning ---- */
 
 static void refuse_task(struct loop_task *task)
 {
     struct using *using = container_of(task, struct using, task);
     using->use->ready(using->use);
-    destroy(using);
+    hub_object_destroy(using);
 }
 
 static void refuse(struct using *using, struct hub_refusal refusal)
@@ -337,7 +52,7 @@ static void begin(struct using *using)
     enum err err = using->ask.err;
     if (!using->intent.err) {
         hub_receipt(hub, using->intent.index, use->receipt);
-        remember(hub, using->intent.index, NOT_YET);
+        hub_object_remember(hub, using->intent.index, HUB_OBJECT_NOT_YET);
     }
     if (!using->intent.err && !err) {
         use->refusal = (struct hub_refusal){0};
@@ -351,33 +66,51 @@ static void begin(struct using *using)
     }
     use->refusal = using->intent.err ? refusal_err(ERR_UNAVAILABLE, "no receipt can be written") : refusal_err(err, open_text(err));
     use->ready(use); /* it is the caller's again */
-    close_object(using);
+    hub_object_close(using);
     using->err = err;
     if (using->intent.err)
-        destroy(using);
+        hub_object_destroy(using);
     else
-        tell_outcome(using, false);
+        hub_object_tell_outcome(using, false);
     hub_work_end(hub);
+}
+
+static void opened(struct hub_object_ask *ask)
+{
+    struct using *using = container_of(ask, struct using, ask);
+    memcpy(using->twin, ask->twin, sizeof using->twin);
+    if (ask->err)
+        hub_objects_opening(using->hub, -1);
+    else
+        using->object = ask->object;
+    using->is_open_done = true;
+    if (using->is_intent_done)
+        begin(using);
+}
+
+static void open_object(struct using *using)
+{
+    struct hub_system *system = using->entry->system;
+    hub_objects_opening(using->hub, 1);
+    system->ops->objects->open(system->system, &using->ask);
+}
+
+static bool needs_intent(const struct using *using)
+{
+    return using->entry->system && using->entry->system->ops->objects->needs_intent;
 }
 
 static void intent_written(struct ledger_append *append)
 {
     struct using *using = container_of(append, struct using, intent);
     using->is_intent_done = true;
-    if (using->is_open_done)
+    if (needs_intent(using) && !append->err) {
+        using->ask.intent = append->index;
+        using->ask.has_intent = true;
+        open_object(using);
+    } else if (needs_intent(using) || using->is_open_done) {
         begin(using);
-}
-
-static void opened(struct hub_object_ask *ask)
-{
-    struct using *using = container_of(ask, struct using, ask);
-    if (ask->err)
-        atomic_fetch_sub(&using->hub->objects->n_open, 1);
-    else
-        using->object = ask->object;
-    using->is_open_done = true;
-    if (using->is_intent_done)
-        begin(using);
+    }
 }
 
 /* An object in memory is open when it is asked for: as it was then it is given. */
@@ -417,7 +150,7 @@ static struct str write_request(struct using *using, struct value key, struct bu
     json_begin_object(&w);
     json_key(&w, "fields");
     json_begin_array(&w);
-    json_put_str(&w, bytes_field[0]);
+    json_put_str(&w, hub_object_fields[0]);
     json_end_array(&w);
     json_key(&w, "key");
     size_t from = out->len;
@@ -445,9 +178,10 @@ static enum err append_intent(struct using *using, struct value key)
     struct hub_intent intent = {
         .contract = using->contract,
         .use = "call",
-        .fields = bytes_field,
+        .fields = hub_object_fields,
         .n_fields = 1,
         .request = write_request(using, key, &text, &key_text),
+        .twin = using->use->twin,
         .now = using->now,
     };
     if (using->entry->has_personal_key) {
@@ -478,17 +212,17 @@ static enum err start(struct using *using)
         err = open_blob(using);
     if (!err && system && !system->system)
         err = ERR_UNAVAILABLE;
-    if (!err)
-        err = append_intent(using, key);
-    if (err || !system)
+    if (err)
         return err;
+    using->ask.contract = using->contract->name; /* all of it before the intent, which may be written on another thread */
     using->ask.resource = &using->entry->resource;
     using->ask.key = key;
     using->ask.loop = using->use->loop;
     using->ask.done = opened;
-    atomic_fetch_add(&using->hub->objects->n_open, 1);
-    system->ops->objects->open(system->system, &using->ask);
-    return ERR_OK;
+    err = append_intent(using, key);
+    if (!err && system && !needs_intent(using))
+        open_object(using);
+    return err;
 }
 
 static const char *start_text(const struct using *using, enum err err)
@@ -511,7 +245,7 @@ static void choose(struct using *using)
         .resource = use->resource,
         .use = STR("call"),
         .purpose = use->purpose,
-        .fields = bytes_field,
+        .fields = hub_object_fields,
         .n_fields = 1,
         .subjects = DECIDE_NONE,
     };

@@ -6,6 +6,7 @@
 #include "hub/provide.h"
 
 #include "base/mem.h"
+#include "hub/quality.h"
 #include "hub/query_parts.h"
 
 static bool is_in_force(const struct hub_contract *contract)
@@ -120,16 +121,27 @@ static enum err fetch_cells(struct hub_contract *contract, struct hub_fetch *fet
 
 /* ---- the rules ---- */
 
-enum err hub_provide_fetch(
-    struct hub *hub, struct str name, struct sha256 hash, const struct hub_resource *resource, struct hub_fetch *fetch)
+static enum err find_contract(
+    struct hub *hub, struct str name, struct sha256 hash, const struct hub_resource *resource, struct hub_contract **ret_contract)
 {
     struct hub_contract *contract = hub_contract_lookup(hub, name);
     if (!contract || &contract->entry->resource != resource || !contract->entry->system)
         return ERR_NOT_FOUND;
     if (!crypto_equal(contract->hash.bytes, hash.bytes, sizeof hash.bytes))
         return ERR_STATE;
+    *ret_contract = contract;
+    return is_in_force(contract) ? ERR_OK : ERR_DENIED;
+}
+
+enum err hub_provide_fetch(
+    struct hub *hub, struct str name, struct sha256 hash, const struct hub_resource *resource, struct hub_fetch *fetch)
+{
+    struct hub_contract *contract;
+    enum err err = find_contract(hub, name, hash, resource, &contract);
+    if (err)
+        return err;
     const bool is_statistic = contract->terms.min_subjects != DECIDE_NONE;
-    if (!is_in_force(contract) || (is_statistic ? !is_statistic_granted(contract, fetch) : !is_all_granted(contract, fetch)))
+    if (is_statistic ? !is_statistic_granted(contract, fetch) : !is_all_granted(contract, fetch))
         return ERR_DENIED;
     if (!contract->plan)
         return ERR_UNAVAILABLE;
@@ -153,6 +165,56 @@ enum err hub_provide_act(struct hub *hub, struct hub_ask *ask)
     if (!entry->system->system)
         return ERR_UNAVAILABLE;
     entry->system->ops->act(entry->system->system, ask);
+    return ERR_OK;
+}
+
+/* An object's one field is its bytes: granted with any contract on it. */
+static enum err find_objects(
+    struct hub *hub, struct str name, struct sha256 hash, const struct hub_resource *resource, const struct hub_system **ret_system)
+{
+    struct hub_contract *contract;
+    enum err err = find_contract(hub, name, hash, resource, &contract);
+    if (err)
+        return err;
+    const struct hub_system *system = contract->entry->system;
+    if (resource->kind != HUB_OBJECT || !system->ops->objects)
+        return ERR_NOT_FOUND;
+    *ret_system = system;
+    return system->system ? ERR_OK : ERR_UNAVAILABLE;
+}
+
+enum err hub_provide_open(
+    struct hub *hub, struct str name, struct sha256 hash, const struct hub_resource *resource, struct hub_object_ask *ask)
+{
+    const struct hub_system *system;
+    enum err err = find_objects(hub, name, hash, resource, &system);
+    if (!err)
+        system->ops->objects->open(system->system, ask);
+    return err;
+}
+
+enum err hub_provide_read(
+    struct hub *hub, struct str name, struct sha256 hash, const struct hub_resource *resource, void *object, struct hub_object_ask *ask)
+{
+    const struct hub_system *system;
+    enum err err = find_objects(hub, name, hash, resource, &system);
+    if (!err)
+        system->ops->objects->read(object, ask);
+    return err;
+}
+
+void hub_provide_close(const struct hub_resource *resource, void *object)
+{
+    hub_entry_of(resource)->system->ops->objects->close(object);
+}
+
+enum err hub_provide_quality(const struct hub_resource *resource, struct hub_fetch *fetch)
+{
+    const struct hub_entry *entry = hub_entry_of(resource);
+    void *plan = entry->system && resource->kind == HUB_TABLE ? hub_quality_plan(entry, fetch) : NULL;
+    if (!plan)
+        return ERR_DENIED;
+    entry->system->ops->tables->fetch(plan, fetch);
     return ERR_OK;
 }
 

@@ -15,6 +15,14 @@ enum err hub_provide_fetch(
     struct hub *hub, struct str contract, struct sha256 hash, const struct hub_resource *resource, struct hub_fetch *fetch) MUST_CHECK;
 /* The same for a command, for which ask->party must have a contract in force. */
 enum err hub_provide_act(struct hub *hub, struct hub_ask *ask) MUST_CHECK;
+/* An object: opened, and each piece read, only while the contract permits it; errors as for a table. Any thread. */
+enum err hub_provide_open(
+    struct hub *hub, struct str contract, struct sha256 hash, const struct hub_resource *resource, struct hub_object_ask *ask) MUST_CHECK;
+enum err hub_provide_read(struct hub *hub, struct str contract, struct sha256 hash, const struct hub_resource *resource, void *object,
+    struct hub_object_ask *ask) MUST_CHECK;
+void hub_provide_close(const struct hub_resource *resource, void *object);
+/* A check of `quality:` that this side's own file promises, and no other number: ERR_DENIED. */
+enum err hub_provide_quality(const struct hub_resource *resource, struct hub_fetch *fetch) MUST_CHECK;
 /* Name of the receipt of leaf `intent`; as HUB_RECEIPT_MAX. */
 void hub_receipt_name(struct hub *hub, uint64_t intent, char out[HUB_RECEIPT_MAX]);
 

@@ -10,6 +10,7 @@
 
 #define FIRST_MS 2000
 #define EVERY_MS 600000
+#define AGAIN_MS 15000 /* when a department did not answer: it may just be starting */
 #define BYTES_MAX 4096 /* of an answer: one number */
 
 enum came { NOTHING_YET, GOOD, FAILED, NO_ANSWER };
@@ -77,7 +78,7 @@ static enum err make_plan(struct hub_quality_check *check, struct yaml_node node
         .binding = entry->binding,
         .fields = check->fields,
         .n_fields = entry->resource.n_fields,
-        .contract = STR("quality"),
+        .contract = STR(HUB_QUALITY_GRANT),
         .place = node};
     return entry->system->system ? entry->system->ops->tables->compile(entry->system->system, &grant, diags, &check->plan) : ERR_OK;
 }
@@ -104,6 +105,8 @@ static enum err read_check(struct hub *hub, struct hub_entry *entry, struct yaml
     while (*last)
         last = &(*last)->next;
     *last = check;
+    if (!entry->quality)
+        entry->quality = check;
     return ERR_OK;
 }
 
@@ -195,7 +198,7 @@ static void next_check(struct hub *hub, struct hub_quality_check *check)
     hub->quality.under_way = check;
     if (check)
         ask(check, check->condition != NULL);
-    else if (loop_timer_start(hub->loop, &hub->quality.timer, EVERY_MS))
+    else if (loop_timer_start(hub->loop, &hub->quality.timer, hub->quality.is_unanswered ? AGAIN_MS : EVERY_MS))
         log_write(LOG_ERROR, "hub", "the departments' quality is not looked at any more", LOG_END);
 }
 
@@ -233,16 +236,35 @@ static void fetched(struct hub_fetch *fetch)
     }
     if (has_number)
         take_number(check, value);
-    else
+    else {
+        hub->quality.is_unanswered = true;
         settle(check, NO_ANSWER);
+    }
     if (!is_over)
         next_check(hub, check->next);
     hub_work_end(hub);
 }
 
+void *hub_quality_plan(const struct hub_entry *entry, const struct hub_fetch *fetch)
+{
+    const struct hub_quality_check *check = entry->quality;
+    if (fetch->n_outputs != 1 || fetch->n_where || fetch->n_order)
+        return NULL;
+    const struct sql_output *output = &fetch->outputs[0];
+    for (; check && check->entry == entry; check = check->next) {
+        bool is_count = check->condition && output->aggregate == SQL_COUNT_ALL &&
+                        (!fetch->also || str_equal(sql_condition_source(fetch->also), sql_condition_source(check->condition)));
+        bool is_newest = !check->condition && output->aggregate == SQL_MAX && output->column == check->field && !fetch->also;
+        if (is_count || is_newest)
+            return check->plan;
+    }
+    return NULL;
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct hub *hub = container_of(container_of(timer, struct hub_quality, timer), struct hub, quality);
+    hub->quality.is_unanswered = false;
     next_check(hub, hub->quality.first);
 }
 

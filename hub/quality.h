@@ -21,13 +21,18 @@
 
 #define HUB_QUALITY_CHECKS_MAX 16 /* of one resource */
 
+/* In a grant's `contract`: not one, but a check. No contract has this name, for it names no area. */
+#define HUB_QUALITY_GRANT "quality"
+
 struct hub;
 struct hub_entry;
+struct hub_fetch;
 struct hub_quality_check;
 
 struct hub_quality {                             /* the hub's */
     pthread_mutex_t lock;                        /* guards what came of the checks */
     struct hub_quality_check *first, *under_way; /* as loaded; the one that the department is asked about */
+    bool is_unanswered;                          /* one of this round */
     struct loop_timer timer;
 };
 
@@ -35,6 +40,8 @@ struct hub_quality {                             /* the hub's */
 enum err hub_quality_read(struct hub *hub, struct hub_entry *entry, struct diag_list *diags) MUST_CHECK;
 enum err hub_quality_start(struct hub *hub) MUST_CHECK; /* on the hub's loop; nothing to do without checks */
 void hub_quality_stop(struct hub *hub);
+/* The plan of the check whose asking `fetch` is, as the file of this process has it; NULL: it is none. Any thread. */
+void *hub_quality_plan(const struct hub_entry *entry, const struct hub_fetch *fetch);
 void hub_quality_put(struct json_writer *w, struct hub *hub, const struct hub_entry *entry); /* any thread: "quality":[…] */
 
 #endif

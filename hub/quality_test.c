@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "hub/alert.h"
 #include "hub/fake.h"
+#include "hub/provide.h"
 #include "hub/quality.h"
 #include "hub/state.h"
 
@@ -196,6 +197,56 @@ static void without_checks(void **state)
     assert_string_equal(states(), "");
 }
 
+static void nothing(struct hub_fetch *fetch)
+{
+    if (!fetch->err)
+        rows_release(fetch->rows);
+}
+
+/* A department's process gives another one the numbers that its own file promises, and no other. */
+static void only_what_is_promised(void **state)
+{
+    const struct hub_resource *vehicle = hub_resource_find(city.hub, STR("h/police/vehicle"));
+    int updated = hub_field_find(vehicle, STR("updated")), seats = hub_field_find(vehicle, STR("seats"));
+    const struct value five = value_integer(5);
+    const struct sql_constraint where = {.column = (uint16_t)seats, .op = SQL_EQ, .n_values = 1, .values = &five};
+    struct arena arena;
+    const struct sql_condition *promised, *other;
+    arena_init(&arena, 1u << 16);
+    assert_ok(sql_condition_parse(&arena, STR("seats > 0"), vehicle->columns, vehicle->n_fields, NULL, &promised));
+    assert_ok(sql_condition_parse(&arena, STR("seats > 4"), vehicle->columns, vehicle->n_fields, NULL, &other));
+    const struct {
+        struct sql_output output;
+        const struct sql_condition *also;
+        size_t n_where;
+        enum err err;
+    } rows[] = {
+        {{0, SQL_COUNT_ALL}, NULL, 0, ERR_OK},
+        {{0, SQL_COUNT_ALL}, promised, 0, ERR_OK},
+        {{(uint16_t)updated, SQL_MAX}, NULL, 0, ERR_OK},
+        {{0, SQL_COUNT_ALL}, other, 0, ERR_DENIED},
+        {{0, SQL_COUNT_ALL}, NULL, 1, ERR_DENIED},
+        {{(uint16_t)updated, SQL_MAX}, promised, 0, ERR_DENIED},
+        {{(uint16_t)updated, SQL_MIN}, NULL, 0, ERR_DENIED},
+        {{(uint16_t)seats, SQL_MAX}, NULL, 0, ERR_DENIED},
+        {{(uint16_t)updated, SQL_PLAIN}, NULL, 0, ERR_DENIED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hub_fetch fetch = {.outputs = &rows[i].output,
+            .n_outputs = 1,
+            .also = rows[i].also,
+            .where = &where,
+            .n_where = rows[i].n_where,
+            .n_rows_max = 1,
+            .n_bytes_max = 4096,
+            .loop = city.loop,
+            .done = nothing};
+        assert_err(hub_provide_quality(vehicle, &fetch), rows[i].err);
+        fake_city_spin(&city);
+    }
+    arena_finish(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(over_no_answer, make, finish),
         cmocka_unit_test_setup_teardown(over_a_restart, make, finish),
         cmocka_unit_test_setup_teardown(without_checks, make, finish),
+        cmocka_unit_test_setup_teardown(only_what_is_promised, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,8 +46,9 @@ struct hub_entry {
     struct yaml_node node, binding;
     struct str subject; /* on the bus: slashes become dots */
     bool has_personal_key;
-    const struct hub_field *object_key; /* of an object: what it is asked by; NULL: there is one alone */
-    pthread_mutex_t lock;               /* guards the two below */
+    const struct hub_quality_check *quality; /* the first of its own, which follow each other; NULL: none */
+    const struct hub_field *object_key;      /* of an object: what it is asked by; NULL: there is one alone */
+    pthread_mutex_t lock;                    /* guards the two below */
     struct hub_subscription *subscriptions;
     struct hub_blob *blob;
     struct metric_counter n_refused; /* batches, since a subscriber that must not lose was behind */

@@ -8,6 +8,7 @@
 #include "base/yaml.h"
 #include "db/sql.h"
 #include "hub/hub.h"
+#include "hub/system_object.h"
 
 #include <stdatomic.h>
 
@@ -119,43 +120,6 @@ struct hub_system_tables {
     bool needs_intent; /* of a call: run when its intent leaf is durable, whose number goes along */
 };
 
-/* One asking about an object: to open it, or to read a piece. */
-#define HUB_OBJECT_VERSION_MAX 80
-#define HUB_MEDIA_TYPE_MAX 80
-struct hub_object_ask {
-    /* asked; borrowed until `done` */
-    const struct hub_resource *resource; /* to open */
-    struct value key;                    /* to open: of the resource's key field, text or integer; null: it has none */
-    uint64_t at;                         /* to read: exactly `n` bytes from here on, into `out` */
-    size_t n;
-    char *out;
-    bool is_last;      /* no other piece will be read */
-    struct loop *loop; /* where `done` runs */
-    void (*done)(struct hub_object_ask *ask);
-    /* answered: ERR_OK; ERR_NOT_FOUND, there is no such object; ERR_STATE, it is another one than was opened; ERR_UNAVAILABLE,
-     * ERR_TIMEOUT, ERR_FULL … */
-    enum err err;
-    void *object; /* opened: the connector's handle, as the next five */
-    uint64_t n_bytes;
-    char media_type[HUB_MEDIA_TYPE_MAX];
-    char version[HUB_OBJECT_VERSION_MAX]; /* of letters, digits, '.', '-' and '_': another one when the bytes are others */
-    bool is_version_weak;                 /* … or perhaps not: it has changed within the last moments */
-    struct loop_task task;                /* the connector's, as the next two */
-    struct hub_object_ask *next;
-    void *system_state;
-};
-
-/* Objects of a connector: read in pieces, from where they lie, so that nobody holds a whole one. `open` and `read` from any thread, never
- * blocking; `done` always runs, once, later, on ask->loop. */
-struct hub_system_objects {
-    void (*open)(void *system, struct hub_object_ask *ask);
-    /* One at a time on an object. What was opened may have changed: that is noticed with the last piece at the latest (ERR_STATE), so that
-     * nobody gets the whole of something that never was. */
-    void (*read)(void *object, struct hub_object_ask *ask);
-    /* Any thread, while nothing is read; must not block. All are closed before the system is. */
-    void (*close)(void *object);
-};
-
 /* Doors of a connector's own (vehicle_camera, push); or its figures alone. */
 struct hub_system_door {
     void (*mount)(void *system, struct http_mount *ret_mount); /* routes; on the hub's loop before it runs; NULL: no door */
@@ -196,5 +160,11 @@ struct hub_system_ops {
     /* Stops its threads and frees; on the hub's loop's thread after the doors closed. */
     void (*close)(void *system);
 };
+
+/* Do others bring their rows to it? Such a system stays with the brain; any other can run beside its department's data. */
+static inline bool hub_system_has_door(const struct hub_system_ops *ops)
+{
+    return ops->door && ops->door->mount;
+}
 
 #endif

@@ -73,6 +73,5 @@ static const struct hub_system_ops absent = {.connector = "absent",
 
 const struct hub_system_ops *system_absent_ops(void *context, struct str party, const struct hub_system_ops *declared)
 {
-    bool is_served = declared->tables || declared->act; /* cameras and the like stay with the brain */
-    return str_equal_c(party, context) && is_served ? NULL : &absent;
+    return str_equal_c(party, context) && !hub_system_has_door(declared) ? NULL : &absent; /* doors stay with the brain */
 }

@@ -2,6 +2,7 @@
 #include "system/bus/codec.h"
 
 #include "hub/asking.h"
+#include "hub/object.h"
 
 #include <string.h>
 
@@ -23,6 +24,7 @@ void system_bus_fetch_write(
     hub_put_text(out, head->contract);
     buf_append(out, head->hash.bytes, sizeof head->hash.bytes);
     hub_put_text(out, head->receipt);
+    hub_put_number(out, head->number, 8);
     hub_put_fetch(out, resource, fetch);
 }
 
@@ -43,17 +45,55 @@ void system_bus_health_write(struct str system, struct buf *out)
     hub_put_text(out, system);
 }
 
+void system_bus_cancel_write(uint64_t number, struct buf *out)
+{
+    begin(out, SYSTEM_BUS_CANCEL);
+    hub_put_text(out, STR_NONE);
+    hub_put_number(out, number, 8);
+}
+
+void system_bus_object_write(
+    enum system_bus_what what, const struct hub_resource *resource, const struct system_bus_object *object, struct buf *out)
+{
+    begin(out, what);
+    hub_put_text(out, resource->name);
+    hub_put_text(out, object->contract);
+    buf_append(out, object->hash.bytes, sizeof object->hash.bytes);
+    hub_put_text(out, object->receipt);
+    hub_put_number(out, object->handle, 8);
+    hub_put_value(out, object->key);
+    if (what != SYSTEM_BUS_READ)
+        return;
+    hub_put_text(out, object->version);
+    hub_put_number(out, object->at, 8);
+    hub_put_number(out, object->n, 4);
+    hub_put_number(out, object->is_last, 1);
+}
+
+void system_bus_close_write(uint64_t handle, struct buf *out)
+{
+    begin(out, SYSTEM_BUS_CLOSE);
+    hub_put_text(out, STR_NONE);
+    hub_put_number(out, handle, 8);
+}
+
 /* ---- questions, read ---- */
+
+static void get_hash(struct bytes_reader *in, struct sha256 *ret_hash)
+{
+    struct str hash = bytes_read_str(in, sizeof ret_hash->bytes);
+    if (!in->err)
+        memcpy(ret_hash->bytes, hash.ptr, hash.len);
+}
 
 static void read_fetch(struct hub_asking *asking, struct system_bus_question *question)
 {
     struct bytes_reader *in = &asking->in;
     question->head.resource = asking->resource->name;
     question->head.contract = hub_get_text(in);
-    struct str hash = bytes_read_str(in, sizeof question->head.hash.bytes);
-    if (!in->err)
-        memcpy(question->head.hash.bytes, hash.ptr, hash.len);
+    get_hash(in, &question->head.hash);
     question->head.receipt = hub_get_text(in);
+    question->head.number = bytes_read_u64be(in);
     hub_get_fetch(asking, &question->fetch);
     if (question->head.receipt.len >= HUB_RECEIPT_MAX)
         in->err = ERR_SYNTAX;
@@ -70,31 +110,68 @@ static void read_act(struct hub_asking *asking, struct system_bus_question *ques
     ask->values = hub_get_values(asking);
 }
 
+static void read_object(struct hub_asking *asking, struct system_bus_question *question)
+{
+    struct bytes_reader *in = &asking->in;
+    struct system_bus_object *object = &question->object;
+    object->contract = hub_get_text(in);
+    get_hash(in, &object->hash);
+    object->receipt = hub_get_text(in);
+    object->handle = bytes_read_u64be(in);
+    object->key = hub_get_value(in);
+    if (question->what == SYSTEM_BUS_READ) {
+        object->version = hub_get_text(in);
+        object->at = bytes_read_u64be(in);
+        object->n = bytes_read_u32be(in);
+        object->is_last = bytes_read_u8(in) == 1;
+        if (object->n == 0 || object->n > HUB_OBJECT_PIECE || object->version.len >= HUB_OBJECT_VERSION_MAX)
+            in->err = ERR_SYNTAX;
+    }
+    if (object->receipt.len >= HUB_RECEIPT_MAX || (object->key.type == VALUE_TEXT && object->key.s.len > HUB_OBJECT_KEY_MAX))
+        in->err = ERR_SYNTAX;
+    if (object->key.type != VALUE_NULL && object->key.type != VALUE_TEXT && object->key.type != VALUE_INTEGER)
+        in->err = ERR_SYNTAX;
+}
+
+/* Of what is asked with a resource's name. */
+static enum err read_of_resource(struct hub_asking *asking, struct system_bus_question *question, const struct hub_resource *resource)
+{
+    static const enum hub_kind kinds[] = {
+        [SYSTEM_BUS_FETCH] = HUB_TABLE, [SYSTEM_BUS_ACT] = HUB_COMMAND, [SYSTEM_BUS_OPEN] = HUB_OBJECT, [SYSTEM_BUS_READ] = HUB_OBJECT};
+    if (!resource || resource->kind != kinds[question->what])
+        return ERR_NOT_FOUND;
+    question->resource = asking->resource = resource;
+    if (question->what == SYSTEM_BUS_FETCH)
+        read_fetch(asking, question);
+    else if (question->what == SYSTEM_BUS_ACT)
+        read_act(asking, question);
+    else
+        read_object(asking, question);
+    return ERR_OK;
+}
+
 enum err system_bus_question_read(
     struct arena *arena, struct str bytes, system_bus_find_fn find, void *context, struct system_bus_question *ret_question)
 {
     struct hub_asking asking;
     struct system_bus_question question = {0};
+    enum err err = ERR_OK;
     hub_asking_init(&asking, arena, bytes);
     uint8_t version = bytes_read_u8(&asking.in);
     question.what = (enum system_bus_what)bytes_read_u8(&asking.in);
     struct str name = hub_get_text(&asking.in);
-    if (asking.in.err || version != VERSION || question.what < SYSTEM_BUS_FETCH || question.what > SYSTEM_BUS_HEALTH)
+    if (asking.in.err || version != VERSION || question.what < SYSTEM_BUS_FETCH || question.what > SYSTEM_BUS_CLOSE)
         return ERR_SYNTAX;
     if (question.what == SYSTEM_BUS_HEALTH)
         question.system = name;
-    else {
-        question.resource = asking.resource = find(context, name);
-        if (!asking.resource)
-            return ERR_NOT_FOUND;
-        if (asking.resource->kind != (question.what == SYSTEM_BUS_FETCH ? HUB_TABLE : HUB_COMMAND))
-            return ERR_NOT_FOUND;
-        if (question.what == SYSTEM_BUS_FETCH)
-            read_fetch(&asking, &question);
-        else
-            read_act(&asking, &question);
-    }
-    enum err err = hub_asking_end(&asking);
+    else if (question.what == SYSTEM_BUS_CANCEL)
+        question.head.number = bytes_read_u64be(&asking.in);
+    else if (question.what == SYSTEM_BUS_CLOSE)
+        question.object.handle = bytes_read_u64be(&asking.in);
+    else
+        err = read_of_resource(&asking, &question, find(context, name));
+    if (!err)
+        err = hub_asking_end(&asking);
     if (!err)
         *ret_question = question;
     return err;
@@ -116,6 +193,71 @@ enum err system_bus_rows_read(
     struct str bytes, const enum value_type *types, size_t n_types, struct rows *rows, bool *ret_truncated, enum err *ret_err)
 {
     return hub_get_rows(bytes, types, n_types, rows, ret_truncated, ret_err);
+}
+
+void system_bus_opened_write(const struct hub_object_ask *ask, struct buf *out)
+{
+    hub_put_error(out, ERR_OK);
+    hub_put_number(out, ask->n_bytes, 8);
+    hub_put_text(out, str_from_c(ask->media_type));
+    hub_put_text(out, str_from_c(ask->version));
+    hub_put_number(out, ask->is_version_weak, 1);
+}
+
+/* True: what follows is an answer; else *ret_err is told, and nothing follows. */
+static bool get_told(struct bytes_reader *in, enum err *ret_err)
+{
+    *ret_err = hub_get_error(in);
+    if (!in->err && *ret_err && bytes_reader_left(in))
+        in->err = ERR_SYNTAX;
+    return !in->err && !*ret_err;
+}
+
+/* A name that goes into a header: no byte of it ends one. */
+static bool is_plain(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] <= ' ' || text.ptr[i] > '~' || text.ptr[i] == '"')
+            return false;
+    return true;
+}
+
+enum err system_bus_opened_read(struct str bytes, struct hub_object_ask *ask, enum err *ret_err)
+{
+    struct bytes_reader in;
+    struct str type, version;
+    bytes_reader_init(&in, bytes.ptr, bytes.len);
+    if (!get_told(&in, ret_err))
+        return in.err ? ERR_SYNTAX : ERR_OK;
+    uint64_t n_bytes = bytes_read_u64be(&in);
+    type = hub_get_text(&in);
+    version = hub_get_text(&in);
+    uint8_t is_weak = bytes_read_u8(&in);
+    if (in.err || bytes_reader_left(&in) || is_weak > 1 || n_bytes > INT64_MAX || !is_plain(version) ||
+        str_to_c(version, ask->version, sizeof ask->version) || str_to_c(type, ask->media_type, sizeof ask->media_type))
+        return ERR_SYNTAX;
+    for (size_t i = 0; i < type.len; i++)
+        if (type.ptr[i] < ' ' || type.ptr[i] > '~')
+            return ERR_SYNTAX;
+    ask->n_bytes = n_bytes;
+    ask->is_version_weak = is_weak == 1;
+    return ERR_OK;
+}
+
+void system_bus_piece_write(struct str piece, struct buf *out)
+{
+    hub_put_error(out, ERR_OK);
+    hub_put_text(out, piece);
+}
+
+enum err system_bus_piece_read(struct str bytes, struct str *ret_piece, enum err *ret_err)
+{
+    struct bytes_reader in;
+    bytes_reader_init(&in, bytes.ptr, bytes.len);
+    if (!get_told(&in, ret_err))
+        return in.err ? ERR_SYNTAX : ERR_OK;
+    *ret_piece = hub_get_text(&in);
+    return in.err || bytes_reader_left(&in) ? ERR_SYNTAX : ERR_OK;
 }
 
 void system_bus_act_answer_write(enum err err, struct str answer, struct buf *out)

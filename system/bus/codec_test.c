@@ -42,8 +42,13 @@ static const struct hub_resource table = {
 static const struct hub_resource command = {
     .name = STR_INIT("h/police/ring"), .kind = HUB_COMMAND, .fields = fields, .columns = columns, .n_fields = N_FIELDS};
 
+static const struct hub_resource picture = {
+    .name = STR_INIT("h/health/xray"), .kind = HUB_OBJECT, .fields = fields, .columns = columns, .n_fields = N_FIELDS};
+
 static const struct hub_resource *find(void *context, struct str name)
 {
+    if (str_equal(name, picture.name))
+        return &picture;
     return str_equal(name, table.name) ? &table : str_equal(name, command.name) ? &command : NULL;
 }
 
@@ -101,7 +106,7 @@ static void some_fetch(struct arena *arena, struct hub_fetch *fetch)
 
 static struct system_bus_fetch some_head(void)
 {
-    struct system_bus_fetch head = {.contract = STR("h/c-17"), .receipt = below(2) ? STR("h.log/48211") : STR_NONE};
+    struct system_bus_fetch head = {.contract = STR("h/c-17"), .number = next(), .receipt = below(2) ? STR("h.log/48211") : STR_NONE};
     for (size_t i = 0; i < sizeof head.hash.bytes; i++)
         head.hash.bytes[i] = (uint8_t)next();
     return head;
@@ -220,7 +225,124 @@ static void what_is_not_there(void **state)
     arena_finish(&arena);
 }
 
+/* Cut anywhere, or longer: refused. */
+static void assert_exact(struct arena *arena, const struct buf *bytes)
+{
+    struct system_bus_question question;
+    for (size_t i = 0; i < bytes->len; i++) {
+        uint8_t *exact = malloc(i + 1);
+        memcpy(exact, bytes->ptr, i);
+        assert_err(system_bus_question_read(arena, (struct str){(char *)exact, i}, find, NULL, &question), ERR_SYNTAX);
+        free(exact);
+    }
+}
+
+static void objects(void **state)
+{
+    struct arena arena;
+    struct buf bytes;
+    struct system_bus_question question;
+    const struct system_bus_object asked = {.contract = STR("h/c-50"),
+        .receipt = STR("h.log/7"),
+        .hash = crypto_sha256(STR("x")),
+        .handle = UINT64_C(0x0123456789abcdef),
+        .key = value_text(STR("X1")),
+        .version = STR("1-2-3"),
+        .at = UINT64_C(1) << 40,
+        .n = 128u << 10,
+        .is_last = true};
+    arena_init(&arena, 1u << 20);
+    buf_init(&bytes, SYSTEM_BUS_MAX);
+    for (int what = SYSTEM_BUS_OPEN; what <= SYSTEM_BUS_READ; what++) {
+        buf_reset(&bytes);
+        system_bus_object_write((enum system_bus_what)what, &picture, &asked, &bytes);
+        assert_ok(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question));
+        assert_int_equal(question.what, what);
+        assert_ptr_equal(question.resource, &picture);
+        assert_str(question.object.contract, "h/c-50");
+        assert_str(question.object.receipt, "h.log/7");
+        assert_memory_equal(&question.object.hash, &asked.hash, sizeof asked.hash);
+        assert_true(question.object.handle == asked.handle && value_equal(question.object.key, asked.key));
+        if (what == SYSTEM_BUS_READ) {
+            assert_true(question.object.at == asked.at && question.object.n == asked.n && question.object.is_last);
+            assert_str(question.object.version, "1-2-3");
+        }
+        for (size_t i = 2; i < bytes.len; i++) /* cut: the name of what is asked for may be cut too, and then there is no such */
+            assert_int_not_equal(system_bus_question_read(&arena, (struct str){bytes.ptr, i}, find, NULL, &question), ERR_OK);
+    }
+    static const uint32_t wrong[] = {0, (128u << 10) + 1, UINT32_MAX};
+    for (size_t i = 0; i < 3; i++) { /* pieces that nobody reads */
+        struct system_bus_object other = asked;
+        other.n = wrong[i];
+        buf_reset(&bytes);
+        system_bus_object_write(SYSTEM_BUS_READ, &picture, &other, &bytes);
+        assert_err(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question), ERR_SYNTAX);
+    }
+    struct system_bus_object other = asked;
+    other.key = value_real(1.5); /* no key is of this type */
+    buf_reset(&bytes);
+    system_bus_object_write(SYSTEM_BUS_OPEN, &picture, &other, &bytes);
+    assert_err(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question), ERR_SYNTAX);
+    buf_reset(&bytes);
+    system_bus_object_write(SYSTEM_BUS_OPEN, &table, &asked, &bytes); /* a table as an object */
+    assert_err(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question), ERR_NOT_FOUND);
+    buf_reset(&bytes);
+    system_bus_cancel_write(77, &bytes);
+    assert_ok(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question));
+    assert_true(question.what == SYSTEM_BUS_CANCEL && question.head.number == 77);
+    assert_exact(&arena, &bytes);
+    buf_reset(&bytes);
+    system_bus_close_write(78, &bytes);
+    assert_ok(system_bus_question_read(&arena, buf_str(&bytes), find, NULL, &question));
+    assert_true(question.what == SYSTEM_BUS_CLOSE && question.object.handle == 78);
+    assert_exact(&arena, &bytes);
+    buf_finish(&bytes);
+    arena_finish(&arena);
+}
+
 /* ---- answers ---- */
+
+static void opened_and_pieces(void **state)
+{
+    struct hub_object_ask sent = {.n_bytes = 5, .media_type = "image/png", .version = "1-2.3", .is_version_weak = true}, got = {0};
+    struct buf bytes;
+    struct str piece;
+    enum err told;
+    buf_init(&bytes, 4096);
+    system_bus_opened_write(&sent, &bytes);
+    assert_ok(system_bus_opened_read(buf_str(&bytes), &got, &told));
+    assert_ok(told);
+    assert_true(got.n_bytes == 5 && got.is_version_weak);
+    assert_string_equal(got.media_type, "image/png");
+    assert_string_equal(got.version, "1-2.3");
+    for (size_t i = 0; i < bytes.len; i++)
+        assert_err(system_bus_opened_read((struct str){bytes.ptr, i}, &got, &told), ERR_SYNTAX);
+    static const char *const lying[][2] = {
+        {"image/png\r\nSet-Cookie: x", "1"}, {"image/png", "1\"2"}, {"image/png", "1 2"}, {"image/png", "é"}};
+    for (size_t i = 0; i < 4; i++) { /* what would go into a header as it is */
+        snprintf(sent.media_type, sizeof sent.media_type, "%s", lying[i][0]);
+        snprintf(sent.version, sizeof sent.version, "%s", lying[i][1]);
+        buf_reset(&bytes);
+        system_bus_opened_write(&sent, &bytes);
+        assert_err(system_bus_opened_read(buf_str(&bytes), &got, &told), ERR_SYNTAX);
+    }
+    buf_reset(&bytes);
+    system_bus_piece_write(STR("bytes"), &bytes);
+    assert_ok(system_bus_piece_read(buf_str(&bytes), &piece, &told));
+    assert_ok(told);
+    assert_str(piece, "bytes");
+    for (size_t i = 0; i < bytes.len; i++)
+        assert_err(system_bus_piece_read((struct str){bytes.ptr, i}, &piece, &told), ERR_SYNTAX);
+    buf_reset(&bytes);
+    system_bus_error_write(ERR_STATE, &bytes);
+    assert_ok(system_bus_piece_read(buf_str(&bytes), &piece, &told));
+    assert_err(told, ERR_STATE);
+    assert_ok(system_bus_opened_read(buf_str(&bytes), &got, &told));
+    assert_err(told, ERR_STATE);
+    buf_append_byte(&bytes, 'x'); /* nothing follows an error */
+    assert_err(system_bus_piece_read(buf_str(&bytes), &piece, &told), ERR_SYNTAX);
+    buf_finish(&bytes);
+}
 
 static void rows_in_parts(void **state)
 {
@@ -325,6 +447,8 @@ int main(void)
         cmocka_unit_test(askings_come_back_as_they_were),
         cmocka_unit_test(commands),
         cmocka_unit_test(what_is_not_there),
+        cmocka_unit_test(objects),
+        cmocka_unit_test(opened_and_pieces),
         cmocka_unit_test(rows_in_parts),
         cmocka_unit_test(errors_and_the_rest),
     };

@@ -5,34 +5,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/detail.h"
-#include "hub/provide.h"
-#include "hub/registry.h"
-#include "system/bus/codec.h"
-#include "system/bus/system_bus.h"
+#include "hub/quality.h"
+#include "system/bus/remote_inside.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #define LOOK_MS 1000
 #define LOOK_TIMEOUT_MS 3000
+#define TELL_TIMEOUT_MS 3000
+#define WATCH_MS 100    /* a fetch whose asker has gone is cancelled after that, and HUB_CANCEL_MS on the other side */
 #define TIMEOUT_MS 5000 /* of a statement, where the file says nothing: the connectors' own */
-#define ON_TOP_MS 2000  /* the way there and back, and a session */
-
-struct remote {
-    const struct system_bus_reach *reach;
-    struct hub *hub;
-    struct clock *clock;
-    struct loop *loop;
-    struct arena arena;
-    struct str party, name, area, source;
-    int64_t timeout_ms;
-    struct remote_plan *plans;
-    struct loop_timer look;
-    struct bus_ask health;
-    bool is_looking, is_closed;
-    int64_t last_heard_ms;
-    atomic_size_t n_holders; /* the system, and each asking under way */
-};
 
 struct remote_plan {
     struct remote_plan *next;
@@ -41,10 +23,16 @@ struct remote_plan {
     struct str contract;
 };
 
-static void release(struct remote *remote)
+void remote_hold(struct remote *remote)
+{
+    atomic_fetch_add(&remote->n_holders, 1);
+}
+
+void remote_release(struct remote *remote)
 {
     if (atomic_fetch_sub(&remote->n_holders, 1) != 1)
         return;
+    pthread_mutex_destroy(&remote->lock);
     arena_finish(&remote->arena);
     mem_free(remote);
 }
@@ -56,8 +44,10 @@ struct remote_fetch {
     struct remote *remote;
     struct hub_fetch *fetch;
     struct rows *rows;
+    struct remote_fetch *next, **at; /* of remote->watched */
+    uint64_t number;
     enum err err; /* of reading an answer, or told in it */
-    bool is_told, is_truncated;
+    bool is_told, is_truncated, is_cancelled;
     size_t n_types;
     enum value_type types[];
 };
@@ -75,10 +65,8 @@ static void on_part(struct bus_ask *ask, struct str bytes)
     one->err = err ? err : told;
 }
 
-/* What an asker may be told of an error between here and the department. */
-static enum err fetch_err(const struct remote_fetch *one, enum err asked)
+enum err remote_err(enum err err, bool is_told)
 {
-    enum err err = asked ? asked : one->err;
     switch (err) {
     case ERR_OK:
     case ERR_TIMEOUT:
@@ -87,11 +75,95 @@ static enum err fetch_err(const struct remote_fetch *one, enum err asked)
     case ERR_NO_MEMORY:
         return err;
     case ERR_RANGE:
-        return one->is_told ? ERR_RANGE : ERR_UNAVAILABLE;
+    case ERR_CANCELLED:
+        return is_told ? err : ERR_UNAVAILABLE;
     default:
         return ERR_UNAVAILABLE;
     }
 }
+
+/* ---- an asker that goes ---- */
+
+static void told(struct bus_ask *ask)
+{
+    mem_free(ask);
+}
+
+void remote_tell(struct remote *remote, const struct buf *question)
+{
+    struct bus_ask *ask = question->err || !remote->reach->peer ? NULL : mem_alloc_zero(1, sizeof *ask);
+    if (!ask)
+        return;
+    *ask = (struct bus_ask){.party = remote->party,
+        .bytes = buf_str(question),
+        .timeout_ms = TELL_TIMEOUT_MS,
+        .may_repeat = true,
+        .loop = remote->loop,
+        .done = told};
+    bus_peer_ask(remote->reach->peer, ask);
+}
+
+static void tell_cancelled(struct remote *remote, uint64_t number)
+{
+    struct buf question;
+    buf_init(&question, 64);
+    system_bus_cancel_write(number, &question);
+    remote_tell(remote, &question);
+    buf_finish(&question);
+}
+
+static void on_watch(struct loop_timer *timer)
+{
+    struct remote *remote = container_of(timer, struct remote, watch);
+    bool goes_on;
+    pthread_mutex_lock(&remote->lock);
+    for (struct remote_fetch *one = remote->watched; one; one = one->next)
+        if (!one->is_cancelled && hub_fetch_is_cancelled(one->fetch)) {
+            one->is_cancelled = true;
+            tell_cancelled(remote, one->number);
+        }
+    goes_on = remote->watched && !remote->is_closed && !loop_timer_start(remote->loop, timer, WATCH_MS);
+    remote->is_watching = goes_on;
+    pthread_mutex_unlock(&remote->lock);
+    if (!goes_on)
+        remote_release(remote);
+}
+
+static void start_watching(struct loop_task *task)
+{
+    on_watch(&container_of(task, struct remote, watch_task)->watch);
+}
+
+static void watch(struct remote_fetch *one)
+{
+    struct remote *remote = one->remote;
+    pthread_mutex_lock(&remote->lock);
+    one->next = remote->watched;
+    one->at = &remote->watched;
+    if (one->next)
+        one->next->at = &one->next;
+    remote->watched = one;
+    bool is_first = !remote->is_watching;
+    remote->is_watching = true;
+    if (is_first)
+        remote_hold(remote);
+    pthread_mutex_unlock(&remote->lock);
+    if (is_first)
+        loop_post(remote->loop, &remote->watch_task);
+}
+
+static void unwatch(struct remote_fetch *one)
+{
+    if (!one->at)
+        return;
+    pthread_mutex_lock(&one->remote->lock);
+    *one->at = one->next;
+    if (one->next)
+        one->next->at = one->at;
+    pthread_mutex_unlock(&one->remote->lock);
+}
+
+/* ---- tables, asked ---- */
 
 static void on_fetched(struct bus_ask *ask)
 {
@@ -102,12 +174,13 @@ static void on_fetched(struct bus_ask *ask)
     else if (one->err == ERR_DENIED || one->err == ERR_NOT_FOUND || one->err == ERR_STATE)
         log_write(LOG_WARNING, "bus", "a department's process does not grant what the hub's files grant; are its files the same?",
             LOG_STR("party", ask->party), LOG_ERR(one->err), LOG_END);
-    fetch->err = fetch_err(one, ask->err);
+    unwatch(one);
+    fetch->err = ask->err ? remote_err(ask->err, false) : remote_err(one->err, one->is_told);
     fetch->is_truncated = one->is_truncated;
     fetch->rows = fetch->err ? NULL : one->rows;
     if (fetch->err)
         rows_release(one->rows);
-    release(one->remote);
+    remote_release(one->remote);
     mem_free(one);
     fetch->done(fetch);
 }
@@ -118,16 +191,27 @@ static void fetch_failed(struct loop_task *task)
     fetch->done(fetch);
 }
 
-static enum err write_question(const struct remote_plan *plan, const struct hub_fetch *fetch, struct buf *out)
+enum err remote_head(
+    struct remote *remote, struct str contract, bool has_intent, uint64_t intent, char receipt[HUB_RECEIPT_MAX], struct sha256 *ret_hash)
 {
-    struct hub *hub = plan->remote->hub;
-    struct hub_contract_info info;
-    char receipt[HUB_RECEIPT_MAX] = "";
-    if (!hub_contract_find(hub, plan->contract, &info))
+    struct hub_contract_info info = {.name = STR_NONE};
+    if (!str_equal_c(contract, HUB_QUALITY_GRANT) && !hub_contract_find(remote->hub, contract, &info))
         return ERR_UNAVAILABLE;
-    if (fetch->has_intent)
-        hub_receipt_name(hub, fetch->intent, receipt);
-    const struct system_bus_fetch head = {.contract = plan->contract, .hash = info.hash, .receipt = str_from_c(receipt)};
+    *ret_hash = info.hash;
+    receipt[0] = '\0';
+    if (has_intent)
+        hub_receipt_name(remote->hub, intent, receipt);
+    return ERR_OK;
+}
+
+static enum err write_question(const struct remote_plan *plan, const struct hub_fetch *fetch, uint64_t number, struct buf *out)
+{
+    char receipt[HUB_RECEIPT_MAX];
+    struct system_bus_fetch head = {.contract = plan->contract, .number = number};
+    enum err err = remote_head(plan->remote, plan->contract, fetch->has_intent, fetch->intent, receipt, &head.hash);
+    if (err)
+        return err;
+    head.receipt = str_from_c(receipt);
     system_bus_fetch_write(&head, plan->resource, fetch, out);
     return out->err;
 }
@@ -142,23 +226,27 @@ static void remote_fetch(void *context, struct hub_fetch *fetch)
     buf_init(&question, SYSTEM_BUS_MAX);
     if (!err && !plan->remote->reach->peer)
         err = ERR_UNAVAILABLE;
-    if (!err)
-        err = write_question(plan, fetch, &question);
+    if (!err) {
+        crypto_random(&one->number, sizeof one->number);
+        err = write_question(plan, fetch, one->number, &question);
+    }
     fetch->rows = NULL;
     if (!err) {
         one->fetch = fetch;
         one->remote = plan->remote;
-        atomic_fetch_add(&one->remote->n_holders, 1);
+        remote_hold(one->remote);
         one->n_types = fetch->n_outputs;
         for (size_t i = 0; i < fetch->n_outputs; i++)
             one->types[i] = sql_output_type(&select, &fetch->outputs[i]);
         one->ask = (struct bus_ask){.party = plan->remote->party,
             .bytes = buf_str(&question),
-            .timeout_ms = plan->remote->timeout_ms + ON_TOP_MS,
+            .timeout_ms = plan->remote->timeout_ms + REMOTE_ON_TOP_MS,
             .may_repeat = true,
             .loop = fetch->loop,
             .on_part = on_part,
             .done = on_fetched};
+        if (fetch->is_cancelled)
+            watch(one);
         bus_peer_ask(plan->remote->reach->peer, &one->ask);
     } else {
         if (one)
@@ -212,7 +300,7 @@ static void on_acted(struct bus_ask *ask)
     buf_reset(act->answer);
     if (act->err == ERR_OK || act->err == ERR_RANGE)
         buf_append_str(act->answer, answer);
-    release(one->remote);
+    remote_release(one->remote);
     mem_free(one);
     act->done(act);
 }
@@ -233,10 +321,10 @@ static void remote_act(void *system, struct hub_ask *act)
     if (one && !question.err && remote->reach->peer) {
         one->act = act;
         one->remote = remote;
-        atomic_fetch_add(&remote->n_holders, 1);
+        remote_hold(remote);
         one->ask = (struct bus_ask){.party = remote->party,
             .bytes = buf_str(&question),
-            .timeout_ms = remote->timeout_ms + ON_TOP_MS,
+            .timeout_ms = remote->timeout_ms + REMOTE_ON_TOP_MS,
             .may_repeat = !act->resource->is_at_most_once, /* else the department keeps the key */
             .loop = act->loop,
             .done = on_acted};
@@ -279,7 +367,7 @@ static void on_health(struct bus_ask *ask)
         } else
             report(remote, HUB_DOWN, str_from_c(HUB_DETAIL(process_down)));
     }
-    release(remote);
+    remote_release(remote);
 }
 
 static void on_look(struct loop_timer *timer)
@@ -290,7 +378,7 @@ static void on_look(struct loop_timer *timer)
     system_bus_health_write(remote->source, &question);
     if (!remote->is_looking && remote->reach->peer && !question.err) {
         remote->is_looking = true;
-        atomic_fetch_add(&remote->n_holders, 1);
+        remote_hold(remote);
         remote->health = (struct bus_ask){.party = remote->party,
             .bytes = buf_str(&question),
             .timeout_ms = LOOK_TIMEOUT_MS,
@@ -340,11 +428,14 @@ static enum err remote_open(const struct hub_system_env *env, struct yaml_node r
     remote->loop = env->loop;
     remote->timeout_ms = TIMEOUT_MS;
     remote->look.fn = on_look;
+    remote->watch.fn = on_watch;
+    remote->watch_task.fn = start_watching;
+    pthread_mutex_init(&remote->lock, NULL);
     enum err err = read_file(remote, env, root, diags);
     if (!err)
         err = loop_timer_start(env->loop, &remote->look, 0);
     if (err) {
-        release(remote);
+        remote_release(remote);
         return err;
     }
     *ret_system = remote;
@@ -361,24 +452,32 @@ static void remote_close(void *system)
     struct remote *remote = system;
     loop_timer_stop(&remote->look);
     remote->is_closed = true;
-    release(remote);
+    if (remote->watch.heap_at) {
+        loop_timer_stop(&remote->watch);
+        remote_release(remote);
+    }
+    remote_release(remote);
 }
 
 static const struct hub_system_tables tables = {.compile = remote_compile, .fetch = remote_fetch, .needs_intent = true};
 
-/* As much as the connector beside the database offers, of what goes over the bus. */
-static const struct hub_system_ops both = {
-    .connector = "bus", .open = remote_open, .bind = remote_bind, .tables = &tables, .act = remote_act, .close = remote_close};
-static const struct hub_system_ops only_tables = {
-    .connector = "bus", .open = remote_open, .bind = remote_bind, .tables = &tables, .close = remote_close};
-static const struct hub_system_ops only_commands = {
-    .connector = "bus", .open = remote_open, .bind = remote_bind, .act = remote_act, .close = remote_close};
+/* As much as the connector beside the database offers. */
+#define OPS(tables_, act_, objects_)                                                                                                       \
+    {                                                                                                                                      \
+        .connector = "bus", .open = remote_open, .bind = remote_bind, .tables = tables_, .act = act_, .objects = objects_,                 \
+        .close = remote_close                                                                                                              \
+    }
+static const struct hub_system_ops offered[2][2][2] = {
+    {{OPS(NULL, NULL, NULL), OPS(NULL, NULL, &remote_objects)}, {OPS(NULL, remote_act, NULL), OPS(NULL, remote_act, &remote_objects)}},
+    {{OPS(&tables, NULL, NULL), OPS(&tables, NULL, &remote_objects)},
+        {OPS(&tables, remote_act, NULL), OPS(&tables, remote_act, &remote_objects)}}};
 
 const struct hub_system_ops *system_bus_ops(void *context, struct str party, const struct hub_system_ops *declared)
 {
     const struct system_bus_reach *reach = context;
     for (size_t i = 0; reach->parties[i]; i++)
-        if (str_equal_c(party, reach->parties[i])) /* streams and objects stay with the brain: doors where others bring their rows */
-            return declared->tables ? declared->act ? &both : &only_tables : declared->act ? &only_commands : NULL;
+        if (str_equal_c(party, reach->parties[i]) &&
+            !hub_system_has_door(declared)) /* doors stay where others bring their rows: with the brain */
+            return &offered[declared->tables != NULL][declared->act != NULL][declared->objects != NULL];
     return NULL;
 }

@@ -7,11 +7,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/bus.h"
+#include "hub/asking.h"
 #include "hub/provide.h"
-#include "system/bus/codec.h"
-#include "system/bus/system_bus.h"
+#include "hub/quality.h"
+#include "system/bus/serve_inside.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,34 +19,7 @@
 #define ROWS_MAX 1000000           /* of one answer, whatever is asked for */
 #define BYTES_MAX (64u << 20)      /* the same */
 #define UNDER_WAY_MAX 4096         /* questions; more are told "full" */
-#define SYSTEMS_MAX 64             /* of a department */
 #define ACT_ANSWER_MAX (64u << 10) /* as hub/act.c's */
-
-struct known { /* a source's health as this process's connectors tell it */
-    char source[128], detail[HUB_DETAIL_MAX];
-    enum hub_health health;
-    int64_t last_heard_ms;
-};
-
-struct system_bus_server {
-    struct system_bus_server_options options;
-    char asker[BUS_PARTY_MAX + 1];
-    struct bus_subscription *sources;
-    struct known known[SYSTEMS_MAX];
-    size_t n_known, n_under_way;
-    _Atomic uint64_t n_served;
-};
-
-struct serving {
-    struct system_bus_server *server;
-    struct bus_question *question;
-    struct arena arena;
-    struct system_bus_question asked;
-    struct buf act_answer, line;
-    struct str record;
-    struct journal_append append;
-    bool is_written, is_asked;
-};
 
 /* ---- the end ---- */
 
@@ -71,6 +44,25 @@ static enum err send(struct serving *serving, struct buf *part, bool is_last)
     return err;
 }
 
+void serve_answer(struct serving *serving, struct buf *part)
+{
+    if (send(serving, part, true))
+        log_write(LOG_INFO, "bus", "an answer could not be sent; who asked will hear nothing", LOG_END);
+    finish(serving);
+}
+
+void serve_refuse(struct serving *serving, enum err err)
+{
+    struct buf part;
+    buf_init(&part, 64);
+    if (serving->asked.what == SYSTEM_BUS_ACT)
+        system_bus_act_answer_write(err, STR_NONE, &part);
+    else
+        system_bus_error_write(err, &part);
+    serve_answer(serving, &part);
+    buf_finish(&part);
+}
+
 static enum err send_rows(struct serving *serving, struct buf *part)
 {
     const struct hub_fetch *fetch = &serving->asked.fetch;
@@ -79,6 +71,11 @@ static enum err send_rows(struct serving *serving, struct buf *part)
     do {
         buf_reset(part);
         at += system_bus_rows_write(fetch->rows, at, fetch->is_truncated, part);
+        if (part->err == ERR_TOO_LARGE) { /* a row that no part holds: told now, so that nobody waits for his time-out */
+            buf_reset(part);
+            system_bus_error_write(ERR_TOO_LARGE, part);
+            at = rows_n(fetch->rows);
+        }
         err = send(serving, part, at == rows_n(fetch->rows));
     } while (!err && at < rows_n(fetch->rows));
     return err;
@@ -106,20 +103,6 @@ static void answer(struct serving *serving)
     finish(serving);
 }
 
-static void refuse(struct serving *serving, enum err err)
-{
-    struct buf part;
-    buf_init(&part, 64);
-    if (serving->asked.what == SYSTEM_BUS_ACT)
-        system_bus_act_answer_write(err, STR_NONE, &part);
-    else
-        system_bus_error_write(err, &part);
-    if (send(serving, &part, true))
-        log_write(LOG_INFO, "bus", "a refusal could not be sent", LOG_END);
-    buf_finish(&part);
-    finish(serving);
-}
-
 /* ---- the journal of what was served ---- */
 
 static void written(struct journal_append *append)
@@ -127,24 +110,38 @@ static void written(struct journal_append *append)
     struct serving *serving = container_of(append, struct serving, append);
     serving->is_written = true;
     if (serving->is_asked)
-        answer(serving);
+        serving->both(serving);
+}
+
+void serve_asked(struct serving *serving)
+{
+    serving->is_asked = true;
+    if (serving->is_written)
+        serving->both(serving);
+}
+
+static bool is_quality(const struct system_bus_question *asked)
+{
+    return str_equal_c(asked->head.contract, HUB_QUALITY_GRANT);
 }
 
 /* {"time":…,"party":…,"what":"fetch","resource":…,"contract":…,"receipt":…}: who asked for what under which receipt; no value, no key. */
-static enum err write_down(struct serving *serving)
+static enum err append(struct serving *serving)
 {
+    static const char *const whats[] = {
+        [SYSTEM_BUS_FETCH] = "fetch", [SYSTEM_BUS_ACT] = "act", [SYSTEM_BUS_OPEN] = "object", [SYSTEM_BUS_READ] = "object"};
     const struct system_bus_question *asked = &serving->asked;
     struct json_writer w;
-    bool is_fetch = asked->what == SYSTEM_BUS_FETCH;
+    bool is_fetch = asked->what == SYSTEM_BUS_FETCH, is_act = asked->what == SYSTEM_BUS_ACT;
     buf_init(&serving->line, 4096);
     json_writer_init(&w, &serving->line);
     json_begin_object(&w);
     json_field_i64(&w, "time_ms", clock_wall(hub_clock(serving->server->options.hub)).ms);
     json_field_str(&w, "asker", bus_question_party(serving->question));
-    json_field_str(&w, "what", is_fetch ? STR("fetch") : STR("act"));
+    json_field_c(&w, "what", is_fetch && is_quality(asked) ? "quality" : whats[asked->what]);
     json_field_str(&w, "resource", asked->resource->name);
-    json_field_str(&w, "contract", is_fetch ? asked->head.contract : STR_NONE);
-    json_field_str(&w, "receipt", is_fetch ? asked->head.receipt : asked->ask.receipt);
+    json_field_str(&w, "contract", is_act ? STR_NONE : is_fetch ? asked->head.contract : asked->object.contract);
+    json_field_str(&w, "receipt", is_act ? asked->ask.receipt : is_fetch ? asked->head.receipt : asked->object.receipt);
     json_end_object(&w);
     if (serving->line.err)
         return serving->line.err;
@@ -153,44 +150,81 @@ static enum err write_down(struct serving *serving)
     return journal_append(serving->server->options.journal, &serving->append);
 }
 
+void serve_write_down(struct serving *serving)
+{
+    enum err err = append(serving);
+    if (err) { /* the answer says so when the department has answered */
+        serving->append.err = err;
+        serving->is_written = true;
+    }
+}
+
 /* ---- asking the connector ---- */
 
-static void asked(struct serving *serving)
+static void unlist(struct serving *serving)
 {
-    serving->is_asked = true;
-    if (serving->is_written)
-        answer(serving);
+    if (!serving->at)
+        return;
+    *serving->at = serving->next;
+    if (serving->next)
+        serving->next->at = serving->at;
 }
 
 static void fetched(struct hub_fetch *fetch)
 {
-    struct system_bus_question *question = container_of(fetch, struct system_bus_question, fetch);
-    asked(container_of(question, struct serving, asked));
+    struct serving *serving = container_of(container_of(fetch, struct system_bus_question, fetch), struct serving, asked);
+    unlist(serving);
+    serve_asked(serving);
 }
 
 static void acted(struct hub_ask *ask)
 {
-    struct system_bus_question *question = container_of(ask, struct system_bus_question, ask);
-    asked(container_of(question, struct serving, asked));
+    serve_asked(container_of(container_of(ask, struct system_bus_question, ask), struct serving, asked));
+}
+
+/* In the list before it is started; `fetched` takes it out. */
+static enum err ask_table(struct serving *serving)
+{
+    struct system_bus_server *server = serving->server;
+    struct system_bus_question *question = &serving->asked;
+    struct hub_fetch *fetch = &question->fetch;
+    fetch->loop = server->options.loop;
+    fetch->done = fetched;
+    fetch->is_long = str_is_empty(question->head.receipt); /* a query's */
+    fetch->is_cancelled = &serving->is_cancelled;
+    fetch->n_rows_max = fetch->n_rows_max < ROWS_MAX ? fetch->n_rows_max : ROWS_MAX;
+    fetch->n_bytes_max = fetch->n_bytes_max < BYTES_MAX ? fetch->n_bytes_max : BYTES_MAX;
+    enum err err = is_quality(question)
+                       ? hub_provide_quality(question->resource, fetch)
+                       : hub_provide_fetch(server->options.hub, question->head.contract, question->head.hash, question->resource, fetch);
+    if (err)
+        return err;
+    serving->next = server->fetches; /* `fetched` comes later, on this loop */
+    serving->at = &server->fetches;
+    if (serving->next)
+        serving->next->at = &serving->next;
+    server->fetches = serving;
+    return ERR_OK;
 }
 
 static enum err ask(struct serving *serving)
 {
     struct system_bus_question *question = &serving->asked;
-    struct hub *hub = serving->server->options.hub;
-    if (question->what == SYSTEM_BUS_ACT) {
-        question->ask.loop = serving->server->options.loop;
-        question->ask.done = acted;
-        question->ask.answer = &serving->act_answer;
-        return hub_provide_act(hub, &question->ask);
-    }
-    struct hub_fetch *fetch = &question->fetch;
-    fetch->loop = serving->server->options.loop;
-    fetch->done = fetched;
-    fetch->is_long = str_is_empty(question->head.receipt); /* a query's */
-    fetch->n_rows_max = fetch->n_rows_max < ROWS_MAX ? fetch->n_rows_max : ROWS_MAX;
-    fetch->n_bytes_max = fetch->n_bytes_max < BYTES_MAX ? fetch->n_bytes_max : BYTES_MAX;
-    return hub_provide_fetch(hub, question->head.contract, question->head.hash, question->resource, fetch);
+    serving->both = answer;
+    if (question->what == SYSTEM_BUS_FETCH)
+        return ask_table(serving);
+    question->ask.loop = serving->server->options.loop;
+    question->ask.done = acted;
+    question->ask.answer = &serving->act_answer;
+    return hub_provide_act(serving->server->options.hub, &question->ask);
+}
+
+/* The asker has gone: what still runs for it is ended by its connector, which looks (hub_fetch.is_cancelled). */
+static void cancel(struct system_bus_server *server, uint64_t number)
+{
+    for (struct serving *one = server->fetches; one; one = one->next)
+        if (one->asked.head.number == number)
+            atomic_store(&one->is_cancelled, true);
 }
 
 /* ---- health ---- */
@@ -204,15 +238,13 @@ static void tell_health(struct serving *serving)
     while (at < server->n_known && !str_equal_c(serving->asked.system, server->known[at].source))
         at++;
     if (at < server->n_known) {
-        const struct known *known = &server->known[at];
+        const struct serve_known *known = &server->known[at];
         const struct system_bus_health health = {known->health, known->last_heard_ms, str_from_c(known->detail)};
         system_bus_health_answer_write(&health, &part);
     } else
         system_bus_error_write(ERR_NOT_FOUND, &part);
-    if (send(serving, &part, true))
-        log_write(LOG_DEBUG, "bus", "health could not be told", LOG_END);
+    serve_answer(serving, &part);
     buf_finish(&part);
-    finish(serving);
 }
 
 /* AREA/hub/source as hub/registry.c declares it: 1 source, 7 health, 8 last_heard, 10 detail. */
@@ -222,7 +254,7 @@ static void on_source(void *context, struct rows *rows)
     struct system_bus_server *server = context;
     for (size_t i = 0; i < rows_n(rows); i++) {
         const struct value *row = rows_at(rows, i);
-        struct known known = {.last_heard_ms = row[8].type == VALUE_TIME ? row[8].i : 0};
+        struct serve_known known = {.last_heard_ms = row[8].type == VALUE_TIME ? row[8].i : 0};
         size_t at = 0;
         if (str_to_c(row[1].s, known.source, sizeof known.source) || str_to_c(row[10].s, known.detail, sizeof known.detail))
             continue;
@@ -230,7 +262,7 @@ static void on_source(void *context, struct rows *rows)
             known.health++;
         while (at < server->n_known && strcmp(server->known[at].source, known.source) != 0)
             at++;
-        if (at == SYSTEMS_MAX)
+        if (at == SERVE_SYSTEMS_MAX)
             continue;
         server->known[at] = known;
         server->n_known = at == server->n_known ? at + 1 : server->n_known;
@@ -242,6 +274,44 @@ static void on_source(void *context, struct rows *rows)
 static const struct hub_resource *find(void *context, struct str name)
 {
     return hub_resource_find(context, name);
+}
+
+/* What was to be ended is ended: also when it was over, or never began. */
+static void tell_ended(struct serving *serving)
+{
+    struct buf part;
+    buf_init(&part, 64);
+    hub_put_error(&part, ERR_OK);
+    serve_answer(serving, &part);
+    buf_finish(&part);
+}
+
+static void serve(struct serving *serving)
+{
+    enum err err;
+    switch (serving->asked.what) {
+    case SYSTEM_BUS_HEALTH:
+        tell_health(serving);
+        return;
+    case SYSTEM_BUS_OPEN:
+    case SYSTEM_BUS_READ:
+        serve_object(serving);
+        return;
+    case SYSTEM_BUS_CLOSE:
+        serve_object_close(serving->server, serving->asked.object.handle);
+        tell_ended(serving);
+        return;
+    case SYSTEM_BUS_CANCEL:
+        cancel(serving->server, serving->asked.head.number);
+        tell_ended(serving);
+        return;
+    case SYSTEM_BUS_FETCH:
+    case SYSTEM_BUS_ACT:
+        if ((err = ask(serving)))
+            serve_refuse(serving, err);
+        else
+            serve_write_down(serving);
+    }
 }
 
 void system_bus_server_question(void *context, struct bus_question *question)
@@ -265,20 +335,12 @@ void system_bus_server_question(void *context, struct bus_question *question)
     enum err err = server->n_under_way > UNDER_WAY_MAX ? ERR_FULL : ERR_OK;
     if (!err)
         err = system_bus_question_read(&serving->arena, bus_question_bytes(question), find, server->options.hub, &serving->asked);
-    if (!err && serving->asked.what == SYSTEM_BUS_HEALTH) {
-        tell_health(serving);
-        return;
-    }
-    if (!err)
-        err = ask(serving);
-    if (err) {
-        refuse(serving, err);
-        return;
-    }
-    if ((err = write_down(serving))) {
-        serving->append.err = err;
-        serving->is_written = true; /* the answer says so when the department has answered */
-    }
+    if (err && bus_question_bytes(question).len > 1) /* refused in the form of its own answers */
+        serving->asked.what = (enum system_bus_what)(unsigned char)bus_question_bytes(question).ptr[1];
+    if (err) /* a resource that is not known here is one that is not granted */
+        serve_refuse(serving, err == ERR_NOT_FOUND ? ERR_DENIED : err);
+    else
+        serve(serving);
 }
 
 /* ---- life ---- */
@@ -300,9 +362,11 @@ enum err system_bus_server_create(const struct system_bus_server_options *option
     snprintf(subject, sizeof subject, STR_FORMAT ".hub.source", STR_ARG(options->area));
     const struct bus_subscriber subscriber = {
         .loop = options->loop, .limit = 1024, .when_full = BUS_DROP_OLDEST, .on_rows = on_source, .context = server};
-    enum err err = bus_subscribe(options->bus, str_from_c(subject), &subscriber, &server->sources);
+    enum err err = serve_objects_create(server);
+    if (!err)
+        err = bus_subscribe(options->bus, str_from_c(subject), &subscriber, &server->sources);
     if (err)
-        mem_free(server);
+        system_bus_server_destroy(server);
     else
         *ret_server = server;
     return err;
@@ -318,10 +382,17 @@ size_t system_bus_server_n_under_way(const struct system_bus_server *server)
     return server->n_under_way;
 }
 
+void system_bus_server_stop(struct system_bus_server *server)
+{
+    if (server)
+        serve_objects_stop(server);
+}
+
 void system_bus_server_destroy(struct system_bus_server *server)
 {
     if (!server)
         return;
     bus_unsubscribe(server->sources);
+    serve_objects_destroy(server);
     mem_free(server);
 }

@@ -48,7 +48,9 @@ enum err system_bus_server_create(const struct system_bus_server_options *option
 void system_bus_server_question(void *server, struct bus_question *question);
 uint64_t system_bus_server_n_served(const struct system_bus_server *server);  /* any thread */
 size_t system_bus_server_n_under_way(const struct system_bus_server *server); /* on its loop */
-/* On its loop, when nothing comes any more and what was under way is answered. Takes NULL. */
+/* On its loop, when nothing comes any more; before the hub is stopped: closes what it holds open of its systems. Takes NULL. */
+void system_bus_server_stop(struct system_bus_server *server);
+/* On its loop, when what was under way is answered. Takes NULL. */
 void system_bus_server_destroy(struct system_bus_server *server);
 /* Public keys of parties, for both sides: bus_peer_options.key_of; `context` is the struct hub *. */
 enum err system_bus_key_of(void *hub, struct str party, struct sign_public *ret_key);

@@ -1,25 +1,28 @@
 #!/usr/bin/env python3
 """Departments in processes of their own, over a real nats-server with TLS and nkeys: the police's SQLite files and a tax office's PostgreSQL lie where the
-hub cannot reach them; calls, queries and commands go over the bus; the department's process killed and back, nats-server killed and back, by itself;
+hub cannot reach them; calls, queries and commands go over the bus; the department's process killed and back, nats-server killed and back, by itself; an asker that goes ends the department's statement; a row that no message holds;
 a department whose files grant less than the hub's is not talked out of it; what was served is written down there under the hub's receipts."""
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import servers  # noqa: E402
-from city import BRAIN, DEMO_PASSWORD, ROOT, City, wait_for  # noqa: E402
+from city import DEMO_PASSWORD, ROOT, City, wait_for  # noqa: E402
+from departments import Department, declare_key, make_key  # noqa: E402
 
 TAX = """party: hangzhou/tax
 connector: postgres
-connection: {host: 127.0.0.1, port: %(port)d, database: department, user: hub, password_file: "{data}/secrets/postgres"}
+connection: {host: 127.0.0.1, port: %(port)d, database: department, user: hub, password_file: "{data}/secrets/postgres", timeout: 60s}
 resources:
   - name: payer
     title: {zh: 纳税人, en: Payers}
@@ -29,6 +32,17 @@ resources:
       - {name: number, type: text, class: personal, key: true, meaning: 号}
       - {name: kind, type: text, class: internal, meaning: 类}
       - {name: debt, type: integer, class: internal, meaning: 欠}
+      - {name: note, type: text, class: internal, meaning: 注}
+    quality:
+      - {check: "kind IS NOT NULL", share: 0.99}
+      - {check: "debt > 2000", share: 0.99}
+  - name: slow
+    title: {zh: 慢, en: Slow}
+    kind: table
+    bind: {table: slow}
+    fields:
+      - {name: number, type: text, class: personal, key: true, meaning: 号}
+      - {name: n, type: integer, class: internal, meaning: 数}
 """
 TAX_CONTRACT = """contract: hangzhou/c-95
 provider: hangzhou/tax
@@ -43,38 +57,13 @@ until: 2028-01-01
 keep: 1h
 state: agreed
 """
-PAYERS = "CREATE TABLE payer (number text PRIMARY KEY, kind text, debt bigint);" + \
+SLOW_CONTRACT = TAX_CONTRACT.replace("c-95", "c-96").replace("tax/payer", "tax/slow") % {"fields": "number, n"}
+PAYERS = "CREATE TABLE payer (number text PRIMARY KEY, kind text, debt bigint, note text);" + \
     "INSERT INTO payer SELECT 'N' || i, CASE i % 3 WHEN 0 THEN 'a' ELSE 'b' END, i FROM generate_series(1, 3000) i;" + \
-    "CREATE ROLE hub LOGIN PASSWORD 'secret'; GRANT SELECT ON payer TO hub;"
+    "UPDATE payer SET note = repeat('long', 300000) WHERE number = 'N1234';" + \
+    "CREATE VIEW slow AS SELECT 'x'::text AS number, (SELECT 1 FROM pg_sleep(50))::bigint AS n;" + \
+    "CREATE ROLE hub LOGIN PASSWORD 'secret'; GRANT SELECT ON payer, slow TO hub;"
 PARTIES = ("hub", "police", "tax")
-
-
-class Department:
-    """`citybrain system` for one party, on a data folder of its own."""
-
-    def __init__(self, test, party, city):
-        self.test, self.party, self.city, self.process = test, party, city, None
-        self.data = os.path.join(test.folder, party + "-data")
-        os.makedirs(self.data, exist_ok=True)
-
-    def start(self):
-        self.process = self.test.city._spawn(self.party, [
-            BRAIN, "system", self.city, "--party", f"hangzhou/{self.party}", "--data", self.data, "--log", "info", *self.test.bus_options(self.party)])
-
-    def end(self, number=signal.SIGKILL):
-        if self.process is not None:
-            code = City._end(self.process, number)
-            self.process = None
-            return code
-        return None
-
-    def served(self):
-        """Receipts in its journal of what it served, as often as they stand there."""
-        text = b""
-        for name in sorted(os.listdir(os.path.join(self.data, "served"))):
-            with open(os.path.join(self.data, "served", name), "rb") as segment:
-                text += segment.read()
-        return re.findall(rb'"what":"(fetch|act)","resource":"([^"]*)","contract":"[^"]*","receipt":"([^"]*)"', text)
 
 
 class System(unittest.TestCase):
@@ -87,10 +76,11 @@ class System(unittest.TestCase):
         cls.postgres = servers.start_postgres()
         cls.addClassCleanup(cls.postgres.close)
         cls.postgres.sql(PAYERS)
-        cls.make_city(cls, os.path.join(cls.folder, "hangzhou"), "number, kind, debt")
+        cls.make_city(cls, os.path.join(cls.folder, "hangzhou"), "number, kind, debt, note")
         cls.city = City(city=os.path.join(cls.folder, "hangzhou"), options=["--over-bus", "hangzhou/police,hangzhou/tax", *cls.bus_options("hub")])
         cls.addClassCleanup(cls.city.close)
-        cls.police, cls.tax = (Department(cls, party, cls.city.city) for party in ("police", "tax"))
+        cls.police, cls.tax = (
+            Department(cls.city, party, os.path.join(cls.folder, party + "-data"), cls.bus_options(party)) for party in ("police", "tax"))
         os.makedirs(os.path.join(cls.police.data, "departments"))
         for name in ("police.sqlite", "police_inbox.sqlite"):  # where the hub cannot reach them
             shutil.move(os.path.join(cls.city.data, "departments", name), os.path.join(cls.police.data, "departments", name))
@@ -114,23 +104,19 @@ class System(unittest.TestCase):
         with open(path, encoding="utf-8") as text:
             parties = text.read()
         for party in PARTIES:
-            secret = os.path.join(cls.folder, party + ".key")
-            if not os.path.exists(secret):
-                made = City.citybrain(None, "contract", "key", secret)
-                with open(secret + ".pub", "w", encoding="ascii") as out:
-                    out.write(made.stdout.strip())
-            with open(secret + ".pub", encoding="ascii") as text:
-                public = text.read()
+            public = make_key(cls.folder, party)
             if party == "tax":
                 parties = parties.replace("parties:\n", f'parties:\n  - {{name: hangzhou/tax, title: {{zh: 税, en: Tax}}, kind: department, key: "{public}"}}\n', 1)
             else:
-                parties = re.sub(rf"(\{{name: hangzhou/{party}, [^\n]*)\}}\n", rf'\1, key: "{public}"}}\n', parties, count=1)
+                parties = declare_key(parties, party, public)
         with open(path, "w", encoding="utf-8") as out:
             out.write(parties)
         with open(os.path.join(folder, "systems", "tax.yaml"), "w", encoding="utf-8") as out:
             out.write(TAX % {"port": cls.postgres.port})
         with open(os.path.join(folder, "contracts", "c-95.yaml"), "w", encoding="utf-8") as out:
             out.write(TAX_CONTRACT % {"fields": tax_fields})
+        with open(os.path.join(folder, "contracts", "c-96.yaml"), "w", encoding="utf-8") as out:
+            out.write(SLOW_CONTRACT)
 
     @classmethod
     def bus_options(cls, party):
@@ -179,9 +165,35 @@ class System(unittest.TestCase):
         self.assertEqual(status, 200)
         self.assertIn('citybrain_bus_link_up{party="hangzhou/hub"} 1', figures.decode())
         self.assertGreater(int(re.search(r'citybrain_bus_questions_total\{party="hangzhou/hub",side="asked"\} (\d+)', figures.decode())[1]), 50)
-        served = [receipt.decode() for what, resource, receipt in self.police.served() if what == b"fetch"]
+        served = [receipt for what, _, receipt in self.police.served() if what == "fetch"]
         self.assertTrue(receipts <= set(served))  # each under the hub's own receipt,
         self.assertEqual(len(served), len(set(served)))  # and none twice
+
+    def test_a_row_that_no_message_holds(self):
+        status, answer = self.post("/hub/v1/query", {"purpose": "parking.settle", "sql": "SELECT note FROM \"hangzhou/tax/payer\" WHERE number = 'N1234'"})
+        self.assertEqual(status, 413, answer)  # and not the time-out of a question that nobody answers
+        self.assertEqual(self.debt("N1234")[1]["rows"], [{"number": "N1234", "debt": 1234}])
+
+    def test_an_asker_that_goes(self):
+        """What the department does for it is ended there, long before its time is over."""
+        def running():
+            return self.postgres.sql("SELECT 'n=' || count(*) FROM pg_stat_activity WHERE usename = 'hub' AND state = 'active' AND query LIKE '%slow%'")
+        body = json.dumps({"purpose": "parking.settle", "key": {"number": "x"}, "fields": ["n"]})
+        with socket.create_connection(("127.0.0.1", self.city.port), timeout=60) as asker:
+            asker.sendall(f"POST /hub/v1/call/hangzhou/tax/slow HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nAuthorization: "
+                          f"{self.bearer['Authorization']}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            wait_for(lambda: "n=1" in running(), 60, "the department's statement")
+        began = time.monotonic()
+        wait_for(lambda: "n=0" in running(), 40, "its end")
+        print(f"a statement whose asker went was ended over the bus within {time.monotonic() - began:.1f} s", file=sys.stderr)
+
+    def test_quality_that_the_department_promises(self):
+        self.city.sign_in("auditor")
+
+        def states():
+            checks = next(one for one in self.city.get("/hub/v1/catalog")["resources"] if one["resource"] == "hangzhou/tax/payer")["quality"]
+            return all(one["state"] in ("good", "failed") for one in checks) and [(one["state"], one["n"], one["n_good"]) for one in checks]
+        self.assertEqual(wait_for(states, 60, "answers about the quality"), [("good", 3000, 3000), ("failed", 3000, 1000)])
 
     def test_the_departments_process_is_killed_and_comes_back(self):
         for _ in range(2):
@@ -234,7 +246,7 @@ class System(unittest.TestCase):
                 self.assertEqual([row["plate"] for row in answer["rows"]], [plate])
         receipts = [answer["receipt"] for _, status, answer, _ in answers if status == 200]
         self.assertEqual(len(receipts), len(set(receipts)))
-        served = [receipt.decode() for what, _, receipt in self.police.served() if what == b"fetch"]
+        served = [receipt for what, _, receipt in self.police.served() if what == "fetch"]
         self.assertTrue(set(receipts) <= set(served))  # whatever was answered stands in the department's own journal
         with sqlite3.connect(os.path.join(self.police.data, "departments", "police_inbox.sqlite")) as db:
             keys = [row[0] for row in db.execute("SELECT act_key FROM dispatch")]
@@ -245,10 +257,10 @@ class System(unittest.TestCase):
         self.tax.end()
         less = os.path.join(self.folder, "less")
         self.make_city(type(self), less, "number, kind")  # the department never agreed to `debt`
-        other = Department(type(self), "tax", less)
+        other = Department(self.city, "tax", self.tax.data, self.tax.options)
         self.addCleanup(self.tax.start)
         self.addCleanup(other.end)
-        other.start()
+        other.start(less)
 
         def is_refused():
             status, answer = self.debt("N77")
