@@ -209,6 +209,7 @@ static enum err read_over_bus(struct brain *brain, struct diag_list *diags)
         brain->over_bus_parties[n++] = at;
     }
     brain->reach.parties = brain->over_bus_parties;
+    brain->reach.is_without_streams = brain->options->replica != NULL;
     return ERR_OK;
 }
 

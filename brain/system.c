@@ -13,6 +13,7 @@
 #include "brain/notify.h"
 #include "hub/feed.h"
 #include "system/bus/absent.h"
+#include "system/bus/record.h"
 #include "system/bus/system_bus.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ struct department {
     struct bus *inside;
     struct hub *hub;
     struct journal *journal;
+    struct system_bus_record *record;
     struct system_bus_server *server;
     struct brain_bus bus;
     struct system_bus_follower *follower;
@@ -103,6 +105,7 @@ static enum err open_hub(struct department *department, struct diag_list *diags)
         .clock = clock_system(),
         .loop = department->loop,
         .reach = &reach,
+        .keeper = system_bus_record_keeper(department->record),
         .bus = department->inside,
         .connectors = connectors_known,
         .is_demo = department->city.is_demo,
@@ -125,6 +128,22 @@ static enum err open_journal(struct department *department, struct diag_list *di
     return err == ERR_OK ? err : diag_add(diags, err, path, 0, "%s", diag.text[0] ? diag.text : err_text(err));
 }
 
+static void record_stopped(void *context, enum err err)
+{
+    cannot_store(context, "streams", err);
+}
+
+static enum err open_record(struct department *department, struct diag_list *diags)
+{
+    char path[CITY_PATH_MAX];
+    struct diag diag = {""};
+    enum err err = city_path(department->city.data_dir, "streams", path);
+    if (err == ERR_OK)
+        err = system_bus_record_open(
+            department->record, department->hub, str_from_c(department->options->party), path, record_stopped, NULL, &diag);
+    return err == ERR_OK ? err : diag_add(diags, err, path, 0, "%s", diag.text[0] ? diag.text : err_text(err));
+}
+
 static enum err go_up(struct department *department, struct diag_list *diags)
 {
     struct diag diag = {""};
@@ -136,11 +155,16 @@ static enum err go_up(struct department *department, struct diag_list *diags)
     if (err == ERR_OK)
         err = open_journal(department, diags);
     if (err == ERR_OK)
+        err = system_bus_record_create(&department->record);
+    if (err == ERR_OK)
         err = open_hub(department, diags);
+    if (err == ERR_OK)
+        err = open_record(department, diags);
     const struct system_bus_server_options server = {.hub = department->hub,
         .bus = department->inside,
         .area = department->city.name,
         .loop = department->loop,
+        .record = department->record,
         .journal = department->journal};
     if (err == ERR_OK)
         err = system_bus_server_create(&server, &department->server);
@@ -179,6 +203,7 @@ static void go_down(struct department *department)
     system_bus_server_destroy(department->server);
     settle(department, 1);
     hub_destroy(department->hub);
+    system_bus_record_destroy(department->record);
     bus_destroy(department->inside);
     loop_unwatch(department->watch);
     loop_destroy(department->loop);

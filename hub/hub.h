@@ -126,6 +126,14 @@ void hub_unsubscribe(struct hub_subscription *subscription); /* closes the windo
  * behind; slow the sender. */
 enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struct rows *rows) MUST_CHECK;
 
+/* Blocks until what was published is on disk, in a process that keeps it there (hub/keeper.h); at once in a brain. Before a source is told
+ * "accepted". Not on a loop. */
+enum err hub_publish_settle(struct hub *hub) MUST_CHECK;
+/* Whether every row published so far is with those subscribers that must not lose: their on_rows() has returned. Any thread. */
+bool hub_is_handed_over(const struct hub_resource *resource);
+/* Up to when all that its department took has been published here; for streams that come from afar. Any thread. */
+void hub_stream_watermark(const struct hub_resource *resource, struct wall_time watermark);
+
 bool hub_is_subscribed(const struct hub_resource *resource); /* whether anybody would get a row now. Any thread */
 
 /* ---- objects kept in memory by their provider: the road network, the list of cameras ---- */

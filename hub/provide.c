@@ -208,6 +208,20 @@ void hub_provide_close(const struct hub_resource *resource, void *object)
     hub_entry_of(resource)->system->ops->objects->close(object);
 }
 
+uint64_t hub_provide_stream(struct hub *hub, const struct hub_resource *resource)
+{
+    uint64_t mask = 0;
+    size_t n = hub->n_contracts;
+    for (size_t i = 0; i < n; i++) {
+        const struct hub_contract *contract = hub->contracts[i];
+        if (&contract->entry->resource != resource || !is_in_force(contract))
+            continue;
+        for (size_t j = 0; j < contract->terms.n_fields; j++)
+            mask |= UINT64_C(1) << contract->field_ats[j];
+    }
+    return mask;
+}
+
 enum err hub_provide_quality(const struct hub_resource *resource, struct hub_fetch *fetch)
 {
     const struct hub_entry *entry = hub_entry_of(resource);

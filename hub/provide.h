@@ -21,6 +21,8 @@ enum err hub_provide_open(
 enum err hub_provide_read(struct hub *hub, struct str contract, struct sha256 hash, const struct hub_resource *resource, void *object,
     struct hub_object_ask *ask) MUST_CHECK;
 void hub_provide_close(const struct hub_resource *resource, void *object);
+/* Of a stream: the fields that contracts in force grant to any subscriber, a bit each; 0: nobody may have a row. Any thread. */
+uint64_t hub_provide_stream(struct hub *hub, const struct hub_resource *resource);
 /* A check of `quality:` that this side's own file promises, and no other number: ERR_DENIED. */
 enum err hub_provide_quality(const struct hub_resource *resource, struct hub_fetch *fetch) MUST_CHECK;
 /* Name of the receipt of leaf `intent`; as HUB_RECEIPT_MAX. */

@@ -248,6 +248,7 @@ static enum err read_resource(struct hub *hub, struct str party, struct hub_syst
     entry->node = node;
     entry->binding = yaml_get(node, "bind");
     entry->system = system;
+    entry->is_kept = system && hub->keeper;
     entry->resource.party = party;
     err = arena_printf(&hub->arena, &entry->resource.name, STR_FORMAT "/" STR_FORMAT, STR_ARG(party), STR_ARG(name));
     if (err)

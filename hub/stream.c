@@ -11,6 +11,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/keeper.h"
 #include "hub/measure.h"
 #include "hub/parts.h"
 #include "hub/replay.h"
@@ -107,7 +108,7 @@ static void subscription_unref(struct hub_subscription *subscription)
 static void let_go(struct hub_subscription *subscription)
 {
     if (subscription->options.when_full == BUS_REFUSE)
-        atomic_fetch_sub_explicit(&subscription->n_held, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&subscription->n_held, 1, memory_order_release);
 }
 
 static void unlink_entry(struct hub_subscription *subscription)
@@ -511,9 +512,30 @@ void hub_measure_stream(struct hub_entry *entry, struct metric_page *page)
         }
     }
     pthread_mutex_unlock(&entry->lock);
+    static const struct metric watermark = {"citybrain_hub_stream_watermark_seconds", METRIC_GAUGE,
+        "Unix time up to which all that a department of its own process took is with the subscribers", {"resource"}};
+    int64_t watermark_ms = atomic_load_explicit(&entry->watermark_ms, memory_order_relaxed);
     metric_put_count(page, &subscriptions, n, &entry->resource.name);
+    if (watermark_ms > 0)
+        metric_put_count(page, &watermark, (uint64_t)watermark_ms / 1000, &entry->resource.name);
     if (limit > 0) /* the fullest of those that must not lose */
         metric_put_queue(page, "hub_stream_batches", entry->resource.name, n_held, limit, &entry->n_refused);
+}
+
+enum err hub_publish_settle(struct hub *hub)
+{
+    return hub->keeper ? hub->keeper->settle(hub->keeper) : ERR_OK;
+}
+
+bool hub_is_handed_over(const struct hub_resource *resource)
+{
+    struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
+    bool is_over = true;
+    pthread_mutex_lock(&entry->lock);
+    for (struct hub_subscription *s = entry->subscriptions; s && is_over; s = s->next)
+        is_over = atomic_load_explicit(&s->n_held, memory_order_acquire) == 0;
+    pthread_mutex_unlock(&entry->lock);
+    return is_over;
 }
 
 enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struct rows *rows)
@@ -524,6 +546,8 @@ enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struc
         return ERR_RANGE;
     if (rows_n(rows) == 0)
         return ERR_OK;
+    if (hub->keeper && entry->system)
+        return hub->keeper->keep(hub->keeper, resource, rows);
     pthread_mutex_lock(&entry->lock);
     for (struct hub_subscription *s = entry->subscriptions; s && !err; s = s->next)
         if (s->options.when_full == BUS_REFUSE && atomic_load_explicit(&s->n_held, memory_order_relaxed) >= s->options.limit)
@@ -541,11 +565,17 @@ enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struc
     return err;
 }
 
+void hub_stream_watermark(const struct hub_resource *resource, struct wall_time watermark)
+{
+    struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
+    atomic_store_explicit(&entry->watermark_ms, watermark.ms, memory_order_relaxed);
+}
+
 bool hub_is_subscribed(const struct hub_resource *resource)
 {
     struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
     pthread_mutex_lock(&entry->lock);
-    bool is_subscribed = entry->subscriptions != NULL;
+    bool is_subscribed = entry->is_kept || entry->subscriptions != NULL;
     pthread_mutex_unlock(&entry->lock);
     return is_subscribed;
 }

@@ -77,6 +77,15 @@ void system_bus_close_write(uint64_t handle, struct buf *out)
     hub_put_number(out, handle, 8);
 }
 
+void system_bus_take_write(const struct hub_resource *resource, const struct system_bus_take *take, struct buf *out)
+{
+    begin(out, SYSTEM_BUS_TAKE);
+    hub_put_text(out, resource->name);
+    hub_put_number(out, take->epoch, 8);
+    hub_put_number(out, take->from, 8);
+    hub_put_number(out, take->confirmed, 8);
+}
+
 /* ---- questions, read ---- */
 
 static void get_hash(struct bytes_reader *in, struct sha256 *ret_hash)
@@ -136,8 +145,11 @@ static void read_object(struct hub_asking *asking, struct system_bus_question *q
 /* Of what is asked with a resource's name. */
 static enum err read_of_resource(struct hub_asking *asking, struct system_bus_question *question, const struct hub_resource *resource)
 {
-    static const enum hub_kind kinds[] = {
-        [SYSTEM_BUS_FETCH] = HUB_TABLE, [SYSTEM_BUS_ACT] = HUB_COMMAND, [SYSTEM_BUS_OPEN] = HUB_OBJECT, [SYSTEM_BUS_READ] = HUB_OBJECT};
+    static const enum hub_kind kinds[] = {[SYSTEM_BUS_FETCH] = HUB_TABLE,
+        [SYSTEM_BUS_ACT] = HUB_COMMAND,
+        [SYSTEM_BUS_OPEN] = HUB_OBJECT,
+        [SYSTEM_BUS_READ] = HUB_OBJECT,
+        [SYSTEM_BUS_TAKE] = HUB_STREAM};
     if (!resource || resource->kind != kinds[question->what])
         return ERR_NOT_FOUND;
     question->resource = asking->resource = resource;
@@ -145,7 +157,11 @@ static enum err read_of_resource(struct hub_asking *asking, struct system_bus_qu
         read_fetch(asking, question);
     else if (question->what == SYSTEM_BUS_ACT)
         read_act(asking, question);
-    else
+    else if (question->what == SYSTEM_BUS_TAKE) {
+        question->take.epoch = bytes_read_u64be(&asking->in);
+        question->take.from = bytes_read_u64be(&asking->in);
+        question->take.confirmed = bytes_read_u64be(&asking->in);
+    } else
         read_object(asking, question);
     return ERR_OK;
 }
@@ -160,7 +176,7 @@ enum err system_bus_question_read(
     uint8_t version = bytes_read_u8(&asking.in);
     question.what = (enum system_bus_what)bytes_read_u8(&asking.in);
     struct str name = hub_get_text(&asking.in);
-    if (asking.in.err || version != VERSION || question.what < SYSTEM_BUS_FETCH || question.what > SYSTEM_BUS_CLOSE)
+    if (asking.in.err || version != VERSION || question.what < SYSTEM_BUS_FETCH || question.what > SYSTEM_BUS_TAKE)
         return ERR_SYNTAX;
     if (question.what == SYSTEM_BUS_HEALTH)
         question.system = name;

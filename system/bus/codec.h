@@ -21,6 +21,7 @@ enum system_bus_what {
     SYSTEM_BUS_OPEN = 5,   /* an object; */
     SYSTEM_BUS_READ = 6,   /* a piece of it; */
     SYSTEM_BUS_CLOSE = 7,  /* no other will be read */
+    SYSTEM_BUS_TAKE = 8,   /* what is new in a stream */
 };
 
 typedef const struct hub_resource *(*system_bus_find_fn)(void *context, struct str name); /* NULL: none */
@@ -53,6 +54,11 @@ void system_bus_cancel_write(uint64_t number, struct buf *out);
 void system_bus_object_write(
     enum system_bus_what what, const struct hub_resource *resource, const struct system_bus_object *object, struct buf *out);
 void system_bus_close_write(uint64_t handle, struct buf *out);
+struct system_bus_take {
+    uint64_t epoch, from; /* 0 and 0: from what the asker has confirmed once */
+    uint64_t confirmed;   /* the asker has no use any more for what is before; of this epoch */
+};
+void system_bus_take_write(const struct hub_resource *resource, const struct system_bus_take *take, struct buf *out);
 
 struct system_bus_question {
     enum system_bus_what what;
@@ -62,6 +68,7 @@ struct system_bus_question {
     struct hub_ask ask;
     struct str system;               /* HEALTH */
     struct system_bus_object object; /* OPEN, READ; of CLOSE the handle */
+    struct system_bus_take take;
 };
 /* ERR_SYNTAX; ERR_NOT_FOUND: no such resource, or column; ERR_RANGE: a value of another type than its column; ERR_NO_MEMORY. */
 enum err system_bus_question_read(
@@ -81,6 +88,23 @@ void system_bus_opened_write(const struct hub_object_ask *ask, struct buf *out);
 enum err system_bus_opened_read(struct str bytes, struct hub_object_ask *ask, enum err *ret_err) MUST_CHECK;
 void system_bus_piece_write(struct str piece, struct buf *out);
 enum err system_bus_piece_read(struct str bytes, struct str *ret_piece, enum err *ret_err) MUST_CHECK; /* borrows */
+/* Events: a part of a batch as a department keeps it. From row `from` on; returns how many rows it holds. */
+size_t system_bus_events_write(int64_t now_ms, const struct hub_resource *resource, const struct rows *rows, size_t from, struct buf *out);
+/* Back, with the fields of `resource` alone: by their names; those that the writer did not have are NULL. `mask`: of these fields, others
+ * are NULL too. ERR_SYNTAX, also for a value of another type. */
+enum err system_bus_events_read(
+    struct str bytes, const struct hub_resource *resource, uint64_t mask, int64_t *ret_time_ms, struct rows **ret_rows) MUST_CHECK;
+/* What a TAKE is answered with: records [first, first + n) of the numbering `epoch`. first > what was asked for: there is nothing before.
+ */
+#define SYSTEM_BUS_TAKEN_MAX 256
+struct system_bus_taken {
+    uint64_t epoch, first;
+    int64_t watermark_ms; /* all that was accepted before then is in this answer, or was in one before */
+    size_t n;
+    struct str records[SYSTEM_BUS_TAKEN_MAX];
+};
+void system_bus_taken_write(const struct system_bus_taken *taken, struct buf *out);
+enum err system_bus_taken_read(struct str bytes, struct system_bus_taken *ret_taken, enum err *ret_err) MUST_CHECK; /* borrows */
 void system_bus_act_answer_write(enum err err, struct str answer, struct buf *out);
 enum err system_bus_act_answer_read(struct str bytes, struct str *ret_answer, enum err *ret_err) MUST_CHECK;
 

@@ -300,6 +300,118 @@ static void objects(void **state)
     arena_finish(&arena);
 }
 
+static const struct hub_resource stream = {
+    .name = STR_INIT("h/transport/alarm"), .kind = HUB_STREAM, .fields = fields, .columns = columns, .n_fields = N_FIELDS};
+
+static const struct hub_resource *find_stream(void *context, struct str name)
+{
+    return str_equal(name, stream.name) ? &stream : find(context, name);
+}
+
+static void takes(void **state)
+{
+    struct arena arena;
+    struct buf bytes;
+    struct system_bus_question question;
+    const struct system_bus_take take = {.epoch = UINT64_MAX, .from = 7, .confirmed = 5};
+    arena_init(&arena, 1u << 16);
+    buf_init(&bytes, 4096);
+    system_bus_take_write(&stream, &take, &bytes);
+    assert_ok(system_bus_question_read(&arena, buf_str(&bytes), find_stream, NULL, &question));
+    assert_true(question.what == SYSTEM_BUS_TAKE && question.resource == &stream);
+    assert_true(question.take.epoch == take.epoch && question.take.from == 7 && question.take.confirmed == 5);
+    for (size_t i = 0; i < bytes.len; i++)
+        assert_int_not_equal(system_bus_question_read(&arena, (struct str){bytes.ptr, i}, find_stream, NULL, &question), ERR_OK);
+    buf_reset(&bytes);
+    system_bus_take_write(&table, &take, &bytes);
+    assert_err(system_bus_question_read(&arena, buf_str(&bytes), find_stream, NULL, &question), ERR_NOT_FOUND);
+    buf_finish(&bytes);
+    arena_finish(&arena);
+}
+
+/* Kept by a department whose files say more, less and otherwise than ours: by name, and by type, or not at all. */
+static void events(void **state)
+{
+    enum { N = 3000 };
+    static const struct hub_field theirs[] = {{.name = STR_INIT("secret"), .type = VALUE_TEXT},
+        {.name = STR_INIT("seats"), .type = VALUE_INTEGER}, {.name = STR_INIT("plate"), .type = VALUE_TEXT}};
+    static const struct hub_field others[] = {{.name = STR_INIT("seats"), .type = VALUE_TEXT}};
+    struct hub_resource kept = {.name = stream.name, .kind = HUB_STREAM, .fields = theirs, .n_fields = 3};
+    struct arena arena;
+    struct rows *rows, *got;
+    struct buf bytes;
+    int64_t time_ms;
+    size_t n = 0, n_parts = 0;
+    arena_init(&arena, 1u << 22);
+    buf_init(&bytes, 1u << 20);
+    assert_ok(rows_create(3, 1u << 24, &rows));
+    for (int64_t i = 0; i < N; i++) {
+        const struct value values[] = {value_text(STR("a long text that is nobody's but the department's own, and stays there")),
+            value_integer(i), some_value(&arena, VALUE_TEXT)};
+        assert_ok(rows_add(rows, values));
+    }
+    for (size_t at = 0; at < N; n_parts++) {
+        buf_reset(&bytes);
+        at += system_bus_events_write(77, &kept, rows, at, &bytes);
+        assert_ok(bytes.err);
+        assert_ok(system_bus_events_read(buf_str(&bytes), &stream, UINT64_MAX, &time_ms, &got));
+        assert_int_equal(time_ms, 77);
+        assert_int_equal(rows_n_fields(got), N_FIELDS);
+        for (size_t i = 0; i < rows_n(got); i++, n++) {
+            const struct value *row = rows_at(got, i);
+            assert_true(value_equal(row[0], rows_at(rows, n)[2]) && row[1].i == (int64_t)n);
+            assert_true(row[2].type == VALUE_NULL && row[3].type == VALUE_NULL && row[4].type == VALUE_NULL);
+        }
+        rows_release(got);
+    }
+    assert_true(n == N && n_parts > 1);
+    assert_ok(system_bus_events_read(buf_str(&bytes), &stream, 2, &time_ms, &got)); /* seats alone is granted */
+    assert_true(rows_at(got, 0)[0].type == VALUE_NULL && rows_at(got, 0)[1].type == VALUE_INTEGER);
+    rows_release(got);
+    for (size_t i = 0; i < bytes.len; i += 1 + below(100))
+        assert_int_not_equal(system_bus_events_read((struct str){bytes.ptr, i}, &stream, UINT64_MAX, &time_ms, &got), ERR_OK);
+    kept.fields = others;
+    kept.n_fields = 1;
+    rows_release(rows);
+    assert_ok(rows_create(1, 1000, &rows));
+    const struct value text = value_text(STR("four"));
+    assert_ok(rows_add(rows, &text));
+    buf_reset(&bytes);
+    assert_int_equal(system_bus_events_write(77, &kept, rows, 0, &bytes), 1);
+    assert_err(system_bus_events_read(buf_str(&bytes), &stream, UINT64_MAX, &time_ms, &got), ERR_SYNTAX);
+    rows_release(rows);
+    buf_finish(&bytes);
+    arena_finish(&arena);
+}
+
+static void taken_records(void **state)
+{
+    static struct system_bus_taken sent, got;
+    struct buf bytes;
+    enum err told;
+    buf_init(&bytes, 1u << 16);
+    sent = (struct system_bus_taken){.epoch = 3, .first = UINT64_C(1) << 40, .watermark_ms = 99, .n = 3};
+    for (size_t i = 0; i < 3; i++)
+        sent.records[i] = str_slice(STR("records"), 0, i + 2);
+    system_bus_taken_write(&sent, &bytes);
+    assert_ok(system_bus_taken_read(buf_str(&bytes), &got, &told));
+    assert_ok(told);
+    assert_true(got.epoch == 3 && got.first == sent.first && got.watermark_ms == 99 && got.n == 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(str_equal(got.records[i], sent.records[i]));
+    for (size_t i = 0; i < bytes.len; i++)
+        assert_err(system_bus_taken_read((struct str){bytes.ptr, i}, &got, &told), ERR_SYNTAX);
+    sent.first = UINT64_MAX - 1; /* numbers past the end */
+    buf_reset(&bytes);
+    system_bus_taken_write(&sent, &bytes);
+    assert_err(system_bus_taken_read(buf_str(&bytes), &got, &told), ERR_SYNTAX);
+    buf_reset(&bytes);
+    system_bus_error_write(ERR_DENIED, &bytes);
+    assert_ok(system_bus_taken_read(buf_str(&bytes), &got, &told));
+    assert_err(told, ERR_DENIED);
+    buf_finish(&bytes);
+}
+
 /* ---- answers ---- */
 
 static void opened_and_pieces(void **state)
@@ -448,6 +560,9 @@ int main(void)
         cmocka_unit_test(commands),
         cmocka_unit_test(what_is_not_there),
         cmocka_unit_test(objects),
+        cmocka_unit_test(takes),
+        cmocka_unit_test(events),
+        cmocka_unit_test(taken_records),
         cmocka_unit_test(opened_and_pieces),
         cmocka_unit_test(rows_in_parts),
         cmocka_unit_test(errors_and_the_rest),

@@ -444,7 +444,8 @@ static enum err remote_open(const struct hub_system_env *env, struct yaml_node r
 
 static enum err remote_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
 {
-    return ERR_OK; /* against the real table its own process looks */
+    struct remote *remote = system; /* against the real table its own process looks */
+    return resource->kind == HUB_STREAM && !remote->reach->is_without_streams ? remote_stream_bind(remote, resource) : ERR_OK;
 }
 
 static void remote_close(void *system)
@@ -452,6 +453,7 @@ static void remote_close(void *system)
     struct remote *remote = system;
     loop_timer_stop(&remote->look);
     remote->is_closed = true;
+    remote_streams_close(remote);
     if (remote->watch.heap_at) {
         loop_timer_stop(&remote->watch);
         remote_release(remote);

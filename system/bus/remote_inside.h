@@ -26,6 +26,7 @@ struct remote { /* a system of a department's that is reached over the bus */
     bool is_looking, is_closed;
     int64_t last_heard_ms;
     atomic_size_t n_holders; /* the system, and each asking under way */
+    struct remote_stream *streams;
     /* fetches under way whose askers may go */
     struct loop_task watch_task;
     struct loop_timer watch; /* runs while there are some */
@@ -45,5 +46,9 @@ enum err remote_head(struct remote *remote, struct str contract, bool has_intent
 enum err remote_err(enum err err, bool is_told);
 
 extern const struct hub_system_objects remote_objects;
+
+/* ---- remote_stream.c ---- */
+enum err remote_stream_bind(struct remote *remote, const struct hub_resource *resource) MUST_CHECK; /* begins when the loop does */
+void remote_streams_close(struct remote *remote);
 
 #endif

@@ -128,8 +128,11 @@ static bool is_quality(const struct system_bus_question *asked)
 /* {"time":…,"party":…,"what":"fetch","resource":…,"contract":…,"receipt":…}: who asked for what under which receipt; no value, no key. */
 static enum err append(struct serving *serving)
 {
-    static const char *const whats[] = {
-        [SYSTEM_BUS_FETCH] = "fetch", [SYSTEM_BUS_ACT] = "act", [SYSTEM_BUS_OPEN] = "object", [SYSTEM_BUS_READ] = "object"};
+    static const char *const whats[] = {[SYSTEM_BUS_FETCH] = "fetch",
+        [SYSTEM_BUS_ACT] = "act",
+        [SYSTEM_BUS_OPEN] = "object",
+        [SYSTEM_BUS_READ] = "object",
+        [SYSTEM_BUS_TAKE] = "stream"};
     const struct system_bus_question *asked = &serving->asked;
     struct json_writer w;
     bool is_fetch = asked->what == SYSTEM_BUS_FETCH, is_act = asked->what == SYSTEM_BUS_ACT;
@@ -297,6 +300,9 @@ static void serve(struct serving *serving)
     case SYSTEM_BUS_READ:
         serve_object(serving);
         return;
+    case SYSTEM_BUS_TAKE:
+        serve_stream(serving);
+        return;
     case SYSTEM_BUS_CLOSE:
         serve_object_close(serving->server, serving->asked.object.handle);
         tell_ended(serving);
@@ -364,6 +370,8 @@ enum err system_bus_server_create(const struct system_bus_server_options *option
         .loop = options->loop, .limit = 1024, .when_full = BUS_DROP_OLDEST, .on_rows = on_source, .context = server};
     enum err err = serve_objects_create(server);
     if (!err)
+        err = serve_streams_create(server);
+    if (!err)
         err = bus_subscribe(options->bus, str_from_c(subject), &subscriber, &server->sources);
     if (err)
         system_bus_server_destroy(server);
@@ -384,8 +392,10 @@ size_t system_bus_server_n_under_way(const struct system_bus_server *server)
 
 void system_bus_server_stop(struct system_bus_server *server)
 {
-    if (server)
-        serve_objects_stop(server);
+    if (!server)
+        return;
+    serve_streams_stop(server);
+    serve_objects_stop(server);
 }
 
 void system_bus_server_destroy(struct system_bus_server *server)
@@ -394,5 +404,6 @@ void system_bus_server_destroy(struct system_bus_server *server)
         return;
     bus_unsubscribe(server->sources);
     serve_objects_destroy(server);
+    serve_streams_destroy(server);
     mem_free(server);
 }

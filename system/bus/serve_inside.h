@@ -16,6 +16,7 @@ struct serve_known { /* a source's health as this process's connectors tell it *
 };
 
 struct serve_objects;
+struct serve_streams;
 
 struct system_bus_server {
     struct system_bus_server_options options;
@@ -25,6 +26,7 @@ struct system_bus_server {
     size_t n_known, n_under_way;
     struct serving *fetches; /* that run, so that they can be cancelled */
     struct serve_objects *objects;
+    struct serve_streams *streams; /* NULL: none are kept here */
     _Atomic uint64_t n_served;
 };
 
@@ -41,6 +43,8 @@ struct serving { /* a question */
     _Atomic bool is_cancelled;
     struct serving *next, **at; /* of fetches; or next of the reads that wait */
     struct serve_object *object;
+    struct record_stream *stream;
+    struct mono_time due; /* of a TAKE that waits */
     struct hub_object_ask ask;
 };
 
@@ -58,5 +62,11 @@ void serve_objects_stop(struct system_bus_server *server); /* closes them all; w
 void serve_objects_destroy(struct system_bus_server *server);
 void serve_object(struct serving *serving); /* OPEN, READ */
 void serve_object_close(struct system_bus_server *server, uint64_t handle);
+
+/* ---- serve_stream.c ---- */
+enum err serve_streams_create(struct system_bus_server *server) MUST_CHECK;
+void serve_streams_stop(struct system_bus_server *server);
+void serve_streams_destroy(struct system_bus_server *server);
+void serve_stream(struct serving *serving); /* TAKE */
 
 #endif

@@ -14,6 +14,7 @@
 struct system_bus_reach {       /* context of a struct hub_reach; lives as long as the hub */
     struct bus_peer *peer;      /* of the hub's party; NULL until it is there: nothing can be asked */
     const char *const *parties; /* that are reached over the bus; NULL-terminated */
+    bool is_without_streams;    /* another process of this hub takes them, and what it has confirmed is gone for us */
 };
 const struct hub_system_ops *system_bus_ops(void *context, struct str party, const struct hub_system_ops *declared);
 
@@ -35,13 +36,15 @@ void system_bus_unfollow(
 /* ---- the department's side ---- */
 
 struct system_bus_server;
+struct system_bus_record; /* system/bus/record.h */
 
 struct system_bus_server_options {
     struct hub *hub; /* the department's own, of the same files; not started */
     struct bus *bus; /* the one inside this process: health of sources */
     struct str area; /* the city's: AREA/hub may ask */
     struct loop *loop;
-    struct journal *journal; /* of what was served: a JSON text each, durable before its answer leaves */
+    struct system_bus_record *record; /* of the department's streams; NULL: none */
+    struct journal *journal;          /* of what was served: a JSON text each, durable before its answer leaves */
 };
 enum err system_bus_server_create(const struct system_bus_server_options *options, struct system_bus_server **ret_server) MUST_CHECK;
 /* bus_peer_options.on_question; `context` is the server. */

@@ -1,0 +1,364 @@
+/*
+ * A journal a stream. A record is a part of a batch: u64 bytes kept before it, over the journal's life; then what goes over the bus
+ * (codec.h). The first number tells how much waits without reading all of it.
+ *
+ * Beside the journal stands NAME.confirmed: the epoch, and up to where the hub has it. When that is lost, more is sent twice, nothing
+ * never.
+ */
+#include "system/bus/record.h"
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/journal.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/asking.h"
+#include "system/bus/codec.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORD_MAX (512u * 1024) /* a part of a batch, and the row that does not fit any more */
+#define SEGMENT_MAX (8u << 20)
+#define APPEND_PARTS 16 /* parts of a batch: SYSTEM_BUS_PART each; a longer batch is ERR_TOO_LARGE */
+
+struct record_stream {
+    struct system_bus_record *record;
+    const struct hub_resource *resource;
+    struct journal *journal;
+    struct journal_reader *reader;
+    uint64_t reader_at; /* the next record of the reader */
+    uint64_t epoch, confirmed;
+    char confirmed_path[FILE_PATH_MAX];
+    /* under the record's lock */
+    uint64_t n_bytes, n_bytes_confirmed; /* over the journal's life */
+};
+
+struct system_bus_record {
+    struct hub_keeper keeper;
+    pthread_mutex_t lock; /* guards what follows, and the streams' bytes; held while an append is handed over, so that their order is one */
+    pthread_cond_t settled;
+    struct record_stream streams[RECORD_STREAMS_MAX];
+    size_t n_streams;
+    uint64_t n_appended, n_done; /* appends, of all streams */
+    enum err err;
+    void (*on_durable)(void *context);
+    void *context;
+};
+
+struct appending {
+    struct journal_append append;
+    struct system_bus_record *record;
+    struct buf bytes;
+    struct str records[APPEND_PARTS];
+};
+
+/* ---- keeping, on a source's thread ---- */
+
+static void appended(struct journal_append *append)
+{
+    struct appending *appending = container_of(append, struct appending, append);
+    struct system_bus_record *record = appending->record;
+    pthread_mutex_lock(&record->lock);
+    record->n_done++;
+    if (append->err)
+        record->err = append->err;
+    pthread_cond_broadcast(&record->settled);
+    void (*fn)(void *context) = append->err ? NULL : record->on_durable;
+    void *context = record->context;
+    pthread_mutex_unlock(&record->lock);
+    if (fn)
+        fn(context);
+    buf_finish(&appending->bytes);
+    mem_free(appending);
+}
+
+/* The parts of a batch, each with the bytes before it. */
+static enum err encode(const struct record_stream *stream, struct rows *rows, int64_t now_ms, struct appending *appending)
+{
+    size_t at = 0, starts[APPEND_PARTS + 1], n = 0;
+    buf_init(&appending->bytes, JOURNAL_APPEND_MAX - 4 * APPEND_PARTS);
+    while (at < rows_n(rows) && !appending->bytes.err) {
+        if (n == APPEND_PARTS)
+            return ERR_TOO_LARGE;
+        starts[n++] = appending->bytes.len;
+        hub_put_number(&appending->bytes, stream->n_bytes + appending->bytes.len, 8);
+        at += system_bus_events_write(now_ms, stream->resource, rows, at, &appending->bytes);
+    }
+    if (appending->bytes.err)
+        return appending->bytes.err;
+    starts[n] = appending->bytes.len;
+    for (size_t i = 0; i < n; i++)
+        appending->records[i] = str_slice(buf_str(&appending->bytes), starts[i], starts[i + 1] - starts[i]);
+    appending->append.n = n;
+    return ERR_OK;
+}
+
+/* Under the lock. */
+static enum err append(struct record_stream *stream, struct rows *rows, struct appending *appending)
+{
+    enum err err = encode(stream, rows, clock_wall(clock_system()).ms, appending);
+    if (!err && stream->n_bytes - stream->n_bytes_confirmed + appending->bytes.len > RECORD_WAITING_MAX)
+        err = ERR_FULL;
+    appending->record = stream->record;
+    appending->append.records = appending->records;
+    appending->append.done = appended;
+    if (!err)
+        err = journal_append(stream->journal, &appending->append);
+    if (!err) {
+        stream->n_bytes += appending->bytes.len;
+        stream->record->n_appended++;
+    }
+    return err;
+}
+
+static enum err keep(struct hub_keeper *keeper, const struct hub_resource *resource, struct rows *rows)
+{
+    struct system_bus_record *record = container_of(keeper, struct system_bus_record, keeper);
+    struct record_stream *stream = record_find(record, resource);
+    struct appending *appending = stream ? mem_alloc_zero(1, sizeof *appending) : NULL;
+    if (!appending)
+        return ERR_FULL; /* not open yet, or no memory: in a moment */
+    pthread_mutex_lock(&record->lock);
+    enum err err = append(stream, rows, appending);
+    pthread_mutex_unlock(&record->lock);
+    if (err) {
+        buf_finish(&appending->bytes);
+        mem_free(appending);
+    }
+    return err;
+}
+
+static enum err settle(struct hub_keeper *keeper)
+{
+    struct system_bus_record *record = container_of(keeper, struct system_bus_record, keeper);
+    pthread_mutex_lock(&record->lock);
+    uint64_t wanted = record->n_appended;
+    while (record->n_done < wanted && !record->err)
+        pthread_cond_wait(&record->settled, &record->lock);
+    enum err err = record->err;
+    pthread_mutex_unlock(&record->lock);
+    return err;
+}
+
+/* ---- handing on ---- */
+
+struct record_stream *record_find(struct system_bus_record *record, const struct hub_resource *resource)
+{
+    for (size_t i = 0; i < record->n_streams; i++)
+        if (record->streams[i].resource == resource)
+            return &record->streams[i];
+    return NULL;
+}
+
+void record_on_durable(struct system_bus_record *record, void (*fn)(void *context), void *context)
+{
+    pthread_mutex_lock(&record->lock);
+    record->on_durable = fn;
+    record->context = context;
+    pthread_mutex_unlock(&record->lock);
+}
+
+struct record_place record_place(struct record_stream *stream)
+{
+    return (struct record_place){
+        stream->epoch, journal_first_index(stream->journal), journal_n_durable(stream->journal), stream->confirmed};
+}
+
+static void remember(struct record_stream *stream)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "%" PRIx64 " %" PRIu64 "\n", stream->epoch, stream->confirmed);
+    if (file_replace(file_ops_system(), stream->confirmed_path, (struct str){text, (size_t)n}))
+        log_write(LOG_WARNING, "bus", "how far the hub has a stream could not be written down; after a start more is sent twice",
+            LOG_STR("resource", stream->resource->name), LOG_END);
+}
+
+static uint64_t bytes_before(struct str record)
+{
+    struct bytes_reader in;
+    bytes_reader_init(&in, record.ptr, record.len);
+    return bytes_read_u64be(&in);
+}
+
+static bool see_first(void *context, uint64_t index, struct str record)
+{
+    *(uint64_t *)context = bytes_before(record);
+    return false;
+}
+
+void record_confirm(struct record_stream *stream, uint64_t number)
+{
+    uint64_t n_bytes;
+    if (number <= stream->confirmed || number > journal_n_durable(stream->journal))
+        return;
+    pthread_mutex_lock(&stream->record->lock);
+    n_bytes = stream->n_bytes;
+    pthread_mutex_unlock(&stream->record->lock);
+    if (journal_read(stream->journal, number, see_first, &n_bytes))
+        return; /* its disk does not answer: nothing is dropped */
+    stream->confirmed = number;
+    remember(stream);
+    pthread_mutex_lock(&stream->record->lock);
+    stream->n_bytes_confirmed = n_bytes;
+    pthread_mutex_unlock(&stream->record->lock);
+    if (journal_drop_before(stream->journal, number))
+        log_write(LOG_WARNING, "bus", "confirmed records stay on disk", LOG_STR("resource", stream->resource->name), LOG_END);
+}
+
+void record_renew(struct record_stream *stream)
+{
+    crypto_random(&stream->epoch, sizeof stream->epoch);
+    stream->epoch |= 1; /* never 0 */
+    remember(stream);
+}
+
+struct reading {
+    bool (*fn)(void *context, uint64_t index, struct str record);
+    void *context;
+    struct record_stream *stream;
+    bool is_refused;
+};
+
+static bool read_one(void *context, uint64_t index, struct str record)
+{
+    struct reading *reading = context;
+    bool goes_on = reading->fn(reading->context, index, str_slice(record, 8, record.len - 8));
+    reading->is_refused = !goes_on;
+    reading->stream->reader_at = index + goes_on;
+    return goes_on;
+}
+
+enum err record_read(
+    struct record_stream *stream, uint64_t from, bool (*fn)(void *context, uint64_t index, struct str record), void *context)
+{
+    struct reading reading = {.fn = fn, .context = context, .stream = stream};
+    enum err err = ERR_OK;
+    if (!stream->reader || stream->reader_at != from) {
+        journal_reader_destroy(stream->reader);
+        stream->reader = NULL;
+        err = journal_reader_create(stream->journal, from, &stream->reader);
+        stream->reader_at = from;
+    }
+    if (!err)
+        err = journal_reader_read(stream->reader, read_one, &reading);
+    if (err || reading.is_refused) { /* the reader has passed the refused one */
+        journal_reader_destroy(stream->reader);
+        stream->reader = NULL;
+    }
+    return err;
+}
+
+/* ---- life ---- */
+
+static bool count_bytes(void *context, uint64_t index, struct str record)
+{
+    struct record_stream *stream = context;
+    uint64_t before = bytes_before(record);
+    if (index <= stream->confirmed || stream->n_bytes == 0)
+        stream->n_bytes_confirmed = before;
+    stream->n_bytes = before + record.len;
+    return true;
+}
+
+static void read_confirmed(struct record_stream *stream)
+{
+    struct buf text;
+    struct str epoch, number;
+    buf_init(&text, 4096);
+    struct record_place place = record_place(stream);
+    stream->confirmed = place.first;
+    if (!file_read(stream->confirmed_path, &text) && str_cut(str_trim(buf_str(&text)), ' ', &epoch, &number)) {
+        char hex[32];
+        uint64_t confirmed = 0;
+        if (!str_to_c(epoch, hex, sizeof hex))
+            stream->epoch = strtoull(hex, NULL, 16);
+        if (!str_to_u64(number, &confirmed) && confirmed >= place.first && confirmed <= place.end)
+            stream->confirmed = confirmed;
+        else
+            stream->epoch = 0; /* its numbers are of another disk's */
+    }
+    buf_finish(&text);
+    if (stream->epoch == 0)
+        record_renew(stream);
+}
+
+static enum err open_stream(
+    struct record_stream *stream, const char *dir, void (*on_stopped)(void *context, enum err err), void *context, struct diag *diag)
+{
+    char name[FILE_PATH_MAX], path[FILE_PATH_MAX];
+    enum err err = str_to_c(stream->resource->name, name, sizeof name - 16);
+    for (char *slash = name; !err && (slash = strchr(slash, '/'));)
+        *slash = '~'; /* which occurs in no name */
+    if (!err)
+        err = file_join(path, dir, name);
+    if (!err)
+        err = file_make_dirs(file_ops_system(), dir);
+    const struct journal_options options = {
+        .dir = path, .segment_max_bytes = SEGMENT_MAX, .record_max_bytes = RECORD_MAX, .on_stopped = on_stopped, .context = context};
+    if (!err)
+        err = journal_open(&options, diag, &stream->journal);
+    if (err)
+        return err;
+    int n = snprintf(stream->confirmed_path, sizeof stream->confirmed_path, "%s.confirmed", path);
+    if (n < 0 || n >= (int)sizeof stream->confirmed_path)
+        return ERR_TOO_LARGE;
+    read_confirmed(stream);
+    return journal_read(stream->journal, journal_first_index(stream->journal), count_bytes, stream);
+}
+
+enum err system_bus_record_create(struct system_bus_record **ret_record)
+{
+    struct system_bus_record *record = mem_alloc_zero(1, sizeof *record);
+    if (!record)
+        return ERR_NO_MEMORY;
+    record->keeper = (struct hub_keeper){.keep = keep, .settle = settle};
+    pthread_mutex_init(&record->lock, NULL);
+    pthread_cond_init(&record->settled, NULL);
+    *ret_record = record;
+    return ERR_OK;
+}
+
+struct hub_keeper *system_bus_record_keeper(struct system_bus_record *record)
+{
+    return &record->keeper;
+}
+
+enum err system_bus_record_open(struct system_bus_record *record, struct hub *hub, struct str party, const char *dir,
+    void (*on_stopped)(void *context, enum err err), void *context, struct diag *diag)
+{
+    for (size_t i = 0; i < hub_n_resources(hub); i++) {
+        const struct hub_resource *resource = hub_resource_at(hub, i);
+        if (resource->kind != HUB_STREAM || !str_equal(resource->party, party))
+            continue;
+        if (record->n_streams == RECORD_STREAMS_MAX)
+            return diag_set(diag, ERR_TOO_LARGE, NULL, 0, "more than %d streams of a department", RECORD_STREAMS_MAX);
+        struct record_stream *stream = &record->streams[record->n_streams];
+        *stream = (struct record_stream){.record = record, .resource = resource};
+        enum err err = open_stream(stream, dir, on_stopped, context, diag);
+        if (err) {
+            journal_close(stream->journal);
+            return err;
+        }
+        record->n_streams++; /* the sources' threads begin with the loop */
+    }
+    return ERR_OK;
+}
+
+void system_bus_record_destroy(struct system_bus_record *record)
+{
+    if (!record)
+        return;
+    for (size_t i = 0; i < record->n_streams; i++) {
+        journal_reader_destroy(record->streams[i].reader);
+        journal_close(record->streams[i].journal);
+    }
+    pthread_mutex_destroy(&record->lock);
+    pthread_cond_destroy(&record->settled);
+    mem_free(record);
+}

@@ -1,0 +1,222 @@
+/*
+ * Streams at the hub's side: what is new is asked for (a question that the department's process answers when there is something), handed to
+ * the subscribers in order, and only then the next is asked for: so subscribers that are behind slow the department's sources. Each record
+ * has a number; what comes twice is known by it.
+ *
+ * What was handed over is confirmed CONFIRM_MS later, so that subscribers have that long to write down what they took: when this process is
+ * killed, the next one gets from the last confirmation on, and who takes must know a row that comes again. Nothing is kept here on disk:
+ * the department's record is it.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "system/bus/remote_inside.h"
+
+#include <string.h>
+
+#define TIMEOUT_MS 6000 /* of a question; the other side answers after 2 s at the latest */
+#define AGAIN_MS 500    /* after one that got no answer */
+#define BEHIND_MS 5     /* while a subscriber is behind */
+#define CONFIRM_MS 2000
+#define SUBSCRIBERS_MS 10000 /* for so long the first subscriber is waited for after the start */
+
+struct remote_stream {
+    struct remote_stream *next_stream;
+    struct remote *remote;
+    const struct hub_resource *resource;
+    struct bus_ask ask;
+    struct loop_timer timer;
+    struct mono_time began;
+    bool is_asking, is_silent;
+    uint64_t epoch, next;       /* to be asked for */
+    uint64_t confirmed, marked; /* the newest number that was handed over at `marked_at` */
+    struct mono_time marked_at;
+    struct rows *waiting[SYSTEM_BUS_TAKEN_MAX]; /* came, and is not handed over */
+    size_t n_waiting, at;
+    int64_t watermark_ms;
+};
+
+static void go_on(struct remote_stream *stream);
+
+static void later(struct remote_stream *stream, int64_t ms)
+{
+    if (loop_timer_start(stream->remote->loop, &stream->timer, ms))
+        log_write(LOG_ERROR, "bus", "no memory for a timer; a stream stands still", LOG_STR("resource", stream->resource->name), LOG_END);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    go_on(container_of(timer, struct remote_stream, timer));
+}
+
+/* ---- what came ---- */
+
+static void drop_waiting(struct remote_stream *stream)
+{
+    while (stream->at < stream->n_waiting)
+        rows_release(stream->waiting[stream->at++]);
+    stream->at = stream->n_waiting = 0;
+}
+
+/* Where this answer stands to what we have: *ret_skip of its records came before. */
+static void place_answer(struct remote_stream *stream, const struct system_bus_taken *taken, size_t *ret_skip)
+{
+    *ret_skip = 0;
+    if (taken->epoch != stream->epoch) { /* the first answer; or its disk came back with an older day's data */
+        stream->epoch = taken->epoch;
+        stream->next = stream->confirmed = stream->marked = taken->first;
+        return;
+    }
+    if (taken->first > stream->next) {
+        if (taken->n > 0)
+            log_write(LOG_WARNING, "bus", "a stream goes on further on: what lay between is not there any more",
+                LOG_STR("resource", stream->resource->name), LOG_END);
+        stream->next = taken->first;
+    }
+    uint64_t n_known = stream->next - taken->first;
+    *ret_skip = n_known < taken->n ? (size_t)n_known : taken->n;
+}
+
+static enum err take(struct remote_stream *stream, struct str answer, enum err *ret_told)
+{
+    struct system_bus_taken *taken = mem_alloc(sizeof *taken);
+    size_t skip;
+    int64_t time_ms;
+    if (!taken)
+        return ERR_NO_MEMORY;
+    enum err err = system_bus_taken_read(answer, taken, ret_told);
+    if (err || *ret_told) {
+        mem_free(taken);
+        return err;
+    }
+    place_answer(stream, taken, &skip);
+    for (size_t i = skip; i < taken->n; i++) {
+        struct rows *rows;
+        enum err one = system_bus_events_read(taken->records[i], stream->resource, UINT64_MAX, &time_ms, &rows);
+        if (one == ERR_NO_MEMORY) { /* asked for again */
+            err = one;
+            break;
+        }
+        stream->next++;
+        if (one)
+            log_write(LOG_ERROR, "bus", "rows of a stream are of another form than declared here, and left out; are the files the same?",
+                LOG_STR("resource", stream->resource->name), LOG_END);
+        else
+            stream->waiting[stream->n_waiting++] = rows;
+    }
+    stream->watermark_ms = taken->watermark_ms;
+    mem_free(taken);
+    return err;
+}
+
+static void on_taken(struct bus_ask *ask)
+{
+    struct remote_stream *stream = container_of(ask, struct remote_stream, ask);
+    struct remote *remote = stream->remote;
+    enum err told = ERR_OK;
+    stream->is_asking = false;
+    if (!remote->is_closed) {
+        enum err err = ask->err ? ask->err : take(stream, ask->answer, &told);
+        if ((err || told) && !stream->is_silent)
+            log_write(LOG_WARNING, "bus", "a department's process does not give a stream; it keeps what comes",
+                LOG_STR("resource", stream->resource->name), LOG_ERR(err ? err : told), LOG_END);
+        stream->is_silent = err || told;
+        if (stream->is_silent)
+            later(stream, AGAIN_MS);
+        else
+            go_on(stream);
+    }
+    remote_release(remote);
+}
+
+/* ---- asking ---- */
+
+static void ask_for_more(struct remote_stream *stream)
+{
+    struct remote *remote = stream->remote;
+    const struct system_bus_take take = {.epoch = stream->epoch, .from = stream->next, .confirmed = stream->confirmed};
+    struct buf question;
+    if (!remote->reach->peer) {
+        later(stream, AGAIN_MS);
+        return;
+    }
+    buf_init(&question, 1024);
+    system_bus_take_write(stream->resource, &take, &question);
+    stream->is_asking = true;
+    remote_hold(remote);
+    stream->ask = (struct bus_ask){.party = remote->party,
+        .bytes = buf_str(&question), /* without memory an empty one, which is refused */
+        .timeout_ms = TIMEOUT_MS,
+        .may_repeat = true,
+        .loop = remote->loop,
+        .done = on_taken};
+    bus_peer_ask(remote->reach->peer, &stream->ask);
+    buf_finish(&question);
+}
+
+/* ---- handing over ---- */
+
+static void confirm(struct remote_stream *stream)
+{
+    struct mono_time now = clock_mono(stream->remote->clock);
+    if (mono_ms_between(stream->marked_at, now) < CONFIRM_MS)
+        return;
+    stream->confirmed = stream->marked;
+    stream->marked = stream->next;
+    stream->marked_at = now;
+}
+
+/* False: a subscriber is behind. */
+static bool hand_over(struct remote_stream *stream)
+{
+    while (stream->at < stream->n_waiting) {
+        if (hub_publish(stream->remote->hub, stream->resource, stream->waiting[stream->at]))
+            return false;
+        rows_release(stream->waiting[stream->at++]);
+    }
+    stream->at = stream->n_waiting = 0;
+    return hub_is_handed_over(stream->resource);
+}
+
+static void go_on(struct remote_stream *stream)
+{
+    struct mono_time now = clock_mono(stream->remote->clock);
+    if (stream->is_asking)
+        return;
+    if (stream->began.ns == 0)
+        stream->began = now;
+    if (stream->epoch == 0 && !hub_is_subscribed(stream->resource) && mono_ms_between(stream->began, now) < SUBSCRIBERS_MS) {
+        later(stream, BEHIND_MS * 10); /* what comes now would be lost on nobody */
+        return;
+    }
+    if (!hand_over(stream)) {
+        later(stream, BEHIND_MS);
+        return;
+    }
+    if (stream->watermark_ms)
+        hub_stream_watermark(stream->resource, (struct wall_time){stream->watermark_ms});
+    confirm(stream);
+    ask_for_more(stream);
+}
+
+/* ---- life ---- */
+
+enum err remote_stream_bind(struct remote *remote, const struct hub_resource *resource)
+{
+    struct remote_stream *stream = arena_alloc_zero(&remote->arena, 1, sizeof *stream);
+    if (!stream)
+        return ERR_NO_MEMORY;
+    stream->remote = remote;
+    stream->resource = resource;
+    stream->timer.fn = on_timer;
+    stream->next_stream = remote->streams;
+    remote->streams = stream;
+    return loop_timer_start(remote->loop, &stream->timer, 0);
+}
+
+void remote_streams_close(struct remote *remote)
+{
+    for (struct remote_stream *stream = remote->streams; stream; stream = stream->next_stream) {
+        loop_timer_stop(&stream->timer);
+        drop_waiting(stream);
+    }
+}

@@ -1,0 +1,232 @@
+/*
+ * Streams at the department's side. The hub asks for what is new; the answer comes when there is something, and after WAIT_MS at the
+ * latest. What it has not confirmed stays in the record (record.h), and is sent again to whoever asks for it.
+ *
+ * Fields that no contract in force grants to anybody do not leave; while there is no such contract nothing does, and what comes meanwhile
+ * is passed over, as in a brain with connectors of its own.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/asking.h"
+#include "hub/provide.h"
+#include "system/bus/record.h"
+#include "system/bus/serve_inside.h"
+
+#include <string.h>
+
+#define WAIT_MS 2000
+#define CREDIT (512u * 1024) /* bytes of records in one answer; the next is asked for when these are with the subscribers */
+#define LOOK_MS 250
+
+struct serve_streams {
+    struct system_bus_server *server;
+    struct serving *waiting; /* TAKEs for which there is nothing yet */
+    struct loop_task wake;
+    _Atomic bool is_woken;
+    struct loop_timer look;
+};
+
+struct taking {
+    struct serving *serving;
+    uint64_t mask, next; /* the record after the last one taken */
+    int64_t newest_ms;
+    struct buf bytes; /* of the records; their ends in `ends` */
+    size_t n, ends[SYSTEM_BUS_TAKEN_MAX];
+};
+
+/* ---- an answer ---- */
+
+/* With the granted fields alone. False: that was enough, or it cannot be read here. */
+static bool take_record(void *context, uint64_t index, struct str record)
+{
+    struct taking *taking = context;
+    const struct hub_resource *resource = taking->serving->asked.resource;
+    struct rows *rows;
+    int64_t time_ms;
+    if (taking->n == SYSTEM_BUS_TAKEN_MAX || taking->bytes.len > CREDIT)
+        return false;
+    enum err err = system_bus_events_read(record, resource, taking->mask, &time_ms, &rows);
+    if (err) { /* of older files, in which a field had another type */
+        if (taking->n > 0)
+            return false; /* numbers in an answer follow each other: it is the first of the next one */
+        log_write(LOG_ERROR, "bus", "a kept record does not fit the files any more, and is passed over",
+            LOG_STR("resource", resource->name), LOG_ERR(err), LOG_END);
+        taking->next = index + 1;
+        return true;
+    }
+    size_t n = system_bus_events_write(time_ms, resource, rows, 0, &taking->bytes); /* all: with fewer values it is no longer than it was */
+    if (n < rows_n(rows))
+        taking->bytes.err = ERR_CORRUPT;
+    rows_release(rows);
+    taking->ends[taking->n++] = taking->bytes.len;
+    taking->next = index + 1;
+    taking->newest_ms = time_ms;
+    return !taking->bytes.err;
+}
+
+static void send_taken(struct serving *serving)
+{
+    struct buf part;
+    buf_init(&part, BUS_PEER_BYTES);
+    if (serving->append.err)
+        system_bus_error_write(ERR_UNAVAILABLE, &part);
+    else
+        buf_append_str(&part, buf_str(&serving->act_answer));
+    serve_answer(serving, &part);
+    buf_finish(&part);
+}
+
+static void answer(struct serving *serving, const struct taking *taking, uint64_t first)
+{
+    struct record_place place = record_place(serving->stream);
+    struct system_bus_taken taken = {.epoch = place.epoch, .first = first, .n = taking ? taking->n : 0};
+    bool is_all = !taking || taking->next >= place.end;
+    taken.watermark_ms = is_all ? clock_wall(clock_system()).ms : taking->newest_ms;
+    for (size_t i = 0; i < taken.n; i++) {
+        size_t start = i ? taking->ends[i - 1] : 0;
+        taken.records[i] = str_slice(buf_str(&taking->bytes), start, taking->ends[i] - start);
+    }
+    buf_finish(&serving->act_answer);
+    buf_init(&serving->act_answer, BUS_PEER_BYTES);
+    system_bus_taken_write(&taken, &serving->act_answer);
+    if (serving->act_answer.err) {
+        serve_refuse(serving, serving->act_answer.err);
+        return;
+    }
+    if (taken.n == 0) {
+        send_taken(serving);
+        return;
+    }
+    serving->both = send_taken;
+    serving->is_asked = true;
+    serve_write_down(serving);
+    if (serving->append.err)
+        send_taken(serving);
+}
+
+/* ---- what there is ---- */
+
+/* False: nothing yet. */
+static bool try_to_answer(struct serving *serving)
+{
+    const struct system_bus_take *take = &serving->asked.take;
+    struct record_place place = record_place(serving->stream);
+    struct taking taking = {.serving = serving, .mask = hub_provide_stream(serving->server->options.hub, serving->asked.resource)};
+    uint64_t from = take->from > place.first ? take->from : place.first;
+    if (take->epoch != place.epoch) { /* it knows nothing of this numbering */
+        answer(serving, NULL, place.confirmed);
+        return true;
+    }
+    if (from < place.end && taking.mask == 0) {
+        answer(serving, NULL, place.end);
+        return true;
+    }
+    if (from >= place.end)
+        return false;
+    taking.next = from;
+    buf_init(&taking.bytes, BUS_PEER_BYTES - 8192);
+    enum err err = record_read(serving->stream, from, take_record, &taking);
+    if (err || taking.bytes.err) {
+        log_write(LOG_ERROR, "bus", "kept records cannot be read", LOG_STR("resource", serving->asked.resource->name),
+            LOG_ERR(err ? err : taking.bytes.err), LOG_END);
+        serve_refuse(serving, ERR_UNAVAILABLE);
+    } else
+        answer(serving, &taking, taking.next - taking.n);
+    buf_finish(&taking.bytes);
+    return true;
+}
+
+static void look_at_all(struct serve_streams *streams, bool is_over)
+{
+    struct serving *waiting = streams->waiting;
+    struct mono_time now = clock_mono(loop_clock(streams->server->options.loop));
+    streams->waiting = NULL;
+    for (struct serving *one = waiting, *next; one; one = next) {
+        next = one->next;
+        if (is_over)
+            serve_refuse(one, ERR_UNAVAILABLE);
+        else if (!try_to_answer(one)) {
+            if (now.ns >= one->due.ns)
+                answer(one, NULL, one->asked.take.from);
+            else {
+                one->next = streams->waiting;
+                streams->waiting = one;
+            }
+        }
+    }
+}
+
+static void on_wake(struct loop_task *task)
+{
+    struct serve_streams *streams = container_of(task, struct serve_streams, wake);
+    atomic_store(&streams->is_woken, false);
+    look_at_all(streams, false);
+}
+
+static void on_durable(void *context)
+{
+    struct serve_streams *streams = context;
+    if (!atomic_exchange(&streams->is_woken, true))
+        loop_post(streams->server->options.loop, &streams->wake);
+}
+
+static void on_look(struct loop_timer *timer)
+{
+    struct serve_streams *streams = container_of(timer, struct serve_streams, look);
+    look_at_all(streams, false);
+    if (streams->waiting && loop_timer_start(streams->server->options.loop, timer, LOOK_MS))
+        look_at_all(streams, true);
+}
+
+void serve_stream(struct serving *serving)
+{
+    struct serve_streams *streams = serving->server->streams;
+    const struct system_bus_take *take = &serving->asked.take;
+    serving->stream = streams ? record_find(serving->server->options.record, serving->asked.resource) : NULL;
+    if (!serving->stream) {
+        serve_refuse(serving, ERR_DENIED);
+        return;
+    }
+    struct record_place place = record_place(serving->stream);
+    if (take->epoch == place.epoch && take->from > place.end) /* our disk is of an older day: the numbers since are given anew */
+        record_renew(serving->stream);
+    else if (take->epoch == place.epoch)
+        record_confirm(serving->stream, take->confirmed);
+    if (try_to_answer(serving))
+        return;
+    serving->due.ns = clock_mono(loop_clock(serving->server->options.loop)).ns + WAIT_MS * INT64_C(1000000);
+    serving->next = streams->waiting;
+    streams->waiting = serving;
+    if (!streams->look.heap_at && loop_timer_start(serving->server->options.loop, &streams->look, LOOK_MS))
+        look_at_all(streams, true);
+}
+
+/* ---- life ---- */
+
+enum err serve_streams_create(struct system_bus_server *server)
+{
+    if (!server->options.record)
+        return ERR_OK;
+    server->streams = mem_alloc_zero(1, sizeof *server->streams);
+    if (!server->streams)
+        return ERR_NO_MEMORY;
+    server->streams->server = server;
+    server->streams->wake.fn = on_wake;
+    server->streams->look.fn = on_look;
+    record_on_durable(server->options.record, on_durable, server->streams);
+    return ERR_OK;
+}
+
+void serve_streams_stop(struct system_bus_server *server)
+{
+    if (!server->streams)
+        return;
+    record_on_durable(server->options.record, NULL, NULL);
+    loop_timer_stop(&server->streams->look);
+    look_at_all(server->streams, true);
+}
+
+void serve_streams_destroy(struct system_bus_server *server)
+{
+    mem_free(server->streams);
+}
