@@ -3,7 +3,7 @@
  * serves others does it), sends what waits in the queue, and looks each second whether libnats has given one up for good. Lost ones libnats
  * makes again by itself.
  *
- * While the link is down nothing is kept to be sent later: who asks is told at once, and what must arrive lies in an outbox.
+ * While the link is down nothing is kept to be sent later: who asks is told at once, and what must arrive lies in its sender's own record.
  */
 #include "bus/link_inside.h"
 

@@ -1,7 +1,7 @@
 /*
  * The bus between processes: a link (连接) to a NATS server, for messages and for questions with their answers. NATS only carries: nothing
- * is kept there, a message may be lost, come twice or come late. What must arrive goes through bus/outbox.h; who speaks is told by
- * bus/session.h, not by the server.
+ * is kept there, a message may be lost, come twice or come late. What must arrive stays in its sender's own record until it is confirmed;
+ * who speaks is told by bus/session.h, not by the server.
  *
  * A link is two connections: one gathers messages before it sends (libnats' default: 1 ms), one sends at once, for questions and answers.
  * libnats calls on threads of its own: everything is handed over to the loops that the users name, through bounded queues.
@@ -63,7 +63,7 @@ struct bus_message { /* borrowed during the call */
 
 struct bus_link_subscriber {
     struct loop *loop; /* where `on_message` runs */
-    size_t limit;      /* messages held; 0: 1,024. At it the newest is dropped and counted: the sender's outbox or time-out mends it */
+    size_t limit;      /* messages held; 0: 1,024. At it the newest is dropped and counted: the sender's record or time-out mends it */
     bool is_bulk;      /* comes by the connection that gathers, so that it stays out of the way of questions */
     const char *group; /* one of the group's subscribers gets each message; NULL: every subscriber gets all */
     void (*on_message)(void *context, const struct bus_message *message);
