@@ -123,7 +123,10 @@ class BusStream(unittest.TestCase):
         """Details of the alarms' cases, in the order in which they were opened."""
         found, before = [], None
         while True:
-            page = self.city.get("/case/v1/cases?state=all&kind=other&limit=200" + (f"&before={before}" if before else ""))
+            status, _, body = self.city.request("GET", "/case/v1/cases?state=all&kind=other&limit=200" + (f"&before={before}" if before else ""))
+            if status != 200:
+                raise ValueError(f"cases: {status}")  # busy; wait_for() asks again
+            page = json.loads(body)
             found += [one["detail"] for one in page["cases"]]
             before = page.get("next")
             if not before:
