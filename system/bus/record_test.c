@@ -1,0 +1,168 @@
+/*
+ * The record of a department's streams, on a real disk: what was kept is there after a start anew, in its order and from where the hub has
+ * confirmed on; a folder that is gone, or of an older day, is another numbering.
+ */
+#include "system/bus/record.h"
+
+#include "base/mem.h"
+#include "base/test.h"
+#include "hub/fake.h"
+#include "system/bus/codec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct fake_city city;
+static struct diag_list diags;
+static struct system_bus_record *record;
+static const struct hub_resource *passage;
+static char dir[128];
+static _Atomic int n_told;
+
+static void told(void *context)
+{
+    atomic_fetch_add(&n_told, 1);
+}
+
+static void open_record(void)
+{
+    struct diag diag = {""};
+    assert_ok(system_bus_record_create(&record));
+    assert_ok(system_bus_record_open(record, city.hub, STR("h/police"), dir, NULL, NULL, &diag));
+    record_on_durable(record, told, NULL);
+}
+
+static int make(void **state)
+{
+    fake_city_make(&city);
+    fake_ledger_reset();
+    city.ledger = fake_ledger();
+    assert_ok(fake_city_load(&city, &diags));
+    passage = hub_resource_find(city.hub, STR("h/police/passage"));
+    snprintf(dir, sizeof dir, "%s/streams", city.data);
+    open_record();
+    return 0;
+}
+
+static int finish(void **state)
+{
+    system_bus_record_destroy(record);
+    fake_city_unload(&city);
+    fake_city_remove(&city);
+    fake_ledger_reset();
+    assert_int_equal(mem_n_live(), 0);
+    return 0;
+}
+
+static enum err keep(size_t n_rows, const char *text)
+{
+    struct hub_keeper *keeper = system_bus_record_keeper(record);
+    struct rows *rows;
+    struct value values[HUB_FIELDS_MAX];
+    for (size_t i = 0; i < passage->n_fields; i++)
+        values[i] = passage->fields[i].type == VALUE_TEXT ? value_text(str_from_c(text)) : VALUE_NONE;
+    assert_ok(rows_create(passage->n_fields, 16u << 20, &rows));
+    for (size_t i = 0; i < n_rows; i++)
+        assert_ok(rows_add(rows, values));
+    enum err err = keeper->keep(keeper, passage, rows);
+    rows_release(rows);
+    if (!err)
+        assert_ok(keeper->settle(keeper));
+    return err;
+}
+
+struct seen {
+    uint64_t first, n, n_rows, stop_after;
+};
+
+static bool see(void *context, uint64_t index, struct str bytes)
+{
+    struct seen *seen = context;
+    struct rows *rows;
+    int64_t time_ms;
+    if (seen->n == seen->stop_after)
+        return false;
+    assert_ok(system_bus_events_read(bytes, passage, UINT64_MAX, &time_ms, &rows));
+    assert_int_equal(index, seen->first + seen->n);
+    seen->n++;
+    seen->n_rows += rows_n(rows);
+    rows_release(rows);
+    return true;
+}
+
+static struct seen read_from(uint64_t from, uint64_t n_max)
+{
+    struct seen seen = {.first = from, .stop_after = n_max};
+    assert_ok(record_read(record_find(record, passage), from, see, &seen));
+    return seen;
+}
+
+static void kept_over_a_start(void **state)
+{
+    struct record_stream *stream = record_find(record, passage);
+    assert_non_null(stream);
+    assert_null(record_find(record, hub_resource_find(city.hub, STR("h/count/indicator")))); /* another party's */
+    for (size_t i = 0; i < 5; i++)
+        assert_ok(keep(1 + i, "浙A1"));
+    for (int i = 0; i < 10000 && atomic_load(&n_told) < 5; i++) /* told by another thread, a moment after it is settled */
+        usleep(1000);
+    assert_int_equal(atomic_load(&n_told), 5);
+    struct record_place place = record_place(stream);
+    assert_true(place.first == 0 && place.end == 5 && place.confirmed == 0 && place.epoch != 0);
+    assert_int_equal(read_from(0, 2).n, 2);
+    assert_int_equal(read_from(2, 9).n_rows, 3 + 4 + 5); /* the one at which the reader said no is not lost to it */
+    assert_int_equal(read_from(2, 9).n, 3);              /* nor is what is asked for again */
+    record_confirm(stream, 3);
+    record_confirm(stream, 1);  /* back is no way, */
+    record_confirm(stream, 99); /* nor past the end */
+    system_bus_record_destroy(record);
+    open_record();
+    stream = record_find(record, passage);
+    struct record_place again = record_place(stream);
+    assert_true(again.epoch == place.epoch && again.confirmed == 3 && again.end == 5);
+    assert_ok(keep(1, "浙A2"));
+    assert_int_equal(read_from(3, 9).n_rows, 4 + 5 + 1);
+}
+
+static void long_batches(void **state)
+{
+    static char text[1001];
+    memset(text, 'x', sizeof text - 1);
+    assert_ok(keep(250, text)); /* 250 KB of each text field: in parts */
+    struct seen seen = read_from(0, 99);
+    assert_true(seen.n > 1);
+    assert_int_equal(seen.n_rows, 250);
+    assert_err(keep(5000, text), ERR_TOO_LARGE); /* more than an append of a journal */
+    assert_ok(keep(1, "after it"));
+}
+
+static void another_numbering(void **state)
+{
+    struct record_stream *stream = record_find(record, passage);
+    char command[256];
+    assert_ok(keep(1, "浙A1"));
+    assert_ok(keep(1, "浙A2"));
+    record_confirm(stream, 2);
+    uint64_t epoch = record_place(stream).epoch;
+    record_renew(stream);
+    assert_true(record_place(stream).epoch != epoch);
+    epoch = record_place(stream).epoch;
+    system_bus_record_destroy(record);
+    snprintf(command, sizeof command, "rm -r '%s/h~police~passage'", dir); /* the journal is gone, what was confirmed of it is not */
+    assert_int_equal(system(command), 0);
+    open_record();
+    struct record_place place = record_place(record_find(record, passage));
+    assert_true(place.epoch != epoch && place.epoch != 0 && place.confirmed == 0 && place.end == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(kept_over_a_start, make, finish),
+        cmocka_unit_test_setup_teardown(long_batches, make, finish),
+        cmocka_unit_test_setup_teardown(another_numbering, make, finish),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
