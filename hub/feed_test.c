@@ -10,6 +10,7 @@
 #include "hub/desk.h"
 #include "hub/fake.h"
 #include "hub/provide.h"
+#include "hub/query.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -448,6 +449,46 @@ static void a_rate_is_shared(void **state)
     assert_int_equal(use(&desk), DECIDE_PER_SECOND);
 }
 
+static void on_queried(struct hub_query *query)
+{
+    *(bool *)query->context = true;
+}
+
+static enum err query_figures(struct fake_city *city)
+{
+    bool is_done = false;
+    struct hub_query query = {.party = STR("h/count"),
+        .purpose = STR("a.b"),
+        .sql = STR("SELECT count(*) FROM \"h/police/vehicle\""),
+        .loop = city->loop,
+        .done = on_queried,
+        .context = &is_done};
+    hub_query_start(city->hub, &query);
+    while (!is_done)
+        assert_ok(loop_run_once(city->loop, 10));
+    return query.refusal.err;
+}
+
+/* The day's cells, and whose they are, stand at the desk: each process with its own would tell a consumer of two moments, or of two
+ * contracts (hub/query_day.c). */
+static void figures_are_the_desks(void **state)
+{
+    char text[600];
+    fake_city_unload(&desk);
+    fake_city_unload(&police);
+    snprintf(text, sizeof text,
+        "contract: h/c-41\nprovider: h/police\nconsumer: h/count\nresource: h/police/vehicle\nuses: [query]\nfields: [colour]\npurpose: "
+        "a.b\n"
+        "legal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: 1h\nmin_subjects: 10\nstate: agreed\n");
+    fake_city_write(&desk, "contracts/c-41.yaml", text);
+    fake_city_write(&police, "contracts/c-41.yaml", text);
+    assert_ok(fake_city_load(&desk, &diags));
+    start_replica();
+    fake_system.n_all = 100;
+    assert_ok(query_figures(&desk));
+    assert_err(query_figures(&police), ERR_UNAVAILABLE);
+}
+
 /* Cut anywhere it is none, and nothing of it counts; changed anywhere it does no harm. */
 static void what_is_no_answer(void **state)
 {
@@ -493,6 +534,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(parts_and_shares, start, finish),
         cmocka_unit_test_setup_teardown(a_quota_over_two_processes, start, finish),
         cmocka_unit_test_setup_teardown(a_rate_is_shared, start, finish),
+        cmocka_unit_test_setup_teardown(figures_are_the_desks, start, finish),
         cmocka_unit_test_setup_teardown(what_is_no_answer, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

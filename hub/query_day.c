@@ -4,7 +4,8 @@
  * claims it, for the consumer and the resource (whose name has the provider in it); the claim stands in {data}/hub.sqlite before a figure
  * leaves, so that a restart gives no second first answer. A successor with the same cells is answered from the same.
  *
- * A clock that jumps back finds the later day's claim, and is bound by it.
+ * A clock that jumps back finds the later day's claim, and is bound by it. Of a hub that is several processes the one with the desk alone
+ * tells figures.
  */
 #include "hub/query_parts.h"
 
@@ -85,6 +86,9 @@ static void claim_done(struct db_write *write)
 enum err query_day_claim(struct query_table *table)
 {
     struct query *query = table->query;
+    if (query->hub->feed.is_follower) /* its own cells would be of another moment, and its claim nobody else's */
+        return query_fail(query, ERR_UNAVAILABLE,
+            "figures of a statistics-only contract come from the city's hub that has the desk, which keeps the day's cells: ask there");
     struct claim claim = {.contract = table->contract,
         .day = wall_day_number(query->now, query->hub->zone),
         .write = {.run = run_claim, .loop = query->loop, .done = claim_done}};

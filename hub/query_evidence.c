@@ -16,12 +16,20 @@ struct outcome {
 
 /* ---- deciding ---- */
 
+static bool is_for_queries(const struct hub_contract *contract)
+{
+    size_t at = 0;
+    while (at < contract->terms.n_uses && !str_equal_c(contract->terms.uses[at], "query"))
+        at++;
+    return at < contract->terms.n_uses;
+}
+
 /* Which contract will decide, as far as can be seen before: one of the purpose that is in force, before one that has ended. */
 static const struct hub_contract *likely_contract(const struct query_table *table)
 {
     const struct hub_contract *first = hub_contract_first(table->query->hub, table->query->asked->party, table->name), *likely = NULL;
     for (const struct hub_contract *contract = first; contract; contract = contract->next_same) {
-        if (!str_equal(contract->purpose, table->query->asked->purpose))
+        if (!str_equal(contract->purpose, table->query->asked->purpose) || !is_for_queries(contract))
             continue;
         if (atomic_load(&contract->state) == HUB_AGREED)
             return contract;
