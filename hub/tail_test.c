@@ -72,6 +72,15 @@ static const char *lines(void)
     return text;
 }
 
+/* A file that has `before`, and gets `then` while it is read: what is given of that. */
+static void begin_behind(const char *before, const char *then, const char *given)
+{
+    append(path, before);
+    begin(path, (struct hub_tail_place){0});
+    append(path, then);
+    assert_string_equal(lines(), given);
+}
+
 static void begins_behind_what_is_there(void **state)
 {
     (void)state;
@@ -99,10 +108,7 @@ static void waits_for_a_file(void **state)
 static void goes_on_after_a_restart(void **state)
 {
     (void)state;
-    append(path, "one\n");
-    begin(path, (struct hub_tail_place){0});
-    append(path, "two\nthree\nfo");
-    assert_string_equal(lines(), "two|three|");
+    begin_behind("one\n", "two\nthree\nfo", "two|three|");
     struct hub_tail_place place = hub_tail_place(tail);
     append(path, "ur\nfive\n");
     begin(path, place);
@@ -112,10 +118,7 @@ static void goes_on_after_a_restart(void **state)
 static void follows_a_renaming(void **state)
 {
     (void)state;
-    append(path, "one\n");
-    begin(path, (struct hub_tail_place){0});
-    append(path, "two\n");
-    assert_string_equal(lines(), "two|");
+    begin_behind("one\n", "two\n", "two|");
     assert_int_equal(rename(path, other), 0);
     append(other, "three\n"); /* its writer did not notice yet */
     assert_string_equal(lines(), "three|");
@@ -133,10 +136,7 @@ static void finds_the_renamed_file_after_a_restart(void **state)
     char third[96];
     (void)state;
     snprintf(third, sizeof third, "%s/audit.log.2", dir);
-    append(path, "one\n");
-    begin(path, (struct hub_tail_place){0});
-    append(path, "two\n");
-    assert_string_equal(lines(), "two|");
+    begin_behind("one\n", "two\n", "two|");
     struct hub_tail_place place = hub_tail_place(tail);
     append(path, "three\n");
     assert_int_equal(rename(path, third), 0);
@@ -168,10 +168,7 @@ static void a_pattern_has_new_files(void **state)
 static void tells_what_was_cut(void **state)
 {
     (void)state;
-    append(path, "one\n");
-    begin(path, (struct hub_tail_place){0});
-    append(path, "two\nthree\n");
-    assert_string_equal(lines(), "two|three|");
+    begin_behind("one\n", "two\nthree\n", "two|three|");
     assert_int_equal(truncate(path, 0), 0);
     append(path, "4\n");
     assert_string_equal(lines(), "!4|");
@@ -180,10 +177,7 @@ static void tells_what_was_cut(void **state)
 static void tells_what_is_gone(void **state)
 {
     (void)state;
-    append(path, "one\ntwo\n");
-    begin(path, (struct hub_tail_place){0});
-    append(path, "three\n");
-    assert_string_equal(lines(), "three|");
+    begin_behind("one\ntwo\n", "three\n", "three|");
     struct hub_tail_place place = hub_tail_place(tail);
     append(path, "four\n"); /* and nobody read it */
     assert_int_equal(unlink(path), 0);
@@ -195,10 +189,7 @@ static void tells_what_is_gone(void **state)
 static void another_file_of_the_same_inode_is_none(void **state)
 {
     (void)state;
-    append(path, "one\ntwo\n");
-    begin(path, (struct hub_tail_place){0});
-    append(path, "three\n");
-    assert_string_equal(lines(), "three|");
+    begin_behind("one\ntwo\n", "three\n", "three|");
     struct hub_tail_place place = hub_tail_place(tail);
     FILE *file = fopen(path, "r+"); /* the same inode and a longer file, but not the one that was read */
     assert_non_null(file);

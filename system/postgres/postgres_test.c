@@ -15,65 +15,12 @@
 
 static void answers(void **state)
 {
-    fake_department_load(&postgres_city);
-    const struct value plate = value_text(STR("A00003"));
-    const struct fake_answer *answer =
-        fake_ask(&postgres_city, &(struct fake_question){.outputs = {"plate", "colour", "kind", "seats", "mass", "price", "weight",
-                                                             "height", "rate", "electric", "since", "bought", "day", "photo"},
-                                     .where = {{"plate", SQL_EQ, &plate, 1}}});
-    assert_ok(answer->err);
-    /* 2024-03-01 00:00:02.123 and 2024-03-03 in Shanghai */
-    assert_string_equal(
-        answer->text, "A00003|white|k3|3|30000000000|3|1.5|0.75|0.375|true|@1700000000003|@1709222402123|@1709395200000|0003");
-    assert_string_equal(postgres_ask("' OR 1=1 --")->text, "");
-    assert_ok(postgres_ask("A00002")->err);
-    assert_string_equal(postgres_ask("A00002")->text, "A00002|NULL|2");
+    fake_server_answers(&postgres_server);
 }
 
-/* Each type as a constraint: the value meets the department's own column, whatever its type. */
 static void every_type_asks(void **state)
 {
-    fake_department_load(&postgres_city);
-    static const struct {
-        const char *column;
-        struct value value;
-        const char *plates;
-    } rows[] = {
-        {"plate", {VALUE_TEXT, .s = STR_INIT("A00007")}, "A00007"},
-        {"kind", {VALUE_TEXT, .s = STR_INIT("k6")}, "A00006;A00013;A00020"},
-        {"seats", {VALUE_INTEGER, .i = 4}, "A00004;A00009;A00014"},
-        {"seats", {VALUE_INTEGER, .i = INT64_MAX}, ""},
-        {"seats", {VALUE_INTEGER, .i = INT64_MIN}, ""},
-        {"mass", {VALUE_INTEGER, .i = 90000000000}, "A00009"},
-        {"price", {VALUE_INTEGER, .i = 11}, "A00011"},
-        {"weight", {VALUE_REAL, .r = 6.5}, "A00013"},
-        {"height", {VALUE_REAL, .r = 1.25}, "A00005"},
-        {"rate", {VALUE_REAL, .r = 0.125}, "A00001"},
-        {"electric", {VALUE_BOOLEAN, .i = 1}, "A00001;A00003;A00005"},
-        {"since", {VALUE_TIME, .i = 1700000000012}, "A00012"},
-        {"bought", {VALUE_TIME, .i = 1709222400123}, "A00001"},
-        {"day", {VALUE_TIME, .i = 1709136000000}, "A00000"},
-        {"photo", {VALUE_BYTES, .s = {"\0\x0f", 2}}, "A00015"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct fake_answer *answer = fake_ask(&postgres_city,
-            &(struct fake_question){
-                .outputs = {"plate"}, .where = {{rows[i].column, SQL_EQ, &rows[i].value, 1}}, .order = {"plate"}, .n_rows_max = 3});
-        assert_ok(answer->err);
-        if (strcmp(answer->text, rows[i].plates) != 0)
-            fail_msg("row %zu, %s: %s", i, rows[i].column, answer->text);
-    }
-    const struct value bounds[] = {value_time(1700000000100), value_time(1700000000102)};
-    const struct fake_answer *answer =
-        fake_ask(&postgres_city, &(struct fake_question){.outputs = {"plate", "since"},
-                                     .where = {{"since", SQL_GT, &bounds[0], 1}, {"since", SQL_LE, &bounds[1], 1}},
-                                     .order = {"-since"}});
-    assert_string_equal(answer->text, "A00102|@1700000000102;A00101|@1700000000101");
-    answer = fake_ask(&postgres_city, &(struct fake_question){.outputs = {"count(*)", "count(colour)", "count(distinct kind)", "sum(mass)",
-                                                                  "sum(weight)", "max(since)", "min(plate)"}});
-    assert_string_equal(answer->text, "2000|1334|7|19990000000000000|999500|@1700000001999|A00000");
-    answer = fake_ask(&postgres_city, &(struct fake_question){.outputs = {"colour", "count(*)"}, .order = {"colour"}});
-    assert_string_equal(answer->text, "NULL|666;black|667;white|667");
+    fake_server_types(&postgres_server);
 }
 
 /* Numbers as numeric, of any size and scale, against what the server itself makes of them. */
@@ -133,15 +80,7 @@ static void values_that_are_none(void **state)
 
 static void rows_granted(void **state)
 {
-    fake_department_grant(&postgres_city, POSTGRES_GRANTED,
-        "seats IN (3, 4) AND owner <> 'owner 4' AND since < '2023-11-14T22:13:20.010Z' AND day >= '2024-02-29T00:00:00+08:00'");
-    fake_department_load(&postgres_city);
-    assert_int_equal(postgres_ask("A00003")->n_rows, 1);
-    assert_int_equal(postgres_ask("A00004")->n_rows, 0);
-    assert_int_equal(postgres_ask("A00002")->n_rows, 0);
-    assert_int_equal(postgres_ask("A00009")->n_rows, 1);
-    assert_int_equal(postgres_ask("A00013")->n_rows, 0);
-    assert_string_equal(fake_ask(&postgres_city, &(struct fake_question){.outputs = {"count(*)"}})->text, "3");
+    fake_server_rows_granted(&postgres_server);
 }
 
 /* The department's own indexes are used: for keys of every text type and for ranges of times. */
@@ -236,46 +175,17 @@ static void lengths_of_columns(void **state)
 /* More shapes than a connection keeps: the oldest go, on the server too, and all answer. */
 static void many_shapes(void **state)
 {
-    static const char *const all[] = {"plate", "colour", "kind", "seats", "mass", "price", "weight", "height"};
-    fake_department_load(&postgres_city);
-    const struct value plate = value_text(STR("A00003"));
-    for (unsigned round = 0; round < 2; round++)
-        for (unsigned bits = 1; bits < 256; bits++) {
-            struct fake_question question = {.where = {{"plate", SQL_EQ, &plate, 1}}};
-            size_t n = 0;
-            for (unsigned i = 0; i < 8; i++)
-                if (bits >> i & 1)
-                    question.outputs[n++] = all[i];
-            const struct fake_answer *answer = fake_ask(&postgres_city, &question);
-            assert_ok(answer->err);
-            assert_int_equal(answer->n_rows, 1);
-        }
+    fake_server_shapes(&postgres_server);
     const struct postgres_system *system = ((struct hub_plan *)fake_department_plan(&postgres_city))->system;
     for (size_t i = 0; i < system->n_connections; i++)
         assert_int_equal(system->connections[i]->n_statements, POSTGRES_STATEMENTS_MAX);
-    struct value keys[SQL_IN_MAX]; /* and the largest statement there is */
-    char texts[SQL_IN_MAX][8];
-    for (size_t i = 0; i < SQL_IN_MAX; i++) {
-        snprintf(texts[i], sizeof texts[i], "A%05zu", 2 * i);
-        keys[i] = value_text(str_from_c(texts[i]));
-    }
-    assert_string_equal(
-        fake_ask(&postgres_city, &(struct fake_question){.outputs = {"count(*)"}, .where = {{"plate", SQL_IN, keys, SQL_IN_MAX}}})->text,
-        "1000");
 }
 
 /* ---- the department's file ---- */
 
 static void wrong_files(void **state)
 {
-#define FIELDS                                                                                                                             \
-    "  - name: vehicle\n    title: {zh: 车, en: V}\n    kind: table\n    bind: {%s}\n    fields:\n      - {name: plate, type: text, "     \
-    "class: open, key: true}\n"
-    static const struct {
-        const char *bind, *field, *more;
-        int line;
-        const char *says;
-    } rows[] = {
+    static const struct fake_wrong_file rows[] = {
         {"table: vehicle", "{name: phone, type: text, class: open}", "", 11,
             "field \"phone\" is not to be had from the department's database: column \"phone\" does not exist"},
         {"table: vehicles", "{name: colour, type: text, class: open}", "", 10, "relation \"vehicles\" does not exist"},
@@ -305,19 +215,7 @@ static void wrong_files(void **state)
         {"table: vehicle", "{name: colour, type: text, class: open}", ", passwort: x", 3, "passwort"},
     };
     postgres_sql("CREATE TABLE secret (plate text, colour text); INSERT INTO secret VALUES ('geheim', 'geheim')");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct diag_list diags;
-        char text[2048], place[160];
-        snprintf(text, sizeof text, FIELDS "      - %s\n", rows[i].bind, rows[i].field);
-        postgres_system_file(postgres_port(), "hub", "500ms", rows[i].more, text);
-        fake_department_grant(&postgres_city, "[plate]", NULL);
-        if (fake_city_load(&postgres_city, &diags) == ERR_OK)
-            fail_msg("row %zu was accepted", i);
-        snprintf(place, sizeof place, "%s/systems/police.yaml:%d: ", postgres_city.dir, rows[i].line);
-        if (strncmp(diags.diags[0].text, place, strlen(place)) != 0 || !strstr(diags.diags[0].text, rows[i].says))
-            fail_msg("row %zu should say \"%s\" at line %d: %s", i, rows[i].says, rows[i].line, diags.diags[0].text);
-        fake_city_unload(&postgres_city);
-    }
+    fake_server_wrong_files(&postgres_server, rows, sizeof rows / sizeof *rows);
 }
 
 static void collation_that_folds(void **state)
@@ -333,7 +231,6 @@ static void collation_that_folds(void **state)
 static void password_that_is_open_or_wrong(void **state)
 {
     char path[256];
-    struct diag_list diags;
     fake_department_secret(&postgres_city, "department", "falsch\n"); /* down, and no error of the file */
     fake_department_load(&postgres_city);
     assert_err(postgres_ask("A00003")->err, ERR_UNAVAILABLE);
@@ -350,18 +247,13 @@ static void password_that_is_open_or_wrong(void **state)
     fake_department_load(&postgres_city);
     assert_err(postgres_ask("A00003")->err, ERR_UNAVAILABLE);
     fake_city_unload(&postgres_city);
-    assert_int_equal(chmod(path, 0600), 0);
-    postgres_system_file(postgres_port(), "boss", "500ms", "", POSTGRES_VEHICLE); /* a superuser is refused when the city is loaded */
-    assert_err(fake_city_load(&postgres_city, &diags), ERR_DENIED);
-    assert_non_null(strstr(diags.diags[0].text, "systems/police.yaml:3: the role is a superuser"));
-    fake_city_unload(&postgres_city);
 }
 
 static void tls(void **state)
 {
     char more[300];
-    snprintf(more, sizeof more, ", tls: verify-full, tls_ca: %s/server.crt", postgres_need("CITYBRAIN_POSTGRES_SOCKET_DIR"));
-    postgres_system_file(postgres_port(), "hub", "500ms", more, POSTGRES_VEHICLE);
+    snprintf(more, sizeof more, ", tls: verify-full, tls_ca: %s/server.crt", fake_server_need("CITYBRAIN_POSTGRES_SOCKET_DIR"));
+    postgres_system_file(postgres_port(), "hub", "500ms", more, FAKE_VEHICLE);
     fake_department_load(&postgres_city);
     assert_ok(postgres_ask("A00003")->err);
     assert_string_equal(
@@ -370,8 +262,8 @@ static void tls(void **state)
         "t");
     fake_city_unload(&postgres_city);
     snprintf(more, sizeof more, ", tls: verify-full, tls_ca: %s/other.crt",
-        postgres_need("CITYBRAIN_POSTGRES_SOCKET_DIR")); /* another authority */
-    postgres_system_file(postgres_port(), "hub", "500ms", more, POSTGRES_VEHICLE);
+        fake_server_need("CITYBRAIN_POSTGRES_SOCKET_DIR")); /* another authority */
+    postgres_system_file(postgres_port(), "hub", "500ms", more, FAKE_VEHICLE);
     fake_department_load(&postgres_city);
     assert_err(postgres_ask("A00003")->err, ERR_UNAVAILABLE);
 }

@@ -10,16 +10,8 @@
 #include <string.h>
 
 struct fake_city postgres_city;
-static const struct hub_system_ops *const connectors[] = {&system_postgres_ops, NULL};
 struct fake_proxy *postgres_proxy;
-
-const char *postgres_need(const char *name)
-{
-    const char *value = getenv(name);
-    if (!value)
-        fail_msg("%s is not set; mend: run it as tests/servers.py postgres -- PROGRAM", name);
-    return value;
-}
+const struct fake_server postgres_server = {&system_postgres_ops, &postgres_city, &postgres_proxy, postgres_port, postgres_sql};
 
 /* ---- the department's own side ---- */
 
@@ -30,8 +22,8 @@ static PGconn *admin(void)
     if (pg && PQstatus(pg) == CONNECTION_OK)
         return pg;
     PQfinish(pg);
-    snprintf(text, sizeof text, "host=%s port=%s user=postgres dbname=department", postgres_need("CITYBRAIN_POSTGRES_SOCKET_DIR"),
-        postgres_need("CITYBRAIN_POSTGRES_PORT"));
+    snprintf(text, sizeof text, "host=%s port=%s user=postgres dbname=department", fake_server_need("CITYBRAIN_POSTGRES_SOCKET_DIR"),
+        fake_server_need("CITYBRAIN_POSTGRES_PORT"));
     pg = PQconnectdb(text);
     if (PQstatus(pg) != CONNECTION_OK)
         fail_msg("%s", PQerrorMessage(pg));
@@ -62,21 +54,14 @@ const char *postgres_sql(const char *sql)
     "+ i * interval '1 second', date '2024-02-29' + i, 1700000000000 + i, decode(lpad(to_hex(i), 4, '0'), 'hex'), 'owner ' || i FROM "     \
     "generate_series(0, 1999) i; ANALYZE vehicle;"
 
-#define CONNECTION                                                                                                                         \
-    "connection: {host: 127.0.0.1, port: %d, database: department, user: %s, password_file: \"{data}/secrets/department\", timeout: "      \
-    "%s%s}\nresources:\n"
-
 void postgres_system_file(int port, const char *user, const char *timeout, const char *more, const char *resources)
 {
-    char text[8192];
-    int n = snprintf(text, sizeof text, CONNECTION "%s", port, user, timeout, more, resources);
-    assert_true(n > 0 && (size_t)n < sizeof text);
-    fake_department_write(&postgres_city, "postgres", text);
+    fake_server_write(&postgres_server, port, user, timeout, more, resources);
 }
 
 int postgres_port(void)
 {
-    return (int)strtol(postgres_need("CITYBRAIN_POSTGRES_PORT"), NULL, 10);
+    return (int)strtol(fake_server_need("CITYBRAIN_POSTGRES_PORT"), NULL, 10);
 }
 
 int postgres_make(void **state)
@@ -85,29 +70,19 @@ int postgres_make(void **state)
                  "CREATE ROLE "
                  "writer LOGIN PASSWORD 'geheim 雨'; CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'geheim 雨'; END IF; END $$");
     postgres_sql(MAKE "GRANT SELECT ON ALL TABLES IN SCHEMA public TO hub; GRANT ALL ON ALL TABLES IN SCHEMA public TO writer");
-    fake_department_make(&postgres_city, connectors);
-    fake_department_secret(&postgres_city, "department", "geheim 雨\n");
-    fake_department_grant(&postgres_city, POSTGRES_GRANTED, NULL);
-    postgres_system_file(postgres_port(), "hub", "500ms", "", POSTGRES_VEHICLE);
+    fake_server_make(&postgres_server);
     return 0;
 }
 
 int postgres_unmake(void **state)
 {
-    if (postgres_city.hub)
-        fake_city_unload(&postgres_city);
-    if (postgres_proxy)
-        fake_proxy_stop(postgres_proxy);
-    postgres_proxy = NULL;
-    fake_department_finish(&postgres_city);
+    fake_server_unmake(&postgres_server);
     return 0;
 }
 
 const struct fake_answer *postgres_ask(const char *plate)
 {
-    const struct value value = value_text(str_from_c(plate));
-    return fake_ask(
-        &postgres_city, &(struct fake_question){.outputs = {"plate", "colour", "seats"}, .where = {{"plate", SQL_EQ, &value, 1}}});
+    return fake_server_ask(&postgres_server, plate);
 }
 
 struct postgres_system *postgres_the_system(void)

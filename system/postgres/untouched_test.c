@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define N_CALLS 10000
-
 /* What the server itself has counted; statistics are told late, so the sessions that tell have to be gone. */
 static const char *written(void)
 {
@@ -37,8 +35,8 @@ static struct sha256 schema_now(void)
     static char dump[1 << 20];
     char command[400];
     size_t n = 0, got;
-    snprintf(command, sizeof command, "pg_dump -s -h %s -p %s -U postgres department", postgres_need("CITYBRAIN_POSTGRES_SOCKET_DIR"),
-        postgres_need("CITYBRAIN_POSTGRES_PORT"));
+    snprintf(command, sizeof command, "pg_dump -s -h %s -p %s -U postgres department", fake_server_need("CITYBRAIN_POSTGRES_SOCKET_DIR"),
+        fake_server_need("CITYBRAIN_POSTGRES_PORT"));
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     while ((got = fread(dump + n, 1, sizeof dump - n, pipe)) > 0)
@@ -60,52 +58,6 @@ static void sessions_end(void)
         usleep(10000);
 }
 
-static size_t n_answered, n_good;
-static void counted(struct hub_fetch *fetch)
-{
-    n_answered++;
-    n_good += fetch->err == ERR_OK && rows_n(fetch->rows) == 1;
-    rows_release(fetch->rows);
-}
-
-/* Half of them through values that would write if they were pasted. */
-static void call_often(void)
-{
-    enum { SLOTS = 64 };
-    static struct hub_fetch fetches[SLOTS];
-    static struct sql_constraint keys[SLOTS];
-    static struct value values[SLOTS];
-    static char texts[SLOTS][80];
-    static const struct sql_output outputs[] = {{.column = 0}, {.column = 1}};
-    static const char *const evil[] = {"'; DELETE FROM vehicle; --", "A'||(SELECT nextval('counter'))||'", "\\'; DROP TABLE vehicle; --",
-        "$1; UPDATE vehicle SET colour = ''"};
-    void *plan = fake_department_plan(&postgres_city);
-    n_answered = n_good = 0;
-    for (size_t n = 0; n < N_CALLS; n += SLOTS) {
-        for (size_t i = 0; i < SLOTS; i++) {
-            if (i % 2)
-                snprintf(texts[i], sizeof texts[i], "A%05zu", (n + i) % 2000);
-            else
-                snprintf(texts[i], sizeof texts[i], "%s", evil[n / SLOTS % 4]);
-            values[i] = value_text(str_from_c(texts[i]));
-            keys[i] = (struct sql_constraint){.column = 0, .op = SQL_EQ, .n_values = 1, .values = &values[i]};
-            fetches[i] = (struct hub_fetch){.outputs = outputs,
-                .n_outputs = 2,
-                .where = &keys[i],
-                .n_where = 1,
-                .n_rows_max = 10,
-                .n_bytes_max = 10000,
-                .loop = postgres_city.loop,
-                .done = counted};
-            system_postgres_ops.tables->fetch(plan, &fetches[i]);
-        }
-        for (int i = 0; i < 3000 && n_answered < n + SLOTS; i++)
-            assert_ok(loop_run_once(postgres_city.loop, 10));
-        assert_int_equal(n_answered, n + SLOTS);
-    }
-    assert_int_equal(n_good, n_answered / 2);
-}
-
 /* Bindings that write when they are asked, if they are let. */
 static size_t attempts(const char *user)
 {
@@ -121,35 +73,20 @@ static size_t attempts(const char *user)
         "TABLE vehicle; DELETE FROM vehicle",
         "INSERT INTO vehicle (plate) VALUES ('x') RETURNING plate, colour",
     };
-    size_t n_refused = 0;
-    for (size_t i = 0; i < sizeof selects / sizeof *selects; i++) {
-        struct diag_list diags;
-        char resources[1000];
-        snprintf(resources, sizeof resources,
-            "  - name: vehicle\n    title: {zh: 车, en: V}\n    kind: table\n    bind: {select: \"%s\"}\n    fields:\n      - {name: "
-            "plate, type: text, class: "
-            "open, key: true}\n      - {name: colour, type: text, class: open}\n",
-            selects[i]);
-        postgres_system_file(postgres_port(), user, "500ms", "", resources);
-        fake_department_grant(&postgres_city, "[plate, colour]", NULL);
-        bool is_refused = fake_city_load(&postgres_city, &diags) != ERR_OK;
-        for (int j = 0; j < 3 && !is_refused; j++)
-            is_refused = fake_ask(&postgres_city, &(struct fake_question){.outputs = {"plate", "colour"}, .n_rows_max = 2})->err != ERR_OK;
-        n_refused += is_refused;
-        fake_city_unload(&postgres_city);
-    }
-    return n_refused;
+    return fake_server_attempts(&postgres_server, user, selects, sizeof selects / sizeof *selects);
 }
 
 static void as_a_role(const char *user)
 {
+    static const char *const evil[] = {"'; DELETE FROM vehicle; --", "A'||(SELECT nextval('counter'))||'", "\\'; DROP TABLE vehicle; --",
+        "$1; UPDATE vehicle SET colour = ''"};
     char before[256], rows[256];
     struct sha256 schema = schema_now();
     sessions_end();
     snprintf(before, sizeof before, "%s", written());
     snprintf(rows, sizeof rows, "%s", rows_now());
     fake_department_load(&postgres_city);
-    call_often();
+    fake_server_call_often(&postgres_server, evil, sizeof evil / sizeof *evil);
     fake_city_unload(&postgres_city);
     size_t n_refused = attempts(user);
     sessions_end();
@@ -158,7 +95,7 @@ static void as_a_role(const char *user)
     assert_string_equal(rows_now(), rows);
     assert_memory_equal(schema.bytes, schema_after.bytes, 32);
     print_message("%s: %d calls, 10 bindings that would write (%zu refused, the others wrote nothing): the database counts none: %s\n",
-        user, N_CALLS, n_refused, before);
+        user, FAKE_SERVER_CALLS, n_refused, before);
     assert_true(n_refused >= 8);
 }
 
@@ -180,15 +117,15 @@ static void the_role_that_reads(void **state)
 
 static void a_role_that_could_write(void **state)
 {
-    postgres_system_file(postgres_port(), "writer", "500ms", "", POSTGRES_VEHICLE);
+    postgres_system_file(postgres_port(), "writer", "500ms", "", FAKE_VEHICLE);
     as_a_role("writer");
     /* the session refuses by itself, whatever is sent over it */
     static const char *const statements[] = {
         "INSERT INTO evil VALUES (1)", "DELETE FROM vehicle", "SELECT nextval('counter')", "CREATE TABLE x (a int)"};
     char detail[HUB_DEPARTMENT_DETAIL_MAX];
     PGconn *pg;
-    postgres_system_file(postgres_port(), "writer", "500ms", "", POSTGRES_VEHICLE);
-    fake_department_grant(&postgres_city, POSTGRES_GRANTED, NULL);
+    postgres_system_file(postgres_port(), "writer", "500ms", "", FAKE_VEHICLE);
+    fake_department_grant(&postgres_city, FAKE_VEHICLE_GRANTED, NULL);
     fake_department_load(&postgres_city);
     struct mono_time deadline = {clock_mono(clock_system()).ns + INT64_C(5000000000)};
     assert_ok(postgres_session_open(postgres_the_system(), NULL, deadline, detail, &pg));
