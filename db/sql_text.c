@@ -232,7 +232,11 @@ static void put_like(struct writer *w, uint16_t column, struct str pattern, bool
         is_range = true;
         prefix = str_slice(pattern, 0, pattern.len - 1);
     }
-    if (is_range && prefix.len == 0) {
+    if (is_range && prefix.len == 0 && !is_prefix) { /* in a condition it may stand under NOT, and is neither true nor false of NULL */
+        put_name(w, column);
+        put(w, " = ");
+        put_name(w, column);
+    } else if (is_range && prefix.len == 0) {
         put_name(w, column);
         put(w, " IS NOT NULL");
     } else if (is_range && w->dialect == SQL_SQLITE && !w->select->is_odbc && (unsigned char)prefix.ptr[prefix.len - 1] != 0xff) {
