@@ -289,7 +289,10 @@ void hub_commands_act(struct hub_commands *commands, struct hub_ask *ask)
         pthread_mutex_lock(&commands->lock);
         if (!commands->has_thread && !commands->is_stopping)
             commands->has_thread = pthread_create(&commands->thread, NULL, work, commands) == 0;
-        is_taken = commands->has_thread && !commands->is_stopping && !commands->is_stuck && commands->n < ACTS_MAX;
+        bool is_full = commands->n >= ACTS_MAX;
+        if (is_full)
+            metric_add(&commands->n_refused, 1);
+        is_taken = commands->has_thread && !commands->is_stopping && !commands->is_stuck && !is_full;
         if (is_taken) {
             *commands->last = ask;
             commands->last = &ask->next;
@@ -318,6 +321,16 @@ void hub_commands_give_up(struct hub_commands *commands, int64_t overdue_ms)
     refuse_all(waiting);
     if (ask)
         answer(ask, ERR_IO);
+}
+
+void hub_commands_measure(struct hub_commands *commands, struct metric_page *page, struct str name)
+{
+    if (!commands->first) /* since the loading: nothing else changes it */
+        return;
+    pthread_mutex_lock(&commands->lock);
+    size_t n = commands->n;
+    pthread_mutex_unlock(&commands->lock);
+    metric_put_queue(page, "department_acts", name, n, ACTS_MAX, &commands->n_refused);
 }
 
 /* ---- its life ---- */

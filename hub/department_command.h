@@ -72,6 +72,7 @@ struct hub_commands {
     size_t n;
     struct hub_command_run *running;
     bool has_thread, has_ended, is_stopping, is_stuck;
+    struct metric_counter n_refused; /* for want of room */
 };
 
 void hub_commands_init(
@@ -86,6 +87,9 @@ enum err hub_commands_bind(
 void hub_commands_act(struct hub_commands *commands, struct hub_ask *ask);
 /* For drivers that may not come back: an act that has run for longer is answered as unknown, and what waits behind it as not done. */
 void hub_commands_give_up(struct hub_commands *commands, int64_t overdue_ms);
+
+/* Its queue's figures, when there is a command. Any thread. */
+void hub_commands_measure(struct hub_commands *commands, struct metric_page *page, struct str name);
 
 /* What a placeholder's name stands for, in an act; false: nothing of this command's. Borrows from the act. */
 bool hub_command_parameter(const struct hub_resource *resource, struct str name, const struct hub_ask *ask, struct value *ret_value);

@@ -167,6 +167,7 @@ static void mariadb_measure(void *context, struct metric_page *page, struct str 
     struct mariadb_system *system = context;
     hub_pool_measure(&system->pool, page, name);
     hub_audit_measure(system->audit, page, name);
+    hub_commands_measure(&system->commands, page, name);
 }
 
 static const struct hub_system_door figures = {.measure = mariadb_measure};

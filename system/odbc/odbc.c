@@ -196,6 +196,7 @@ static void odbc_measure(void *context, struct metric_page *page, struct str nam
 {
     struct odbc_system *system = context;
     hub_pool_measure(&system->pool, page, name);
+    hub_commands_measure(&system->commands, page, name);
 }
 
 static const struct hub_system_door figures = {.measure = odbc_measure};

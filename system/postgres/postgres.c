@@ -539,6 +539,7 @@ static void postgres_measure(void *context, struct metric_page *page, struct str
     pthread_mutex_unlock(&system->lock);
     metric_put_queue(page, HUB_DEPARTMENT_QUEUE, name, n_open, POSTGRES_QUEUE_MAX, &system->n_refused);
     hub_audit_measure(system->audit, page, name);
+    hub_commands_measure(&system->commands, page, name);
 }
 
 static const struct hub_system_door figures = {.measure = postgres_measure};

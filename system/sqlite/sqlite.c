@@ -281,6 +281,7 @@ static void sqlite_measure(void *context, struct metric_page *page, struct str n
     pthread_mutex_unlock(&system->lock);
     metric_put_queue(page, HUB_DEPARTMENT_QUEUE, name, n_calls, QUEUE_MAX, &system->calls.n_refused);
     metric_put_queue(page, "department_queries", name, n_longs, QUEUE_MAX, &system->longs.n_refused);
+    hub_commands_measure(&system->commands, page, name);
 }
 
 static const struct hub_system_door figures = {.measure = sqlite_measure};

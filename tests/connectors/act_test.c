@@ -305,6 +305,7 @@ static void acts(void **state)
         assert_int_equal(asked->act.is_repeated, i > 0);
         assert_string_equal(asked->json, "{\"number\":1,\"place\":\"杭州'\",\"count\":3,\"weight\":2.5,\"term\":\"due\",\"none\":null}");
     }
+    assert_int_equal(fake_department_figure(&city, "citybrain_queue_limit{queue=\"department_acts\",of=\"police\"}"), 10000);
     assert_string_equal(run_sql("SELECT count(*) FROM sent WHERE who = 'h/parking' AND receipt LIKE 'h.log/%'"), "1");
     static const char *const lately[] = {[SQLITE] = "SELECT abs(unixepoch('now') * 1000 - asked) < 3600000 FROM sent",
         [POSTGRES] = "SELECT (abs(extract(epoch FROM now() - asked)) < 3600)::int FROM sent",
