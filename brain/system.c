@@ -198,9 +198,11 @@ static void go_down(struct department *department)
     if (department->hub)
         hub_stop(department->hub);
     settle(department, 2);
-    journal_close(department->journal);
+    if (department->journal)
+        journal_stop(department->journal);
     settle(department, 2);
     system_bus_server_destroy(department->server);
+    journal_close(department->journal);
     settle(department, 1);
     hub_destroy(department->hub);
     system_bus_record_destroy(department->record);

@@ -167,7 +167,8 @@ enum err query_fetch(struct query_table *table, const struct query_asking *askin
         return refuse(table, ERR_UNAVAILABLE);
     if (rows_left == 0 || bytes_left == 0)
         return refuse(table, ERR_TOO_LARGE);
-    if (table->entry->system->ops->tables->is_remote) { /* it goes to the other hub under its intent's number */
+    const struct hub_system_tables *tables = table->entry->system->ops->tables;
+    if (tables->is_remote || tables->needs_intent) { /* it goes to another process under its intent's number */
         if (!query_await_intent(table))
             return query_is_over(query) ? query_engine_err(query, SQLITE_INTERRUPT) : refuse(table, ERR_UNAVAILABLE);
         waiting.fetch.intent = table->intent.index;

@@ -213,6 +213,8 @@ void hub_reading_fetch(struct hub_reading *reading, struct hub_fetch *fetch)
     read->fetch = fetch;
     read->inner = *fetch;
     read->inner.is_long = true;
+    read->inner.intent = read->intent.index; /* ours, of this use: what it is asked under at a department's own process */
+    read->inner.has_intent = true;
     read->inner.done = fetched;
     read->asked = clock_mono(read->hub->clock);
     fetch->rows = NULL;

@@ -7,6 +7,7 @@
 #include "hub/detail.h"
 #include "hub/quality.h"
 #include "system/bus/remote_inside.h"
+#include "system/bus/watch.h"
 
 #include <string.h>
 
@@ -432,9 +433,12 @@ static enum err remote_open(const struct hub_system_env *env, struct yaml_node r
     remote->watch_task.fn = start_watching;
     pthread_mutex_init(&remote->lock, NULL);
     enum err err = read_file(remote, env, root, diags);
+    if (!err && !env->check_only)
+        err = bus_watch_create(env, &remote->reach->peer, &remote->twins);
     if (!err)
         err = loop_timer_start(env->loop, &remote->look, 0);
     if (err) {
+        bus_watch_close(remote->twins);
         remote_release(remote);
         return err;
     }
@@ -445,13 +449,17 @@ static enum err remote_open(const struct hub_system_env *env, struct yaml_node r
 static enum err remote_bind(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags)
 {
     struct remote *remote = system; /* against the real table its own process looks */
-    return resource->kind == HUB_STREAM && !remote->reach->is_without_streams ? remote_stream_bind(remote, resource) : ERR_OK;
+    enum err err = remote->twins ? bus_watch_resource(remote->twins, resource) : ERR_OK;
+    if (!err && resource->kind == HUB_STREAM && !remote->reach->is_without_streams)
+        err = remote_stream_bind(remote, resource);
+    return err;
 }
 
 static void remote_close(void *system)
 {
     struct remote *remote = system;
     loop_timer_stop(&remote->look);
+    bus_watch_close(remote->twins);
     remote->is_closed = true;
     remote_streams_close(remote);
     if (remote->watch.heap_at) {

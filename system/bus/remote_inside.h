@@ -12,6 +12,7 @@
 
 #define REMOTE_ON_TOP_MS 2000 /* the way there and back, and a session */
 
+struct bus_watch;
 struct remote { /* a system of a department's that is reached over the bus */
     const struct system_bus_reach *reach;
     struct hub *hub;
@@ -24,6 +25,7 @@ struct remote { /* a system of a department's that is reached over the bus */
     struct loop_timer look;
     struct bus_ask health;
     bool is_looking, is_closed;
+    struct bus_watch *twins; /* what it served against our ledger; NULL with check_only */
     int64_t last_heard_ms;
     atomic_size_t n_holders; /* the system, and each asking under way */
     struct remote_stream *streams;

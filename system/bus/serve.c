@@ -11,6 +11,7 @@
 #include "hub/provide.h"
 #include "hub/quality.h"
 #include "system/bus/serve_inside.h"
+#include "system/bus/served.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -191,9 +192,11 @@ static enum err ask_table(struct serving *serving)
     struct system_bus_server *server = serving->server;
     struct system_bus_question *question = &serving->asked;
     struct hub_fetch *fetch = &question->fetch;
+    if (str_is_empty(question->head.receipt) && !is_quality(question))
+        return ERR_DENIED; /* what no leaf of the hub's stands behind */
     fetch->loop = server->options.loop;
     fetch->done = fetched;
-    fetch->is_long = str_is_empty(question->head.receipt); /* a query's */
+    fetch->is_long = fetch->n_rows_max != HUB_ROWS_MAX; /* a query's, or a check's */
     fetch->is_cancelled = &serving->is_cancelled;
     fetch->n_rows_max = fetch->n_rows_max < ROWS_MAX ? fetch->n_rows_max : ROWS_MAX;
     fetch->n_bytes_max = fetch->n_bytes_max < BYTES_MAX ? fetch->n_bytes_max : BYTES_MAX;
@@ -272,6 +275,25 @@ static void on_source(void *context, struct rows *rows)
     }
 }
 
+/* ---- what was served, for who holds it against the hub's ledger (watch.h) ---- */
+
+static void tell_served(struct system_bus_server *server, struct bus_question *question)
+{
+    struct buf part;
+    buf_init(&part, BUS_PEER_BYTES);
+    enum err err = server->served ? system_bus_served_tell(server->served, bus_question_bytes(question), &part) : ERR_UNAVAILABLE;
+    if (err) {
+        buf_reset(&part);
+        system_bus_error_write(err, &part);
+    }
+    err = part.err ? part.err : bus_question_answer(question, buf_str(&part), true);
+    if (err) {
+        log_write(LOG_INFO, "bus", "the journal of what was served could not be told", LOG_ERR(err), LOG_END);
+        bus_question_drop(question);
+    }
+    buf_finish(&part);
+}
+
 /* ---- a question ---- */
 
 static const struct hub_resource *find(void *context, struct str name)
@@ -328,6 +350,10 @@ void system_bus_server_question(void *context, struct bus_question *question)
         bus_question_drop(question);
         return;
     }
+    if (system_bus_served_is(bus_question_bytes(question))) {
+        tell_served(server, question);
+        return;
+    }
     struct serving *serving = mem_alloc_zero(1, sizeof *serving);
     if (!serving) {
         bus_question_drop(question);
@@ -372,6 +398,8 @@ enum err system_bus_server_create(const struct system_bus_server_options *option
     if (!err)
         err = serve_streams_create(server);
     if (!err)
+        err = system_bus_served_create(options->journal, &server->served);
+    if (!err)
         err = bus_subscribe(options->bus, str_from_c(subject), &subscriber, &server->sources);
     if (err)
         system_bus_server_destroy(server);
@@ -405,5 +433,6 @@ void system_bus_server_destroy(struct system_bus_server *server)
     bus_unsubscribe(server->sources);
     serve_objects_destroy(server);
     serve_streams_destroy(server);
+    system_bus_served_destroy(server->served);
     mem_free(server);
 }

@@ -19,6 +19,7 @@ struct serve_objects;
 struct serve_streams;
 
 struct system_bus_server {
+    struct system_bus_served *served; /* what is told of the journal */
     struct system_bus_server_options options;
     char asker[BUS_PARTY_MAX + 1];
     struct bus_subscription *sources;

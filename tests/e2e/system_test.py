@@ -9,11 +9,13 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import sys
 import tempfile
 import threading
 import time
 import unittest
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import servers  # noqa: E402
@@ -64,6 +66,22 @@ PAYERS = "CREATE TABLE payer (number text PRIMARY KEY, kind text, debt bigint, n
     "CREATE VIEW slow AS SELECT 'x'::text AS number, (SELECT 1 FROM pg_sleep(50))::bigint AS n;" + \
     "CREATE ROLE hub LOGIN PASSWORD 'secret'; GRANT SELECT ON payer, slow TO hub;"
 PARTIES = ("hub", "police", "tax")
+
+
+def append_record(folder, record):
+    """Behind the last batch of a journal that was closed cleanly: a whole batch, as its own program writes it (docs/ledger.md)."""
+    path = os.path.join(folder, sorted(name for name in os.listdir(folder) if name.endswith(".journal"))[-1])
+    with open(path, "r+b") as segment:
+        data = segment.read()
+        salt, at, index = data[28:36], 40, int.from_bytes(data[20:28], "big")
+        while at < len(data):
+            magic, n, _, length = struct.unpack(">4sIQI", data[at:at + 20])
+            assert magic == b"CBJB", (at, len(data))
+            at, index = at + 28 + length, index + n
+        text = json.dumps(record, separators=(",", ":")).encode()
+        body = struct.pack(">I", len(text)) + text
+        head = struct.pack(">4sIQII", b"CBJB", 1, index, len(body), zlib.crc32(body))
+        segment.write(head + struct.pack(">I", zlib.crc32(head, zlib.crc32(salt))) + body)
 
 
 class System(unittest.TestCase):
@@ -300,6 +318,37 @@ class System(unittest.TestCase):
         self.police.end()  # which has it from nobody's files
         self.police.start()
         wait_for(lambda: colour()[0] == 200, 60, "an answer by the process that was started anew")
+
+    def cases(self, kind):
+        """The open cases, as the mayor's office sees them."""
+        if not hasattr(type(self), "mayor"):
+            type(self).mayor = City(data=self.city.data, port=self.city.port, city=self.city.city)
+            self.mayor.sign_in("mayor")
+        return [case["title"]["en"] for case in self.mayor.get(f"/case/v1/cases?kind={kind}&state=all&limit=200")["cases"]]
+
+    def test_y_what_only_one_side_wrote_down_is_a_case(self):
+        """The department's journal of what it served against the hub's ledger; after all the kills above nothing was missing in either."""
+        place = os.path.join(self.city.data, "store", "served-police")
+        self.assertEqual(self.call(self.plates[0])[0], 200)
+        wait_for(lambda: os.path.exists(place), 60, "the hub's reading of the journal")
+        self.assertEqual([self.cases(kind) for kind in ("twin.missing", "twin.unasked", "twin.differs")], [[], [], []], self.city.log("brain")[-3000:])
+        receipt = self.call(self.plates[1])[1]["receipt"]
+        self.assertEqual(self.police.end(signal.SIGTERM), 0)
+        served, kept = os.path.join(self.police.data, "served"), os.path.join(self.folder, "served-kept")
+        shutil.copytree(served, kept)
+        line = {"time_ms": 1, "asker": "hangzhou/hub", "what": "fetch", "resource": "hangzhou/police/vehicle", "contract": "hangzhou/c-17"}
+        append_record(served, dict(line, receipt="hangzhou.log/0"))  # a leaf that is no use of theirs
+        append_record(served, dict(line, receipt=receipt, contract="hangzhou/c-90"))  # a use of another contract
+        self.police.start()
+        wait_for(lambda: self.cases("twin.unasked") == ["Served what the hub did not ask: hangzhou/police"], 60, "the use that nobody asked for")
+        wait_for(lambda: self.cases("twin.differs") == ["Served another thing than its receipt says: hangzhou/police"], 60, "the line that differs")
+        self.assertEqual(self.cases("twin.missing"), [])
+        wait_for(lambda: self.call(self.plates[2])[0] == 200, 60, "an answer")
+        self.police.end()
+        shutil.rmtree(served)
+        shutil.copytree(kept, served)  # what it served since is not in its journal any more
+        self.police.start()
+        wait_for(lambda: self.cases("twin.missing") == ["The journal of what was served has become shorter: hangzhou/police"], 60, "the lines that are gone")
 
     def test_wrong_keys_are_said_at_the_start(self):
         done = City.citybrain(None, "system", self.city.city, "--party", "hangzhou/police", "--data", os.path.join(self.folder, "x"), "--bus", self.nats.url,
