@@ -176,10 +176,20 @@ static void look(struct bus_watch *watch, uint64_t index, struct str resource, s
         bus_twin_looked(&watch->twin, index, looking.found);
 }
 
-/* Another process of the hub has a log of its own, and looks after its own receipts: "hangzhou.log.r1/17". */
+/* "hangzhou.log" of "hangzhou.log.r1". */
+static struct str city_log(struct str log)
+{
+    struct str city, process;
+    bool is_one = str_cut_last(log, '.', &city, &process) && process.len > 1 && process.ptr[0] == 'r';
+    for (size_t i = 1; is_one && i < process.len; i++)
+        is_one = process.ptr[i] >= '0' && process.ptr[i] <= '9';
+    return is_one ? city : log;
+}
+
+/* Another process of the hub has a log of its own, and looks after its own receipts. */
 static bool is_of_another_process(struct str log, struct str ours)
 {
-    return log.len > ours.len + 2 && str_starts_with(log, ours) && str_starts_with(str_slice(log, ours.len, log.len), STR(".r"));
+    return str_equal(city_log(log), city_log(ours));
 }
 
 static void take_line(struct bus_watch *watch, uint64_t number, struct str line)
