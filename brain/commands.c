@@ -107,7 +107,7 @@ static const struct command_option run_options_table[] = {
     {"web", "DIR", "the built screens (default cockpit/web/dist)"},
     {"port-file", "FILE", "write the port there once it listens"},
     {"log", "LEVEL", "error, warning, notice, info or debug (default notice)"},
-    {"over-bus", "AREA/PARTY,…", "these departments' tables and commands are reached over the bus (citybrain system)"},
+    {"over-bus", "AREA/PARTY,…", "these departments' systems are reached over the bus (citybrain system)"},
     BRAIN_BUS_OPTIONS,
     {NULL, NULL, NULL},
 };
