@@ -13,6 +13,8 @@
 
 #define TICK_MS 1000
 #define TICK_BEHIND_MS 200 /* while there is more: some 100,000 leaves a second, on a thread that gives way to those who use */
+#define BUSY 5000          /* leaves a tick: then those who use the disk go first, and the index follows by no more than */
+#define BATCH_BUSY 500     /* … these: pages of the tree at random are much to write and to sync */
 #define CATCH_UP 5         /* batches before an answer */
 #define DAYS_MAX 1200      /* three years and a bit: as long as records of processing are kept */
 #define DAY_MS INT64_C(86400000)
@@ -25,14 +27,15 @@ struct hub_uses {
     struct loop_thread *thread;
     struct loop_timer tick;
     struct uses_index *index; /* the thread's, but for what uses_index.h says */
+    uint64_t n_seen;          /* leaves at the last tick */
     enum err broken;          /* told once */
 };
 
 /* ---- following the ledger ---- */
 
-static enum err follow(struct hub_uses *uses, bool *ret_is_behind)
+static enum err follow(struct hub_uses *uses, uint64_t max, bool *ret_is_behind)
 {
-    enum err err = uses_index_follow(uses->index, ret_is_behind);
+    enum err err = uses_index_follow(uses->index, max, ret_is_behind);
     if (err && err != uses->broken)
         log_write(LOG_ERROR, "hub", "the index of uses does not follow the ledger", LOG_ERR(err), LOG_END);
     uses->broken = err;
@@ -42,9 +45,11 @@ static enum err follow(struct hub_uses *uses, bool *ret_is_behind)
 static void on_tick(struct loop_timer *timer)
 {
     struct hub_uses *uses = container_of(timer, struct hub_uses, tick);
-    bool is_behind = false;
-    enum err err = follow(uses, &is_behind);
-    err = loop_timer_start(timer->loop, timer, !err && is_behind ? TICK_BEHIND_MS : TICK_MS);
+    uint64_t n = ledger_n_durable(uses->hub->ledger);
+    bool is_behind = false, is_busy = n - uses->n_seen > BUSY;
+    enum err err = follow(uses, is_busy ? BATCH_BUSY : USES_INDEX_BATCH, &is_behind);
+    uses->n_seen = n;
+    err = loop_timer_start(timer->loop, timer, !err && is_behind && !is_busy ? TICK_BEHIND_MS : TICK_MS);
     if (err)
         log_write(LOG_ERROR, "hub", "the index of uses stands still", LOG_ERR(err), LOG_END);
 }
@@ -53,7 +58,7 @@ static void catch_up(struct hub_uses *uses)
 {
     bool is_behind = true;
     for (int i = 0; i < CATCH_UP && is_behind; i++)
-        if (follow(uses, &is_behind))
+        if (follow(uses, USES_INDEX_BATCH, &is_behind))
             return;
 }
 
@@ -424,6 +429,7 @@ static void start_on_thread(void *context)
 {
     struct hub_uses *uses = context;
     loop_thread_give_way();
+    uses->n_seen = ledger_n_durable(uses->hub->ledger);
     uses->tick.fn = on_tick;
     uses->broken = loop_timer_start(loop_thread_loop(uses->thread), &uses->tick, TICK_MS);
 }

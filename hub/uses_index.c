@@ -193,9 +193,9 @@ static void give_back(struct uses_index *index, struct row *noted, size_t n, siz
     pthread_mutex_unlock(&index->lock);
 }
 
-enum err uses_index_follow(struct uses_index *index, bool *ret_is_behind)
+enum err uses_index_follow(struct uses_index *index, uint64_t max, bool *ret_is_behind)
 {
-    uint64_t from = index->n, end = ledger_n_durable(index->ledger), to = end > from + USES_INDEX_BATCH ? from + USES_INDEX_BATCH : end;
+    uint64_t from = index->n, end = ledger_n_durable(index->ledger), to = end > from + max ? from + max : end;
     size_t n_noted, cap_noted;
     struct row *noted = take_noted(index, &n_noted, &cap_noted);
     enum err err = to > from ? gather(index, to) : ERR_OK;
@@ -330,7 +330,7 @@ void uses_index_close(struct uses_index *index)
     if (!index)
         return;
     if (index->db && index->reader && index->n_noted)
-        (void)!uses_index_follow(index, &is_behind); /* what the disk refuses now was told before */
+        (void)!uses_index_follow(index, USES_INDEX_BATCH, &is_behind); /* what the disk refuses now was told before */
     db_close(index->reader);
     db_close(index->db);
     mem_free(index->rows);

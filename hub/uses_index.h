@@ -22,8 +22,8 @@ enum err uses_index_open(struct ledger *ledger, const char *path, struct diag *d
 void uses_index_close(struct uses_index *index);               /* what waits is written; takes NULL */
 uint64_t uses_index_n(const struct uses_index *index);         /* leaves followed; any thread */
 uint64_t uses_index_n_unnoted(const struct uses_index *index); /* subjects that were not noted; any thread */
-/* At most USES_INDEX_BATCH leaves, and all that was noted, in one transaction. *ret_is_behind: there are more. */
-enum err uses_index_follow(struct uses_index *index, bool *ret_is_behind) MUST_CHECK;
+/* At most `max` leaves, and all that was noted, in one transaction. *ret_is_behind: there are more. */
+enum err uses_index_follow(struct uses_index *index, uint64_t max, bool *ret_is_behind) MUST_CHECK;
 /* These subjects' data were in the use of leaf `intent`; copied, written at the next follow(). Any thread. */
 void uses_index_note(struct uses_index *index, uint64_t intent, uint8_t (*subjects)[HUB_SEEN_BYTES], size_t n, uint64_t n_unnoted);
 
