@@ -289,6 +289,7 @@ static enum err answer(struct asking *asking)
     struct json_writer w;
     struct arena arena;
     arena_init(&arena, ANSWER_MAX);
+    uint64_t n_asked = ledger_n_durable(uses->hub->ledger); /* what comes while it is answered is of after the asking */
     catch_up(uses);
     enum err err = read_keys(asking->subject, &arena, &keys);
     if (!err)
@@ -299,7 +300,7 @@ static enum err answer(struct asking *asking)
     json_key(&w, "subject");
     json_put_raw(&w, asking->subject);
     json_field_i64(&w, "days", n_days);
-    json_field_bool(&w, "complete", hub_uses_n_indexed(uses) >= ledger_n_durable(uses->hub->ledger));
+    json_field_bool(&w, "complete", hub_uses_n_indexed(uses) >= n_asked);
     json_key(&w, "uses");
     json_begin_array(&w);
     for (size_t i = 0; i < n && !err && n_put < asking->n_max; i++) {
