@@ -242,11 +242,11 @@ void fake_server_sessions_end(const struct fake_server *server, size_t n, const 
 {
     enum { MOST = 2000 };
     static struct fake_asking *askings[MOST];
-    static char plates[MOST][8];
+    static char plates[MOST][24];
     static struct value values[MOST];
     size_t n_ok = 0;
     assert_true(n <= MOST);
-    fake_server_write(server, server->port(), "hub", "5s", "", FAKE_VEHICLE); /* time enough to come back on a busy machine */
+    fake_server_write(server, server->port(), "hub", "15s", "", FAKE_VEHICLE); /* time enough to come back on a busy machine */
     fake_department_load(server->city);
     fake_server_until_it_answers(server);
     for (size_t i = 0; i < n; i++) {
