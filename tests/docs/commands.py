@@ -13,10 +13,12 @@ variable set in one is there in the next. The shell's folder looks like the proj
 var/hangzhou; the port 8080 in the text becomes the port of the test's city. A document with `<!-- docs: world -->` also gets the
 simulated world. A document without any sh block passes.
 """
+import contextlib
 import glob
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -77,7 +79,7 @@ class Shell:
     def run(self, script, may_fail=False):
         """(exit code, output). Unless it may fail, a block ends with its first failing command, and the shell with it; one that hangs, too."""
         mark = f"mark-{uuid.uuid4()}"
-        timer = threading.Timer(BLOCK_TIMEOUT_S, self.process.kill)
+        timer = threading.Timer(BLOCK_TIMEOUT_S, self.kill)
         timer.start()
         try:
             strict = "+e" if may_fail else "-e"
@@ -92,9 +94,14 @@ class Shell:
             timer.cancel()
         return self.process.wait(), output
 
+    def kill(self):
+        """With what it left in the background, which would hold its output open."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def close(self):
         self.process.stdin.close()
-        self.process.kill()
+        self.kill()
         self.process.wait()
         self.process.stdout.close()
 
