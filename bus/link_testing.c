@@ -118,9 +118,7 @@ void nats_testing_start(struct nats_testing *server, bool has_tls)
         assert_int_equal(bus_nkey_make(server->keys[i], NULL), ERR_OK);
         assert_int_equal(bus_nkey_public(server->keys[i], NULL, public), ERR_OK);
         if (i + 1 < NATS_TESTING_USERS) /* each listens to its own inbox only */
-            fprintf(file,
-                "  {nkey: %s, permissions: {publish: [\"cb.>\", \"_INBOX.>\"], subscribe: [\"cb.>\", \"_INBOX.%s.>\"], allow_responses: "
-                "true}}\n",
+            fprintf(file, "  {nkey: %s, permissions: {publish: [\"cb.>\", \"_INBOX.>\"], subscribe: [\"cb.>\", \"_INBOX.%s.>\"]}}\n",
                 public, public);
     }
     fprintf(file, "] }\n");

@@ -326,7 +326,7 @@ class Nats(Server):
 
     def write(self):
         users = "\n".join(
-            f'    {{nkey: {public}, permissions: {{publish: ["cb.>", "_INBOX.>"], subscribe: ["cb.>", "_INBOX.{public}.>"], allow_responses: true}}}}'
+            f'    {{nkey: {public}, permissions: {{publish: ["cb.>", "_INBOX.>"], subscribe: ["cb.>", "_INBOX.{public}.>"]}}}}'
             for public in self.users.values())
         with open(self.folder + "/config", "w", encoding="ascii") as config:
             config.write(f'host: "127.0.0.1"\nport: {self.port}\n'
