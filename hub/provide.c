@@ -19,6 +19,15 @@ static bool is_in_force(const struct hub_contract *contract)
            (terms->from_ms == DECIDE_NONE || now_ms >= terms->from_ms) && (terms->until_ms == DECIDE_NONE || now_ms < terms->until_ms);
 }
 
+/* A process that has just begun does not know yet what is in force: it says "not now", never "no". */
+static enum err permit(const struct hub_contract *contract)
+{
+    const struct hub_feed *feed = &contract->hub->feed;
+    if (feed->is_follower && atomic_load_explicit(&feed->generation, memory_order_acquire) == 0)
+        return ERR_UNAVAILABLE;
+    return is_in_force(contract) ? ERR_OK : ERR_DENIED;
+}
+
 static bool is_granted(const struct hub_contract *contract, uint16_t column)
 {
     for (size_t i = 0; i < contract->terms.n_fields; i++)
@@ -130,7 +139,7 @@ static enum err find_contract(
     if (!crypto_equal(contract->hash.bytes, hash.bytes, sizeof hash.bytes))
         return ERR_STATE;
     *ret_contract = contract;
-    return is_in_force(contract) ? ERR_OK : ERR_DENIED;
+    return permit(contract);
 }
 
 enum err hub_provide_fetch(
@@ -156,12 +165,12 @@ enum err hub_provide_act(struct hub *hub, struct hub_ask *ask)
     struct hub_entry *entry = names_get(&hub->entry_names, ask->resource->name);
     if (!entry || entry->resource.kind != HUB_COMMAND || !entry->system || !entry->system->ops->act)
         return ERR_NOT_FOUND;
-    bool is_permitted = false;
-    for (struct hub_contract *one = hub_contract_first(hub, ask->party, ask->resource->name); one && !is_permitted;
+    enum err err = ERR_DENIED;
+    for (struct hub_contract *one = hub_contract_first(hub, ask->party, ask->resource->name); one && err;
          one = atomic_load_explicit(&one->next_same, memory_order_acquire))
-        is_permitted = is_in_force(one);
-    if (!is_permitted)
-        return ERR_DENIED;
+        err = permit(one);
+    if (err)
+        return err;
     if (!entry->system->system)
         return ERR_UNAVAILABLE;
     entry->system->ops->act(entry->system->system, ask);

@@ -120,7 +120,7 @@ static void on_answered(struct bus_ask *ask)
     struct remote *remote = asking->object->remote;
     enum err told = ERR_OK, err = ask->err ? ask->err : read_answer(asking, ask->answer, &told);
     bool is_away = ask->err == ERR_UNAVAILABLE || ask->err == ERR_IO || ask->err == ERR_TIMEOUT ||
-                   (!err && told == ERR_FULL); /* or it still reads what was asked before */
+                   (!err && (told == ERR_FULL || told == ERR_UNAVAILABLE)); /* or it still reads what was asked before, or has just begun */
     if (is_away && !asking->is_open && goes_on(asking) && !loop_timer_start(ask->loop, &asking->again, AGAIN_MS))
         return;
     if (!ask->err && err)
