@@ -126,7 +126,7 @@ static void advance(int64_t ms)
 
 static void what_happens_at_the_desk(void **state)
 {
-    assert_err(ask("h/c-17"), ERR_DENIED); /* nothing was heard yet */
+    assert_err(ask("h/c-17"), ERR_UNAVAILABLE); /* nothing was heard yet */
     assert_int_equal(hub_feed_age_ms(police.hub), INT64_MAX);
     follow();
     assert_ok(ask("h/c-17"));

@@ -176,7 +176,7 @@ static void each_ends(void **state)
 static void the_thread_comes_back(void **state)
 {
     static const enum hostility talkers[] = {SLOW_ROWS, SLOW_BYTES, HEEDFUL};
-    load("200ms", 1);
+    load("1s", 1);
     for (size_t i = 0; i < sizeof talkers / sizeof *talkers; i++) {
         until_honest("loading");
         unsigned n_connects = atomic_load(&hostile->n_connects), n_cancels = atomic_load(&hostile->n_cancels);
