@@ -38,8 +38,8 @@ try {
     await page.fill('[data-testid=case-text]', '已按现场情况更正 <b>&');
     await page.click('[data-testid=case-close]');
     await page.waitForSelector('[data-testid=case][data-state=closed]');
-    await page.waitForFunction(() => document.querySelectorAll('[data-testid=case] ol li').length >= 3);
-    return (await page.textContent('[data-testid=case] ol')).includes('已按现场情况更正 <b>&');
+    await page.waitForFunction(() => document.querySelector('[data-testid=case] ol')?.textContent.includes('已按现场情况更正 <b>&'));
+    return true;
   });
   await check('it stands among the closed ones', async () => {
     await page.click('[data-testid=which-closed]');
