@@ -1,12 +1,10 @@
 /* `citybrain count`: the count from files, by the same estimator that runs live. */
 #include "brain/commands.h"
+#include "brain/told.h"
 #include "scene/count/file.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-#define BROKEN_SHOWN_MAX 20 /* lines told one by one; all are counted */
 
 enum { COUNT_NETWORK, COUNT_CAMERAS, COUNT_PASSAGES, COUNT_EVERY, COUNT_OUT, COUNT_UNTIL, COUNT_ROADS };
 static const struct command_option options[] = {
@@ -20,31 +18,13 @@ static const struct command_option options[] = {
     {NULL, NULL, NULL},
 };
 
-struct told {
-    unsigned n;
-    bool is_terminal;
-};
-
-static void on_broken(void *context, const char *text)
-{
-    struct told *told = context;
-    if (told->n++ < BROKEN_SHOWN_MAX)
-        fprintf(stderr, "%s\n", text);
-}
-
-static void on_progress(void *context, double share)
-{
-    const struct told *told = context;
-    if (told->is_terminal)
-        fprintf(stderr, "\rcounting: %3.0f %%%s", share * 100, share >= 1 ? "\n" : "");
-}
-
 static int run_count(const struct command_line *line)
 {
     static const int needed[] = {COUNT_NETWORK, COUNT_CAMERAS, COUNT_PASSAGES, COUNT_OUT};
     double every = 60, until = -1;
     struct diag diag = {""};
-    struct told told = {.is_terminal = isatty(STDERR_FILENO)};
+    struct told told;
+    told_init(&told, "counting");
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
         if (!line->values[needed[i]]) {
             fprintf(stderr, "citybrain count: --%s is missing; see citybrain count --help\n", options[needed[i]].name);
@@ -61,16 +41,15 @@ static int run_count(const struct command_line *line)
         .every_s = (int64_t)every,
         .until_s = (int64_t)until,
         .settings = COUNT_SETTINGS_DEFAULT,
-        .on_broken = on_broken,
-        .on_progress = on_progress,
+        .on_broken = told_broken,
+        .on_progress = told_progress,
         .context = &told};
     enum err err = count_files_run(&files, &diag);
     if (err != ERR_OK) {
         fprintf(stderr, "citybrain count: %s\n", diag.text[0] ? diag.text : err_text(err));
         return 2;
     }
-    if (told.n > BROKEN_SHOWN_MAX)
-        fprintf(stderr, "and %u more lines that are not used\n", told.n - BROKEN_SHOWN_MAX);
+    told_rest(&told);
     fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n", (unsigned long long)files.n_lines, (unsigned long long)files.n_broken,
         (unsigned long long)files.n_rows);
     return 0;

@@ -1,13 +1,12 @@
 /* `citybrain match`: GPS points onto the road network, from files. */
 #include "brain/commands.h"
+#include "brain/told.h"
 #include "road/match_file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#define BROKEN_SHOWN_MAX 20 /* lines told one by one; all are counted */
 #define TRACKS_MAX 100000u
 
 enum { MATCH_NETWORK, MATCH_POINTS, MATCH_OUT, MATCH_EDGES, MATCH_SIGMA, MATCH_GAP, MATCH_LAG };
@@ -21,25 +20,6 @@ static const struct command_option options[] = {
     {"lag", "POINTS", "a point is certain so many later, 1 to 4096 (default 256; live streams have 20)"},
     {NULL, NULL, NULL},
 };
-
-struct told {
-    unsigned n;
-    bool is_terminal;
-};
-
-static void on_broken(void *context, const char *text)
-{
-    struct told *told = context;
-    if (told->n++ < BROKEN_SHOWN_MAX)
-        fprintf(stderr, "%s\n", text);
-}
-
-static void on_progress(void *context, double share)
-{
-    const struct told *told = context;
-    if (told->is_terminal)
-        fprintf(stderr, "\rmatching: %3.0f %%%s", share * 100, share >= 1 ? "\n" : "");
-}
 
 static FILE *open_out(const char *path)
 {
@@ -60,7 +40,7 @@ static bool close_out(FILE *file, const char *path)
     return false;
 }
 
-static int match_points(struct road_match_run *run, const char *path, const struct told *told)
+static int match_points(struct road_match_run *run, const char *path, struct told *told)
 {
     struct diag diag = {""};
     enum err err = road_match_read(run, path, &diag);
@@ -68,8 +48,7 @@ static int match_points(struct road_match_run *run, const char *path, const stru
         fprintf(stderr, "citybrain match: %s\n", diag.text[0] ? diag.text : err_text(err));
         return 2;
     }
-    if (told->n > BROKEN_SHOWN_MAX)
-        fprintf(stderr, "and %u more lines that are not used\n", told->n - BROKEN_SHOWN_MAX);
+    told_rest(told);
     fprintf(stderr, "%llu lines, %llu of them not used; %llu points on %llu tracks, %llu off the road, %llu jumps\n",
         (unsigned long long)run->n_lines, (unsigned long long)run->n_broken, (unsigned long long)run->n_matched,
         (unsigned long long)run->n_tracks, (unsigned long long)run->n_off, (unsigned long long)run->n_jumps);
@@ -84,9 +63,10 @@ static int run_match(const struct command_line *line)
             fprintf(stderr, "citybrain match: --%s is missing; see citybrain match --help\n", options[needed[i]].name);
             return 2;
         }
-    struct told told = {.is_terminal = isatty(STDERR_FILENO)};
+    struct told told;
+    told_init(&told, "matching");
     struct road_match_run run = {
-        .settings = ROAD_MATCH_FILE, .tracks_max = TRACKS_MAX, .on_broken = on_broken, .on_progress = on_progress, .context = &told};
+        .settings = ROAD_MATCH_FILE, .tracks_max = TRACKS_MAX, .on_broken = told_broken, .on_progress = told_progress, .context = &told};
     double lag = run.settings.lag;
     if ((line->values[MATCH_SIGMA] && !command_number(line->values[MATCH_SIGMA], "sigma", 1, 200, &run.settings.sigma_m)) ||
         (line->values[MATCH_GAP] && !command_number(line->values[MATCH_GAP], "gap", 1, 86400, &run.settings.gap_s)) ||

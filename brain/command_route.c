@@ -1,15 +1,14 @@
 /* `citybrain route`: the fastest way between two places, or between many pairs of them, with live travel times. */
 #include "base/mem.h"
 #include "brain/commands.h"
+#include "brain/told.h"
 #include "road/trip.h"
 #include "road/weights.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#define BROKEN_SHOWN_MAX 20 /* lines told one by one; all are counted */
 #define GEOJSON_MAX (64u << 20)
 
 enum { ROUTE_NETWORK, ROUTE_FROM, ROUTE_TO, ROUTE_WEIGHTS, ROUTE_GEOJSON, ROUTE_BATCH, ROUTE_OUT };
@@ -30,28 +29,22 @@ struct finder {
     struct road_router *router;
     FILE *out;
     uint64_t n_pairs, n_found;
-    unsigned n_told;
-    bool is_terminal;
+    struct told told;
 };
 
 static void on_broken(void *context, const char *text)
 {
-    struct finder *finder = context;
-    if (finder->n_told++ < BROKEN_SHOWN_MAX)
-        fprintf(stderr, "%s\n", text);
+    told_broken(&((struct finder *)context)->told, text);
 }
 
 static void on_progress(void *context, double share)
 {
-    const struct finder *finder = context;
-    if (finder->is_terminal)
-        fprintf(stderr, "\rfinding ways: %3.0f %%%s", share * 100, share >= 1 ? "\n" : "");
+    told_progress(&((struct finder *)context)->told, share);
 }
 
-static void tell_rest(const struct finder *finder, const char *path, const struct road_table *table)
+static void tell_rest(struct finder *finder, const char *path, const struct road_table *table)
 {
-    if (finder->n_told > BROKEN_SHOWN_MAX)
-        fprintf(stderr, "and %u more lines that are not used\n", finder->n_told - BROKEN_SHOWN_MAX);
+    told_rest(&finder->told);
     if (table->n_broken > 0)
         fprintf(stderr, "%s: %llu lines, %llu of them not used\n", path, (unsigned long long)table->n_lines,
             (unsigned long long)table->n_broken);
@@ -66,7 +59,6 @@ static enum err load_weights(struct finder *finder, const char *path, struct dia
     enum err err = road_weights_read(finder->network, path, &table, edge_s, diag);
     if (err == ERR_OK) {
         tell_rest(finder, path, &table);
-        finder->n_told = 0;
         road_router_set_times(finder->router, edge_s);
     }
     mem_free(edge_s);
@@ -233,8 +225,9 @@ static bool is_asked_well(const struct command_line *line)
 static int run_route(const struct command_line *line)
 {
     struct diag diag = {""};
-    struct finder finder = {.out = stdout, .is_terminal = isatty(STDERR_FILENO)};
+    struct finder finder = {.out = stdout};
     int status = 2;
+    told_init(&finder.told, "finding ways");
     if (!is_asked_well(line))
         return 2;
     enum err err = road_network_load(line->values[ROUTE_NETWORK], &diag, &finder.network);
