@@ -49,11 +49,9 @@ static int make(void **state)
 {
     struct ledger *ledger;
     static char vkey[160]; /* the verifier borrows */
-    enum err err = ERR_OK;
     file_sim_make_root(root);
     assert_ok(testing_open(root, file_sim_unsynced_ops(), 0, NULL, &ledger));
-    assert_int_equal(testing_append(ledger, 0, N_LEAVES, true, NULL, &err), N_LEAVES);
-    assert_ok(err);
+    testing_append_all(ledger, 0, N_LEAVES);
     ledger_close(ledger);
     assert_ok(file_join(dir, root, "log"));
     testing_vkey(vkey);

@@ -1,5 +1,6 @@
 /*
- * Tests of the ledger as a whole: order and places of leaves, proofs, openings, damage, limits. Crashes are ledger_crash_test.c.
+ * Tests of the ledger as a whole: order and places of leaves, proofs, openings, damage, limits. Crashes are ledger_crash_test.c, receipts
+ * receipt_test.c.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -37,13 +38,6 @@ static int remove_root(void **state)
     return 0;
 }
 
-static void append(struct ledger *ledger, uint64_t from, uint64_t to)
-{
-    enum err err;
-    assert_int_equal(testing_append(ledger, from, to, true, NULL, &err), to);
-    assert_ok(err);
-}
-
 /* Proves leaf `index` and gives the size under which it was proven. */
 static uint64_t prove(struct ledger *ledger, uint64_t index)
 {
@@ -79,7 +73,7 @@ static void proves_every_leaf_at_every_size(void **state)
     assert_err(ledger_checkpoint(ledger, &out), ERR_BUSY);
     assert_err(ledger_proof(ledger, 0, &out), ERR_NOT_FOUND);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        append(ledger, n, sizes[i]);
+        testing_append_all(ledger, n, sizes[i]);
         assert_ok(ledger_publish(ledger));
         n = sizes[i];
         assert_int_equal(ledger_n_published(ledger), n);
@@ -99,9 +93,9 @@ static void a_leaf_without_a_checkpoint_is_busy(void **state)
     struct buf out;
     buf_init(&out, NOTE_MAX);
     assert_ok(testing_open(root, files, 0, NULL, &ledger));
-    append(ledger, 0, 1); /* the first is published at once */
+    testing_append_all(ledger, 0, 1); /* the first is published at once */
     assert_ok(ledger_publish(ledger));
-    append(ledger, 1, 5);
+    testing_append_all(ledger, 1, 5);
     assert_err(ledger_proof(ledger, 4, &out), ERR_BUSY);
     assert_err(ledger_proof(ledger, 5, &out), ERR_NOT_FOUND);
     assert_ok(ledger_leaf(ledger, 4, &out));
@@ -121,7 +115,7 @@ static void publishes_by_itself_within_the_time(void **state)
     struct ledger *ledger;
     assert_ok(ledger_open(&options, NULL, &ledger));
     for (uint64_t i = 0; i < 20; i++) {
-        append(ledger, i, i + 1);
+        testing_append_all(ledger, i, i + 1);
         for (int wait = 0; ledger_n_published(ledger) <= i; wait++) {
             assert_true(wait < 10000); /* a hundred times what it may take */
             usleep(1000);
@@ -140,7 +134,7 @@ static void closing_publishes_and_opening_goes_on(void **state)
         assert_int_equal(ledger_n_durable(ledger), n);
         assert_int_equal(ledger_n_published(ledger), n);
         assert_int_equal(testing_check(ledger), n);
-        append(ledger, n, n + 150);
+        testing_append_all(ledger, n, n + 150);
         n += 150;
         assert_ok(str_to_c(str_from_c(ledger_static_dir(ledger)), static_dir, sizeof static_dir));
         ledger_close(ledger);
@@ -167,7 +161,7 @@ static void old_partial_tiles_and_old_journals_go(void **state)
     char path[FILE_PATH_MAX];
     assert_ok(testing_open(root, files, 10000, NULL, &ledger));
     for (uint64_t n = 0; n < 1000; n += 50) {
-        append(ledger, n, n + 50);
+        testing_append_all(ledger, n, n + 50);
         assert_ok(ledger_publish(ledger));
     }
     for (uint64_t tile = 0; tile < 4; tile++) {
@@ -189,7 +183,7 @@ static void a_tile_of_level_two_begins_after_65536_leaves(void **state)
     char path[FILE_PATH_MAX];
     struct stat status;
     assert_ok(testing_open(root, files, 0, NULL, &ledger));
-    append(ledger, 0, 70000);
+    testing_append_all(ledger, 0, 70000);
     assert_ok(ledger_publish(ledger));
     static const struct {
         int level;
@@ -233,7 +227,7 @@ static void damage_at_the_right_edge_is_refused_with_its_place(void **state)
     struct ledger *ledger;
     char path[FILE_PATH_MAX], dir[FILE_PATH_MAX], away[FILE_PATH_MAX];
     assert_ok(testing_open(root, files, 0, NULL, &ledger));
-    append(ledger, 0, 600);
+    testing_append_all(ledger, 0, 600);
     ledger_close(ledger);
     assert_ok(file_join(dir, root, "log"));
     assert_ok(tile_path(path, dir, 0, 2, 88));
@@ -297,7 +291,7 @@ static void another_key_or_name_is_refused(void **state)
     struct diag diag = {""};
     assert_ok(crypto_key_from_seed(seed, &other));
     assert_ok(testing_open(root, files, 0, NULL, &ledger));
-    append(ledger, 0, 3);
+    testing_append_all(ledger, 0, 3);
     ledger_close(ledger);
     struct ledger_options options = {.dir = root, .origin = STR(TESTING_ORIGIN), .key = other, .clock = clock_system()};
     assert_err(ledger_open(&options, &diag, &ledger), ERR_CORRUPT);
@@ -522,112 +516,6 @@ static void many_threads_append_and_prove_at_once(void **state)
     ledger_close(busy.ledger);
 }
 
-/* ---- receipts ---- */
-
-static void expect(struct str text, const char *vkey, enum verify_result result, const char *cause)
-{
-    struct verify_report report;
-    verify_receipt(text, "r.json", str_from_c(vkey), NULL, &report);
-    if (report.result != result || !strstr(report.diag.text, cause))
-        fail_msg("%d, \"%s\" is not %d, \"%s\"", (int)report.result, report.diag.text, (int)result, cause);
-}
-
-static void receipts_are_proven_refused_or_unreadable(void **state)
-{
-    struct ledger *ledger;
-    struct verify_report report;
-    struct buf receipt;
-    uint8_t public_key[32];
-    char vkey[160], path[FILE_PATH_MAX];
-    testing_vkey(vkey);
-    crypto_key_public(testing_key(), public_key);
-    buf_init(&receipt, VERIFY_FILE_MAX);
-    assert_ok(testing_open(root, files, 0, NULL, &ledger));
-    append(ledger, 0, 300);
-    assert_ok(ledger_publish(ledger));
-    assert_ok(verify_write_receipt(ledger, 211, public_key, &receipt));
-    verify_receipt(buf_str(&receipt), "r.json", STR_NONE, NULL, &report);
-    assert_int_equal(report.result, VERIFY_PROVEN);
-    assert_true(report.is_key_from_file);
-    assert_int_equal(report.index, 211);
-    assert_int_equal(report.size, 300);
-    assert_string_equal(report.receipt, "hangzhou.log/211");
-    verify_receipt(buf_str(&receipt), "r.json", str_from_c(vkey), NULL, &report);
-    assert_int_equal(report.result, VERIFY_PROVEN);
-    assert_false(report.is_key_from_file);
-
-    static const uint8_t seed[32] = {1};
-    struct crypto_key *other;
-    struct buf other_vkey;
-    assert_ok(crypto_key_from_seed(seed, &other));
-    crypto_key_public(other, public_key);
-    buf_init(&other_vkey, 200);
-    assert_ok(ledger_vkey(STR(TESTING_ORIGIN), public_key, &other_vkey));
-    buf_append_byte(&other_vkey, 0);
-    expect(buf_str(&receipt), other_vkey.ptr, VERIFY_REFUSED, "r.json: no signature is of the key \"hangzhou.log\"");
-    buf_finish(&other_vkey);
-    crypto_key_destroy(other);
-
-    expect(buf_str(&receipt), "nonsense", VERIFY_UNREADABLE, "not of the form NAME+ID+KEY");
-    expect(STR("{}"), "", VERIFY_UNREADABLE, "no \"receipt\"");
-    expect(STR("[]"), "", VERIFY_UNREADABLE, "is a JSON object");
-    expect(STR("{"), "", VERIFY_UNREADABLE, "r.json");
-    expect(STR("{\"receipt\":\"a/1\"}"), "", VERIFY_UNREADABLE, "no \"leaf\"");
-    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\"}"), "", VERIFY_UNREADABLE, "no \"proof\"");
-    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\",\"proof\":\"\"}"), "", VERIFY_UNREADABLE, "no \"vkey\"");
-    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\",\"proof\":\"\",\"vkey\":1}"), "", VERIFY_UNREADABLE, "\"vkey\" is not text");
-    expect(STR("{\"receipt\":\"a\",\"leaf\":\"\",\"proof\":\"\"}"), "", VERIFY_UNREADABLE, "not of the form LOG/INDEX");
-    expect(STR("{\"receipt\":\"a/01\",\"leaf\":\"\",\"proof\":\"\"}"), "", VERIFY_UNREADABLE, "not of the form LOG/INDEX");
-    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\",\"proof\":\"\",\"more\":1}"), "", VERIFY_UNREADABLE, "a member \"more\"");
-    expect(STR("{\"receipt\":\"a/1\",\"leaf\":\"\",\"proof\":\"\",\"proof\":\"\"}"), "", VERIFY_UNREADABLE, "r.json");
-    char *large = calloc(1, VERIFY_FILE_MAX + 1);
-    assert_non_null(large);
-    expect((struct str){large, VERIFY_FILE_MAX + 1}, "", VERIFY_UNREADABLE, "r.json");
-    free(large);
-
-    assert_ok(file_join(path, root, "r.json"));
-    verify_receipt_file(path, STR_NONE, NULL, &report);
-    assert_int_equal(report.result, VERIFY_UNREADABLE);
-    int fd = open(path, O_WRONLY | O_CREAT, 0644);
-    assert_int_equal(write(fd, receipt.ptr, receipt.len), receipt.len);
-    close(fd);
-    verify_receipt_file(path, str_from_c(vkey), NULL, &report);
-    assert_int_equal(report.result, VERIFY_PROVEN);
-    buf_finish(&receipt);
-    ledger_close(ledger);
-}
-
-/* No byte of a receipt can be changed without being noticed, but in its own vkey when another is given. */
-static void every_changed_byte_of_a_receipt_is_noticed(void **state)
-{
-    struct ledger *ledger;
-    struct buf receipt;
-    uint8_t public_key[32];
-    char vkey[160];
-    testing_vkey(vkey);
-    crypto_key_public(testing_key(), public_key);
-    buf_init(&receipt, VERIFY_FILE_MAX);
-    assert_ok(testing_open(root, files, 0, NULL, &ledger));
-    append(ledger, 0, 20);
-    assert_ok(ledger_publish(ledger));
-    assert_ok(verify_write_receipt(ledger, 13, public_key, &receipt));
-    const char *own = memmem(receipt.ptr, receipt.len, "\"vkey\":", 7);
-    assert_non_null(own);
-    size_t end = (size_t)(own - receipt.ptr), n_refused = 0;
-    for (size_t at = 0; at < end; at++) {
-        struct verify_report report;
-        receipt.ptr[at] ^= 1;
-        verify_receipt(buf_str(&receipt), "r.json", str_from_c(vkey), NULL, &report);
-        if (report.result == VERIFY_PROVEN)
-            fail_msg("byte %zu of " STR_FORMAT, at, STR_ARG(buf_str(&receipt)));
-        n_refused += report.result == VERIFY_REFUSED;
-        receipt.ptr[at] ^= 1;
-    }
-    assert_true(n_refused > end / 2);
-    buf_finish(&receipt);
-    ledger_close(ledger);
-}
-
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, make_root, remove_root)
 
 /* Old bundles are refused to those who ask for files; their leaves are there as before, and proven. */
@@ -644,7 +532,7 @@ static void old_entries_are_below_the_minimum(void **state)
     uint64_t minimum;
     struct wall_time now = clock_wall(clock_system());
     assert_ok(testing_open(root, files, 0, NULL, &ledger));
-    append(ledger, 0, 1100);
+    testing_append_all(ledger, 0, 1100);
     assert_ok(ledger_publish(ledger));
     for (uint64_t n = 0; n < 4; n++) { /* a day apart, the newest a day old */
         struct timespec times[2] = {
@@ -696,8 +584,6 @@ int main(void)
         TEST(leaves_come_in_order_from_bundles_and_journal),
         TEST(failing_memory_leaks_nothing_and_loses_nothing),
         TEST(many_threads_append_and_prove_at_once),
-        TEST(receipts_are_proven_refused_or_unreadable),
-        TEST(every_changed_byte_of_a_receipt_is_noticed),
         TEST(old_entries_are_below_the_minimum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

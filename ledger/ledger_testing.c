@@ -151,6 +151,13 @@ uint64_t testing_append(struct ledger *ledger, uint64_t from, uint64_t to, bool 
     return n_acknowledged;
 }
 
+void testing_append_all(struct ledger *ledger, uint64_t from, uint64_t to)
+{
+    enum err err;
+    assert_int_equal(testing_append(ledger, from, to, true, NULL, &err), to);
+    assert_ok(err);
+}
+
 static uint64_t check_note(struct str note)
 {
     char vkey[160];

@@ -22,6 +22,7 @@ enum err testing_open(const char *dir, struct file_ops *files, size_t journal_ma
 /* Appends leaves `from` to `to` - 1, each once the one before is durable or (at_once) all together; returns how many were acknowledged in
  * order, and the first error. `sim` (may be NULL) gets a mark for each. */
 uint64_t testing_append(struct ledger *ledger, uint64_t from, uint64_t to, bool at_once, struct file_sim *sim, enum err *ret_err);
+void testing_append_all(struct ledger *ledger, uint64_t from, uint64_t to); /* all together, each acknowledged */
 /* One number for what the client had been told: leaves acknowledged, leaves under a checkpoint. Both only grow, so the largest is the
  * newest. */
 static inline uint64_t testing_mark(uint64_t n_acknowledged, uint64_t n_published)

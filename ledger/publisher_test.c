@@ -149,13 +149,6 @@ static enum err open_ledger(
     return ledger_open(&options, NULL, ret_ledger);
 }
 
-static void append(struct ledger *ledger, uint64_t from, uint64_t to)
-{
-    enum err err;
-    assert_int_equal(testing_append(ledger, from, to, true, NULL, &err), to);
-    assert_ok(err);
-}
-
 /* Which witnesses the published checkpoint bears. */
 static uint32_t witnesses_of(const struct five *five, struct ledger *ledger)
 {
@@ -232,7 +225,7 @@ static void a_checkpoint_counts_when_a_quorum_has_cosigned(void **state)
         for (size_t i = 0; i < N_WITNESSES; i++)
             five.moods[i] = rows[row].moods[i];
         for (int round = 0; round < 4; round++) {
-            append(ledger, n, n + 100);
+            testing_append_all(ledger, n, n + 100);
             n += 100;
             assert_ok(ledger_publish(ledger));
             assert_int_equal(ledger_n_published(ledger), n);
@@ -253,13 +246,13 @@ static void without_a_quorum_publication_halts_and_storing_goes_on(void **state)
     buf_init(&proof, NOTE_MAX);
     open_five(&five, root, file_sim_unsynced_ops());
     assert_ok(open_ledger(&five, "ledger", 100, 0, &ledger));
-    append(ledger, 0, 10);
+    testing_append_all(ledger, 0, 10);
     assert_true(wait_until(is_published, ledger, 10));
     five.moods[0] = five.moods[1] = DEAD;
     five.moods[2] = SILENT;
-    append(ledger, 10, 1000);
+    testing_append_all(ledger, 10, 1000);
     assert_true(wait_until(is_halted, ledger, 1));
-    append(ledger, 1000, 2000);
+    testing_append_all(ledger, 1000, 2000);
     assert_int_equal(ledger_n_published(ledger), 10);
     assert_int_equal(ledger_n_durable(ledger), 2000);
     assert_err(ledger_proof(ledger, 500, &proof), ERR_BUSY);
@@ -289,7 +282,7 @@ static void the_bound_without_a_quorum_is_held(void **state)
     for (size_t i = 0; i < N_WITNESSES; i++)
         five.moods[i] = HONEST;
     assert_true(wait_until(is_published, ledger, n));
-    append(ledger, n, n + 10);
+    testing_append_all(ledger, n, n + 10);
     assert_ok(ledger_publish(ledger));
     assert_int_equal(testing_check(ledger), n + 10);
     ledger_close(ledger);
@@ -305,7 +298,7 @@ static void a_close_without_a_quorum_ends(void **state)
     for (size_t i = 0; i < N_WITNESSES; i++)
         five.moods[i] = i % 2 ? SILENT : DEAD;
     assert_ok(open_ledger(&five, "ledger", 100, 0, &ledger));
-    append(ledger, 0, 700);
+    testing_append_all(ledger, 0, 700);
     ledger_close(ledger);
     for (size_t i = 0; i < N_WITNESSES; i++)
         five.moods[i] = HONEST;
@@ -322,7 +315,7 @@ static void an_old_checkpoint_gets_its_quorum(void **state)
     struct five five;
     struct ledger *ledger;
     assert_ok(open_ledger(NULL, "ledger", 1000000, 0, &ledger));
-    append(ledger, 0, 300);
+    testing_append_all(ledger, 0, 300);
     ledger_close(ledger);
     open_five(&five, root, file_sim_unsynced_ops());
     assert_ok(open_ledger(&five, "ledger", 100, 0, &ledger));
@@ -393,7 +386,7 @@ static void a_receipt_is_held_against_the_verifiers_policy(void **state)
     open_five(&five, root, file_sim_unsynced_ops());
     five.moods[3] = five.moods[4] = DEAD;
     assert_ok(open_ledger(&five, "ledger", 1000000, 0, &ledger));
-    append(ledger, 0, 300);
+    testing_append_all(ledger, 0, 300);
     assert_ok(ledger_publish(ledger));
     crypto_key_public(testing_key(), public_key);
     assert_ok(verify_write_receipt(ledger, 123, public_key, &receipt));
@@ -469,17 +462,17 @@ static void an_old_copy_is_refused_by_the_witnesses(void **state)
     char from[FILE_PATH_MAX], to[FILE_PATH_MAX];
     open_five(&five, root, file_sim_unsynced_ops());
     assert_ok(open_ledger(&five, "ledger", 1000000, 0, &ledger));
-    append(ledger, 0, 400);
+    testing_append_all(ledger, 0, 400);
     ledger_close(ledger);
     assert_ok(file_join(from, root, "ledger"));
     assert_ok(file_join(to, root, "old"));
     copy_tree(from, to);
     assert_ok(open_ledger(&five, "ledger", 1000000, 0, &ledger));
-    append(ledger, 400, 500);
+    testing_append_all(ledger, 400, 500);
     ledger_close(ledger);
 
     assert_ok(open_ledger(&five, "old", 100, 0, &ledger)); /* rolled back: 409 */
-    append(ledger, 400, 401);
+    testing_append_all(ledger, 400, 401);
     assert_true(wait_until(is_in_trouble, ledger, 5));
     assert_true(wait_until(is_halted, ledger, 1));
     assert_non_null(strstr(trouble_of(ledger, 0), "the folder is an old copy"));
@@ -495,7 +488,7 @@ static void an_old_copy_is_refused_by_the_witnesses(void **state)
     ledger_close(ledger);
 
     assert_ok(open_ledger(&five, "ledger", 100, 0, &ledger)); /* the true one is welcome as ever */
-    append(ledger, 500, 510);
+    testing_append_all(ledger, 500, 510);
     assert_true(wait_until(is_published, ledger, 510));
     assert_int_equal(testing_check(ledger), 510);
     ledger_close(ledger);
