@@ -4,21 +4,20 @@ command line against its receipt; parts; a reader that stands still; one that go
 import hashlib
 import json
 import os
-import socket
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from city import City, wait_for  # noqa: E402
+from objects import PATH, WithObjects  # noqa: E402
 
 MB = int(os.environ.get("CITYBRAIN_OBJECT_MB", "200"))
 MEMORY_MB = 100  # what the brain may hold meanwhile
-PATH = "/hub/v1/object/hangzhou/health/xray?purpose=medical.refer&key="
 USE = ("object", "hangzhou/health/xray")
 AS = ("--as", "hangzhou/scene.referral", "--purpose", "medical.refer")
 
 
-class Objects(unittest.TestCase):
+class Objects(WithObjects, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.city = City()
@@ -34,42 +33,12 @@ class Objects(unittest.TestCase):
     def tearDownClass(cls):
         cls.city.close()
 
-    def make_long(self, name, megabytes):
-        """A file of mostly holes, with something in each megabyte, so that a piece in the wrong place is seen."""
-        path = os.path.join(self.folder, name + ".png")
-        self.addCleanup(os.unlink, path)
-        with open(path, "wb") as out:
-            for i in range(megabytes):
-                out.seek(i << 20)
-                out.write(b"%d" % i)
-            out.truncate(megabytes << 20)
-        return path
-
     def memory(self, what):
         with open(f"/proc/{self.city.brain.pid}/status", encoding="ascii") as text:
             return next(int(line.split()[1]) for line in text if line.startswith(what + ":")) // 1024
 
-    def outcome(self, receipt):
-        """The outcome leaf, when it is durable."""
-        def asked():
-            status, _, body = self.city.request("GET", "/hub/v1/outcome/" + receipt.split("/")[1], headers=self.bearer)
-            return status == 200 and json.loads(body)["leaf"]
-        return wait_for(asked, 60, "the outcome of " + receipt)
-
     def run_object(self, *arguments):
         return self.city.citybrain(*USE, *arguments, *AS, "--data", self.city.data, "--url", self.city.url)
-
-    def open_slowly(self, key):
-        """A connection that has asked and got the head of the answer, and reads no more; with its receipt."""
-        connection = socket.create_connection(("127.0.0.1", self.city.port), timeout=60)
-        self.addCleanup(connection.close)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        connection.sendall(f"GET {PATH}{key} HTTP/1.1\r\nHost: h\r\nAuthorization: {self.bearer['Authorization']}\r\n\r\n".encode())
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += connection.recv(1)
-        self.assertIn(b" 200 ", head)
-        return connection, next(line for line in head.decode().split("\r\n") if line.startswith("Citybrain-Receipt"))[19:]
 
     def test_a_long_one_in_bounded_memory(self):
         path = self.make_long("long", MB)
