@@ -330,3 +330,70 @@ enum err hub_get_rows(
     *ret_err = ERR_OK;
     return ERR_OK;
 }
+
+/* ---- objects ---- */
+
+void hub_put_opened(struct buf *out, const struct hub_object_ask *ask)
+{
+    hub_put_error(out, ERR_OK);
+    hub_put_number(out, ask->n_bytes, 8);
+    hub_put_text(out, str_from_c(ask->media_type));
+    hub_put_text(out, str_from_c(ask->version));
+    hub_put_number(out, ask->is_version_weak, 1);
+}
+
+/* True: what follows is an answer; else *ret_err is told, and nothing follows. */
+static bool get_told(struct bytes_reader *in, enum err *ret_err)
+{
+    *ret_err = hub_get_error(in);
+    if (!in->err && *ret_err && bytes_reader_left(in))
+        in->err = ERR_SYNTAX;
+    return !in->err && !*ret_err;
+}
+
+/* A name that goes into a header: no byte of it ends one. */
+static bool is_plain(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] <= ' ' || text.ptr[i] > '~' || text.ptr[i] == '"')
+            return false;
+    return true;
+}
+
+enum err hub_get_opened(struct str bytes, struct hub_object_ask *ask, enum err *ret_err)
+{
+    struct bytes_reader in;
+    struct str type, version;
+    bytes_reader_init(&in, bytes.ptr, bytes.len);
+    if (!get_told(&in, ret_err))
+        return in.err ? ERR_SYNTAX : ERR_OK;
+    uint64_t n_bytes = bytes_read_u64be(&in);
+    type = hub_get_text(&in);
+    version = hub_get_text(&in);
+    uint8_t is_weak = bytes_read_u8(&in);
+    if (in.err || bytes_reader_left(&in) || is_weak > 1 || n_bytes > INT64_MAX || !is_plain(version) ||
+        str_to_c(version, ask->version, sizeof ask->version) || str_to_c(type, ask->media_type, sizeof ask->media_type))
+        return ERR_SYNTAX;
+    for (size_t i = 0; i < type.len; i++)
+        if (type.ptr[i] < ' ' || type.ptr[i] > '~')
+            return ERR_SYNTAX;
+    ask->n_bytes = n_bytes;
+    ask->is_version_weak = is_weak == 1;
+    return ERR_OK;
+}
+
+void hub_put_piece(struct buf *out, struct str piece)
+{
+    hub_put_error(out, ERR_OK);
+    hub_put_text(out, piece);
+}
+
+enum err hub_get_piece(struct str bytes, struct str *ret_piece, enum err *ret_err)
+{
+    struct bytes_reader in;
+    bytes_reader_init(&in, bytes.ptr, bytes.len);
+    if (!get_told(&in, ret_err))
+        return in.err ? ERR_SYNTAX : ERR_OK;
+    *ret_piece = hub_get_text(&in);
+    return in.err || bytes_reader_left(&in) ? ERR_SYNTAX : ERR_OK;
+}

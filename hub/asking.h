@@ -1,7 +1,8 @@
 /*
- * What is asked of a table or a command, and what is answered, as bytes: the same whether the asking goes to a department's own process
- * (system/bus) or to another hub (district). Columns go by name, so that two sides whose files differ never mean different fields. Numbers
- * are big-endian; a text is its length in 32 bits, then its bytes; a value its type, then 8 bytes or a text. docs/bus.md has the bytes.
+ * What is asked of a table or a command, and what is answered, also of an object, as bytes: the same whether the asking goes to a
+ * department's own process (system/bus) or to another hub (district). Columns go by name, so that two sides whose files differ never mean
+ * different fields. Numbers are big-endian; a text is its length in 32 bits, then its bytes; a value its type, then 8 bytes or a text.
+ * docs/bus.md has the bytes.
  *
  * Pure. What is read is bounded and checked before anything is done with it.
  */
@@ -51,5 +52,11 @@ size_t hub_put_rows(struct buf *out, const struct rows *rows, size_t from, size_
  * ERR_TOO_LARGE, ERR_NO_MEMORY. */
 enum err hub_get_rows(
     struct str bytes, const enum value_type *types, size_t n_types, struct rows *rows, bool *ret_truncated, enum err *ret_err) MUST_CHECK;
+/* Of an object that was opened: length, media type, version. What is read is safe in a header; ERR_SYNTAX. */
+void hub_put_opened(struct buf *out, const struct hub_object_ask *ask);
+enum err hub_get_opened(struct str bytes, struct hub_object_ask *ask, enum err *ret_err) MUST_CHECK;
+/* A piece of it; borrowed from `bytes`. */
+void hub_put_piece(struct buf *out, struct str piece);
+enum err hub_get_piece(struct str bytes, struct str *ret_piece, enum err *ret_err) MUST_CHECK;
 
 #endif
