@@ -1,30 +1,14 @@
 /*
- * Ours at another hub: a call, an asking of a query, or an act goes out when our intent leaf is durable (hub/ sees to it), and the answer,
- * or its lack, ends it. An answer that is longer than a message is fetched piece by piece: each is a part of the use (district/step.h), so
- * that nobody is sent more than it asked for.
+ * Ours at another hub: a call, an asking of a query, an act or the opening of an object goes out when our intent leaf is durable (hub/ sees
+ * to it), and the answer, or its lack, ends it. An answer that is longer than a message is fetched piece by piece: each is a part of the
+ * use (district/step.h), so that nobody is sent more than it asked for. Objects: asked_object.c.
  */
-#include "district/inside.h"
+#include "district/parts.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 
 #include <stdio.h>
-
-#define QUERY_WAIT_MS 12000 /* longer than the department's own time-out, which says more */
-#define ACT_WAIT_MS 12000
-
-struct asked {
-    struct asked *next;
-    struct district *district;
-    size_t peer;
-    uint64_t intent;
-    const struct district_plan *plan; /* of a fetch */
-    struct hub_fetch *fetch;          /* or: */
-    struct hub_ask *act;
-    struct rows *rows;
-    enum district_what what;
-    struct mono_time since;
-};
 
 /* ---- the end ---- */
 
@@ -61,14 +45,16 @@ static void end(struct asked *asked, enum err err)
 {
     if (asked->fetch)
         end_fetch(asked->fetch, err, asked->rows);
-    else
+    else if (asked->act)
         end_act(asked->act, err);
+    else
+        asked_object_end(asked, err);
     mem_free(asked);
 }
 
 /* ---- asking ---- */
 
-static void drive(struct asked *asked, bool is_next, int64_t wait_ms)
+void asked_drive(struct asked *asked, bool is_next, int64_t wait_ms)
 {
     struct district *district = asked->district;
     asked->since = clock_mono(district->clock);
@@ -79,18 +65,19 @@ static void drive(struct asked *asked, bool is_next, int64_t wait_ms)
                                  .peer = asked->peer,
                                  .intent = asked->intent,
                                  .is_next = is_next,
+                                 .is_long = asked->what == DISTRICT_OBJECT,
                                  .wait_ms = district->options.use_ms ? district->options.use_ms : wait_ms});
     district->payload = STR_NONE;
 }
 
-static enum err write_question(struct district *district, const struct district_question *question)
+enum err asked_write(struct district *district, const struct district_question *question)
 {
     buf_reset(&district->out);
     district_question_write(question, &district->out);
     return district->out.err ? district->out.err : district->out.len > DISTRICT_QUESTION_MAX ? ERR_TOO_LARGE : ERR_OK;
 }
 
-static struct asked *new_asked(struct district *district, int hub, uint64_t intent)
+struct asked *asked_create(struct district *district, int hub, uint64_t intent)
 {
     int peer = hub >= 0 ? district->peer_of[hub] : -1;
     struct asked *asked = peer < 0 ? NULL : mem_alloc_zero(1, sizeof *asked);
@@ -104,7 +91,7 @@ static struct asked *new_asked(struct district *district, int hub, uint64_t inte
 
 void district_use_ask(struct district *district, const struct district_plan *plan, struct hub_fetch *fetch)
 {
-    struct asked *asked = new_asked(district, plan->hub, fetch->intent);
+    struct asked *asked = asked_create(district, plan->hub, fetch->intent);
     const struct district_question question = {.what = fetch->is_long ? DISTRICT_QUERY : DISTRICT_CALL,
         .contract = plan->contract,
         .resource = plan->resource,
@@ -114,7 +101,7 @@ void district_use_ask(struct district *district, const struct district_plan *pla
     struct rows *rows = NULL;
     enum err err = !asked                                                            ? ERR_UNAVAILABLE
                    : !fetch->has_intent || fetch->n_outputs > HUB_ASKING_OUTPUTS_MAX ? ERR_UNSUPPORTED
-                                                                                     : write_question(district, &question);
+                                                                                     : asked_write(district, &question);
     if (!err)
         err = rows_create(fetch->n_outputs, fetch->n_bytes_max, &rows);
     if (err) {
@@ -126,26 +113,26 @@ void district_use_ask(struct district *district, const struct district_plan *pla
     asked->plan = plan;
     asked->fetch = fetch;
     asked->rows = rows;
-    drive(asked, fetch->is_next, fetch->is_long ? QUERY_WAIT_MS : 0);
+    asked_drive(asked, fetch->is_next, fetch->is_long ? DISTRICT_LONG_MS : 0);
 }
 
 void district_use_act(struct district *district, int hub, struct hub_ask *act)
 {
-    struct asked *asked = new_asked(district, hub, act->intent);
+    struct asked *asked = asked_create(district, hub, act->intent);
     struct str party, key;
     const struct district_question question = {.what = DISTRICT_ACT,
         .contract = act->contract,
         .resource = act->resource,
         .key = str_cut_last(act->key, ' ', &party, &key) ? key : act->key, /* the party is the contract's consumer */
         .values = act->values};
-    if (!asked || write_question(district, &question)) {
+    if (!asked || asked_write(district, &question)) {
         mem_free(asked);
         end_act(act, ERR_UNAVAILABLE);
         return;
     }
     asked->what = DISTRICT_ACT;
     asked->act = act;
-    drive(asked, false, ACT_WAIT_MS);
+    asked_drive(asked, false, DISTRICT_LONG_MS);
 }
 
 /* ---- answers ---- */
@@ -164,17 +151,17 @@ static struct asked *take(struct district *district, size_t peer, uint64_t inten
 
 static struct str contract_of(const struct asked *asked)
 {
-    return asked->fetch ? asked->plan->contract : asked->act->contract;
+    return asked->fetch ? asked->plan->contract : asked->act ? asked->act->contract : asked->object->contract;
 }
 
-static enum err malformed(const struct asked *asked)
+enum err asked_malformed(const struct asked *asked)
 {
     log_write(LOG_ERROR, "district", "the other hub's answer is not of the form that was asked for",
         LOG_STR("contract", contract_of(asked)), LOG_END);
     return ERR_UNAVAILABLE;
 }
 
-static void log_refusal(const struct asked *asked, int rule, enum err err)
+void asked_log_refusal(const struct asked *asked, int rule, enum err err)
 {
     log_write(LOG_WARNING, "district", "the other hub refused a use", LOG_STR("contract", contract_of(asked)), LOG_INT("rule", rule),
         LOG_ERR(err), LOG_END);
@@ -191,11 +178,11 @@ static enum err read_rows(struct asked *asked, struct str bytes, int rule)
         types[i] = sql_output_type(&select, &fetch->outputs[i]);
     enum err err = hub_get_rows(bytes, types, fetch->n_outputs, asked->rows, &fetch->is_truncated, &told);
     if (err == ERR_SYNTAX || (!err && rows_n(asked->rows) > fetch->n_rows_max))
-        return malformed(asked);
+        return asked_malformed(asked);
     if (err)
         return err;
     if (told)
-        log_refusal(asked, rule, told);
+        asked_log_refusal(asked, rule, told);
     switch (told) {
     case ERR_OK:
     case ERR_TIMEOUT:
@@ -219,11 +206,11 @@ static enum err read_act(struct asked *asked, struct str bytes, int rule)
     struct str answer = hub_get_text(&in);
     buf_reset(asked->act->answer);
     if (in.err || bytes_reader_left(&in)) {
-        (void)!malformed(asked);
+        (void)!asked_malformed(asked);
         return ERR_TIMEOUT; /* it answered, nobody knows what */
     }
     if (told)
-        log_refusal(asked, rule, told);
+        asked_log_refusal(asked, rule, told);
     switch (told) {
     case ERR_OK:
     case ERR_RANGE:
@@ -247,11 +234,11 @@ static enum err read_act(struct asked *asked, struct str bytes, int rule)
 static void ask_more(struct asked *asked)
 {
     const struct district_question question = {.what = asked->what = DISTRICT_MORE, .from = rows_n(asked->rows)};
-    enum err err = write_question(asked->district, &question);
+    enum err err = asked_write(asked->district, &question);
     if (err)
         end(asked, err);
     else
-        drive(asked, true, QUERY_WAIT_MS);
+        asked_drive(asked, true, DISTRICT_LONG_MS);
 }
 
 void district_use_end(struct district *district, const struct district_update *update)
@@ -262,17 +249,19 @@ void district_use_end(struct district *district, const struct district_update *u
     char *twin;
     if (!asked)
         return;
-    twin = asked->fetch ? asked->fetch->twin : asked->act->twin;
-    if (update->has_leaf)
+    twin = asked->fetch ? asked->fetch->twin : asked->act ? asked->act->twin : NULL; /* an object's use is named by a leaf of its own */
+    if (update->has_leaf && twin)
         snprintf(twin, HUB_RECEIPT_MAX, STR_FORMAT "/%llu", STR_ARG(district->federation->hubs[district->hub_of[update->peer]].log),
             (unsigned long long)update->leaf);
     enum err err = update->err;
     if (!err && str_is_empty(district->rest)) /* it does not serve us now */
         err = ERR_UNAVAILABLE;
     else if (!err && district_reply_read(district->rest, &reply, &bytes))
-        err = asked->act ? ERR_TIMEOUT : malformed(asked);
+        err = asked->act ? ERR_TIMEOUT : asked_malformed(asked);
     else if (!err)
-        err = asked->act ? read_act(asked, bytes, reply.rule) : read_rows(asked, bytes, reply.rule);
+        err = asked->act     ? read_act(asked, bytes, reply.rule)
+              : asked->fetch ? read_rows(asked, bytes, reply.rule)
+                             : asked_object_read(asked, bytes, reply.rule);
     district_measure_part(district, asked->peer, DISTRICT_ASKED, asked->what, asked->since, err);
     if (err == ERR_FULL && update->err)
         metric_add(&district->figures.asked_full, 1);
@@ -294,11 +283,17 @@ void district_use_go_on(struct district *district)
         ask_more(asked);
 }
 
+static bool has_gone(const struct asked *asked)
+{
+    const _Atomic bool *is_cancelled = asked->object_ask ? asked->object_ask->is_cancelled : NULL;
+    return asked->fetch ? hub_fetch_is_cancelled(asked->fetch) : is_cancelled && atomic_load_explicit(is_cancelled, memory_order_relaxed);
+}
+
 void district_use_give_up(struct district *district)
 {
     for (struct asked *asked = district->asked, *next; asked; asked = next) {
         next = asked->next;
-        if (!asked->fetch || !hub_fetch_is_cancelled(asked->fetch))
+        if (!has_gone(asked))
             continue;
         const struct district_event event = {.kind = DISTRICT_GIVE_UP, .peer = asked->peer, .intent = asked->intent};
         district_drive(district, event); /* ends it, and no other */

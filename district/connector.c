@@ -1,13 +1,13 @@
 /*
  * The connector "district": resources that are at home at another hub, declared here with the fields that are used. It reads nothing by
- * itself; a plan is the contract's name, and a fetch or an act one question over the federation.
+ * itself; a plan is the contract's name, and a fetch, an act, an object's opening and each piece of it one question over the federation.
  *
  *     party: hangzhou.xihu/parking
  *     connector: district
  *     resources: […]
  */
 #include "base/mem.h"
-#include "district/inside.h"
+#include "district/parts.h"
 
 struct remote {
     struct district *district;
@@ -98,6 +98,60 @@ static void act_remote(void *system, struct hub_ask *act)
     }
 }
 
+/* ---- objects ---- */
+
+static void object_refused(struct loop_task *task)
+{
+    struct hub_object_ask *ask = container_of(task, struct hub_object_ask, task);
+    ask->done(ask);
+}
+
+static void post_object(struct district *district, struct hub_object_ask *ask, void (*fn)(struct loop_task *task))
+{
+    ask->task.fn = fn;
+    if (!district || !district_post(district, &ask->task)) {
+        ask->err = ERR_UNAVAILABLE;
+        ask->task.fn = object_refused;
+        loop_post(ask->loop, &ask->task);
+    }
+}
+
+static void on_open(struct loop_task *task)
+{
+    struct hub_object_ask *ask = container_of(task, struct hub_object_ask, task);
+    const struct remote *remote = ask->system_state;
+    district_object_open(remote->district, remote->hub, ask);
+}
+
+static void open_object(void *system, struct hub_object_ask *ask)
+{
+    struct remote *remote = system;
+    ask->system_state = remote;
+    ask->object = NULL;
+    ask->twin[0] = '\0';
+    post_object(remote->district, ask, on_open);
+}
+
+static void on_read(struct loop_task *task)
+{
+    struct hub_object_ask *ask = container_of(task, struct hub_object_ask, task);
+    district_object_read(ask->system_state, ask);
+}
+
+static void read_object(void *context, struct hub_object_ask *ask)
+{
+    struct district_object *object = context;
+    ask->system_state = object;
+    post_object(object->district, ask, on_read);
+}
+
+static void close_object(void *object)
+{
+    district_object_close(object);
+}
+
+/* ---- life ---- */
+
 static void close_remote(void *system)
 {
     struct remote *remote = system;
@@ -108,7 +162,13 @@ static void close_remote(void *system)
     mem_free(remote);
 }
 
+static const struct hub_system_objects objects = {.open = open_object, .read = read_object, .close = close_object, .needs_intent = true};
 static const struct hub_system_tables tables = {.compile = compile_remote, .fetch = fetch_remote, .is_remote = true};
 
-const struct hub_system_ops district_system_ops = {
-    .connector = "district", .open = open_remote, .bind = bind_remote, .tables = &tables, .act = act_remote, .close = close_remote};
+const struct hub_system_ops district_system_ops = {.connector = "district",
+    .open = open_remote,
+    .bind = bind_remote,
+    .tables = &tables,
+    .act = act_remote,
+    .objects = &objects,
+    .close = close_remote};

@@ -70,15 +70,17 @@ struct district_telling { /* of an agreement with a peer (district/agreement.c) 
 
 /* ---- measure.c ---- */
 enum district_direction { DISTRICT_ASKED, DISTRICT_GIVEN };
+#define DISTRICT_OBJECTS_MAX 256       /* objects open for others, each with a piece of 128 KiB; one more is refused as busy */
+#define DISTRICT_OBJECTS_OF_PEER 64    /* and for one of them */
 #define DISTRICT_HELD_MAX (256u << 20) /* bytes of rows kept for queries of others, all together; past it ERR_FULL */
 struct district_figures {
     struct metric_counter sent[DISTRICT_PEERS_MAX], received[DISTRICT_PEERS_MAX], unreadable[DISTRICT_PEERS_MAX];
-    struct metric_counter ended[DISTRICT_PEERS_MAX][2][DISTRICT_MORE + 1][ERR_COUNT];
-    struct metric_histogram took[2][DISTRICT_MORE + 1];
-    struct metric_counter asked_full, served_full, held_full;
+    struct metric_counter ended[DISTRICT_PEERS_MAX][2][DISTRICT_WHATS][ERR_COUNT];
+    struct metric_histogram took[2][DISTRICT_WHATS];
+    struct metric_counter asked_full, served_full, held_full, objects_full;
 };
 struct district_shown { /* at the last tick */
-    size_t n_peers, n_asked, n_open, n_served, n_held, n_contracts;
+    size_t n_peers, n_asked, n_open, n_served, n_held, n_objects, n_contracts;
     uint64_t n_behind;
     struct district_status peers[DISTRICT_PEERS_MAX];
 };
@@ -112,6 +114,7 @@ struct district {
     struct asked *more;      /* whose next part is to be asked now */
     struct serving *serving; /* uses of others (district/served.c) */
     size_t n_held;           /* bytes of rows that they keep */
+    size_t n_objects;        /* open, of them */
     struct str payload;      /* goes behind the next FORWARD or ANSWER */
     struct str rest;         /* came behind the message that is being read */
     struct buf out;
@@ -149,20 +152,6 @@ bool district_post(struct district *district, struct loop_task *task);
 /* ---- status.c, on the district's thread ---- */
 void district_status_on_loop(struct district *district, size_t at, struct district_status *ret_status);
 enum err district_agree_on_loop(struct district *district, struct str area, enum district_agreement state) MUST_CHECK;
-
-/* ---- asked.c ---- */
-void district_use_ask(struct district *district, const struct district_plan *plan, struct hub_fetch *fetch);
-void district_use_act(struct district *district, int hub, struct hub_ask *act);
-void district_use_end(struct district *district, const struct district_update *update);
-void district_use_go_on(struct district *district);   /* asks for the next piece, where one is wanted */
-void district_use_give_up(struct district *district); /* those whose askers have gone */
-void district_use_drop_all(struct district *district);
-
-/* ---- served.c ---- */
-void district_use_serve(struct district *district, size_t peer, uint64_t intent, uint32_t part);
-void district_use_abort(struct district *district, size_t peer, uint64_t intent);
-void district_use_close(struct district *district, size_t peer, uint64_t intent);
-void district_use_close_all(struct district *district); /* readings that nobody waits for */
 
 /* ---- link.c ---- */
 void district_link_begin(struct district *district, size_t peer);

@@ -1,5 +1,5 @@
 /* The joint: events in, updates out, on one thread. See district/join.h. */
-#include "district/inside.h"
+#include "district/parts.h"
 
 #include "base/log.h"
 #include "base/mem.h"

@@ -5,12 +5,17 @@
 #include "district/inside.h"
 
 static const char *const directions[] = {[DISTRICT_ASKED] = "asked", [DISTRICT_GIVEN] = "served"};
-static const char *const whats[] = {[DISTRICT_CALL] = "call", [DISTRICT_QUERY] = "query", [DISTRICT_ACT] = "act", [DISTRICT_MORE] = "more"};
+static const char *const whats[DISTRICT_WHATS] = {[DISTRICT_CALL] = "call",
+    [DISTRICT_QUERY] = "query",
+    [DISTRICT_ACT] = "act",
+    [DISTRICT_MORE] = "more",
+    [DISTRICT_OBJECT] = "object",
+    [DISTRICT_READ] = "read"};
 
 void district_measure_part(struct district *district, size_t peer, enum district_direction direction, enum district_what what,
     struct mono_time since, enum err err)
 {
-    what = what >= DISTRICT_CALL && what <= DISTRICT_MORE ? what : DISTRICT_CALL;
+    what = what >= DISTRICT_CALL && what < DISTRICT_WHATS ? what : DISTRICT_CALL;
     metric_add(&district->figures.ended[peer][direction][what][err], 1);
     metric_observe_us(&district->figures.took[direction][what], (clock_mono(district->clock).ns - since.ns) / 1000);
 }
@@ -57,7 +62,7 @@ static void put_uses(struct district *district, size_t at, struct str hub, struc
     metric_put_counter(page, &messages, &figures->received[at], METRIC_VALUES(hub, STR("received")));
     metric_put_counter(page, &unread, &figures->unreadable[at], &hub);
     for (int direction = DISTRICT_ASKED; direction <= DISTRICT_GIVEN; direction++)
-        for (int what = DISTRICT_CALL; what <= DISTRICT_MORE; what++)
+        for (int what = DISTRICT_CALL; what < DISTRICT_WHATS; what++)
             for (int err = 0; err < ERR_COUNT; err++)
                 if (err == ERR_OK || metric_get(&figures->ended[at][direction][what][err]) > 0)
                     metric_put_counter(page, &ended[direction], &figures->ended[at][direction][what][err],
@@ -80,6 +85,7 @@ void district_show(struct district *district)
     shown->n_peers = district->state->n_peers;
     shown->n_served = district->n_under_way;
     shown->n_held = district->n_held;
+    shown->n_objects = district->n_objects;
     shown->n_contracts = district->state->n_contracts;
     shown->n_behind = ledger_n_durable(district->ledger) - book_followed(district->book);
     pthread_mutex_unlock(&district->lock);
@@ -101,13 +107,14 @@ void district_measure(struct district *district, struct metric_page *page)
         put_uses(district, at, shown.peers[at].area, page);
     }
     for (int direction = DISTRICT_ASKED; direction <= DISTRICT_GIVEN; direction++)
-        for (int what = DISTRICT_CALL; what <= DISTRICT_MORE; what++)
+        for (int what = DISTRICT_CALL; what < DISTRICT_WHATS; what++)
             metric_put_histogram(
                 page, &took, &figures->took[direction][what], METRIC_VALUES(str_from_c(directions[direction]), str_from_c(whats[what])));
     metric_put_count(page, &behind, shown.n_behind, NULL);
     metric_put_queue(page, "district_asked", STR(""), shown.n_asked, DISTRICT_ASKED_MAX, &figures->asked_full);
     metric_put_queue(page, "district_served", STR(""), shown.n_served, DISTRICT_UNDER_WAY_MAX, &figures->served_full);
     metric_put_queue(page, "district_open", STR(""), shown.n_open, DISTRICT_OPEN_MAX * shown.n_peers, NULL);
+    metric_put_queue(page, "district_objects", STR(""), shown.n_objects, DISTRICT_OBJECTS_MAX, &figures->objects_full);
     metric_put_queue(page, "district_held_bytes", STR(""), shown.n_held, DISTRICT_HELD_MAX, &figures->held_full);
     metric_put_queue(page, "district_contracts", STR(""), shown.n_contracts, DISTRICT_CONTRACTS_MAX, NULL);
     if (district->options.carrier->measure)

@@ -1,6 +1,8 @@
 /* Questions and the heads of answers as bytes. */
 #include "district/question.h"
 
+#include "hub/object.h"
+
 /* ---- questions ---- */
 
 static void put_names(struct buf *out, const struct str *names, size_t n)
@@ -13,8 +15,10 @@ static void put_names(struct buf *out, const struct str *names, size_t n)
 void district_question_write(const struct district_question *question, struct buf *out)
 {
     hub_put_number(out, question->what, 1);
-    if (question->what == DISTRICT_MORE) {
+    if (question->what == DISTRICT_MORE || question->what == DISTRICT_READ) {
         hub_put_number(out, question->from, 8);
+        if (question->what == DISTRICT_READ)
+            hub_put_number(out, question->left, 8);
         return;
     }
     hub_put_text(out, question->contract);
@@ -30,7 +34,13 @@ void district_question_write(const struct district_question *question, struct bu
     case DISTRICT_CALL:
         hub_put_fetch(out, question->resource, &question->fetch);
         return;
+    case DISTRICT_OBJECT:
+        hub_put_text(out, question->key);
+        hub_put_text(out, question->range);
+        return;
     case DISTRICT_MORE:
+    case DISTRICT_READ:
+    case DISTRICT_WHATS:
         return;
     }
 }
@@ -49,34 +59,58 @@ static void get_names(struct hub_asking *asking, struct district_question *quest
     question->n_fields = n;
 }
 
+static void get_object(struct hub_asking *asking, struct district_question *question)
+{
+    question->key = hub_get_text(&asking->in);
+    question->range = hub_get_text(&asking->in);
+    if (question->key.len > HUB_OBJECT_KEY_MAX || question->range.len > HUB_OBJECT_RANGE_MAX)
+        asking->in.err = ERR_SYNTAX;
+}
+
+/* What is asked of the contract's resource. */
+static void get_asked(struct hub_asking *asking, struct district_question *question)
+{
+    switch (question->what) {
+    case DISTRICT_ACT:
+        question->key = hub_get_text(&asking->in);
+        question->values = hub_get_values(asking);
+        return;
+    case DISTRICT_OBJECT:
+        get_object(asking, question);
+        return;
+    case DISTRICT_QUERY:
+        get_names(asking, question);
+        break;
+    default:
+        break;
+    }
+    if (hub_asking_goes_on(asking))
+        hub_get_fetch(asking, &question->fetch);
+}
+
 enum err district_question_read(
     struct arena *arena, struct str bytes, district_find_fn find, void *context, struct district_question *ret_question)
 {
+    static const enum hub_kind kinds[DISTRICT_WHATS] = {
+        [DISTRICT_CALL] = HUB_TABLE, [DISTRICT_QUERY] = HUB_TABLE, [DISTRICT_ACT] = HUB_COMMAND, [DISTRICT_OBJECT] = HUB_OBJECT};
     struct hub_asking asking;
     struct district_question question = {0};
     hub_asking_init(&asking, arena, bytes);
     uint8_t what = bytes_read_u8(&asking.in);
-    if (asking.in.err || what < DISTRICT_CALL || what > DISTRICT_MORE)
+    if (asking.in.err || what < DISTRICT_CALL || what >= DISTRICT_WHATS)
         return ERR_SYNTAX;
     question.what = (enum district_what)what;
-    if (question.what == DISTRICT_MORE) {
+    if (question.what == DISTRICT_MORE || question.what == DISTRICT_READ) {
         question.from = bytes_read_u64be(&asking.in);
+        question.left = question.what == DISTRICT_READ ? bytes_read_u64be(&asking.in) : 0;
     } else {
         question.contract = hub_get_text(&asking.in);
         if (asking.in.err)
             return ERR_SYNTAX;
         question.resource = asking.resource = find(context, question.contract);
-        if (!asking.resource || asking.resource->kind != (question.what == DISTRICT_ACT ? HUB_COMMAND : HUB_TABLE))
+        if (!asking.resource || asking.resource->kind != kinds[question.what])
             return ERR_NOT_FOUND;
-    }
-    if (question.what == DISTRICT_ACT) {
-        question.key = hub_get_text(&asking.in);
-        question.values = hub_get_values(&asking);
-    } else if (question.what != DISTRICT_MORE) {
-        if (question.what == DISTRICT_QUERY)
-            get_names(&asking, &question);
-        if (hub_asking_goes_on(&asking))
-            hub_get_fetch(&asking, &question.fetch);
+        get_asked(&asking, &question);
     }
     enum err err = hub_asking_end(&asking);
     if (!err)

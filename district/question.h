@@ -18,7 +18,10 @@ enum district_what {
     DISTRICT_CALL = 1,
     DISTRICT_QUERY, /* one asking of a query; the first part of its use decides on `fields` */
     DISTRICT_ACT,
-    DISTRICT_MORE /* the next piece of the rows of the asking before */
+    DISTRICT_MORE,   /* the next piece of the rows of the asking before */
+    DISTRICT_OBJECT, /* to open an object */
+    DISTRICT_READ,   /* the next piece of it */
+    DISTRICT_WHATS   /* how many, with 0 */
 };
 struct district_question {
     enum district_what what;
@@ -27,9 +30,10 @@ struct district_question {
     struct hub_fetch fetch;              /* CALL, QUERY: what is asked */
     const struct str *fields;            /* QUERY: that the statement reads */
     size_t n_fields;
-    struct str key; /* ACT: the asker's */
+    struct str key; /* ACT: the asker's; OBJECT: the object's as text; empty: it has none */
     const struct value *values;
-    uint64_t from; /* MORE: the row */
+    struct str range;    /* OBJECT: as it was asked for; empty: all */
+    uint64_t from, left; /* MORE: the row; READ: the byte, and how many from there on will be read in all */
 };
 /* Errors stick in `out`. `resource` is the asker's declaration. */
 void district_question_write(const struct district_question *question, struct buf *out);

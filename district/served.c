@@ -1,15 +1,14 @@
 /*
- * Theirs here: hub_call_start(), hub_act_start() and hub_reading_start(), with the contract's own consumer and purpose, so that what may be
- * done for them is decided by the same rules and in the same place as for anybody here. A call and an act are one part; a query's reading
- * stays open until its asker's receipt, a stop or silence ends it (district/step.h), and the rows of its last asking are kept until then.
+ * Theirs here: hub_call_start(), hub_act_start(), hub_reading_start() and hub_object_start(), with the contract's own consumer and purpose,
+ * so that what may be done for them is decided by the same rules and in the same place as for anybody here. A call and an act are one part;
+ * a query's reading and an object (served_object.c) stay open until the asker's receipt, a stop or silence ends them (district/step.h), and
+ * the rows of a reading's last asking are kept until then.
  */
-#include "district/inside.h"
+#include "district/parts.h"
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/act.h"
-#include "hub/reading.h"
 
 #include <stdio.h>
 
@@ -17,33 +16,6 @@
 #define READING_ROWS_MAX 500000      /* of one asking */
 #define READING_BYTES_MAX (32u << 20)
 #define ACT_ANSWER_MAX (HUB_ACT_ANSWER_MAX + 64)
-
-struct serving {
-    struct serving *next;
-    struct district *district;
-    size_t peer;
-    uint64_t intent;
-    uint32_t part;
-    enum district_what what;
-    struct mono_time since; /* the part */
-    enum err told;          /* of it */
-    _Atomic bool is_cancelled;
-    bool is_reading; /* started */
-    bool is_busy;    /* a part is being served */
-    struct arena arena, part_arena;
-    struct str twin;
-    struct hub_call call;
-    struct hub_act act;
-    struct hub_reading reading;
-    struct hub_fetch fetch;
-    /* of a reading */
-    struct rows *rows; /* of the last asking */
-    size_t at;         /* given so far */
-    bool is_truncated;
-    enum err last;
-    uint64_t n_rows;
-    struct crypto_hash *digest;
-};
 
 /* ---- the answer ---- */
 
@@ -63,21 +35,27 @@ static void destroy(struct serving *serving)
     if (*at)
         *at = serving->next;
     release_rows(serving);
+    serving->district->n_objects -= serving->is_counted;
     crypto_hash_destroy(serving->digest);
     arena_finish(&serving->arena);
     arena_finish(&serving->part_arena);
     mem_free(serving);
 }
 
-/* What stands in district->out leaves; a reading stays, all else is over. */
-static void send(struct serving *serving, struct str receipt)
+static bool is_open(const struct serving *serving)
+{
+    return serving->is_reading || serving->is_object;
+}
+
+void serving_send(struct serving *serving, struct str receipt)
 {
     struct district *district = serving->district;
     struct district_event event = {.kind = DISTRICT_SERVE_DONE,
         .peer = serving->peer,
         .intent = serving->intent,
         .part = serving->part,
-        .is_open = serving->is_reading};
+        .is_long = serving->is_object,
+        .is_open = is_open(serving)};
     struct str log, index;
     event.has_leaf = str_cut_last(receipt, '/', &log, &index) && str_to_u64(index, &event.leaf) == ERR_OK;
     if (district->out.err || district->out.len > DISTRICT_ANSWER_MAX) {
@@ -90,14 +68,14 @@ static void send(struct serving *serving, struct str receipt)
     district_measure_part(district, serving->peer, DISTRICT_GIVEN, serving->what, serving->since, serving->told);
     district->n_under_way--;
     serving->is_busy = false;
-    if (!serving->is_reading)
+    if (!is_open(serving))
         destroy(serving);
     district->payload = buf_str(&district->out);
-    district_drive(district, event); /* may close the reading */
+    district_drive(district, event); /* may close what is open */
     district->payload = STR_NONE;
 }
 
-static void send_error(struct serving *serving, enum err err, int rule, struct str receipt)
+void serving_send_error(struct serving *serving, enum err err, int rule, struct str receipt)
 {
     struct buf *out = &serving->district->out;
     serving->told = err;
@@ -106,7 +84,7 @@ static void send_error(struct serving *serving, enum err err, int rule, struct s
     hub_put_error(out, err);
     if (serving->what == DISTRICT_ACT)
         hub_put_text(out, STR_NONE);
-    send(serving, receipt);
+    serving_send(serving, receipt);
 }
 
 /* ---- calls ---- */
@@ -116,16 +94,16 @@ static void called(struct hub_call *call)
     struct serving *serving = container_of(call, struct serving, call);
     struct buf *out = &serving->district->out;
     if (call->refusal.err) {
-        send_error(serving, call->refusal.err, call->refusal.rule, str_from_c(call->receipt));
+        serving_send_error(serving, call->refusal.err, call->refusal.rule, str_from_c(call->receipt));
         return;
     }
     buf_reset(out);
     district_reply_write(&(struct district_reply){0}, out);
     if (hub_put_rows(out, call->rows, 0, DISTRICT_ANSWER_MAX, call->is_truncated) < rows_n(call->rows)) {
-        send_error(serving, ERR_TOO_LARGE, 0, str_from_c(call->receipt));
+        serving_send_error(serving, ERR_TOO_LARGE, 0, str_from_c(call->receipt));
         return;
     }
-    send(serving, str_from_c(call->receipt));
+    serving_send(serving, str_from_c(call->receipt));
 }
 
 /* Keys are all equalities of one value, outputs plain. */
@@ -201,7 +179,7 @@ static void acted(struct hub_act *act)
     hub_put_text(out, act->refusal.err ? buf_str(&words) : err == ERR_TIMEOUT ? STR_NONE : act->json);
     buf_finish(&words);
     /* Found, not done now: the receipt is that of the asking which was answered, and names that one's twin. */
-    send(serving, act->is_repeated || act->refusal.err ? STR_NONE : str_from_c(act->receipt));
+    serving_send(serving, act->is_repeated || act->refusal.err ? STR_NONE : str_from_c(act->receipt));
 }
 
 static enum err start_act(struct serving *serving, const struct hub_contract_info *info, const struct district_question *question)
@@ -252,7 +230,7 @@ static void send_piece(struct serving *serving)
         serving->last = ERR_TOO_LARGE;
     if (serving->at == n_all)
         release_rows(serving);
-    send(serving, str_from_c(serving->reading.receipt));
+    serving_send(serving, str_from_c(serving->reading.receipt));
 }
 
 static void fetched(struct hub_fetch *fetch)
@@ -266,7 +244,7 @@ static void fetched(struct hub_fetch *fetch)
         serving->last = ERR_FULL;
     }
     if (serving->last) {
-        send_error(serving, serving->last, 0, str_from_c(serving->reading.receipt));
+        serving_send_error(serving, serving->last, 0, str_from_c(serving->reading.receipt));
         return;
     }
     serving->rows = fetch->rows;
@@ -291,7 +269,7 @@ static void started(struct hub_reading *reading)
 {
     struct serving *serving = container_of(reading, struct serving, reading);
     if (reading->refusal.err) {
-        send_error(serving, reading->refusal.err, reading->refusal.rule, STR_NONE);
+        serving_send_error(serving, reading->refusal.err, reading->refusal.rule, STR_NONE);
         return;
     }
     serving->is_reading = true;
@@ -328,11 +306,15 @@ void district_use_close(struct district *district, size_t peer, uint64_t intent)
     struct serving *serving = district->serving;
     while (serving && (serving->peer != peer || serving->intent != intent))
         serving = serving->next;
-    if (!serving || !serving->is_reading)
+    if (!serving || !is_open(serving))
         return;
-    if (crypto_hash_end(serving->digest, &digest))
-        digest = crypto_sha256(STR_NONE);
-    hub_reading_end(&serving->reading, serving->n_rows, digest, serving->last);
+    if (serving->is_object) {
+        serving_object_end(serving);
+    } else {
+        if (crypto_hash_end(serving->digest, &digest))
+            digest = crypto_sha256(STR_NONE);
+        hub_reading_end(&serving->reading, serving->n_rows, digest, serving->last);
+    }
     destroy(serving);
 }
 
@@ -342,6 +324,8 @@ void district_use_abort(struct district *district, size_t peer, uint64_t intent)
         if (serving->peer == peer && serving->intent == intent) {
             atomic_store_explicit(&serving->is_cancelled, true, memory_order_relaxed);
             atomic_store_explicit(&serving->call.is_cancelled, true, memory_order_relaxed);
+            if (serving->is_object)
+                hub_object_give_up(&serving->object);
         }
 }
 
@@ -349,8 +333,10 @@ void district_use_close_all(struct district *district)
 {
     for (struct serving *serving = district->serving, *next; serving; serving = next) {
         next = serving->next;
-        if (serving->is_reading && !serving->is_busy)
+        if (is_open(serving) && !serving->is_busy)
             district_use_close(district, serving->peer, serving->intent);
+        else if (serving->is_object) /* its piece is not waited for longer than need be */
+            hub_object_give_up(&serving->object);
     }
 }
 
@@ -404,13 +390,17 @@ static enum err begin(struct serving *serving)
         return start_act(serving, &finding.info, &question);
     case DISTRICT_QUERY:
         return start_reading(serving, &finding.info, &question);
+    case DISTRICT_OBJECT:
+        return serving_object_start(serving, &finding.info, &question);
     case DISTRICT_MORE:
+    case DISTRICT_READ:
+    case DISTRICT_WHATS:
         break;
     }
     return ERR_RANGE;
 }
 
-/* The next part of a reading: another asking under the same contract, or more of the last one's rows. */
+/* The next part of a reading: another asking under the same contract, or more of the last one's rows; or of an object. */
 static void go_on(struct serving *serving)
 {
     struct finding finding = {.district = serving->district, .hub = serving->district->hub_of[serving->peer]};
@@ -418,6 +408,13 @@ static void go_on(struct serving *serving)
     arena_finish(&serving->part_arena);
     arena_init(&serving->part_arena, SERVING_ARENA_MAX);
     enum err err = read_question(serving, &finding, &question);
+    if (serving->is_object) {
+        if (err)
+            serving_send_error(serving, err, 0, str_from_c(serving->object.receipt));
+        else
+            serving_object_read(serving, &question);
+        return;
+    }
     if (!err && question.what == DISTRICT_MORE && serving->rows && question.from == serving->at) {
         send_piece(serving);
         return;
@@ -428,14 +425,14 @@ static void go_on(struct serving *serving)
         fetch(serving);
         return;
     }
-    send_error(serving, err ? err : ERR_RANGE, 0, str_from_c(serving->reading.receipt));
+    serving_send_error(serving, err ? err : ERR_RANGE, 0, str_from_c(serving->reading.receipt));
 }
 
 void district_use_serve(struct district *district, size_t peer, uint64_t intent, uint32_t part)
 {
     struct serving *serving = district->serving;
     if (part > 0) {
-        while (serving && (serving->peer != peer || serving->intent != intent || !serving->is_reading))
+        while (serving && (serving->peer != peer || serving->intent != intent || !is_open(serving)))
             serving = serving->next;
         if (!serving) /* they time out */
             return;
@@ -465,5 +462,5 @@ void district_use_serve(struct district *district, size_t peer, uint64_t intent,
     district->n_under_way++;
     enum err err = is_full ? ERR_FULL : begin(serving);
     if (err)
-        send_error(serving, err, 0, STR_NONE);
+        serving_send_error(serving, err, 0, STR_NONE);
 }

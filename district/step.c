@@ -33,6 +33,32 @@ static size_t peer_at(const struct district_state *state, const struct district_
     return (size_t)(peer - state->peers);
 }
 
+/* ---- what stays open here ---- */
+
+static struct district_open *find_open(struct district_peer *peer, uint64_t intent)
+{
+    for (size_t i = 0; i < DISTRICT_OPEN_MAX; i++)
+        if (peer->open[i].is_used && peer->open[i].intent == intent)
+            return &peer->open[i];
+    return NULL;
+}
+
+static void close_open(struct district_open *open, size_t peer, struct district_updates *out)
+{
+    open->is_ending = true;
+    if (open->is_busy)
+        return;
+    open->is_used = false;
+    put(out, DISTRICT_CLOSE, peer)->intent = open->intent;
+}
+
+static void close_all(struct district_state *state, struct district_peer *peer, struct district_updates *out)
+{
+    for (size_t i = 0; i < DISTRICT_OPEN_MAX; i++)
+        if (peer->open[i].is_used)
+            close_open(&peer->open[i], peer_at(state, peer), out);
+}
+
 /* ---- the agreement ---- */
 
 bool district_in_force(const struct district_peer *peer, int64_t now_ms, int64_t wall_ms)
@@ -134,9 +160,11 @@ static void on_beat(
 {
     const struct district_message *message = event->message;
     if (message->boot < peer->boot || (message->boot == peer->boot && message->beat.seq <= peer->beat_seq))
-        return;                     /* an older one, overtaken */
-    if (message->boot > peer->boot) /* it has started anew: what was under way to it is gone */
+        return;                       /* an older one, overtaken */
+    if (message->boot > peer->boot) { /* it has started anew: what was under way to it is gone, and what it had open here */
         peer->sent = peer->acked;
+        close_all(state, peer, out);
+    }
     peer->boot = message->boot;
     peer->beat_seq = message->beat.seq;
     peer->heard_ms = event->now_ms;
@@ -251,7 +279,7 @@ static void on_ask(
     if (!event->is_next) {
         asked = new_asked(state);
         if (asked)
-            *asked = (struct district_asked){.is_used = true, .peer = event->peer, .intent = event->intent};
+            *asked = (struct district_asked){.is_used = true, .is_long = event->is_long, .peer = event->peer, .intent = event->intent};
     } else {
         asked->is_answered = false;
         asked->part++;
@@ -281,13 +309,18 @@ static void on_give_up(
     struct district_state *state, struct district_peer *peer, const struct district_event *event, struct district_updates *out)
 {
     struct district_asked *asked = find_asked(state, event->peer, event->intent);
-    if (!asked || asked->is_answered)
+    bool is_under_way = asked && !asked->is_answered;
+    if (!is_under_way && !event->is_over)
         return;
+    /* Also of a use that nothing is known of any more: its first part may have been served after we had ceased to wait for it. */
     struct district_message *message = put_message(out, state, event->peer, DISTRICT_STOP);
     message->forward.intent = event->intent;
     message->forward.to_boot = peer->boot;
-    message->forward.part = asked->part;
-    end_part(state, asked, ERR_CANCELLED, out);
+    message->forward.part = asked ? asked->part : 0;
+    if (is_under_way)
+        end_part(state, asked, ERR_CANCELLED, out);
+    else if (asked)
+        forget_asked(state, asked, out);
 }
 
 /* Has this use been taken on before, or may it have been? Remembers it. */
@@ -306,31 +339,14 @@ static bool is_repeat(struct district_peer *peer, uint64_t intent)
     return intent < peer->served_floor;
 }
 
-static struct district_open *find_open(struct district_peer *peer, uint64_t intent)
-{
-    for (size_t i = 0; i < DISTRICT_OPEN_MAX; i++)
-        if (peer->open[i].is_used && peer->open[i].intent == intent)
-            return &peer->open[i];
-    return NULL;
-}
-
-static void close_open(struct district_open *open, size_t peer, struct district_updates *out)
-{
-    open->is_ending = true;
-    if (open->is_busy)
-        return;
-    open->is_used = false;
-    put(out, DISTRICT_CLOSE, peer)->intent = open->intent;
-}
-
 static void on_forward(
     struct district_state *state, struct district_peer *peer, const struct district_event *event, struct district_updates *out)
 {
     const struct district_message *message = event->message;
     uint32_t part = message->forward.part;
     struct district_open *open = part ? find_open(peer, message->forward.intent) : NULL;
-    /* Asked of an earlier start of ours: nobody here knows whether it was served then. */
-    if (message->forward.to_boot != state->boot || (part == 0 && is_repeat(peer, message->forward.intent)))
+    /* Asked of an earlier start of ours: nobody here knows whether it was served then. Or by one of theirs: nobody waits for it. */
+    if (message->forward.to_boot != state->boot || message->boot < peer->boot || (part == 0 && is_repeat(peer, message->forward.intent)))
         return;
     if (open && (open->is_busy || part != open->part + 1)) /* it came twice, or too late */
         return;
@@ -350,7 +366,8 @@ static void on_forward(
 }
 
 /* The use stays open: its next part may come. */
-static void keep_open(struct district_peer *peer, const struct district_event *event, struct district_updates *out)
+static void keep_open(
+    const struct district_state *state, struct district_peer *peer, const struct district_event *event, struct district_updates *out)
 {
     struct district_open *open = event->part ? find_open(peer, event->intent) : NULL;
     for (size_t i = 0; i < DISTRICT_OPEN_MAX && !open && event->part == 0; i++)
@@ -363,7 +380,8 @@ static void keep_open(struct district_peer *peer, const struct district_event *e
         return;
     }
     open->is_busy = false;
-    open->until_ms = event->now_ms + DISTRICT_OPEN_MS;
+    open->is_long = event->is_long;
+    open->until_ms = event->now_ms + (event->is_long ? state->reader_ms : DISTRICT_OPEN_MS);
     if (open->is_ending)
         close_open(open, event->peer, out);
 }
@@ -377,7 +395,7 @@ static void on_serve_done(
     message->answer.has_leaf = event->has_leaf;
     message->answer.leaf = event->leaf;
     if (event->is_open)
-        keep_open(peer, event, out);
+        keep_open(state, peer, event, out);
 }
 
 static void on_stop(
@@ -387,6 +405,7 @@ static void on_stop(
     if (message->forward.to_boot != state->boot)
         return;
     struct district_open *open = find_open(peer, message->forward.intent);
+    (void)is_repeat(peer, message->forward.intent); /* when it overtook the question, that is not begun */
     put(out, DISTRICT_ABORT, event->peer)->intent = message->forward.intent;
     if (open)
         close_open(open, event->peer, out);
@@ -422,8 +441,10 @@ static void name_next(struct district_state *state, struct district_peer *peer, 
     size_t n = 0;
     for (; peer->batch_at + n < peer->n_batch; n++) {
         const struct district_receipt *receipt = &peer->batch[peer->batch_at + n];
+        const struct district_asked *asked =
+            receipt->kind == DISTRICT_SERVED ? find_asked(state, peer_at(state, peer), receipt->intent) : NULL;
         /* Of a use that still waits here: its own outcome may be about to name the leaf, and nothing is named twice. */
-        if (receipt->kind == DISTRICT_SERVED && find_asked(state, peer_at(state, peer), receipt->intent))
+        if (asked && !asked->is_long)
             break;
     }
     if (n == 0)
@@ -449,7 +470,7 @@ static void on_receipts(
     for (size_t i = 0; i < message->receipts.n; i++) { /* what they wrote the outcome of has ended */
         const struct district_receipt *receipt = &message->receipts.entries[i];
         struct district_open *open = receipt->kind == DISTRICT_NAMED ? find_open(peer, receipt->intent) : NULL;
-        if (open)
+        if (open && !open->is_long)
             close_open(open, event->peer, out);
     }
     if (peer->batch_at < peer->n_batch) /* one batch at a time */
@@ -483,7 +504,7 @@ static void on_leaf(
     peer->n_mine++;
     if (event->receipt_kind == DISTRICT_NAMED) {
         struct district_asked *asked = find_asked(state, event->peer, event->intent);
-        if (asked)
+        if (asked && !asked->is_long)
             forget_asked(state, asked, out);
     }
     if (peer->sent == peer->acked)
@@ -622,6 +643,7 @@ void district_begin(struct district_state *state, uint64_t boot)
 {
     state->boot = boot;
     state->version = boot << 32;
+    state->reader_ms = DISTRICT_READER_MS;
 }
 
 void district_peer_begin(struct district_peer *peer, uint64_t n_mine, uint64_t acked, uint64_t got)

@@ -13,8 +13,10 @@
  *   uses       asked there: the asker's intent leaf is durable first and its number is the use's id; the provider decides again, its own
  *              intent leaf names the asker's, and its answer names its own. Sent once: a use without an answer times out and is not
  *              repeated here. A use has one part, or, when the provider says that it stays open (a query's askings, an answer in
- *              pieces), one after the other: the next goes out when the last is answered. The asker's receipt that names the provider's
- *              leaf ends it there, as do a stop, and silence.
+ *              pieces, an object), one after the other: the next goes out when the last is answered, at once or when it is wanted. The
+ *              asker's receipt that names the provider's leaf ends it there, as do a stop, silence, and a new start of the asker's
+ *              hub. A *long* use (an object, that takes as long as its reader does) is named when the provider's receipt of it comes, by
+ *              a leaf of its own, so that it holds up no other; a stop ends it.
  *   receipts   a leaf of one log that names a leaf of the other's. Each hub numbers those of its own log for each peer, 1, 2, 3 …, in the
  *              order of the log, and sends them until the peer has them on disk. For a use whose answer was lost the asker then writes a
  *              leaf that names the provider's. So in the end each use that was served has one leaf in either log and each names the other.
@@ -33,8 +35,9 @@
 #define DISTRICT_BEAT_MS 500
 #define DISTRICT_DOWN_MS 2000    /* unheard for so long: the link counts as down */
 #define DISTRICT_USE_MS 5000     /* what a part waits for another hub, where the asker does not say */
-#define DISTRICT_OPEN_MAX 64     /* uses of one peer that stay open; one more ends with its first part */
+#define DISTRICT_OPEN_MAX 128    /* uses of one peer that stay open; one more ends with its first part */
 #define DISTRICT_OPEN_MS 15000   /* unheard of for so long, an open use ends: longer than a query may take */
+#define DISTRICT_READER_MS 90000 /* an object's: longer than who reads it may stand still (75 s, http/server.c) */
 #define DISTRICT_RESEND_MS 1000  /* receipts that were not acknowledged */
 #define DISTRICT_TIMEOUTS_MAX 64 /* of one tick; the rest at the next */
 #define DISTRICT_UPDATES_MAX (4 * DISTRICT_PEERS_MAX + 2 * DISTRICT_TIMEOUTS_MAX + DISTRICT_OPEN_MAX + DISTRICT_CONTRACTS_MAX)
@@ -56,6 +59,7 @@ struct district_asked {
     bool is_used;
     bool is_answered; /* nothing is under way; the next part may be, or the leaf with the outcome: it is free once that was read back */
     bool has_leaf;    /* an answer named the provider's leaf: so will the outcome */
+    bool is_long;     /* … but of this one not: it is free when its asker says that it is over */
     size_t peer;
     uint64_t intent;
     uint32_t part; /* asked last */
@@ -63,6 +67,7 @@ struct district_asked {
 };
 struct district_open {                /* a use of a peer's that is served here and goes on */
     bool is_used, is_busy, is_ending; /* is_ending: when what is busy is done */
+    bool is_long;
     uint64_t intent;
     uint32_t part; /* served last, or being served */
     int64_t until_ms;
@@ -97,6 +102,7 @@ struct district_peer {
 struct district_state {
     uint64_t boot, version; /* version: of the states of contracts at home here; grows, also from start to start */
     uint64_t beat_seq;
+    int64_t reader_ms; /* for how long a long use stays open unheard of: DISTRICT_READER_MS, tests excepted */
     size_t n_peers, n_contracts, n_asked;
     struct district_peer peers[DISTRICT_PEERS_MAX];
     struct district_contract contracts[DISTRICT_CONTRACTS_MAX];
@@ -108,7 +114,7 @@ enum district_event_kind {
     DISTRICT_TICK,         /* some ten times a second */
     DISTRICT_MESSAGE,      /* from `peer`, whose name the bus has proven */
     DISTRICT_ASK,          /* a use of a resource at `peer`, its intent leaf durable, or (`is_next`) its next part; `wait_ms` */
-    DISTRICT_GIVE_UP,      /* the asker of the part under way has gone */
+    DISTRICT_GIVE_UP,      /* the asker of the part under way has gone; or (`is_over`) nothing more will be asked of a long use */
     DISTRICT_SERVE_DONE,   /* `part` of a use asked by `peer` was served or refused here; `has_leaf`, `leaf`, `is_open` */
     DISTRICT_LEAF,         /* a leaf of the own log that names one of `peer`'s was read back and has its number: n_mine grew */
     DISTRICT_NAMED_DONE,   /* the receipts of NAME are on disk */
@@ -124,6 +130,8 @@ struct district_event {
     uint32_t part;                          /* SERVE_DONE */
     int64_t wait_ms;                        /* ASK; 0: DISTRICT_USE_MS */
     bool has_leaf, is_next, is_open;
+    bool is_long; /* ASK of a first part, SERVE_DONE */
+    bool is_over;
     uint8_t receipt_kind;
     size_t contract;           /* MY_CONTRACT: its place */
     uint8_t state;             /* MY_CONTRACT */

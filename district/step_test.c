@@ -7,8 +7,9 @@
  * asker's; what was answered to an asker is in both logs; nobody waits for anything, and no use stays open. Held always: no use is begun
  * under a contract that its home hub suspended longer ago than the stated bound.
  *
- * Uses are calls, queries of several parts whose askers may go away, and acts: those with a key that the department keeps are repeated
- * until their answer is known; those that are done at most once are repeated only when they were certainly not done, and never done twice.
+ * Uses are calls, queries of several parts whose askers may go away, objects whose readers stand still between the parts, and acts: those
+ * with a key that the department keeps are repeated until their answer is known; those that are done at most once are repeated only when
+ * they were certainly not done, and never done twice.
  */
 #include "base/mem.h"
 #include "base/test.h"
@@ -22,8 +23,9 @@
 #define LEAVES_MAX 8192
 #define FLYING_MAX 4096
 #define CHAOS_MS 40000
-#define CALM_MS 20000
+#define CALM_MS 22000
 #define STEP_MS 10
+#define READER_MS 17000 /* for a short simulation */
 #define FRESH_MS 3000
 #define AGREED 2 /* HUB_AGREED of hub/registry.h: the step only hands it on */
 #define SUSPENDED 3
@@ -32,7 +34,7 @@
 #define PENDING_MAX 256
 
 enum leaf_kind { INTENT, SERVED, NAMED };
-enum use_kind { CALL, QUERY, ACT, ACT_ONCE, N_USES };
+enum use_kind { CALL, QUERY, OBJECT, ACT, ACT_ONCE, N_USES };
 struct leaf {
     enum leaf_kind kind;
     enum use_kind use; /* INTENT, SERVED */
@@ -55,6 +57,11 @@ struct pending { /* a part that is being served */
     int other;
     uint64_t intent, leaf;
     uint32_t part;
+};
+struct standing { /* between two parts of an object, or before what is said at its end */
+    int64_t at_ms;
+    uint64_t intent;
+    bool is_long, is_over;
 };
 struct flying {
     int64_t at_ms;
@@ -83,8 +90,12 @@ struct node {
     int n_parts[LEAVES_MAX];     /* of this query, still to be asked */
     uint64_t theirs[LEAVES_MAX]; /* + 1: the leaf that its answer named */
     bool is_under_way[LEAVES_MAX];
+    bool is_aborted[LEAVES_MAX]; /* this SERVED leaf's asker has gone before it was durable */
+    bool was_long[LEAVES_MAX];   /* its reader stood still for longer than a query stays open */
     struct pending pending[PENDING_MAX];
     size_t n_pending;
+    struct standing standing[PENDING_MAX];
+    size_t n_standing;
     struct {
         bool is_open;
         uint64_t leaf;
@@ -110,7 +121,7 @@ struct sim {
     bool is_cut[N_NODES]; /* the edge up to the parent */
     struct flying *flying;
     size_t n_flying;
-    size_t n_answered, n_named, n_timeouts, n_restarts, n_parts, n_given_up, n_acts_done, n_acts_again;
+    size_t n_answered, n_named, n_timeouts, n_restarts, n_parts, n_given_up, n_acts_done, n_acts_again, n_long;
     size_t n_by_use[N_USES];
     struct district_updates *updates;
 };
@@ -184,7 +195,8 @@ static size_t append(struct sim *sim, int at, struct leaf leaf)
     int64_t before = node->n_leaves ? node->leaves[node->n_leaves - 1].durable_ms : 0;
     leaf.durable_ms = sim->now_ms + below(sim, 30);
     leaf.durable_ms = leaf.durable_ms > before ? leaf.durable_ms : before;
-    node->is_serving[node->n_leaves] = node->is_asking[node->n_leaves] = node->is_under_way[node->n_leaves] = false;
+    node->is_serving[node->n_leaves] = node->is_asking[node->n_leaves] = node->is_under_way[node->n_leaves] =
+        node->was_long[node->n_leaves] = node->is_aborted[node->n_leaves] = false;
     node->theirs[node->n_leaves] = 0;
     node->leaves[node->n_leaves] = leaf;
     return node->n_leaves++;
@@ -257,6 +269,14 @@ static void name(struct sim *sim, int at, const struct district_update *update)
     }
 }
 
+static void stand(struct sim *sim, int at, uint64_t intent, int64_t ms, bool is_over)
+{
+    struct node *node = &sim->nodes[at];
+    assert_true(node->n_standing < PENDING_MAX);
+    node->standing[node->n_standing++] =
+        (struct standing){.at_ms = sim->now_ms + ms, .intent = intent, .is_long = ms > DISTRICT_OPEN_MS, .is_over = is_over};
+}
+
 /* The end of a use at its asker; `is_undone`: it certainly was not done. */
 static void end_use(struct sim *sim, int at, uint64_t intent, bool is_known, bool is_undone)
 {
@@ -264,7 +284,13 @@ static void end_use(struct sim *sim, int at, uint64_t intent, bool is_known, boo
     struct leaf *leaf = &node->leaves[intent];
     struct act *act = &node->acts[leaf->other][leaf->key];
     node->is_under_way[intent] = false;
-    if (node->theirs[intent]) {
+    if (leaf->use == OBJECT) /* its leaf is named when the receipt comes; the other hub is told that it is over */
+        stand(sim, at, intent, 0, true);
+    if (node->theirs[intent] && leaf->use == OBJECT) {
+        leaf->was_answered = true;
+        sim->n_answered++;
+        sim->n_by_use[leaf->use]++;
+    } else if (node->theirs[intent]) {
         leaf->was_answered = true;
         sim->n_answered++;
         sim->n_by_use[leaf->use]++;
@@ -291,6 +317,16 @@ static bool take_reply(struct sim *sim, int at, const struct district_update *up
     if (leaf->use == QUERY && !update->err && update->has_leaf && node->n_parts[update->intent] > 0) {
         node->n_parts[update->intent]--;
         return true;
+    }
+    if (leaf->use == OBJECT && !update->err && update->has_leaf) {
+        sim->n_long += node->was_long[update->intent];
+        if (node->n_parts[update->intent] > 0) {
+            bool is_long = !sim->is_calm && sim->now_ms < CHAOS_MS / 2 && chance(sim, 300);
+            node->n_parts[update->intent] = is_long ? 0 : node->n_parts[update->intent] - 1;
+            stand(
+                sim, at, update->intent, is_long ? DISTRICT_OPEN_MS + 1 + below(sim, 1000) : below(sim, sim->is_calm ? 200 : 1000), false);
+            return false;
+        }
     }
     bool is_undone = update->err == ERR_UNAVAILABLE || update->err == ERR_FULL || (!update->err && !update->has_leaf);
     end_use(sim, at, update->intent, is_act_known, is_undone && !is_act_known);
@@ -379,6 +415,10 @@ static void apply(struct sim *sim, int at)
             close_reading(node, other, update->intent);
             break;
         case DISTRICT_ABORT:
+            for (size_t k = node->n_durable; k < node->n_leaves; k++)
+                node->is_aborted[k] = node->is_aborted[k] || (node->leaves[k].kind == SERVED && node->leaves[k].other == other &&
+                                                                 node->leaves[k].intent == update->intent);
+            break;
         case DISTRICT_LINK:
             break;
         }
@@ -405,7 +445,8 @@ static void served(struct sim *sim, int at, const struct leaf *leaf, size_t numb
         .intent = leaf->intent,
         .has_leaf = true,
         .leaf = number,
-        .is_open = leaf->use == QUERY};
+        .is_long = leaf->use == OBJECT,
+        .is_open = leaf->use == QUERY || (leaf->use == OBJECT && !node->is_aborted[number])};
     if (leaf->use >= ACT) {
         struct act *act = &sim->nodes[leaf->other].acts[at][leaf->key];
         act->n_rows += leaf->use == ACT_ONCE || act->n_rows == 0; /* the one that keeps no keys does what it is told */
@@ -427,7 +468,9 @@ static void harden(struct sim *sim, int at)
         size_t i = node->n_durable++;
         const struct leaf *leaf = &node->leaves[i];
         if (leaf->kind == INTENT && node->is_asking[i])
-            step(sim, at, (struct district_event){.kind = DISTRICT_ASK, .peer = slot_of(at, leaf->other), .intent = i});
+            step(sim, at,
+                (struct district_event){
+                    .kind = DISTRICT_ASK, .peer = slot_of(at, leaf->other), .intent = i, .is_long = leaf->use == OBJECT});
         if (leaf->kind == SERVED && node->is_serving[i])
             served(sim, at, leaf, i);
     }
@@ -445,7 +488,30 @@ static void harden(struct sim *sim, int at)
                 .part = one.part,
                 .has_leaf = true,
                 .leaf = one.leaf,
+                .is_long = sim->nodes[one.other].leaves[one.intent].use == OBJECT,
                 .is_open = true});
+    }
+}
+
+/* Readers who have stood still long enough ask for the next part; or say that it was the last. */
+static void read_on(struct sim *sim, int at)
+{
+    struct node *node = &sim->nodes[at];
+    for (size_t i = 0; i < node->n_standing;) {
+        struct standing one = node->standing[i];
+        if (one.at_ms > sim->now_ms) {
+            i++;
+            continue;
+        }
+        node->standing[i] = node->standing[--node->n_standing];
+        node->was_long[one.intent] = one.is_long;
+        sim->n_parts += !one.is_over;
+        step(sim, at,
+            (struct district_event){.kind = one.is_over ? DISTRICT_GIVE_UP : DISTRICT_ASK,
+                .peer = slot_of(at, node->leaves[one.intent].other),
+                .intent = one.intent,
+                .is_next = !one.is_over,
+                .is_over = one.is_over});
     }
 }
 
@@ -486,9 +552,10 @@ static void start(struct sim *sim, int at)
     memset(node->is_asking, 0, sizeof node->is_asking);
     memset(node->is_under_way, 0, sizeof node->is_under_way);
     memset(node->readings, 0, sizeof node->readings);
-    node->n_readings = node->n_pending = 0;
+    node->n_readings = node->n_pending = node->n_standing = 0;
     node->is_up = true;
     district_begin(state, ++node->boot);
+    state->reader_ms = READER_MS;
     follow(sim, at, false); /* the book is caught up before anything is said */
     for (int other = 0; other < N_NODES; other++) {
         node->copy[other] = SUSPENDED;
@@ -583,6 +650,12 @@ static void give_up(struct sim *sim, int at)
     if (leaf->kind != INTENT || leaf->use >= ACT || !node->is_under_way[node->n_durable - back])
         return;
     sim->n_given_up++;
+    for (size_t i = 0; i < node->n_standing; i++)
+        if (node->standing[i].intent == node->n_durable - back) { /* nothing is under way */
+            node->standing[i] = node->standing[--node->n_standing];
+            end_use(sim, at, node->n_durable - back, false, false);
+            return;
+        }
     step(sim, at, (struct district_event){.kind = DISTRICT_GIVE_UP, .peer = slot_of(at, leaf->other), .intent = node->n_durable - back});
 }
 
@@ -634,6 +707,7 @@ static void run(struct sim *sim)
             if (!sim->nodes[at].is_up)
                 continue;
             harden(sim, at);
+            read_on(sim, at);
             if (sim->now_ms % 50 == 0)
                 follow(sim, at, true);
             if (sim->now_ms % 100 == 0)
@@ -724,15 +798,17 @@ static void loses_and_doubles_nothing(void **state)
         fprintf(stderr, "\rseed %llu ", (unsigned long long)seed);
         simulate(sim, seed);
     }
-    printf("%llu seeds: %zu uses answered (%zu calls, %zu queries of %zu more parts, %zu acts), %zu named afterwards, %zu refused or timed "
+    printf("%llu seeds: %zu uses answered (%zu calls, %zu queries and %zu objects of %zu more parts, %zu acts), %zu named afterwards, %zu "
+           "refused or timed "
            "out, %zu given up, %zu acts known and %zu asked again, %zu restarts\n",
-        (unsigned long long)n, sim->n_answered, sim->n_by_use[CALL], sim->n_by_use[QUERY], sim->n_parts,
+        (unsigned long long)n, sim->n_answered, sim->n_by_use[CALL], sim->n_by_use[QUERY], sim->n_by_use[OBJECT], sim->n_parts,
         sim->n_by_use[ACT] + sim->n_by_use[ACT_ONCE], sim->n_named, sim->n_timeouts, sim->n_given_up, sim->n_acts_done, sim->n_acts_again,
         sim->n_restarts);
     /* The simulation does what it is for. */
     assert_true(sim->n_answered > 50 * n);
     assert_true(sim->n_named > n / 2);
     assert_true(sim->n_timeouts > n);
+    assert_true(sim->n_by_use[OBJECT] > 5 * n && sim->n_long > 0);
     assert_true(sim->n_parts > 10 * n && sim->n_acts_done > 5 * n && sim->n_acts_again > n && sim->n_given_up > n);
     for (int at = 0; at < N_NODES; at++)
         mem_free(sim->nodes[at].state);

@@ -19,10 +19,15 @@ static const struct hub_resource table = {
     .name = STR_INIT("h/police/vehicle"), .kind = HUB_TABLE, .fields = fields, .columns = columns, .n_fields = 2};
 static const struct hub_resource command = {
     .name = STR_INIT("h/police/ring"), .kind = HUB_COMMAND, .fields = fields, .columns = columns, .n_fields = 2};
+static const struct hub_resource object = {
+    .name = STR_INIT("h/health/xray"), .kind = HUB_OBJECT, .fields = fields, .columns = columns, .n_fields = 1};
 
 static const struct hub_resource *find(void *context, struct str contract)
 {
-    return str_equal(contract, STR("h/c-1")) ? &table : str_equal(contract, STR("h/c-2")) ? &command : NULL;
+    return str_equal(contract, STR("h/c-1"))   ? &table
+           : str_equal(contract, STR("h/c-2")) ? &command
+           : str_equal(contract, STR("h/c-3")) ? &object
+                                               : NULL;
 }
 
 static void read_rest(struct str rest)
@@ -42,14 +47,23 @@ static void read_rest(struct str rest)
         district_question_write(&question, &out);
         if (!out.err && !district_question_read(&arena, buf_str(&out), find, NULL, &back))
             assert(back.what == question.what && back.n_fields == question.n_fields && back.from == question.from &&
+                   back.left == question.left && str_equal(back.key, question.key) && str_equal(back.range, question.range) &&
                    back.fetch.n_outputs == question.fetch.n_outputs && back.fetch.n_where == question.fetch.n_where);
         buf_finish(&out);
     }
-    if (district_reply_read(rest, &reply, &answer) == ERR_OK && !rows_create(2, 1u << 20, &rows)) {
+    if (district_reply_read(rest, &reply, &answer))
+        answer = rest;
+    if (!rows_create(2, 1u << 20, &rows)) {
         if (!hub_get_rows(answer, types, 2, rows, &is_truncated, &told))
             assert(rows_n(rows) <= answer.len);
         rows_release(rows);
     }
+    struct hub_object_ask ask = {0};
+    if (!hub_get_opened(answer, &ask, &told) && !told)
+        assert(ask.n_bytes <= INT64_MAX && memchr(ask.version, 0, sizeof ask.version) && memchr(ask.media_type, 0, sizeof ask.media_type));
+    struct str piece;
+    if (!hub_get_piece(answer, &piece, &told) && !told)
+        assert(piece.len < answer.len);
     arena_finish(&arena);
 }
 
@@ -85,6 +99,7 @@ static void drive(struct district_state *state, struct district_event event, str
     if (serves) {
         event.kind = DISTRICT_SERVE_DONE;
         event.is_open = event.part > 0 || event.intent % 2;
+        event.is_long = event.intent % 3 == 0;
         district_step(state, &event, updates);
     }
     if (names) {
@@ -128,6 +143,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         event.kind = DISTRICT_GIVE_UP;
         event.intent -= 2;
         drive(&state, event, &updates);
+        event.is_over = true;
+        drive(&state, event, &updates);
+        event.is_over = false;
         event.intent += 2;
     }
     return 0;

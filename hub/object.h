@@ -44,6 +44,8 @@ void hub_object_start(struct hub *hub, struct hub_object_use *use);
 void hub_object_range(struct hub_object_use *use, uint64_t first, uint64_t n);
 /* Not past the range's end. `piece` runs once, from within or later, but not after hub_object_end(). */
 void hub_object_next(struct hub_object_use *use);
+/* The asker has gone: a piece under way may end early, with ERR_CANCELLED. `piece` still runs, and hub_object_end() is still to come. */
+void hub_object_give_up(struct hub_object_use *use);
 /* `use` is the caller's again. ERR_OK: all went as it was asked; ERR_CANCELLED: the asker has gone; else what `piece` said. `n_given`:
  * bytes that were given to the network, a part of those that were read. */
 void hub_object_end(struct hub_object_use *use, enum err err, uint64_t n_given);

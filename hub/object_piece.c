@@ -175,6 +175,12 @@ void hub_object_end(struct hub_object_use *use, enum err err, uint64_t n_given)
         finish(using);
 }
 
+void hub_object_give_up(struct hub_object_use *use)
+{
+    struct using *using = use->hub_state;
+    atomic_store(&using->has_gone, true);
+}
+
 const struct hub_blob *hub_object_blob(const struct hub_object_use *use)
 {
     return ((struct using *)use->hub_state)->blob;
@@ -254,6 +260,7 @@ static enum err next_piece(struct using *using)
     using->ask = (struct hub_object_ask){.at = using->first + using->n_read,
         .n = n,
         .out = using->buffer,
+        .left = left,
         .is_last = n == left,
         .is_cancelled = &using->has_gone,
         .loop = using->use->loop,

@@ -217,6 +217,7 @@ static enum err start(struct using *using)
     using->ask.contract = using->contract->name; /* all of it before the intent, which may be written on another thread */
     using->ask.resource = &using->entry->resource;
     using->ask.key = key;
+    using->ask.range = using->use->range;
     using->ask.loop = using->use->loop;
     using->ask.done = opened;
     err = append_intent(using, key);

@@ -18,9 +18,11 @@ struct hub_object_ask {
     struct str contract;                 /* to open, under which; lives as long as the hub */
     uint64_t intent;                     /* to open: the use's leaf in our ledger, where it is known */
     bool has_intent;
-    uint64_t at; /* to read: exactly `n` bytes from here on, into `out` */
+    struct str range; /* to open: the part of it that is asked for, as the asker said it; empty: all, or not known yet */
+    uint64_t at;      /* to read: exactly `n` bytes from here on, into `out` */
     size_t n;
     char *out;
+    uint64_t left;                    /* to read: from `at` on, with this piece, until no more will be read */
     bool is_last;                     /* no other piece will be read */
     const _Atomic bool *is_cancelled; /* to read: set when the asker has gone, and nobody waits for it any more; NULL: never */
     struct loop *loop;                /* where `done` runs */
@@ -33,7 +35,7 @@ struct hub_object_ask {
     char media_type[HUB_MEDIA_TYPE_MAX];
     char version[HUB_OBJECT_VERSION_MAX]; /* of letters, digits, '.', '-' and '_': another one when the bytes are others */
     bool is_version_weak;                 /* … or perhaps not: it has changed within the last moments */
-    char twin[HUB_RECEIPT_MAX];           /* opened: the other hub's receipt of this use; empty: none */
+    char twin[HUB_RECEIPT_MAX];           /* opened: the other hub's receipt of this use, for the outcome to name; empty: none */
     struct loop_task task;                /* the connector's, as the next two */
     struct hub_object_ask *next;
     void *system_state;

@@ -1,4 +1,4 @@
-"""What the demo federation (city/hangzhou-district) needs beside its files: small departments' databases and a NATS server a hub.
+"""What the demo federation (city/hangzhou-district) needs beside its files: small departments' databases and folders, and a NATS server a hub.
 
 Shared by tools/run_district and tests/e2e/district_test.py. Python 3.11's standard library only.
 """
@@ -32,6 +32,18 @@ def _table(path, schema, insert, rows):
     os.rename(path + ".new", path)
 
 
+def _drawing(path, title, n):
+    """A plan of `n` numbered places as SVG, made once."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.exists(path):
+        return
+    places = "".join(f'<g transform="translate({number % 20 * 30} {40 + number // 20 * 60})"><rect width="26" height="50" fill="none" stroke="#345"/>'
+                     f'<text x="3" y="30" font-size="10">{number + 1}</text></g>\n' for number in range(n))
+    with open(path + ".new", "w", encoding="utf-8") as out:
+        out.write(f'<svg xmlns="http://www.w3.org/2000/svg" width="600" height="{60 * (n // 20 + 2)}"><text x="4" y="24">{title}</text>\n{places}</svg>\n')
+    os.rename(path + ".new", path)
+
+
 def make_data(hub, data):
     """A hub's departments, from a fixed seed; and the folder in which the hubs put their public keys."""
     draw = random.Random(330100)
@@ -42,6 +54,8 @@ def make_data(hub, data):
                "INSERT INTO vehicle VALUES (?, ?, ?)",
                [(f"浙A{number:05d}", draw.choice(("02", "52")), draw.choice("AAAAAAG")) for number in range(1, PLATES + 1)])
         _table(os.path.join(folder, "police_inbox.sqlite"), INBOX.format(table="dispatch", columns="place TEXT, reason TEXT"), None, ())
+        for event, title in ((1, "湖滨灯会"), (2, "运河龙舟")):
+            _drawing(os.path.join(folder, "closures", f"{event}.svg"), title + "封道示意图(虚构)", 60)
     elif hub == "gudang":
         _table(os.path.join(folder, "toilet.sqlite"), "CREATE TABLE stall (toilet TEXT PRIMARY KEY, name TEXT, men_free INTEGER, women_free INTEGER)",
                "INSERT INTO stall VALUES (?, ?, ?, ?)", [(f"gd-{number}", f"古荡 {number} 号公厕", 4, 5) for number in range(1, 6)])
@@ -50,6 +64,9 @@ def make_data(hub, data):
                "CREATE TABLE lot (lot TEXT PRIMARY KEY, name TEXT, street TEXT, bays INTEGER, free INTEGER)", "INSERT INTO lot VALUES (?, ?, ?, ?, ?)",
                [(f"{hub[:2]}-{number}", name + "停车场", AREAS[hub], 40 * number, 10 * number) for number, name in enumerate(LOTS[hub], 1)])
         _table(os.path.join(folder, "parking_inbox.sqlite"), INBOX.format(table="guide", columns="lot TEXT, message TEXT"), None, ())
+        if hub == "xihu":
+            for number, name in enumerate(LOTS[hub], 1):
+                _drawing(os.path.join(folder, "plans", f"{hub[:2]}-{number}.svg"), name + "停车场平面图(虚构)", 40 * number)
 
 
 def change_data(hub, data, draw):

@@ -1,14 +1,18 @@
-"""Four hubs and their NATS servers, each pair in a network namespace of its own: calls, queries and acts both ways, cut links under load, a kill,
+"""Four hubs and their NATS servers, each pair in a network namespace of its own: calls, queries, acts and objects both ways, cut links under load, a kill,
 a revocation, cases of a cut link and of a ledger that lost its past, figures.
 
 Every hub answers at 127.0.0.1 of its own namespace; between the namespaces there are only the leaf connections of the NATS servers, over a
-bridge. A cut is `ip link set wan down` in the hub's namespace. Needs root. CITYBRAIN_CUTS: how often the link is cut and the hub is killed (1).
+bridge. A cut is `ip link set wan down` in the hub's namespace. Needs root. CITYBRAIN_CUTS: how often the link is cut and the hub is killed (1);
+CITYBRAIN_OBJECT_MB: of the object that goes from one hub to another (24; 2048 for the full size).
 """
 import collections
 import ctypes
+import hashlib
+import hmac
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -26,6 +30,8 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 import federation  # noqa: E402
 
 CUTS = int(os.environ.get("CITYBRAIN_CUTS", "1"))
+OBJECT_MB = int(os.environ.get("CITYBRAIN_OBJECT_MB", "24"))
+HELD_MB = 12         # what either hub may hold more while an object goes through it
 FRESH_S = 5          # of federation.yaml
 PORT, BUS_PORT, LEAF_PORT = 8080, 4222, 7422
 LOT = ("/hub/v1/call/hangzhou.xihu/parking/lot", {"purpose": "parking.guide", "key": {"lot": "xi-1"}, "fields": ["lot", "free"]})
@@ -36,6 +42,8 @@ DOWN = ("/hub/v1/query", {"purpose": "parking.guide",
 UP = ("/hub/v1/query", {"purpose": "gate.admit", "sql": """SELECT plate, plate_class FROM "hangzhou/police/vehicle" WHERE plate IN ('浙A00007', '浙A00003') ORDER BY plate"""})
 GUIDE = ("/hub/v1/act/hangzhou.xihu/parking/guide", {"purpose": "parking.guide", "parameters": {"lot": "xi-1", "message": "满"}})
 DISPATCH = ("/hub/v1/act/hangzhou/police/dispatch", {"purpose": "gate.admit", "parameters": {"place": "天目山路", "reason": "obstruct"}})
+PLAN = "/hub/v1/object/hangzhou.xihu/parking/plan?purpose=parking.guide&key="
+CLOSURE = "/hub/v1/object/hangzhou/police/closure?purpose=gate.admit&key="
 STALL = ("/hub/v1/call/hangzhou.xihu.gudang/toilet/stall", {"purpose": "guide.show", "key": {"toilet": "gd-1"}, "fields": ["toilet", "men_free"]})
 C_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
@@ -61,6 +69,7 @@ class Hub:
         self.address = f"10.77.7.{number + 1}"
         self.process = self.bus = None
         self.cookie = {}
+        self.head = None  # of the last answer
 
     def make(self, switch):
         ip("netns", "add", self.namespace)
@@ -133,6 +142,7 @@ class Hub:
                 connection.request(method, path, text, {"Content-Type": "application/json", **dict(headers)} if text else dict(headers))
                 answer = connection.getresponse()
                 content = answer.read()
+                self.head = answer.headers
                 self.cookie.update({"Cookie": answer.headers["Set-Cookie"].split(";")[0]} if answer.headers["Set-Cookie"] else {})
                 result.append((answer.status, json.loads(content) if content.startswith((b"{", b"[")) else content))
                 connection.close()
@@ -148,9 +158,29 @@ class Hub:
             raise result[0]
         return result[0]
 
-    def call(self, party, question):
+    def bearer(self, party):
         with open(os.path.join(self.data, "tokens", party.replace("/", "_")), encoding="ascii") as text:
-            return self.ask("POST", *question, {"Authorization": "Bearer " + text.read().strip()})
+            return {"Authorization": "Bearer " + text.read().strip()}
+
+    def call(self, party, question):
+        return self.ask("POST", *question, self.bearer(party))
+
+    def get(self, party, path, **headers):
+        """(status, bytes, receipt) of an object."""
+        status, body = self.ask("GET", path, None, {**self.bearer(party), **headers}, timeout=600)
+        return status, body, self.head["Citybrain-Receipt"]
+
+    def outcome(self, party, receipt):
+        """The outcome of an object's use, when it is durable."""
+        def asked():
+            status, answer = self.ask("GET", "/hub/v1/outcome/" + receipt.rsplit("/", 1)[1], None, self.bearer(party))
+            return answer if status == 200 else None
+        return wait_for(asked, 60, "the outcome of " + receipt)
+
+    def memory(self, which):
+        """Bytes of the hub's process: VmHWM, the most it had so far."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as text:
+            return next(int(line.split()[1]) << 10 for line in text if line.startswith(which + ":"))
 
     def sign_in(self, name):
         status, answer = self.ask("POST", "/party/v1/session", {"name": name, "password": DEMO_PASSWORD})
@@ -331,17 +361,51 @@ class District(unittest.TestCase):
                 self.assertTrue(self.until(hub, party, (path, {**body, "key": "once-1"}))["repeated"])
             self.assertEqual(rows(provider, inbox, table), {"once-1": 1})
 
+    def check_objects(self):
+        """A long object whole and in part, down, and a drawing up: the same bytes, and the same digest told in both ledgers."""
+        block = random.Random(7).randbytes((1 << 20) - 4)
+        long = b"".join(number.to_bytes(4, "big") + block for number in range(OBJECT_MB))
+        with open(os.path.join(self.xihu.data, "departments", "plans", "xi-9.svg"), "wb") as out:
+            out.write(long)
+        before = [hub.memory("VmHWM") for hub in (self.city, self.xihu)]
+        with open(os.path.join(self.city.data, "departments", "closures", "1.svg"), "rb") as drawing:
+            closure = drawing.read()
+        for hub, party, path, provider, theirs, headers, status, expected in (
+                (self.city, "hangzhou/scene.parking", PLAN + "xi-9", self.xihu, "hangzhou.xihu/parking", {}, 200, long),
+                (self.city, "hangzhou/scene.parking", PLAN + "xi-9", self.xihu, "hangzhou.xihu/parking", {"Range": "bytes=1000001-"}, 206, long[1000001:]),
+                (self.xihu, "hangzhou.xihu/gate", CLOSURE + "1", self.city, None, {}, 200, closure)):
+            got, body, receipt = hub.get(party, path, **headers)
+            self.assertEqual((got, len(body), body == expected), (status, len(expected), True))
+            twins = wait_for(lambda: [number for number, leaf in enumerate(provider.leaves()) if leaf.get("twin") == receipt], 60, "the twin of " + receipt)
+            self.assertEqual(len(twins), 1)
+            sides = [(hub, party, receipt)]
+            if theirs:
+                sides.append((provider, theirs, f"{federation.AREAS[provider.name]}.log/{twins[0]}"))
+            for side, who, name in sides:
+                outcome = side.outcome(who, name)
+                digest = hmac.new(bytes.fromhex(outcome["salt"]), hashlib.sha256(expected).digest(), "sha256").hexdigest()
+                leaf = outcome["leaf"]
+                self.assertEqual((leaf["status"], leaf["bytes"], leaf["first"], leaf["digest"]),
+                                 ("ok", len(expected), 1000001 if headers else 0, digest))
+        for hub, held in zip((self.city, self.xihu), before):
+            self.assertLess(hub.memory("VmHWM") - held, HELD_MB << 20, f"{OBJECT_MB} MB through {hub.name}")
+        self.assertEqual(self.city.get("hangzhou/scene.parking", PLAN + "none")[0], 404)
+
     def check_figures(self):
-        with open(os.path.join(self.city.data, "tokens", "hangzhou_monitor"), encoding="ascii") as text:
-            status, page = self.city.ask("GET", "/metrics", None, {"Authorization": "Bearer " + text.read().strip()})
-        self.assertEqual(status, 200)
-        page = page.decode()
-        for line in ('citybrain_district_link_up{hub="hangzhou.xihu"} 1', 'citybrain_district_agreement_in_force{hub="hangzhou.gongshu"} 1',
-                     'citybrain_queue_limit{queue="district_asked",of=""} 2048'):
+        def figures():
+            status, page = self.city.ask("GET", "/metrics", None, self.city.bearer("hangzhou/monitor"))
+            self.assertEqual(status, 200)
+            page = page.decode()
+            return page if in_force in page else None
+
+        in_force = 'citybrain_district_agreement_in_force{hub="hangzhou.gongshu"} 1'
+        page = wait_for(figures, 60, "the agreement in the figures")  # they are of the last tick
+        for line in ('citybrain_district_link_up{hub="hangzhou.xihu"} 1', 'citybrain_queue_limit{queue="district_asked",of=""} 2048'):
             self.assertIn(line, page)
         for pattern in (r'citybrain_district_asked_total\{hub="hangzhou.xihu",what="query",status="ok"\} [1-9]',
                         r'citybrain_district_asked_total\{hub="hangzhou.xihu",what="act",status="ok"\} [1-9]',
                         r'citybrain_district_served_total\{hub="hangzhou.xihu",what="query",status="ok"\} [1-9]',
+                        r'citybrain_district_asked_total\{hub="hangzhou.xihu",what="read",status="ok"\} [1-9]',
                         r'citybrain_district_part_seconds_count\{direction="served",what="act"\} [1-9]',
                         r'citybrain_district_sessions_total [1-9]'):
             self.assertRegex(page, pattern)
@@ -388,6 +452,7 @@ class District(unittest.TestCase):
         self.xihu.sign_in("xihu-parking")
         self.gongshu.sign_in("gongshu")
         self.check_each_kind()
+        self.check_objects()
         self.check_agreement()
         self.check_figures()
 

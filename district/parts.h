@@ -1,0 +1,114 @@
+/*
+ * The parts of a use: what asked.c and asked_object.c (ours at another hub), served.c and served_object.c (theirs here) share, and do for
+ * the rest of district/.
+ */
+#ifndef DISTRICT_PARTS_H
+#define DISTRICT_PARTS_H
+
+#include "district/inside.h"
+#include "hub/act.h"
+#include "hub/object.h"
+#include "hub/reading.h"
+
+#define DISTRICT_LONG_MS                                                                                                                   \
+    12000 /* what a part of a query, an act or an object waits: longer than the department's own time-out, which says                      \
+           * more */
+
+/* ---- ours ---- */
+struct asked { /* a part that is under way */
+    struct asked *next;
+    struct district *district;
+    size_t peer;
+    uint64_t intent;
+    const struct district_plan *plan; /* of a fetch */
+    struct hub_fetch *fetch;          /* this, or one of the next two */
+    struct hub_ask *act;
+    struct hub_object_ask *object_ask;
+    struct district_object *object; /* of the last */
+    struct rows *rows;
+    enum district_what what;
+    struct mono_time since;
+};
+
+/* ---- asked.c ---- */
+void district_use_ask(struct district *district, const struct district_plan *plan, struct hub_fetch *fetch);
+void district_use_act(struct district *district, int hub, struct hub_ask *act);
+void district_use_end(struct district *district, const struct district_update *update);
+void district_use_go_on(struct district *district);   /* asks for the next piece, where one is wanted */
+void district_use_give_up(struct district *district); /* those whose askers have gone */
+void district_use_drop_all(struct district *district);
+/* NULL: no memory, or no hub with which there is an agreement. */
+struct asked *asked_create(struct district *district, int hub, uint64_t intent);
+/* Into district->out. ERR_TOO_LARGE. */
+enum err asked_write(struct district *district, const struct district_question *question) MUST_CHECK;
+/* What stands in district->out goes out; takes `asked`, whose end comes by district_use_end(). */
+void asked_drive(struct asked *asked, bool is_next, int64_t wait_ms);
+/* ERR_UNAVAILABLE, and a line in the log. */
+enum err asked_malformed(const struct asked *asked);
+void asked_log_refusal(const struct asked *asked, int rule, enum err err);
+
+/* ---- asked_object.c ---- */
+struct district_object { /* open at another hub, for an asker here; from its opening until the other hub was told that it is over */
+    struct district *district;
+    int hub;
+    uint64_t intent;
+    struct str contract;
+    struct loop_task task;
+};
+void district_object_open(struct district *district, int hub, struct hub_object_ask *ask);
+void district_object_read(struct district_object *object, struct hub_object_ask *ask);
+void district_object_close(struct district_object *object); /* any thread */
+void asked_object_end(struct asked *asked, enum err err);
+/* Of an answer: what the asker's hub is told. */
+enum err asked_object_read(struct asked *asked, struct str bytes, int rule) MUST_CHECK;
+
+/* ---- theirs ---- */
+struct serving {
+    struct serving *next;
+    struct district *district;
+    size_t peer;
+    uint64_t intent;
+    uint32_t part;
+    enum district_what what;
+    struct mono_time since; /* the part */
+    enum err told;          /* of it */
+    _Atomic bool is_cancelled;
+    bool is_reading, is_object; /* started; either stays open */
+    bool is_busy;               /* a part is being served */
+    struct arena arena, part_arena;
+    struct str twin;
+    struct hub_call call;
+    struct hub_act act;
+    struct hub_reading reading;
+    struct hub_fetch fetch;
+    struct hub_object_use object;
+    enum err last; /* of what stays open: how its last part ended */
+    /* of a reading */
+    struct rows *rows; /* of the last asking */
+    size_t at;         /* given so far */
+    bool is_truncated;
+    uint64_t n_rows;
+    struct crypto_hash *digest;
+    /* of an object */
+    bool is_begun, is_counted; /* its range is known; it is one of district->n_objects */
+    uint64_t from, left;       /* to be read */
+    uint64_t n_given;
+};
+
+/* ---- served.c ---- */
+void district_use_serve(struct district *district, size_t peer, uint64_t intent, uint32_t part);
+void district_use_abort(struct district *district, size_t peer, uint64_t intent);
+void district_use_close(struct district *district, size_t peer, uint64_t intent);
+void district_use_close_all(struct district *district); /* what stays open, and nobody waits for */
+/* What stands in district->out leaves; what is open stays, all else is over. `receipt` may be empty. */
+void serving_send(struct serving *serving, struct str receipt);
+void serving_send_error(struct serving *serving, enum err err, int rule, struct str receipt);
+
+/* ---- served_object.c ---- */
+/* Not ERR_OK: it has not begun. */
+enum err serving_object_start(
+    struct serving *serving, const struct hub_contract_info *info, const struct district_question *question) MUST_CHECK;
+void serving_object_read(struct serving *serving, const struct district_question *question);
+void serving_object_end(struct serving *serving);
+
+#endif
