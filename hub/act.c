@@ -119,6 +119,8 @@ static void finish(struct hub_acting *acting)
         acting->became = ACT_UNKNOWN;
         acting->status = "unknown";
     }
+    if (acting->became == ACT_NEW && !acting->note.write.err && acting->note.found == ACT_ASKED)
+        acting->became = ACT_UNKNOWN; /* this asking did nothing; of another one under the same key nobody knows */
     if (acting->became == ACT_NEW) {
         struct hub_refusal refusal = {.err = ERR_UNAVAILABLE};
         diag_set(

@@ -31,7 +31,7 @@ struct hub_act {
     void *context;
     /* answered */
     struct hub_refusal refusal; /* err ERR_OK: the state says what became of it. ERR_EXISTS: the key was used with other parameters;
-                                 * ERR_BUSY: it is under way; ERR_UNAVAILABLE: not done, ask again with the same key */
+                                 * ERR_BUSY: it is under way; ERR_UNAVAILABLE: this asking did nothing, ask again with the same key */
     enum hub_act_state state;
     bool may_repeat;  /* UNKNOWN: the same key again is safe, and finds out; else people have to */
     bool is_repeated; /* found, not done now */

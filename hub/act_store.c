@@ -31,6 +31,8 @@ static const char *const migrations[] = {
     " state INTEGER NOT NULL, is_once INTEGER NOT NULL, run INTEGER NOT NULL, time_ms INTEGER NOT NULL, answer TEXT NOT NULL,"
     " receipt TEXT NOT NULL, PRIMARY KEY (party, resource, key)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX act_unknown ON act (time_ms) WHERE state = 4",
+    /* How many askings have gone out under the key; 2: more than one. */
+    "ALTER TABLE act ADD COLUMN askings INTEGER NOT NULL DEFAULT 1",
 };
 _Static_assert(ACT_UNKNOWN == 4 && ACT_ASKED == 1, "the SQL texts say 4 and 1");
 
@@ -51,7 +53,7 @@ static struct value bytes(const void *ptr, size_t len)
 
 static enum err insert(struct act_write *write, struct db *db)
 {
-    static const char sql[] = "INSERT INTO act VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, '', '')";
+    static const char sql[] = "INSERT INTO act VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, '', '', 1)";
     uint8_t salt[32];
     struct db_statement *statement;
     bool is_row;
@@ -63,6 +65,18 @@ static enum err insert(struct act_write *write, struct db *db)
     write->found = ACT_NEW;
     enum err err = run(db, sql, values, sizeof values / sizeof *values, &statement, &is_row);
     db_reset(statement);
+    return err;
+}
+
+static enum err ask_again(struct act_write *write, struct db *db)
+{
+    static const char sql[] = "UPDATE act SET askings = 2 WHERE party = ?1 AND resource = ?2 AND key = ?3 AND askings = 1";
+    const struct value values[] = {value_text(write->party), value_text(write->resource), value_text(write->key)};
+    struct db_statement *statement = NULL;
+    bool is_row;
+    enum err err = run(db, sql, values, 3, &statement, &is_row);
+    if (statement)
+        db_reset(statement);
     return err;
 }
 
@@ -87,7 +101,26 @@ static enum err begin(struct act_write *write, struct db *db)
     }
     if (statement)
         db_reset(statement);
-    return err || is_row ? err : insert(write, db);
+    if (!err && !is_row)
+        return insert(write, db);
+    return !err && write->found == ACT_ASKED && !write->is_once ? ask_again(write, db) : err;
+}
+
+/*
+ * Certainly not done: the key may be forgotten. Unless another asking went out under it, of which nobody knows yet what became:
+ * then it stays, and `found` says so.
+ */
+static enum err forget(struct act_write *write, struct db *db)
+{
+    static const char sql[] = "DELETE FROM act WHERE party = ?1 AND resource = ?2 AND key = ?3 AND state = 1 AND askings = 1 RETURNING 1";
+    const struct value values[] = {value_text(write->party), value_text(write->resource), value_text(write->key)};
+    struct db_statement *statement = NULL;
+    bool is_row = false;
+    enum err err = run(db, sql, values, 3, &statement, &is_row);
+    if (statement)
+        db_reset(statement);
+    write->found = is_row ? ACT_NEW : ACT_ASKED;
+    return err;
 }
 
 static enum err run_write(struct db_write *base, struct db *db)
@@ -95,17 +128,17 @@ static enum err run_write(struct db_write *base, struct db *db)
     static const char end[] =
         "UPDATE act SET state = ?4, answer = ?5, receipt = ?6, time_ms = ?7 WHERE party = ?1 AND resource = ?2 AND key = ?3"
         " AND state IN (1, 4)"; /* what is known stays as it is */
-    static const char forget[] = "DELETE FROM act WHERE party = ?1 AND resource = ?2 AND key = ?3 AND state = 1";
     struct act_write *write = container_of(base, struct act_write, write);
     struct db_statement *statement = NULL;
     bool is_row;
     if (write->note == ACT_NOTE_BEGIN)
         return begin(write, db);
+    if (write->note == ACT_NOTE_FORGET)
+        return forget(write, db);
     const struct value values[] = {value_text(write->party), value_text(write->resource), value_text(write->key),
         value_integer(write->found), value_text(buf_str(&write->answer)), value_text(str_from_c(write->receipt)),
         value_integer(write->now.ms)};
-    bool is_end = write->note == ACT_NOTE_END;
-    enum err err = run(db, is_end ? end : forget, values, is_end ? 7 : 3, &statement, &is_row);
+    enum err err = run(db, end, values, sizeof values / sizeof *values, &statement, &is_row);
     if (statement)
         db_reset(statement);
     return err;

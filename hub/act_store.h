@@ -25,7 +25,7 @@ struct act_write { /* one look or note */
     struct sha256 request;           /* BEGIN: of the canonical request */
     bool is_once;                    /* BEGIN: at most once */
     struct wall_time now;
-    enum act_found found; /* BEGIN: what was there; END: what to note */
+    enum act_found found; /* BEGIN: what was there; END: what to note; FORGET: ACT_NEW, forgotten, or ACT_ASKED, kept for another asking */
     bool is_ours;         /* BEGIN, ACT_ASKED: by this run of the program: it may be under way */
     struct buf answer;    /* BEGIN: what is noted; END: to note */
     char receipt[HUB_RECEIPT_MAX];

@@ -236,6 +236,63 @@ static void not_done_may_be_asked_again(void **state)
     }
 }
 
+/* What a repeat did not do, the asking before it may have done: nobody knows, and the key stays the first request's. */
+static void a_repeat_that_did_nothing(void **state)
+{
+    struct asked asked;
+    fake_system.act_err = ERR_TIMEOUT;
+    run(&asked, OPEN, "p1", "north");
+    assert_int_equal(asked.act.state, HUB_ACT_UNKNOWN);
+    static const enum err errs[] = {ERR_UNAVAILABLE, ERR_FULL};
+    for (size_t i = 0; i < 2; i++) {
+        fake_system.act_err = errs[i];
+        run(&asked, OPEN, "p1", "north");
+        assert_ok(asked.act.refusal.err);
+        assert_int_equal(asked.act.state, HUB_ACT_UNKNOWN);
+        assert_true(asked.act.may_repeat);
+    }
+    fake_ledger_break(ERR_IO); /* not asked at all */
+    run(&asked, OPEN, "p1", "north");
+    assert_err(asked.act.refusal.err, ERR_UNAVAILABLE);
+    fake_ledger_break(ERR_OK);
+    fake_system.act_err = ERR_OK;
+    size_t n = fake_system.n_acted;
+    run(&asked, OPEN, "p1", "south");
+    assert_err(asked.act.refusal.err, ERR_EXISTS);
+    assert_int_equal(fake_system.n_acted, n);
+    run(&asked, OPEN, "p1", "north");
+    assert_int_equal(asked.act.state, HUB_ACT_KNOWN);
+}
+
+/* The same of two askings at a time: what the first did not do, the second may have done. */
+static void an_asking_beside_another(void **state)
+{
+    struct asked first, second;
+    fake_system.is_holding = true;
+    begin(&first, OPEN, "p2", "north");
+    hub_act_start(city.hub, &first.act);
+    for (int i = 0; i < 2000 && !fake_system.held_act; i++) {
+        clock_fake_advance_ms(&city.clock, 10);
+        fake_city_spin(&city);
+        usleep(500);
+    }
+    assert_non_null(fake_system.held_act);
+    fake_system.is_holding = false;
+    fake_system.act_err = ERR_TIMEOUT;
+    run(&second, OPEN, "p2", "north");
+    assert_int_equal(second.act.state, HUB_ACT_UNKNOWN);
+    fake_system.act_err = ERR_UNAVAILABLE;
+    fake_system_release();
+    spin_until_done(&first);
+    assert_ok(first.act.refusal.err);
+    assert_int_equal(first.act.state, HUB_ACT_UNKNOWN);
+    fake_system.act_err = ERR_OK;
+    run(&second, OPEN, "p2", "south");
+    assert_err(second.act.refusal.err, ERR_EXISTS);
+    run(&second, OPEN, "p2", "north");
+    assert_int_equal(second.act.state, HUB_ACT_KNOWN);
+}
+
 static _Atomic size_t n_alerts;
 
 static void on_alert(void *context, const struct hub_window *window, struct rows *rows)
@@ -367,6 +424,8 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_refused),
         cmocka_unit_test(the_departments_word_is_kept),
         cmocka_unit_test(not_done_may_be_asked_again),
+        cmocka_unit_test(a_repeat_that_did_nothing),
+        cmocka_unit_test(an_asking_beside_another),
         cmocka_unit_test(unknown_outcomes),
         cmocka_unit_test(under_way_at_the_end),
         cmocka_unit_test(the_end_waits),
