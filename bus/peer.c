@@ -399,7 +399,7 @@ enum err bus_peer_create(const struct bus_peer_options *options, struct bus_peer
     if (!err)
         err = str_to_c(str_from_c(options->door ? options->door : ""), peer->door, sizeof peer->door);
     if (!err && peer->on_question)
-        err = peer_answer_start(peer);
+        err = peer_answer_start(peer, options->is_reserved);
     if (err)
         peer_release(peer);
     else

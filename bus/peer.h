@@ -31,6 +31,7 @@ struct bus_peer_options {
     void (*on_question)(void *context, struct bus_question *question);
     void *context;
     const char *door; /* capitals: of a party's several processes this one also answers those who ask for this door; NULL: none */
+    bool is_reserved; /* it takes no hello of those who ask for any process of the party until bus_peer_listen() */
 };
 
 enum err bus_peer_create(const struct bus_peer_options *options, struct bus_peer **ret_peer) MUST_CHECK;
@@ -80,8 +81,13 @@ void bus_peer_ask(struct bus_peer *peer, struct bus_ask *ask);
 
 /* ---- answering ---- */
 
+/* Whether it is one of those that take hellos for any process of the party. Sessions that stand go on. On its loop. */
+enum err bus_peer_listen(struct bus_peer *peer, bool listens) MUST_CHECK;
+
 struct str bus_question_party(const struct bus_question *question); /* who asks; borrowed until its end, as the next */
 struct str bus_question_bytes(const struct bus_question *question);
+size_t bus_question_n_under_way(
+    const struct bus_question *question); /* of its session, this one too: those that are not over. Any thread */
 /* A part of the answer; with `is_last` the question is over. Any thread, one at a time. An error (the link is down) ends nothing. */
 enum err bus_question_answer(struct bus_question *question, struct str bytes, bool is_last) MUST_CHECK;
 void bus_question_drop(struct bus_question *question); /* without an (other) answer; takes NULL. After the last part it is gone already */

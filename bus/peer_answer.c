@@ -200,6 +200,7 @@ static enum err open_question(struct bus_peer *peer, const struct bus_message *m
         session->is_confirmed = true;
         session->used = clock_mono(peer->clock);
         atomic_fetch_add(&session->n_holders, 1);
+        atomic_fetch_add(&session->n_under_way, 1);
         question->session = session;
         question->bytes = frame.bytes;
     }
@@ -241,11 +242,17 @@ struct str bus_question_bytes(const struct bus_question *question)
     return question->bytes;
 }
 
+size_t bus_question_n_under_way(const struct bus_question *question)
+{
+    return atomic_load(&question->session->n_under_way);
+}
+
 void bus_question_drop(struct bus_question *question)
 {
     if (!question)
         return;
     struct bus_peer *peer = question->peer;
+    atomic_fetch_sub(&question->session->n_under_way, 1);
     peer_session_release(question->session);
     mem_free(question);
     peer_release(peer);
@@ -274,14 +281,28 @@ enum err bus_question_answer(struct bus_question *question, struct str bytes, bo
 
 /* ---- life ---- */
 
-enum err peer_answer_start(struct bus_peer *peer)
+enum err bus_peer_listen(struct bus_peer *peer, bool listens)
+{
+    char subject[BUS_SUBJECT_MAX + 1];
+    const struct bus_link_subscriber subscriber = {
+        .loop = peer->loop, .limit = OPENINGS_A_SECOND, .group = "party", .on_message = on_hello, .context = peer};
+    if (listens && peer->hellos)
+        return ERR_OK;
+    if (!listens) {
+        bus_link_unsubscribe(peer->hellos);
+        peer->hellos = NULL;
+        return ERR_OK;
+    }
+    enum err err = bus_subject(str_from_c(peer->name), "HELLO", subject);
+    return err ? err : bus_link_subscribe(peer->link, str_from_c(subject), &subscriber, &peer->hellos);
+}
+
+enum err peer_answer_start(struct bus_peer *peer, bool is_reserved)
 {
     char subject[BUS_SUBJECT_MAX + 1], verb[BUS_INSTANCE_MAX + 8];
     struct bus_link_subscriber subscriber = {
         .loop = peer->loop, .limit = OPENINGS_A_SECOND, .group = "party", .on_message = on_hello, .context = peer};
-    enum err err = bus_subject(str_from_c(peer->name), "HELLO", subject);
-    if (!err)
-        err = bus_link_subscribe(peer->link, str_from_c(subject), &subscriber, &peer->hellos);
+    enum err err = is_reserved ? ERR_OK : bus_peer_listen(peer, true);
     snprintf(verb, sizeof verb, "%s.HELLO", peer->door);
     if (!err && peer->door[0])
         err = bus_subject(str_from_c(peer->name), verb, subject);

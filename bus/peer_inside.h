@@ -14,6 +14,7 @@
 
 struct peer_session {
     atomic_size_t n_holders;
+    atomic_size_t n_under_way;  /* questions of theirs that are not over */
     struct bus_session session; /* guarded by the peer's lock */
     char party[BUS_PARTY_MAX + 1];
     char subject[BUS_SUBJECT_MAX + 1]; /* where its questions go */
@@ -64,7 +65,7 @@ struct bus_peer {
 void peer_hold(struct bus_peer *peer);
 void peer_release(struct bus_peer *peer);
 void peer_session_release(struct peer_session *session);
-enum err peer_answer_start(struct bus_peer *peer) MUST_CHECK;
+enum err peer_answer_start(struct bus_peer *peer, bool is_reserved) MUST_CHECK;
 void peer_answer_stop(struct bus_peer *peer);
 
 #endif
