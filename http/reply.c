@@ -239,9 +239,23 @@ void http_reply_json(struct http_exchange *x, int status, struct str json)
     http_reply(x, status, "application/json", json);
 }
 
-void http_reply_problem(struct http_exchange *x, int status, struct str detail, int rule)
+void http_problem_write(const struct http_problem *problem, struct buf *out)
 {
     struct json_writer w;
+    json_writer_init(&w, out);
+    json_begin_object(&w);
+    json_field_c(&w, "type", "about:blank");
+    json_field_c(&w, "title", MHD_get_reason_phrase_for((unsigned int)problem->status));
+    json_field_i64(&w, "status", problem->status);
+    if (!str_is_empty(problem->detail))
+        json_field_str(&w, "detail", problem->detail);
+    if (problem->rule >= 0)
+        json_field_i64(&w, "rule", problem->rule);
+    json_end_object(&w);
+}
+
+void http_reply_problem(struct http_exchange *x, int status, struct str detail, int rule)
+{
     struct buf *out;
 
     if (is_orphan(x)) {
@@ -250,16 +264,7 @@ void http_reply_problem(struct http_exchange *x, int status, struct str detail, 
     }
     out = &x->server->scratch;
     buf_reset(out);
-    json_writer_init(&w, out);
-    json_begin_object(&w);
-    json_field_c(&w, "type", "about:blank");
-    json_field_c(&w, "title", MHD_get_reason_phrase_for((unsigned int)status));
-    json_field_i64(&w, "status", status);
-    if (!str_is_empty(detail))
-        json_field_str(&w, "detail", detail);
-    if (rule >= 0)
-        json_field_i64(&w, "rule", rule);
-    json_end_object(&w);
+    http_problem_write(&(struct http_problem){status, detail, rule}, out);
     if (status == 429 || status == 503)
         http_add_header(x, "Retry-After", STR("1"));
     if (out->err)
@@ -275,7 +280,7 @@ void http_reply_refusal(struct http_exchange *x, int status, const char *detail)
     http_reply_problem(x, status, str_from_c(detail), -1);
 }
 
-void http_reply_err(struct http_exchange *x, enum err err, struct str detail)
+struct http_problem http_problem_of(enum err err, struct str detail)
 {
     static const struct {
         int status;
@@ -308,7 +313,13 @@ void http_reply_err(struct http_exchange *x, enum err err, struct str detail)
         detail = STR("unknown here, or not for you");
     else if (str_is_empty(detail) && (size_t)err < ERR_COUNT && answers[err].detail)
         detail = str_from_c(answers[err].detail);
-    if (status == 401)
+    return (struct http_problem){status, detail, -1};
+}
+
+void http_reply_err(struct http_exchange *x, enum err err, struct str detail)
+{
+    struct http_problem problem = http_problem_of(err, detail);
+    if (problem.status == 401)
         http_add_header(x, "WWW-Authenticate", STR("Bearer realm=\"citybrain\""));
-    http_reply_problem(x, status, detail, -1);
+    http_reply_problem(x, problem.status, problem.detail, problem.rule);
 }

@@ -140,6 +140,14 @@ enum err http_body_json(struct http_exchange *x, json_t **ret_json) MUST_CHECK;
 void http_add_header(struct http_exchange *x, const char *name, struct str value); /* before the reply */
 void http_reply(struct http_exchange *x, int status, const char *content_type, struct str body);
 void http_reply_json(struct http_exchange *x, int status, struct str json);
+struct http_problem {
+    int status;
+    struct str detail; /* may be empty */
+    int rule;          /* < 0: none */
+};
+/* As http_reply_err() tells an error, for doors that are not HTTP's. */
+struct http_problem http_problem_of(enum err err, struct str detail);
+void http_problem_write(const struct http_problem *problem, struct buf *out); /* as http_reply_problem() does; check out->err */
 /* RFC 9457: {"type":"about:blank","title":…,"status":…,"detail":…,"rule":N}; rule < 0 leaves the member out. */
 void http_reply_problem(struct http_exchange *x, int status, struct str detail, int rule);
 /* The status and words that an error has at this door: ERR_DENIED and ERR_NOT_FOUND both 404, ERR_BUSY 429, ERR_UNAVAILABLE and ERR_FULL

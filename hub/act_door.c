@@ -1,6 +1,6 @@
 /* POST /hub/v1/act/{area}/{party}/{name}: a command with its idempotency key (docs/act.md). */
-#include "hub/act.h"
 #include "hub/parts.h"
+#include "hub/problem.h"
 
 #define BODY_MAX 65536
 
@@ -33,19 +33,13 @@ static void reply_known(struct http_exchange *x, const struct hub_act *act)
 static void act_done(struct hub_act *act)
 {
     struct http_exchange *x = ((struct acting *)act->context)->x;
+    struct http_problem problem = hub_act_problem(act);
     if (act->receipt[0])
         http_add_header(x, "Citybrain-Receipt", str_from_c(act->receipt));
-    if (act->refusal.err == ERR_EXISTS || (act->refusal.err == ERR_BUSY && act->refusal.rule == 0))
-        http_reply_problem(x, 409, str_from_c(act->refusal.diag.text), -1);
-    else if (act->refusal.err)
-        hub_reply_refusal(x, &act->refusal);
-    else if (act->state != HUB_ACT_UNKNOWN)
-        reply_known(x, act);
+    if (problem.status)
+        http_reply_problem(x, problem.status, problem.detail, problem.rule);
     else
-        http_reply_problem(x, 504,
-            act->may_repeat ? STR("nobody knows yet whether it was done; ask again with the same key, it acts once")
-                            : STR("nobody knows whether it was done; it is not asked again, people look after it"),
-            -1);
+        reply_known(x, act);
 }
 
 /* As the parameter is declared, else as JSON has it: before the decision nobody learns what a command takes. */

@@ -6,6 +6,7 @@
  * has a contract for. Who uses a resource is seen by its owner, by the user itself, and by who audits.
  */
 #include "hub/parts.h"
+#include "hub/terms.h"
 
 #define CATALOG_MAX (32u << 20)
 
@@ -49,6 +50,48 @@ void hub_put_fields_as(struct json_writer *w, const char *key, const struct hub_
         json_end_object(w);
     }
     json_end_array(w);
+}
+
+void hub_put_resource(struct json_writer *w, const struct hub_resource *resource)
+{
+    json_field_str(w, "resource", resource->name);
+    json_field_str(w, "party", resource->party);
+    hub_put_title(w, "title", resource->title_zh, resource->title_en);
+    json_field_c(w, "kind", hub_kind_names[resource->kind]);
+    hub_put_fields(w, resource);
+}
+
+enum err hub_terms_write(const struct hub *hub, struct str party, struct str name, struct buf *out)
+{
+    const struct hub_resource *resource = hub_resource_find(hub, name);
+    struct json_writer w;
+    if (!resource || !hub_contract_first(hub, party, name))
+        return ERR_NOT_FOUND;
+    json_writer_init(&w, out);
+    json_begin_object(&w);
+    hub_put_resource(&w, resource);
+    json_key(&w, "contracts");
+    json_begin_array(&w);
+    for (size_t i = 0; i < hub->n_contracts; i++) {
+        const struct hub_contract *contract = hub->contracts[i];
+        const struct decide_contract *terms = &contract->terms;
+        int state = atomic_load(&contract->state);
+        if (&contract->entry->resource != resource || !str_equal(terms->consumer, party) || state == HUB_DRAFTED)
+            continue;
+        json_begin_object(&w);
+        json_field_str(&w, "contract", contract->name);
+        json_field_str(&w, "purpose", contract->purpose);
+        json_field_c(&w, "state", hub_state_names[state]);
+        json_key(&w, "fields");
+        json_begin_array(&w);
+        for (size_t j = 0; j < terms->n_fields; j++)
+            json_put_str(&w, terms->fields[j]);
+        json_end_array(&w);
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    return out->err;
 }
 
 static void put_use(struct json_writer *w, const struct hub *hub, struct hub_contract *contract, struct wall_time now)

@@ -10,6 +10,8 @@
 #include "hub/desk.h"
 #include "hub/note.h"
 #include "hub/object_parts.h"
+#include "hub/problem.h"
+#include "hub/terms.h"
 #include "ledger/retention.h"
 #include "ledger/tile.h"
 #include "ledger/verify.h"
@@ -23,29 +25,10 @@
 #define PROOF_MAX 65536
 #define RECEIPT_MAX (1u << 20) /* a leaf of 64 KiB, all of it escaped, with its proof */
 
-static struct str unknown_text(void)
-{
-    return STR("there is no such resource, or no contract for it");
-}
-
 void hub_reply_refusal(struct http_exchange *x, const struct hub_refusal *refusal)
 {
-    switch (refusal->err) {
-    case ERR_DENIED:
-        http_reply_problem(x, 404, unknown_text(), refusal->rule);
-        break;
-    case ERR_NOT_FOUND:
-        http_reply_problem(x, 404, unknown_text(), -1);
-        break;
-    case ERR_BUSY:
-        http_reply_problem(x, 429, str_from_c(refusal->diag.text), refusal->rule ? refusal->rule : -1);
-        break;
-    case ERR_RANGE:
-        http_reply_problem(x, 400, str_from_c(refusal->diag.text), -1);
-        break;
-    default:
-        http_reply_err(x, refusal->err, str_from_c(refusal->diag.text));
-    }
+    struct http_problem problem = hub_problem_of(refusal);
+    http_reply_problem(x, problem.status, problem.detail, problem.rule);
 }
 
 void *hub_door_begin(struct http_exchange *x, size_t size, struct str *ret_resource)
@@ -224,11 +207,7 @@ static void handle_call(struct http_exchange *x, void *context)
 static void put_resource(struct json_writer *w, const struct hub_resource *resource)
 {
     json_begin_object(w);
-    json_field_str(w, "resource", resource->name);
-    json_field_str(w, "party", resource->party);
-    hub_put_title(w, "title", resource->title_zh, resource->title_en);
-    json_field_c(w, "kind", hub_kind_names[resource->kind]);
-    hub_put_fields(w, resource);
+    hub_put_resource(w, resource);
     json_end_object(w);
 }
 

@@ -191,7 +191,7 @@ extern const size_t hub_n_act_routes;
 /* How each handler of a use begins: `size` zeroed bytes in the exchange's arena, and the resource that the path {area}/{party}/{name}
  * names. NULL: no memory, and answered. */
 void *hub_door_begin(struct http_exchange *x, size_t size, struct str *ret_resource) MUST_CHECK;
-void hub_reply_refusal(struct http_exchange *x, const struct hub_refusal *refusal); /* what strangers may know of it */
+void hub_reply_refusal(struct http_exchange *x, const struct hub_refusal *refusal);
 extern const struct http_route hub_routes[];
 extern const size_t hub_n_routes;
 extern const char hub_schemas[], hub_desk_schemas[]; /* hub/door.schema.json, hub/desk.schema.json */
