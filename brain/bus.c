@@ -1,6 +1,7 @@
 /* The link and the party's keys, read from files that are in no city's folder. */
 #include "brain/bus.h"
 
+#include "base/yaml.h"
 #include "system/bus/system_bus.h"
 
 #include <errno.h>
@@ -26,15 +27,31 @@ static enum err read_key(const char *path, struct diag_list *diags, struct sign_
     return err == ERR_OK ? err : diag_add(diags, err, path, 0, "this is no private key; `citybrain contract key FILE` makes one");
 }
 
+static enum err key_in_file(const struct yaml *parties, struct str party, struct sign_public *ret_key)
+{
+    struct yaml_node root = yaml_root(parties), list = yaml_kind(root) == YAML_MAP ? yaml_get(root, "parties") : root;
+    for (size_t i = 0; !yaml_is_none(list) && yaml_kind(list) == YAML_LIST && i < yaml_n_items(list); i++) {
+        struct yaml_node node = yaml_item(list, i);
+        if (yaml_kind(node) == YAML_MAP && str_equal(yaml_text(yaml_get(node, "name")), party) && !yaml_is_none(yaml_get(node, "key")))
+            return sign_public_read(yaml_text(yaml_get(node, "key")), ret_key);
+    }
+    return ERR_NOT_FOUND;
+}
+
+static enum err key_of(void *context, struct str party, struct sign_public *ret_key)
+{
+    const struct brain_bus *bus = context;
+    return bus->hub ? system_bus_key_of(bus->hub, party, ret_key) : key_in_file(bus->parties, party, ret_key);
+}
+
 /* A wrong key is found out here, and not by the other side's silence. */
-static enum err check_key(
-    const struct brain_bus_options *options, struct hub *hub, struct str party, const struct sign_key *key, struct diag_list *diags)
+static enum err check_key(const struct brain_bus_options *options, struct brain_bus *bus, struct str party, struct diag_list *diags)
 {
     char own[SIGN_TEXT_MAX], declared[SIGN_TEXT_MAX];
     struct sign_public public;
-    sign_key_public(key, &public);
+    sign_key_public(bus->key, &public);
     sign_public_text(&public, own);
-    if (system_bus_key_of(hub, party, &public))
+    if (key_of(bus, party, &public))
         return diag_add(diags, ERR_NOT_FOUND, "parties.yaml", 0,
             "party \"" STR_FORMAT "\" has no key:, so nobody on the bus could know it; add key: \"%s\"", STR_ARG(party), own);
     sign_public_text(&public, declared);
@@ -42,11 +59,6 @@ static enum err check_key(
         return diag_add(diags, ERR_CRYPTO, options->party_key, 0,
             "this is not the key of \"" STR_FORMAT "\": its public half is %s, parties.yaml says %s", STR_ARG(party), own, declared);
     return ERR_OK;
-}
-
-static enum err key_of(void *context, struct str party, struct sign_public *ret_key)
-{
-    return system_bus_key_of(((struct brain_bus *)context)->hub, party, ret_key);
 }
 
 static void on_question(void *context, struct bus_question *question)
@@ -75,8 +87,10 @@ enum err brain_bus_open(const struct brain_bus_options *options, struct hub *hub
     if (!options->url || !options->party_key)
         return diag_add(diags, ERR_NOT_FOUND, NULL, 0, "the bus needs --bus URL and --party-key FILE");
     enum err err = read_key(options->party_key, diags, &bus->key);
+    if (err == ERR_OK && !hub)
+        err = yaml_load_file(options->parties, diags, &bus->parties);
     if (err == ERR_OK)
-        err = check_key(options, hub, party, bus->key, diags);
+        err = check_key(options, bus, party, diags);
     if (err == ERR_OK)
         err = open_link(options, party, diags, &bus->link);
     if (err == ERR_OK) {
@@ -88,6 +102,7 @@ enum err brain_bus_open(const struct brain_bus_options *options, struct hub *hub
             .key_of = key_of,
             .on_question = asked ? on_question : NULL,
             .door = door,
+            .is_reserved = options->is_reserved,
             .context = bus};
         err = bus_peer_create(&peer, &bus->peer);
     }
@@ -104,6 +119,8 @@ void brain_bus_destroy(struct brain_bus *bus)
 {
     bus_peer_destroy(bus->peer);
     sign_key_destroy(bus->key);
+    yaml_destroy(bus->parties);
     bus->peer = NULL;
     bus->key = NULL;
+    bus->parties = NULL;
 }

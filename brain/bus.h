@@ -9,6 +9,8 @@
 struct brain_bus_options {
     const char *url, *nkey_file, *ca_file; /* NULL: none */
     const char *party_key;                 /* file of the party's private key (`citybrain contract key`) */
+    const char *parties;                   /* parties.yaml, where there is no hub to ask for the parties' public keys */
+    bool is_reserved;                      /* bus_peer_options.is_reserved */
 };
 /* For a command's options, in this order: --bus, --bus-key, --bus-ca, --party-key; and read from `values`, which begin there. */
 #define BRAIN_BUS_OPTIONS                                                                                                                  \
@@ -21,14 +23,15 @@ struct brain_bus_options brain_bus_read(const char *const *values);
 
 struct brain_bus { /* stays in its place while it is open */
     struct hub *hub;
+    struct yaml *parties; /* when there is no hub */
     void (*on_question)(void *context, struct bus_question *question);
     void *context;
     struct bus_link *link;
     struct bus_peer *peer;
     struct sign_key *key;
 };
-/* `hub`: where the parties' public keys stand; the party's own must be that of the file. `on_question` NULL: it only asks. `door`:
- * bus_peer_options.door. */
+/* `hub`: where the parties' public keys stand, NULL: in options->parties; the party's own must be that of the file. `on_question` NULL: it
+ * only asks. `door`: bus_peer_options.door. */
 enum err brain_bus_open(const struct brain_bus_options *options, struct hub *hub, struct str party, struct loop *loop,
     void (*on_question)(void *context, struct bus_question *question), void *context, const char *door, struct diag_list *diags,
     struct brain_bus *bus) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "business/party/party.h"
 #include "cockpit/cockpit.h"
 #include "district/join.h"
+#include "hub/bus_door.h"
 #include "hub/registry.h"
 #include "hub/uses.h"
 #include "ledger/ledger.h"
@@ -135,6 +136,8 @@ static void tell_all(struct operate *operate, struct metric_page *page)
     bus_measure(operate->bus, page);
     if (operate->peer)
         bus_peer_measure(operate->peer, page);
+    if (operate->bus_door)
+        hub_bus_door_measure(operate->bus_door, page);
     if (operate->district)
         district_measure(operate->district, page);
     party_measure(operate->people, page);

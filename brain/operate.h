@@ -19,8 +19,9 @@ struct operate {
     struct clock *clock;
     struct ledger *ledger;
     struct bus *bus;
-    struct bus_peer *peer;     /* to departments over NATS; NULL: none are */
-    struct district *district; /* joins the hub to others; NULL: it is alone */
+    struct bus_peer *peer;         /* to departments over NATS; NULL: none are */
+    struct hub_bus_door *bus_door; /* consumers' on that bus; NULL: none */
+    struct district *district;     /* joins the hub to others; NULL: it is alone */
     struct hub *hub;
     struct party_people *people;
     struct hub_uses *uses;

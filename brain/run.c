@@ -13,6 +13,7 @@
 #include "brain/joined.h"
 #include "brain/notify.h"
 #include "brain/operate.h"
+#include "brain/over_bus.h"
 #include "brain/scenes.h"
 #include "brain/sender.h"
 #include "brain/sm_door.h"
@@ -22,12 +23,9 @@
 #include "cockpit/cockpit.h"
 #include "district/door.h"
 #include "http/openapi.h"
-#include "hub/feed.h"
 #include "hub/registry.h"
 #include "hub/uses.h"
 #include "ledger/policy.h"
-#include "system/bus/absent.h"
-#include "system/bus/system_bus.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -39,8 +37,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define OWN_MOUNTS 9    /* beside the hub's: cockpit, people, cases, uses, operating, screens, parallel log, district, description */
-#define OVER_BUS_MAX 16 /* departments beside their databases, as far as one command line names them */
+#define OWN_MOUNTS 9 /* beside the hub's: cockpit, people, cases, uses, operating, screens, parallel log, district, description */
 #define EXIT_BAD_INPUT 2
 #define EXIT_CANNOT_STORE 74 /* EX_IOERR of sysexits.h */
 
@@ -68,12 +65,7 @@ struct brain {
     struct bus *bus;
     struct joined joined; /* to other hubs */
     struct hub *hub;
-    struct brain_bus to_departments; /* the link to those that are reached over the bus, and to those that follow the contracts */
-    struct system_bus_desk *desk;
-    struct system_bus_follower *follower; /* a replica's, which has no desk */
-    struct system_bus_reach reach;
-    char over_bus[OVER_BUS_MAX * 64];
-    const char *over_bus_parties[OVER_BUS_MAX + 1];
+    struct over_bus over_bus; /* its place on the bus between processes */
     struct party_people *people;
     struct hub_uses *uses;
     struct case_desk *cases; /* NULL: the city has no cases.yaml */
@@ -193,64 +185,12 @@ static enum err make_folders(struct brain *brain, struct diag *diag)
     return err;
 }
 
-/* "hangzhou/police,hangzhou/health" apart. */
-static enum err read_over_bus(struct brain *brain, struct diag_list *diags)
-{
-    size_t n = 0;
-    const char *given = brain->options->over_bus ? brain->options->over_bus : "";
-    if (snprintf(brain->over_bus, sizeof(brain->over_bus), "%s", given) >= (int)sizeof(brain->over_bus))
-        return diag_add(diags, ERR_TOO_LARGE, NULL, 0, "--over-bus names too many departments; %d are allowed", OVER_BUS_MAX);
-    for (char *at = brain->over_bus, *rest; at && *at; at = rest) {
-        rest = strchr(at, ',');
-        if (rest)
-            *rest++ = '\0';
-        if (n == OVER_BUS_MAX)
-            return diag_add(diags, ERR_TOO_LARGE, NULL, 0, "--over-bus names too many departments; %d are allowed", OVER_BUS_MAX);
-        brain->over_bus_parties[n++] = at;
-    }
-    brain->reach.parties = brain->over_bus_parties;
-    brain->reach.is_without_streams = brain->options->replica != NULL;
-    return ERR_OK;
-}
-
-static enum err open_bus(struct brain *brain, struct diag_list *diags)
-{
-    char name[BUS_PARTY_MAX + 1];
-    for (size_t i = 0; brain->over_bus_parties[i]; i++)
-        if (!hub_party_find(brain->hub, str_from_c(brain->over_bus_parties[i])))
-            return diag_add(diags, ERR_NOT_FOUND, "parties.yaml", 0, "--over-bus: there is no party \"%s\"", brain->over_bus_parties[i]);
-    if (!brain->options->over_bus && !brain->options->bus.url && !brain->options->replica)
-        return ERR_OK;
-    int len = snprintf(name, sizeof(name), STR_FORMAT "/hub", STR_ARG(brain->city.name));
-    const struct str party = {name, (size_t)len};
-    enum err err = ERR_OK;
-    if (brain->options->replica)
-        err = brain_bus_open(&brain->options->bus, brain->hub, party, brain->loop, NULL, NULL, NULL, diags, &brain->to_departments);
-    else if ((err = system_bus_desk_create(brain->hub, brain->loop, &brain->desk)) == ERR_OK)
-        err = brain_bus_open(&brain->options->bus, brain->hub, party, brain->loop, system_bus_desk_question, brain->desk, SYSTEM_BUS_DESK,
-            diags, &brain->to_departments);
-    if (err == ERR_OK && brain->options->replica)
-        err = hub_feed_follow(brain->hub, STR_NONE);
-    if (err == ERR_OK && brain->options->replica)
-        err = system_bus_follow(brain->hub, brain->to_departments.peer, brain->city.name, brain->loop, &brain->follower);
-    brain->reach.peer = brain->to_departments.peer;
-    return err;
-}
-
-/* A replica reaches what can be asked over the bus. All else is the desk's process's: doors where others bring their rows, databases whose
- * audit it reads. */
-static const struct hub_system_ops *replica_ops(void *context, struct str party, const struct hub_system_ops *declared)
-{
-    const struct hub_system_ops *ops = system_bus_ops(context, party, declared);
-    return ops ? ops : system_absent_ops((void *)(uintptr_t) "", party, declared);
-}
-
 static enum err open_hub(struct brain *brain, struct diag_list *diags)
 {
     const struct joined_options joined = {
         .city = &brain->city, .clock = brain->clock, .ledger_key = brain->ledger_key, .fatal = cannot_store};
-    const struct hub_reach reach = {.ops = brain->options->replica ? replica_ops : system_bus_ops, .context = &brain->reach};
-    enum err err = read_over_bus(brain, diags);
+    enum err err = over_bus_read(&brain->over_bus, brain->options->over_bus, brain->options->replica != NULL, diags);
+    const struct hub_reach reach = over_bus_reach(&brain->over_bus);
     if (err == ERR_OK)
         err = bus_create(&brain->bus);
     if (err == ERR_OK && !brain->options->replica)
@@ -274,7 +214,7 @@ static enum err open_hub(struct brain *brain, struct diag_list *diags)
         .fatal = cannot_store};
     err = hub_create(&options, diags, &brain->hub);
     if (err == ERR_OK)
-        err = open_bus(brain, diags);
+        err = over_bus_open(&brain->over_bus, &brain->options->bus, brain->hub, brain->city.name, brain->loop, diags);
     return err == ERR_OK ? hub_start(brain->hub) : err;
 }
 
@@ -447,7 +387,8 @@ static enum err open_operate(struct brain *brain)
     operate->clock = clock_system(); /* the machine's, also when the city's runs faster */
     operate->ledger = brain->ledger;
     operate->bus = brain->bus;
-    operate->peer = brain->to_departments.peer;
+    operate->peer = brain->over_bus.bus.peer;
+    operate->bus_door = brain->over_bus.door;
     operate->district = brain->joined.district;
     operate->hub = brain->hub;
     operate->people = brain->people;
@@ -535,12 +476,10 @@ static void go_down(struct brain *brain)
     case_desk_stop(brain->cases);
     hub_uses_close(brain->uses);
     joined_stop(&brain->joined);
-    system_bus_unfollow(brain->follower);
-    brain_bus_close(&brain->to_departments);
+    over_bus_stop(&brain->over_bus);
     if (brain->hub)
         hub_stop(brain->hub);
-    brain_bus_destroy(&brain->to_departments);
-    system_bus_desk_destroy(brain->desk);
+    over_bus_close(&brain->over_bus);
     party_close(brain->people);
     settle(brain); /* outcome leaves of the last answers are with the ledger */
     ledger_close(brain->ledger);
@@ -548,6 +487,7 @@ static void go_down(struct brain *brain)
     settle(brain);
     case_desk_close(brain->cases);
     hub_destroy(brain->hub);
+    over_bus_destroy(&brain->over_bus);
     joined_close(&brain->joined);
     /* Every loop that made a use has lived until here: what the ledger and the hub told last has had somewhere to go. */
     for (size_t i = 0; i < brain->n_doors; i++) {

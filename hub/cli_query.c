@@ -83,7 +83,7 @@ static void print_notes(FILE *error, const json_t *answer)
     }
 }
 
-static int print_answer(struct str body, bool is_json, FILE *out, FILE *error)
+int hub_cli_query_print(struct str body, bool is_json, FILE *out, FILE *error)
 {
     json_t *answer;
     size_t i;
@@ -126,7 +126,7 @@ int hub_cli_query(const struct hub_cli_query *query, bool is_json, FILE *out, FI
         return code;
     }
     if (response.status == 200) {
-        code = print_answer(buf_str(&response.body), is_json, out, error);
+        code = hub_cli_query_print(buf_str(&response.body), is_json, out, error);
     } else {
         struct str text = buf_str(&response.body);
         fprintf(error, STR_FORMAT "\n", STR_ARG(text));

@@ -4,6 +4,8 @@
 #ifndef HUB_CLI_QUERY_H
 #define HUB_CLI_QUERY_H
 
+#include "base/str.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -21,5 +23,7 @@ struct hub_cli_query {
 /* The answer on `out`: a line of column names, a line a row, parted by tabs (NULL is empty), or as JSON; receipts and explanation on
  * `error`. Returns the exit code: 0 answered, 1 refused, 2 not reached or asked wrongly. */
 int hub_cli_query(const struct hub_cli_query *query, bool is_json, FILE *out, FILE *error);
+/* The hub's answer, printed so. */
+int hub_cli_query_print(struct str body, bool is_json, FILE *out, FILE *error);
 
 #endif
