@@ -6,7 +6,7 @@
  */
 #include "base/json.h"
 #include "base/mem.h"
-#include "hub/parts.h"
+#include "hub/desk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -359,9 +359,11 @@ static void init_moving(struct hub_contract *contract)
 }
 
 /* Where a contract from a file stands: one in force counts as signed by both. */
-static void init_life(struct hub_contract *contract)
+static enum err init_life(struct hub_contract *contract)
 {
     bool is_signed = contract->file_state != HUB_DRAFTED && contract->file_state != HUB_OFFERED;
+    if (!is_signed && !(contract->signed_by = arena_alloc_zero(contract->arena, HUB_N_SIGNED, sizeof *contract->signed_by)))
+        return ERR_NO_MEMORY;
     contract->life = (struct negotiate){
         .state = contract->file_state,
         .drafter = NEGOTIATE_PROVIDER,
@@ -373,6 +375,7 @@ static void init_life(struct hub_contract *contract)
         .fresh_for_ms = contract->fresh_for_ms,
         .confirmed_ms = contract->confirmed_ms,
     };
+    return ERR_OK;
 }
 
 enum err hub_contract_read(
@@ -410,10 +413,11 @@ enum err hub_contract_read(
         err = hub_leaf_prepare(contract);
     if (!err)
         err = compile(contract, diags);
+    if (!err)
+        err = init_life(contract);
     if (err)
         return err;
     init_moving(contract);
-    init_life(contract);
     *ret_contract = contract;
     return ERR_OK;
 }

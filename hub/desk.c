@@ -178,8 +178,8 @@ static void apply(struct hub_desk_ask *ask)
         keep_paper(ask);
     ask->target->life = ask->next;
     ask->target->is_at_desk = false;
-    if (ask->event == NEGOTIATE_SIGN && ask->paper)
-        ask->paper->signatures[ask->side == NEGOTIATE_PROVIDER ? HUB_SIGNED_PROVIDER : HUB_SIGNED_CONSUMER] = ask->signed_now;
+    if (ask->event == NEGOTIATE_SIGN && ask->target->signed_by)
+        ask->target->signed_by[ask->side == NEGOTIATE_PROVIDER ? HUB_SIGNED_PROVIDER : HUB_SIGNED_CONSUMER] = ask->signed_now;
     apply_to_decisions(ask->target);
     err = enter(ask);
     hub_feed_tell(ask->target);
@@ -255,8 +255,8 @@ static void begin_leaf(struct hub_desk_ask *ask)
         store(ask);
         return;
     }
-    if (ask->paper)
-        memcpy(signatures, ask->paper->signatures, sizeof signatures);
+    if (ask->target->signed_by)
+        memcpy(signatures, ask->target->signed_by, sizeof signatures);
     if (ask->event == NEGOTIATE_SIGN)
         signatures[ask->side == NEGOTIATE_PROVIDER ? HUB_SIGNED_PROVIDER : HUB_SIGNED_CONSUMER] = ask->signed_now;
     buf_init(&ask->leaf, LEDGER_LEAF_MAX);

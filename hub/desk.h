@@ -31,7 +31,6 @@ struct hub_paper {
     struct yaml *yaml;
     struct str source; /* the draft, RFC 8785 */
     struct hub_contract *contract;
-    struct hub_signature signatures[HUB_N_SIGNED];
     bool is_entered; /* in the registry: it was in force at least once */
     struct hub_paper *next;
 };

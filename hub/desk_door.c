@@ -142,6 +142,7 @@ static void put_life(struct json_writer *w, const struct hub_contract *contract,
     const struct http_identity *who, struct wall_time now)
 {
     const struct negotiate *life = &contract->life;
+    const struct hub_signature *signed_by = contract->signed_by;
     int64_t day, month;
     hub_quota_used(contract, now, &day, &month);
     json_field_c(w, "state", hub_state_names[life->state]);
@@ -150,8 +151,8 @@ static void put_life(struct json_writer *w, const struct hub_contract *contract,
     json_field_c(w, "drafter", negotiate_side_names[life->drafter]);
     json_field_c(w, "suspended_by", negotiate_side_names[life->suspended_by]);
     put_bound(w, "confirmed_ms", life->confirmed_ms);
-    put_signed(w, "provider_signed", life->has_provider_signed, paper ? &paper->signatures[HUB_SIGNED_PROVIDER] : NULL);
-    put_signed(w, "consumer_signed", life->has_consumer_signed, paper ? &paper->signatures[HUB_SIGNED_CONSUMER] : NULL);
+    put_signed(w, "provider_signed", life->has_provider_signed, signed_by ? &signed_by[HUB_SIGNED_PROVIDER] : NULL);
+    put_signed(w, "consumer_signed", life->has_consumer_signed, signed_by ? &signed_by[HUB_SIGNED_CONSUMER] : NULL);
     json_field_i64(w, "today", day);
     json_field_i64(w, "month", month);
     json_key(w, "may");
@@ -282,9 +283,9 @@ static void put_detail(struct json_writer *w, struct hub *hub, const struct hub_
     hub_put_fields_as(w, "resource_fields", &contract->entry->resource);
     json_key(w, "signatures");
     json_begin_object(w);
-    if (paper) {
-        put_signature(w, "consumer", &paper->signatures[HUB_SIGNED_CONSUMER]);
-        put_signature(w, "provider", &paper->signatures[HUB_SIGNED_PROVIDER]);
+    if (contract->signed_by) {
+        put_signature(w, "consumer", &contract->signed_by[HUB_SIGNED_CONSUMER]);
+        put_signature(w, "provider", &contract->signed_by[HUB_SIGNED_PROVIDER]);
     }
     json_end_object(w);
     if (!hub_contract_content(contract, &content)) {

@@ -46,8 +46,8 @@ static enum err store_paper(const struct hub_desk_ask *ask, struct db *db)
     const struct hub_contract *contract = ask->paper ? ask->paper->contract : ask->target;
     struct hub_signature signatures[HUB_N_SIGNED] = {{0}};
     char hash[65], keys[HUB_N_SIGNED][SIGN_TEXT_MAX], hex[HUB_N_SIGNED][2 * SIGN_SIGNATURE_LEN + 1];
-    if (ask->paper)
-        memcpy(signatures, ask->paper->signatures, sizeof signatures);
+    if (contract->signed_by)
+        memcpy(signatures, contract->signed_by, sizeof signatures);
     if (ask->event == NEGOTIATE_SIGN)
         signatures[ask->side == NEGOTIATE_PROVIDER ? HUB_SIGNED_PROVIDER : HUB_SIGNED_CONSUMER] = ask->signed_now;
     crypto_hex(contract->hash.bytes, sizeof contract->hash.bytes, hash);
@@ -154,6 +154,12 @@ static void load_signature(struct db_statement *row, int at, struct hub_signatur
 static void load_life(struct db_statement *row, struct hub_contract *contract)
 {
     struct value confirmed = db_column(row, 7);
+    if (contract->signed_by) {
+        load_signature(row, 8, &contract->signed_by[HUB_SIGNED_PROVIDER]);
+        load_signature(row, 11, &contract->signed_by[HUB_SIGNED_CONSUMER]);
+        contract->life.has_provider_signed = contract->signed_by[HUB_SIGNED_PROVIDER].is_there;
+        contract->life.has_consumer_signed = contract->signed_by[HUB_SIGNED_CONSUMER].is_there;
+    }
     contract->life.state = (enum hub_contract_state)db_column(row, 4).i;
     contract->life.drafter = (enum negotiate_side)db_column(row, 5).i;
     contract->life.suspended_by = (enum negotiate_side)db_column(row, 6).i;
@@ -193,11 +199,7 @@ static enum err load_paper(struct hub *hub, struct db_statement *row)
     mem_free(diags);
     if (err)
         return err == ERR_NO_MEMORY ? err : ERR_OK;
-    load_signature(row, 8, &paper->signatures[HUB_SIGNED_PROVIDER]);
-    load_signature(row, 11, &paper->signatures[HUB_SIGNED_CONSUMER]);
     load_life(row, paper->contract);
-    paper->contract->life.has_provider_signed = paper->signatures[HUB_SIGNED_PROVIDER].is_there;
-    paper->contract->life.has_consumer_signed = paper->signatures[HUB_SIGNED_CONSUMER].is_there;
     paper->next = hub->desk.papers;
     hub->desk.papers = paper;
     hub->desk.n_papers++;

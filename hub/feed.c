@@ -179,19 +179,18 @@ bool hub_feed_forget(struct hub *hub)
 
 /* ---- telling ---- */
 
-/* One that was drafted at run time is in nobody's files: its terms go along, with its provider's signature over them. */
+/* One that was drafted at run time is in nobody's files: its terms go along. What was signed at run time has its provider's signature. */
 static void put_paper(const struct hub_contract *contract, struct buf *out)
 {
     bool is_paper = contract->arena != &contract->hub->arena;
-    buf_append_byte(out, is_paper);
-    if (!is_paper)
-        return;
-    const struct hub_paper *paper = container_of(contract->arena, struct hub_paper, arena);
-    const struct hub_signature *signature = &paper->signatures[HUB_SIGNED_PROVIDER];
-    put_text(out, paper->source);
-    buf_append_byte(out, signature->is_there);
-    if (signature->is_there)
-        buf_append(out, signature->bytes, SIGN_SIGNATURE_LEN);
+    bool is_signed = contract->signed_by && contract->signed_by[HUB_SIGNED_PROVIDER].is_there;
+    buf_append_byte(out, is_paper ? HUB_FEED_PAPER : is_signed ? HUB_FEED_SIGNED : HUB_FEED_FILE);
+    if (is_paper) {
+        put_text(out, container_of(contract->arena, struct hub_paper, arena)->source);
+        buf_append_byte(out, is_signed);
+    }
+    if (is_signed)
+        buf_append(out, contract->signed_by[HUB_SIGNED_PROVIDER].bytes, SIGN_SIGNATURE_LEN);
 }
 
 static void put_contract(const struct hub_contract *contract, struct buf *out)

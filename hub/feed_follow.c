@@ -66,14 +66,14 @@ static void get_told(struct bytes_reader *reader, struct told *told)
         memcpy(told->hash.bytes, hash.ptr, hash.len);
     told->state = bytes_read_u8(reader);
     told->fresh_until_ms = (int64_t)bytes_read_u64be(reader);
-    told->is_paper = bytes_read_u8(reader);
-    if (told->is_paper) {
+    uint8_t terms = bytes_read_u8(reader);
+    told->is_paper = terms == HUB_FEED_PAPER;
+    if (told->is_paper)
         told->source = bytes_read_str(reader, bytes_read_u32be(reader));
-        told->is_signed = bytes_read_u8(reader);
-    }
+    told->is_signed = told->is_paper ? bytes_read_u8(reader) : terms == HUB_FEED_SIGNED;
     if (told->is_signed)
         told->signature = bytes_read_str(reader, SIGN_SIGNATURE_LEN);
-    if (told->state > HUB_ENDED)
+    if (told->state > HUB_ENDED || terms > HUB_FEED_SIGNED)
         reader->err = ERR_SYNTAX;
 }
 
@@ -125,10 +125,13 @@ static struct hub_contract *enter(struct hub *hub, const struct told *told)
     return paper->contract;
 }
 
-static bool may_be_in_force(const struct hub *hub, const struct hub_contract *contract)
+/* What a department's own file offers it may sign at run time; what its file suspended or ended stays so. */
+static bool may_be_in_force(struct hub *hub, const struct hub_contract *contract, const struct told *told)
 {
     bool is_from_file = contract->arena == &hub->arena;
-    return str_is_empty(hub->feed.provider) || !is_from_file || contract->file_state == HUB_AGREED;
+    if (str_is_empty(hub->feed.provider) || !is_from_file || contract->file_state == HUB_AGREED)
+        return true;
+    return (contract->file_state == HUB_DRAFTED || contract->file_state == HUB_OFFERED) && is_signed_by_provider(hub, contract, told);
 }
 
 static void apply(struct hub *hub, const struct told *told)
@@ -142,8 +145,9 @@ static void apply(struct hub *hub, const struct told *told)
         say(told->name, "the desk's terms of a contract are others than this process's; it is out of force here");
         return; /* not confirmed, so denied */
     }
-    if (told->state == HUB_AGREED && !may_be_in_force(hub, contract)) {
-        say(told->name, "in force at the desk, but not in this department's own files: nothing is given under it");
+    if (told->state == HUB_AGREED && !may_be_in_force(hub, contract, told)) {
+        say(told->name,
+            "in force at the desk, but neither in this department's own files nor by its own signature: nothing is given under it");
         return;
     }
     pthread_mutex_lock(&hub->desk.lock);

@@ -12,6 +12,8 @@ struct hub_lease;
 
 #define HUB_REPLICAS_MAX 63
 
+enum { HUB_FEED_FILE, HUB_FEED_PAPER, HUB_FEED_SIGNED /* from a file, signed at run time */ }; /* what is told of a contract's terms */
+
 struct hub_feed {
     uint64_t epoch; /* this desk's life; 0: it has not begun */
     _Atomic uint64_t last;

@@ -45,6 +45,21 @@ static void write_files(struct fake_city *city, int key, const char *state)
     fake_city_write(city, "contracts/c-30.yaml", text);
 }
 
+/* Another one, for the parking, as both have it. */
+static void write_c_20(const char *at_desk, const char *at_police)
+{
+    struct fake_city *const cities[] = {&desk, &police};
+    char text[600];
+    for (int i = 0; i < 2; i++) {
+        snprintf(text, sizeof text,
+            "contract: h/c-20\nprovider: h/police\nconsumer: h/parking\nresource: h/police/vehicle\nuses: [call]\n"
+            "fields: [plate, colour]\npurpose: a.c\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: 1h\n"
+            "state: %s\n",
+            i ? at_police : at_desk);
+        fake_city_write(cities[i], "contracts/c-20.yaml", text);
+    }
+}
+
 static int start(void **state)
 {
     assert_ok(sign_key_make(SIGN_ED25519, &keys[0]));
@@ -169,8 +184,18 @@ static void on_step(struct hub_desk_ask *asked)
     *(bool *)asked->context = true;
 }
 
-/* Drafted by the consumer at the desk, signed by both; the police sign with the key that only they have. */
-static void agree(const char *name)
+/* Not in force; `is_there`: in the department's files. */
+static void assert_not_yet(const char *name, bool is_there)
+{
+    follow();
+    assert_int_equal(hub_contract_find(police.hub, str_from_c(name), &(struct hub_contract_info){0}), is_there);
+    if (is_there)
+        assert_err(ask(name), ERR_DENIED);
+}
+
+/* Drafted by the consumer at the desk (`is_there`: it is offered already), signed by both; the police sign with the key that only they
+ * have. */
+static void agree(const char *name, bool is_there)
 {
     struct hub_desk_ask ask = {.hub = desk.hub, .who = {.party = STR("h/post"), .roles = HTTP_MANAGE}, .loop = desk.loop};
     struct sign_public public;
@@ -179,7 +204,7 @@ static void agree(const char *name)
     static const int events[] = {HUB_DRAFT, NEGOTIATE_OFFER, NEGOTIATE_SIGN, NEGOTIATE_SIGN};
     sign_key_public(keys[0], &public);
     sign_public_text(&public, text);
-    for (int i = 0; i < 4; i++) {
+    for (int i = is_there ? 2 : 0; i < 4; i++) {
         bool is_done = false;
         ask.event = events[i];
         ask.who.acts_for = i == 3 ? STR("h/police") : STR("h/parking");
@@ -204,8 +229,7 @@ static void agree(const char *name)
         if (ask.err)
             fail_msg("step %d: %s", i, ask.diag.text);
         if (i == 2) { /* the provider has not signed: nobody hears of it */
-            follow();
-            assert_false(hub_contract_find(police.hub, str_from_c(name), &(struct hub_contract_info){0}));
+            assert_not_yet(name, is_there);
         }
     }
 }
@@ -213,12 +237,55 @@ static void agree(const char *name)
 static void a_contract_made_at_run_time(void **state)
 {
     follow();
-    agree("h/c-31");
+    agree("h/c-31", false);
     follow();
     assert_ok(ask("h/c-31"));
     assert_ok(fake_city_step(&desk, "h/c-31", NEGOTIATE_REVOKE));
     follow();
     assert_err(ask("h/c-31"), ERR_DENIED);
+}
+
+/* In both's files, as offered: in force at the department once its own signature came, also after the desk or the department began again.
+ */
+static void offered_in_the_files(void **state)
+{
+    fake_city_unload(&desk);
+    fake_city_unload(&police);
+    write_c_20("offered", "offered");
+    assert_ok(fake_city_load(&desk, &diags));
+    assert_ok(fake_city_load(&police, &diags));
+    follow();
+    assert_err(ask("h/c-20"), ERR_DENIED);
+    agree("h/c-20", true);
+    follow();
+    assert_ok(ask("h/c-20"));
+    assert_ok(fake_city_step(&desk, "h/c-20", NEGOTIATE_SUSPEND));
+    follow();
+    assert_err(ask("h/c-20"), ERR_DENIED);
+    assert_ok(fake_city_step(&desk, "h/c-20", NEGOTIATE_RESUME));
+    for (int i = 0; i < 2; i++) {
+        fake_city_unload(i ? &police : &desk);
+        assert_ok(fake_city_load(i ? &police : &desk, &diags));
+        place = i ? (struct hub_feed_place){0} : place;
+        follow();
+        assert_ok(ask("h/c-20"));
+    }
+    fake_city_unload(&police); /* held back by the department's own file it is not in force, signed or not */
+    write_c_20("offered", "suspended");
+    assert_ok(fake_city_load(&police, &diags));
+    place = (struct hub_feed_place){0};
+    follow();
+    assert_err(ask("h/c-20"), ERR_DENIED);
+    fake_city_unload(&police);
+    fake_city_unload(&desk); /* the desk's file alone says that it is in force: nobody signed */
+    write_c_20("agreed", "offered");
+    assert_ok(fake_city_load(&desk, &diags));
+    assert_ok(fake_city_load(&police, &diags));
+    place = (struct hub_feed_place){0};
+    follow();
+    assert_err(ask("h/c-20"), ERR_DENIED);
+    fake_city_write(&desk, "contracts/c-20.yaml", NULL);
+    fake_city_write(&police, "contracts/c-20.yaml", NULL);
 }
 
 /* The desk has other keys for the police than the police themselves: whoever signed there, it was not they. */
@@ -230,7 +297,7 @@ static void not_without_its_own_signature(void **state)
     follow();
     assert_ok(ask("h/c-17"));
     assert_err(ask("h/c-30"), ERR_DENIED); /* its own file holds it back, whatever the desk says */
-    agree("h/c-31");
+    agree("h/c-31", false);
     follow();
     assert_err(ask("h/c-31"), ERR_NOT_FOUND);
     fake_city_unload(&police); /* a replica of the hub takes the desk's word */
@@ -494,7 +561,7 @@ static void what_is_no_answer(void **state)
 {
     struct buf out;
     bool has_more;
-    agree("h/c-31");
+    agree("h/c-31", false);
     buf_init(&out, 1u << 20);
     hub_feed_write(desk.hub, STR("h/police"), (struct hub_feed_place){0}, &out);
     for (size_t len = 0; len < out.len; len++) {
@@ -529,6 +596,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_happens_at_the_desk, start, finish),
         cmocka_unit_test_setup_teardown(an_old_word, start, finish),
         cmocka_unit_test_setup_teardown(a_contract_made_at_run_time, start, finish),
+        cmocka_unit_test_setup_teardown(offered_in_the_files, start, finish),
         cmocka_unit_test_setup_teardown(not_without_its_own_signature, start, finish),
         cmocka_unit_test_setup_teardown(the_desk_is_started_anew, start, finish),
         cmocka_unit_test_setup_teardown(parts_and_shares, start, finish),

@@ -79,6 +79,7 @@ struct hub_contract {
     struct hub_feed_entry feed;
     struct hub_contract *_Atomic next_same; /* of the same consumer and resource, by name */
     struct negotiate life;                  /* where it stands; the desk's, under its lock */
+    struct hub_signature *signed_by;        /* HUB_N_SIGNED, given at run time, as `life`; NULL: agreed by its file */
     int64_t step_minute;                    /* the running minute, and the steps taken in it; the hub's loop's */
     unsigned n_steps;
     bool is_at_desk;   /* a step of it is being written; as `life` */
