@@ -2,42 +2,123 @@
 #include "brain/commands.h"
 #include "brain/told.h"
 #include "scene/count/file.h"
+#include "scene/count/passages.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { COUNT_NETWORK, COUNT_CAMERAS, COUNT_PASSAGES, COUNT_EVERY, COUNT_OUT, COUNT_UNTIL, COUNT_ROADS };
+enum {
+    COUNT_NETWORK,
+    COUNT_CAMERAS,
+    COUNT_PASSAGES,
+    COUNT_EVERY,
+    COUNT_OUT,
+    COUNT_UNTIL,
+    COUNT_ROADS,
+    COUNT_AREAS,
+    COUNT_AREAS_OUT,
+    COUNT_CONVERT
+};
 static const struct command_option options[] = {
     {"network", "N.net.xml", "the road network, as netconvert writes it"},
     {"cameras", "FILE", "camera,edge,pos_m,x,y"},
-    {"passages", "FILE", "pass_time_ms,arrive_time_ms,camera,lane,plate,confidence, in order of arrival"},
+    {"passages", "FILE", "pass_time_ms,arrive_time_ms,camera,lane,plate,confidence, in order of arrival; or what --convert writes"},
     {"every", "SECONDS", "a row so often on the arrival clock (default 60)"},
     {"out", "FILE", "where the counts go: time_s,count,low,high"},
     {"until", "SECONDS", "the last row's time (default: the last arrival)"},
     {"roads", "FILE", "speeds and delay of roads: time_s,edge,n,speed_mps,delay_index"},
+    {"areas", "FILE", "polygons (GeoJSON) whose property area is a name"},
+    {"areas-out", "FILE", "where their counts go: time_s,area,count,low,high"},
+    {"convert", "FILE", "only write the passages in the binary form, 32 bytes each; needs --passages alone"},
     {NULL, NULL, NULL},
 };
 
-static int run_count(const struct command_line *line)
+static bool whole_number(const char *text, const char *name, double min, double max, double *ret_number)
+{
+    if (text == NULL)
+        return true;
+    if (!command_number(text, name, min, max, ret_number))
+        return false;
+    if (*ret_number == floor(*ret_number))
+        return true;
+    fprintf(stderr, "citybrain count: --%s is \"%s\"; give it whole seconds\n", name, text);
+    return false;
+}
+
+static int run_convert(const struct command_line *line)
+{
+    struct diag diag = {""};
+    struct told told;
+    struct count_reading reading = {.on_broken = told_broken, .on_progress = told_progress, .context = &told};
+    uint64_t n = 0;
+    told_init(&told, "converting");
+    enum err err = count_passages_convert(&reading, line->values[COUNT_PASSAGES], line->values[COUNT_CONVERT], &diag, &n);
+    told_rest(&told);
+    if (err != ERR_OK) {
+        fprintf(stderr, "citybrain count: %s\n", diag.text[0] ? diag.text : err_text(err));
+        return 2;
+    }
+    fprintf(stderr, "%llu lines, %llu of them not used, %llu passages written\n", (unsigned long long)reading.n_lines,
+        (unsigned long long)reading.n_broken, (unsigned long long)n);
+    return 0;
+}
+
+/* What happened besides, where it did. */
+static void tell_counters(const struct count_files *files)
+{
+    const struct count_counters *counters = &files->counters;
+    const struct {
+        uint64_t n;
+        const char *what;
+    } rest[] = {
+        {counters->n_duplicates, "the same passage again"},
+        {counters->n_late, "refused: later than ten minutes by the camera's clock"},
+        {counters->n_future, "refused: from ahead of their arrival by the camera's clock"},
+        {files->n_back, "arrived before the line above; taken as arriving with it"},
+        {files->n_evicted, "vehicles forgotten early, as more are known at once than the limit"},
+    };
+    fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n", (unsigned long long)files->n_lines,
+        (unsigned long long)files->n_broken, (unsigned long long)files->n_rows);
+    for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
+        if (rest[i].n > 0)
+            fprintf(stderr, "%llu %s\n", (unsigned long long)rest[i].n, rest[i].what);
+}
+
+static bool is_complete(const struct command_line *line)
 {
     static const int needed[] = {COUNT_NETWORK, COUNT_CAMERAS, COUNT_PASSAGES, COUNT_OUT};
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+        if (!line->values[needed[i]] && (!line->values[COUNT_CONVERT] || needed[i] == COUNT_PASSAGES)) {
+            fprintf(stderr, "citybrain count: --%s is missing; see citybrain count --help\n", options[needed[i]].name);
+            return false;
+        }
+    if ((line->values[COUNT_AREAS] != NULL) == (line->values[COUNT_AREAS_OUT] != NULL))
+        return true;
+    fprintf(stderr, "citybrain count: --areas and --areas-out belong together; give both\n");
+    return false;
+}
+
+static int run_count(const struct command_line *line)
+{
     double every = 60, until = -1;
     struct diag diag = {""};
     struct told told;
-    told_init(&told, "counting");
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-        if (!line->values[needed[i]]) {
-            fprintf(stderr, "citybrain count: --%s is missing; see citybrain count --help\n", options[needed[i]].name);
-            return 2;
-        }
-    if ((line->values[COUNT_EVERY] && !command_number(line->values[COUNT_EVERY], "every", 1, 86400, &every)) ||
-        (line->values[COUNT_UNTIL] && !command_number(line->values[COUNT_UNTIL], "until", 0, 1e9, &until)))
+    if (!is_complete(line))
         return 2;
+    if (line->values[COUNT_CONVERT])
+        return run_convert(line);
+    if (!whole_number(line->values[COUNT_EVERY], "every", 1, 86400, &every) ||
+        !whole_number(line->values[COUNT_UNTIL], "until", 0, (double)COUNT_TIME_FILE_MAX / 1000, &until))
+        return 2;
+    told_init(&told, "counting");
     struct count_files files = {.network_path = line->values[COUNT_NETWORK],
         .cameras_path = line->values[COUNT_CAMERAS],
         .passages_path = line->values[COUNT_PASSAGES],
         .counts_path = line->values[COUNT_OUT],
         .roads_path = line->values[COUNT_ROADS],
+        .areas_path = line->values[COUNT_AREAS],
+        .areas_out_path = line->values[COUNT_AREAS_OUT],
         .every_s = (int64_t)every,
         .until_s = (int64_t)until,
         .settings = COUNT_SETTINGS_DEFAULT,
@@ -45,13 +126,12 @@ static int run_count(const struct command_line *line)
         .on_progress = told_progress,
         .context = &told};
     enum err err = count_files_run(&files, &diag);
+    told_rest(&told);
     if (err != ERR_OK) {
         fprintf(stderr, "citybrain count: %s\n", diag.text[0] ? diag.text : err_text(err));
         return 2;
     }
-    told_rest(&told);
-    fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n", (unsigned long long)files.n_lines, (unsigned long long)files.n_broken,
-        (unsigned long long)files.n_rows);
+    tell_counters(&files);
     return 0;
 }
 

@@ -15,14 +15,16 @@ void told_broken(void *context, const char *text)
 {
     struct told *told = context;
     if (told->n++ < BROKEN_SHOWN_MAX)
-        fprintf(stderr, "%s\n", text);
+        fprintf(stderr, "%s%s\n", told->is_terminal ? "\r\033[K" : "", text); /* over the bar, which comes again below */
 }
 
 void told_progress(void *context, double share)
 {
+    static const char full[] = "########################################", none[] = "                                        ";
     const struct told *told = context;
+    const int cells = (int)sizeof(full) - 1, n = share >= 1 ? cells : (int)(share * cells);
     if (told->is_terminal)
-        fprintf(stderr, "\r%s: %3.0f %%%s", told->doing, share * 100, share >= 1 ? "\n" : "");
+        fprintf(stderr, "\r%s [%.*s%.*s] %3.0f %%%s", told->doing, n, full, cells - n, none, share * 100, share >= 1 ? "\n" : "");
 }
 
 void told_rest(struct told *told)

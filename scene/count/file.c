@@ -3,117 +3,97 @@
 
 #include "base/mem.h"
 #include "base/str_map.h"
+#include "road/table.h"
+#include "scene/count/areas.h"
+#include "scene/count/passages.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define LINE_MAX_BYTES 4096
-#define FIELDS_MAX 16
 #define SEED 0x636f756e74u
-#define GAP_MAX_MS ((int64_t)7 * 86400 * 1000) /* a longer gap is a broken clock, and would ask for rows without end */
-#define TIME_MAX_MS ((int64_t)1 << 43)
 
 struct run {
     struct count_files *files;
     struct diag *diag;
     struct road_network *network;
-    uint16_t *edge_areas;
+    struct count_areas areas;
     struct count *count;
     struct str_map cameras;
-    uint32_t *camera_numbers; /* by number of `cameras` */
-    FILE *counts, *roads;
+    uint32_t *camera_numbers; /* by number of `cameras`; COUNT_NONE: it found no room */
+    uint16_t *camera_areas;   /* the same */
+    uint32_t n_standing;      /* cameras on the network */
+    struct count_reading reading;
+    FILE *counts, *roads, *areas_out;
     int64_t next_s;    /* time of the next row; INT64_MIN before the first arrival */
     int64_t latest_ms; /* arrival */
-    double bytes_all, bytes_done, told_share;
+    bool is_held;      /* one far ahead of the others, until the next tells whether to believe it */
+    struct count_record held;
 };
-
-static void tell_broken(struct run *run, const char *path, uint64_t line, const char *why)
-{
-    run->files->n_broken++;
-    if (run->files->on_broken == NULL)
-        return;
-    char text[256];
-    snprintf(text, sizeof(text), "%.150s:%llu: %.80s", path, (unsigned long long)line, why);
-    run->files->on_broken(run->files->context, text);
-}
-
-static size_t split(struct str line, struct str *fields)
-{
-    size_t n = 0;
-    struct str head, tail;
-    while (n < FIELDS_MAX - 1 && str_cut(line, ',', &head, &tail)) {
-        fields[n++] = head;
-        line = tail;
-    }
-    fields[n++] = line;
-    return n;
-}
-
-/* ---- tables: each line after the header to `on_line`, which says what is wrong with it, or NULL ---- */
-
-typedef const char *(*line_fn)(struct run *run, const struct str *fields, size_t n);
-
-static enum err read_table(struct run *run, const char *path, const char *header, line_fn on_line)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return diag_set(run->diag, err_from_errno(errno), path, 0, "cannot open: %s; mend the path", strerror(errno));
-    char line[LINE_MAX_BYTES];
-    enum err err = ERR_OK;
-    bool is_cut = false; /* in a line that is too long */
-    for (uint64_t at = 1; err == ERR_OK && fgets(line, sizeof(line), file) != NULL;) {
-        size_t len = strlen(line);
-        run->bytes_done += (double)len;
-        bool is_whole = len > 0 && line[len - 1] == '\n';
-        if (!is_whole && !feof(file)) {
-            if (!is_cut)
-                tell_broken(run, path, at, "the line is too long");
-            is_cut = true;
-            continue;
-        }
-        struct str text = str_trim((struct str){line, len});
-        struct str fields[FIELDS_MAX];
-        const char *wrong = NULL;
-        if (at == 1 && !str_equal_c(text, header))
-            err = diag_set(run->diag, ERR_SYNTAX, path, 1, "the first line is not \"%s\"; add it", header);
-        else if (at > 1 && !is_cut && !str_is_empty(text))
-            wrong = on_line(run, fields, split(text, fields));
-        if (wrong != NULL)
-            tell_broken(run, path, at, wrong);
-        is_cut = false;
-        at++;
-    }
-    if (err == ERR_OK && ferror(file))
-        err = diag_set(run->diag, ERR_IO, path, 0, "cannot read: %s; check the disk", strerror(errno));
-    fclose(file);
-    return err;
-}
 
 /* ---- cameras ---- */
 
-static const char *on_camera(struct run *run, const struct str *fields, size_t n)
+enum { CAMERA_NAME, CAMERA_EDGE };
+static const char *const camera_columns[] = {"camera", "edge", NULL};
+
+static const char *on_camera_header(void *context, uint32_t present)
 {
-    if (n < 2 || str_is_empty(fields[0]))
+    return (present & 3u) == 3u ? NULL : "the first line is not \"camera,edge,pos_m,x,y\"; add it";
+}
+
+static const char *on_camera(void *context, const struct str *fields)
+{
+    struct run *run = context;
+    if (str_is_empty(fields[CAMERA_NAME]) || str_is_empty(fields[CAMERA_EDGE]))
         return "a camera needs a name and an edge";
-    uint32_t edge = road_edge_find(run->network, fields[1]);
+    uint32_t edge = road_edge_find(run->network, fields[CAMERA_EDGE]);
     if (edge == ROAD_NONE)
         return "the network has no such edge";
-    if (str_map_find(&run->cameras, fields[0]) >= 0)
+    if (str_map_find(&run->cameras, fields[CAMERA_NAME]) >= 0)
         return "the camera is there twice";
     uint32_t number;
-    if (str_map_add(&run->cameras, fields[0], &number) != ERR_OK)
+    if (str_map_add(&run->cameras, fields[CAMERA_NAME], &number) != ERR_OK)
         return "more cameras than the settings allow";
     if (count_camera_add(run->count, edge, &run->camera_numbers[number]) != ERR_OK) {
         run->camera_numbers[number] = COUNT_NONE;
         return "no room for another camera";
     }
+    run->camera_areas[number] = run->areas.edge_areas[edge];
+    run->n_standing++;
     return NULL;
 }
 
+static void tell(void *context, const char *text)
+{
+    const struct run *run = context;
+    if (run->files->on_broken != NULL)
+        run->files->on_broken(run->files->context, text);
+}
+
+static enum err read_cameras(struct run *run)
+{
+    struct count_files *files = run->files;
+    struct road_table table = {
+        .columns = camera_columns, .on_header = on_camera_header, .on_line = on_camera, .on_broken = tell, .context = run};
+    enum err err = road_table_read(&table, files->cameras_path, run->diag);
+    files->n_broken += table.n_broken;
+    if (err == ERR_OK && run->n_standing == 0)
+        err = diag_set(run->diag, ERR_NOT_FOUND, files->cameras_path, 0,
+            "none of its %llu cameras stands on an edge of %s; give the network that the cameras were placed on",
+            (unsigned long long)table.n_lines, files->network_path);
+    return err;
+}
+
 /* ---- rows out ---- */
+
+static void write_areas(struct run *run, const struct count_area_figures *figures)
+{
+    for (size_t i = 1; i < run->areas.n; i++)
+        if (!isnan(figures[i].vehicles))
+            fprintf(run->areas_out, "%lld," STR_FORMAT ",%.1f,%.1f,%.1f\n", (long long)run->next_s, STR_ARG(run->areas.names[i]),
+                figures[i].vehicles, figures[i].vehicles, figures[i].vehicles);
+}
 
 static void write_row(struct run *run)
 {
@@ -125,6 +105,8 @@ static void write_row(struct run *run)
         fprintf(run->counts, "%lld,%.1f,%.1f,%.1f\n", (long long)run->next_s, vehicles, vehicles, vehicles);
         run->files->n_rows++;
     }
+    if (run->areas_out != NULL)
+        write_areas(run, updates.areas);
     for (uint32_t i = 0; run->roads != NULL && i < updates.n_edges; i++) {
         const struct count_edge_state *state = &updates.edges[i];
         if (isnan(state->speed_mps))
@@ -135,49 +117,103 @@ static void write_row(struct run *run)
     run->next_s += run->files->every_s;
 }
 
+static int64_t first_row_from(const struct run *run, int64_t arrived_ms)
+{
+    int64_t every_ms = run->files->every_s * 1000;
+    return (arrived_ms + every_ms - 1) / every_ms * run->files->every_s;
+}
+
 /* Every row that is due before something arrives at `arrived_ms`. */
 static void write_rows_before(struct run *run, int64_t arrived_ms)
 {
     const struct count_files *files = run->files;
-    if (run->next_s == INT64_MIN) {
-        int64_t every_ms = files->every_s * 1000;
-        run->next_s = (arrived_ms + every_ms - 1) / every_ms * files->every_s;
-    }
     while (run->next_s * 1000 < arrived_ms && (files->until_s < 0 || run->next_s <= files->until_s))
         write_row(run);
 }
 
-static const char *on_passage(struct run *run, const struct str *fields, size_t n)
+/* ---- passages, in the order of their arrival ---- */
+
+static void take(struct run *run, const struct count_record *record)
 {
-    struct count_event event = {.type = COUNT_PASSAGE};
+    struct count_event event = {.type = COUNT_PASSAGE,
+        .passage = {.vehicle = record->vehicle,
+            .camera = run->camera_numbers[record->camera],
+            .time_ms = record->pass_ms,
+            .arrived_ms = record->arrived_ms}};
     struct count_passage *passage = &event.passage;
-    run->files->n_lines++;
-    double share = run->bytes_all > 0 ? run->bytes_done / run->bytes_all : 1;
-    if (run->files->on_progress != NULL && share >= run->told_share + 0.01) {
-        run->told_share = share;
-        run->files->on_progress(run->files->context, fmin(share, 1));
+    bool is_first = run->next_s == INT64_MIN;
+    if (!is_first && passage->arrived_ms < run->latest_ms) {
+        passage->arrived_ms = run->latest_ms;
+        run->files->n_back++;
     }
-    if (n != 6)
-        return "a passage has six fields";
-    if (str_to_i64(fields[0], &passage->time_ms) != ERR_OK || str_to_i64(fields[1], &passage->arrived_ms) != ERR_OK)
-        return "a time is not a whole number of milliseconds";
-    if (passage->time_ms < 0 || passage->arrived_ms < 0 || passage->time_ms > TIME_MAX_MS || passage->arrived_ms > TIME_MAX_MS)
-        return "a time is outside of 0 to 2^43 milliseconds";
-    if (run->next_s != INT64_MIN && passage->arrived_ms - run->latest_ms > GAP_MAX_MS)
-        return "it arrives more than a week after the one before";
-    int64_t camera = str_map_find(&run->cameras, fields[2]);
-    if (camera < 0 || run->camera_numbers[camera] == COUNT_NONE)
-        return "an unknown camera";
-    if (str_is_empty(fields[4]))
-        return "a passage without a plate";
-    passage->camera = run->camera_numbers[camera];
-    passage->vehicle = str_hash(fields[4]);
+    if (!is_first && passage->arrived_ms - run->latest_ms > COUNT_GAP_MAX_MS) {
+        char text[320];
+        snprintf(text, sizeof(text), "%.150s:%llu: it arrives %lld days after the line before; no rows between", run->reading.path,
+            (unsigned long long)record->line, (long long)((passage->arrived_ms - run->latest_ms) / 86400000));
+        tell(run, text);
+        run->files->n_jumps++;
+        is_first = true;
+    }
+    if (is_first)
+        run->next_s = first_row_from(run, passage->arrived_ms);
     write_rows_before(run, passage->arrived_ms);
-    if (passage->arrived_ms > run->latest_ms)
-        run->latest_ms = passage->arrived_ms;
+    run->latest_ms = passage->arrived_ms;
     struct count_updates updates;
     count_step(run->count, &event, &updates);
+}
+
+static const char far_ahead[] = "it arrives more than an hour ahead of the lines around it";
+
+static const char *on_record(void *context, const struct count_record *record)
+{
+    struct run *run = context;
+    if (run->camera_numbers[record->camera] == COUNT_NONE)
+        return "an unknown camera";
+    if (run->is_held) {
+        run->is_held = false;
+        if (record->arrived_ms >= run->held.arrived_ms - COUNT_BACK_MAX_MS)
+            take(run, &run->held);
+        else
+            count_reading_tell(&run->reading, run->held.line, far_ahead);
+    }
+    if (run->next_s == INT64_MIN || record->arrived_ms - run->latest_ms > COUNT_AHEAD_MAX_MS) {
+        run->is_held = true;
+        run->held = *record;
+        run->held.plate = STR_NONE;
+        return NULL;
+    }
+    if (run->latest_ms - record->arrived_ms > COUNT_BACK_MAX_MS)
+        return "it arrives more than ten minutes before the line above";
+    take(run, record);
     return NULL;
+}
+
+static void on_progress(void *context, double share)
+{
+    const struct run *run = context;
+    if (run->files->on_progress != NULL)
+        run->files->on_progress(run->files->context, share);
+}
+
+static enum err read_passages(struct run *run)
+{
+    struct count_files *files = run->files;
+    run->reading = (struct count_reading){
+        .cameras = &run->cameras, .on_record = on_record, .on_broken = tell, .on_progress = on_progress, .context = run};
+    enum err err = count_passages_read(&run->reading, files->passages_path, run->diag);
+    if (err == ERR_OK && run->is_held) {
+        /* Nothing comes after it that could tell; a week is what a lonely passage may be away. */
+        if (run->next_s == INT64_MIN || run->held.arrived_ms - run->latest_ms <= COUNT_GAP_MAX_MS)
+            take(run, &run->held);
+        else
+            count_reading_tell(&run->reading, run->held.line, far_ahead);
+    }
+    files->n_lines = run->reading.n_lines;
+    files->n_broken += run->reading.n_broken;
+    if (err == ERR_OK && run->next_s != INT64_MIN)
+        while (files->until_s < 0 ? run->next_s * 1000 <= run->latest_ms : run->next_s <= files->until_s)
+            write_row(run);
+    return err;
 }
 
 /* ---- the run ---- */
@@ -202,6 +238,26 @@ static enum err close_out(struct run *run, FILE *file, const char *path)
     return ERR_OK;
 }
 
+/* Areas that will have no row are told once. */
+static enum err tell_empty_areas(struct run *run)
+{
+    bool *has_camera = mem_alloc_zero(run->areas.n, sizeof(*has_camera));
+    if (has_camera == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < run->cameras.n; i++)
+        for (int32_t a = run->camera_numbers[i] != COUNT_NONE ? (int32_t)run->camera_areas[i] : -1; a >= 0; a = run->areas.parents[a])
+            has_camera[a] = true;
+    for (size_t i = 1; i < run->areas.n; i++) {
+        char text[520];
+        snprintf(text, sizeof(text), "%.150s: area \"" STR_FORMAT "\" has no %s; it has no rows", run->files->areas_path,
+            STR_ARG(run->areas.names[i]), run->areas.n_edges[i] == 0 ? "road of the network" : "camera");
+        if (!has_camera[i])
+            tell(run, text);
+    }
+    mem_free(has_camera);
+    return ERR_OK;
+}
+
 static enum err prepare(struct run *run)
 {
     struct count_files *files = run->files;
@@ -210,48 +266,51 @@ static enum err prepare(struct run *run)
     enum err err = road_network_load(files->network_path, run->diag, &run->network);
     if (err != ERR_OK)
         return err;
-    static const int32_t no_parent[] = {-1};
-    files->settings.stale_after_ms = TIME_MAX_MS;
-    run->edge_areas = mem_alloc_zero(run->network->n_edges, sizeof(*run->edge_areas));
+    files->settings.stale_after_ms = COUNT_TIME_FILE_MAX;
+    err = files->areas_path != NULL ? count_areas_load(files->areas_path, run->network, run->diag, &run->areas)
+                                    : count_areas_whole(run->network, &run->areas);
     run->camera_numbers = mem_alloc_zero(files->settings.cameras_max, sizeof(*run->camera_numbers));
-    if (run->edge_areas == NULL || run->camera_numbers == NULL)
-        return ERR_NO_MEMORY;
-    struct count_map map = {run->network, run->edge_areas, no_parent, 1};
-    err = count_create(&files->settings, &map, &run->count);
+    run->camera_areas = mem_alloc_zero(files->settings.cameras_max, sizeof(*run->camera_areas));
+    if (err == ERR_OK && (run->camera_numbers == NULL || run->camera_areas == NULL))
+        err = ERR_NO_MEMORY;
+    struct count_map map = {run->network, run->areas.edge_areas, run->areas.parents, run->areas.n};
     if (err == ERR_OK)
-        err = read_table(run, files->cameras_path, "camera,edge,pos_m,x,y", on_camera);
+        err = count_create(&files->settings, &map, &run->count);
+    if (err == ERR_OK)
+        err = read_cameras(run);
+    if (err == ERR_OK)
+        err = tell_empty_areas(run);
     if (err == ERR_OK)
         err = open_out(run, files->counts_path, "time_s,count,low,high", &run->counts);
     if (err == ERR_OK && files->roads_path != NULL)
         err = open_out(run, files->roads_path, "time_s,edge,n,speed_mps,delay_index", &run->roads);
-    struct stat about;
-    if (err == ERR_OK && stat(files->passages_path, &about) == 0)
-        run->bytes_all = (double)about.st_size;
-    run->bytes_done = 0;
+    if (err == ERR_OK && files->areas_out_path != NULL)
+        err = open_out(run, files->areas_out_path, "time_s,area,count,low,high", &run->areas_out);
     return err;
 }
 
 enum err count_files_run(struct count_files *files, struct diag *diag)
 {
     struct run run = {.files = files, .diag = diag, .next_s = INT64_MIN};
-    files->n_lines = files->n_broken = files->n_rows = 0;
+    files->n_lines = files->n_broken = files->n_rows = files->n_back = files->n_jumps = files->n_evicted = 0;
     str_map_init(&run.cameras, files->settings.cameras_max, SEED);
     enum err err = prepare(&run);
     if (err == ERR_OK)
-        err = read_table(&run, files->passages_path, "pass_time_ms,arrive_time_ms,camera,lane,plate,confidence", on_passage);
-    if (err == ERR_OK && run.next_s != INT64_MIN)
-        while (files->until_s < 0 ? run.next_s * 1000 <= run.latest_ms : run.next_s <= files->until_s)
-            write_row(&run);
-    if (run.count != NULL)
+        err = read_passages(&run);
+    if (run.count != NULL) {
         files->counters = *count_counters(run.count);
+        files->n_evicted = count_known_vehicles(run.count)->n_evicted;
+    }
     enum err closed = close_out(&run, run.counts, files->counts_path);
     enum err closed_roads = close_out(&run, run.roads, files->roads_path);
+    enum err closed_areas = close_out(&run, run.areas_out, files->areas_out_path);
     if (err == ERR_OK)
-        err = closed != ERR_OK ? closed : closed_roads;
+        err = closed != ERR_OK ? closed : closed_roads != ERR_OK ? closed_roads : closed_areas;
     count_destroy(run.count);
+    count_areas_finish(&run.areas);
     road_network_destroy(run.network);
-    mem_free(run.edge_areas);
     mem_free(run.camera_numbers);
+    mem_free(run.camera_areas);
     str_map_finish(&run.cameras);
     return err;
 }

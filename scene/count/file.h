@@ -2,13 +2,20 @@
  * The count from files: a network, a table of cameras and the passages in the order of their arrival, to a table of counts.
  * What `citybrain count` does; the estimator is the same one that runs live (core.h).
  *
- *     cameras.csv   camera,edge,pos_m,x,y
- *     passages.csv  pass_time_ms,arrive_time_ms,camera,lane,plate,confidence     by arrive_time_ms
+ *     cameras.csv   camera,edge,pos_m,x,y         columns by name; camera and edge are needed
+ *     passages      text or binary: passages.h    by arrive_time_ms
  *     counts.csv    time_s,count,low,high         one row each `every_s` of the arrival clock
  *     roads.csv     time_s,edge,n,speed_mps,delay_index
+ *     areas.csv     time_s,area,count,low,high    of areas with a camera: areas.h
  *
  * A row is made from what arrived by its time and nothing after. There is no interval yet: low and high are the count. An area's silence
  * makes no row stale here: a file ends, a city does not.
+ *
+ * Arrivals come from one receiver's clock, so they go on:
+ *   - back by up to ten minutes: the passage is taken as arriving with the one before it, and counted (n_back);
+ *   - back by more: the line is broken;
+ *   - ahead by more than an hour: believed once the next line goes on from there; otherwise the line is broken, the others are not;
+ *   - ahead by more than a week, and believed: no rows for the time between (n_jumps).
  */
 #ifndef SCENE_COUNT_FILE_H
 #define SCENE_COUNT_FILE_H
@@ -16,23 +23,30 @@
 #include "base/diag.h"
 #include "scene/count/core.h"
 
+#define COUNT_BACK_MAX_MS ((int64_t)600 * 1000)
+#define COUNT_AHEAD_MAX_MS ((int64_t)3600 * 1000)
+#define COUNT_GAP_MAX_MS ((int64_t)7 * 86400 * 1000)
+
 struct count_files {
     /* asked; borrowed */
     const char *network_path, *cameras_path, *passages_path, *counts_path;
-    const char *roads_path; /* NULL: none */
-    int64_t every_s;        /* 1 to 86400 */
-    int64_t until_s;        /* -1: to the last arrival */
+    const char *roads_path;                  /* NULL: none */
+    const char *areas_path, *areas_out_path; /* both, or NULL: none */
+    int64_t every_s;                         /* 1 to 86400 */
+    int64_t until_s;                         /* -1: to the last arrival */
     struct count_settings settings;
     void (*on_broken)(void *context, const char *text); /* each line that is not used: "passages.csv:7: …"; may be NULL */
     void (*on_progress)(void *context, double share);   /* 0 to 1, about a hundred times; may be NULL */
     void *context;
     /* answered */
-    uint64_t n_lines, n_broken, n_rows;
+    uint64_t n_lines, n_broken, n_rows; /* n_broken: of the cameras' table, too */
+    uint64_t n_back, n_jumps;
+    uint64_t n_evicted; /* vehicles forgotten early, for want of room */
     struct count_counters counters;
 };
 
-/* Errors that end it are told in `diag`: a file that cannot be read or written, a header that is not there, a network that is broken.
- * Broken lines do not: they are told, counted and left out. */
+/* Errors that end it are told in `diag`: a file that cannot be read or written, a header that is not there, a network that is broken, or on
+ * which no camera stands (ERR_NOT_FOUND). Broken lines do not: they are told, counted and left out. */
 enum err count_files_run(struct count_files *files, struct diag *diag) MUST_CHECK;
 
 #endif

@@ -1,7 +1,9 @@
 /* The count from files: rows by hand, broken lines, what ends a run. */
 #include "scene/count/file.h"
 
+#include "base/mem.h"
 #include "scene/count/city_testing.h"
+#include "scene/count/passages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,11 +157,224 @@ static void broken_lines_are_named_and_left_out(void **state)
                                 "passages.csv:6: a time is not a whole number of milliseconds\n"
                                 "passages.csv:7: a passage without a plate\n"
                                 "passages.csv:8: a passage has six fields\n"
-                                "passages.csv:9: it arrives more than a week after the one before\n"
-                                "passages.csv:11: the line is too long\n");
+                                "passages.csv:11: the line is too long\n"
+                                "passages.csv:9: it arrives more than an hour ahead of the lines around it\n");
     assert_int_equal(files.n_broken, 8);
     assert_int_equal(files.counters.n_passages, 3);
     assert_int_equal(files.n_rows, 1);
+}
+
+static void run_lines(struct count_files *files, const char *lines)
+{
+    struct buf text;
+    buf_init(&text, 1u << 16);
+    buf_append_c(&text, HEADER);
+    buf_append_c(&text, lines);
+    write_text(passages, buf_str(&text));
+    buf_finish(&text);
+    struct diag diag = {""};
+    if (count_files_run(files, &diag) != ERR_OK)
+        fail_msg("%s", diag.text);
+}
+
+/* First times of counts.csv, as text. */
+static void assert_rows(const char *times)
+{
+    char text[2000], found[400] = "";
+    read_text(counts, text, sizeof(text));
+    for (const char *at = strchr(text, '\n'); at != NULL && at[1] != 0; at = strchr(at + 1, '\n'))
+        snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%.*s", found[0] ? " " : "", (int)strcspn(at + 1, ","), at + 1);
+    assert_string_equal(found, times);
+}
+
+static void arrivals_that_go_back_are_taken_or_named(void **state)
+{
+    struct count_files files = asked();
+    run_lines(&files, "100000,100000,A,1,P1,97\n"
+                      "99000,100500,A,1,P2,97\n"
+                      "98000,99900,A,1,P3,97\n"   /* half a second back: taken */
+                      "170000,701000,A,1,P4,97\n" /* late by 531 s, on the camera's clock */
+                      "100000,100900,A,1,P5,97\n" /* the receiver's clock ten minutes back */
+                      "701000,701000,B,1,P1,97\n");
+    assert_string_equal(broken, "passages.csv:6: it arrives more than ten minutes before the line above\n");
+    assert_int_equal(files.n_broken, 1);
+    assert_int_equal(files.n_back, 1);
+    assert_int_equal(files.counters.n_passages, 5);
+    assert_int_equal(files.counters.n_resets, 0);
+    assert_rows("120 180 240 300 360 420 480 540 600 660");
+}
+
+/* One line far ahead must not make broken lines of all that follow; a clock that was set right must not end the count. */
+static void arrivals_far_ahead_are_believed_when_time_goes_on_from_there(void **state)
+{
+    struct count_files files = asked();
+    run_lines(&files, "8000000000000,8000000000000,A,1,P1,97\n" /* the year 2223 */
+                      "60000,60000,A,1,P2,97\n"
+                      "61000,90000000,A,1,P3,97\n"
+                      "62000,62000,A,1,P4,97\n"
+                      "8000000,8000000,B,1,P5,97\n" /* a quiet night: two hours */
+                      "8001000,8001000,B,1,P6,97\n");
+    assert_string_equal(broken, "passages.csv:2: it arrives more than an hour ahead of the lines around it\n"
+                                "passages.csv:4: it arrives more than an hour ahead of the lines around it\n");
+    assert_int_equal(files.counters.n_passages, 4);
+    assert_int_equal(files.n_rows, 133); /* 60 to 7,980 */
+    /* A receiver that began in the year 2000 and was set right: rows at both times, none for the years between. */
+    files = asked();
+    run_lines(&files, "946684800000,946684800000,A,1,P1,97\n946684861000,946684861000,A,1,P2,97\n"
+                      "1790000000000,1790000000000,A,1,P3,97\n1790000090000,1790000090000,B,1,P3,97\n");
+    assert_string_equal(broken, "passages.csv:4: it arrives 9760 days after the line before; no rows between\n");
+    assert_int_equal(files.n_broken, 0);
+    assert_int_equal(files.n_jumps, 1);
+    assert_int_equal(files.counters.n_passages, 4);
+    assert_rows("946684800 946684860 1790000040");
+    /* Alone, and the last. */
+    files = asked();
+    run_lines(&files, "7999999980000,7999999980000,A,1,P1,97\n");
+    assert_rows("7999999980");
+    files = asked();
+    run_lines(&files, "60000,60000,A,1,P2,97\n8000000000000,8000000000000,A,1,P1,97\n");
+    assert_int_equal(files.n_broken, 1);
+    assert_rows("60");
+}
+
+/* The camera's clock alone is wrong: its passages are refused and counted, the others are not touched. */
+static void a_camera_in_the_year_2000_is_refused_alone(void **state)
+{
+    struct count_files files = asked();
+    run_lines(&files,
+        "1790000000000,1790000000100,A,1,P1,97\n946684800000,1790000001000,B,1,P2,97\n"
+        "946684801000,1790000002000,B,1,P3,97\n1790000063000,1790000003000,A,1,P4,97\n1790000063001,1790000003000,A,1,P5,97\n");
+    assert_int_equal(files.n_broken, 0);
+    assert_int_equal(files.counters.n_late, 2);
+    assert_int_equal(files.counters.n_future, 1); /* 60 s ahead is skew, more is not */
+    assert_int_equal(files.counters.n_passages, 2);
+}
+
+/* Late by up to ten minutes counts, once; what was read twice counts once. */
+static void late_passages_and_repeats_are_told_apart(void **state)
+{
+    struct count_files files = asked();
+    run_lines(&files, "700000,700100,A,1,P1,97\n"
+                      "700000,702000,A,1,P1,97\n"   /* sent again */
+                      "102000,702000,A,1,P2,97\n"   /* 600 s late */
+                      "101999,702000,A,1,P3,97\n"   /* a millisecond more */
+                      "650000,702000,B,1,P1,97\n"); /* an older sighting of a known vehicle */
+    assert_int_equal(files.counters.n_duplicates, 1);
+    assert_int_equal(files.counters.n_late, 1);
+    assert_int_equal(files.counters.n_out_of_order, 1);
+    assert_int_equal(files.counters.n_passages, 3);
+    assert_int_equal(files.n_broken, 0);
+}
+
+/* A plate at two places at once is no way that was driven: no speed comes of it. */
+static void a_cloned_plate_makes_no_speed(void **state)
+{
+    struct count_files files = asked();
+    files.roads_path = roads;
+    run_lines(&files, "60000,60100,A,1,P1,97\n61000,61100,B,1,P1,97\n62000,62100,A,1,P1,97\n180000,180000,A,1,P2,97\n");
+    assert_true(files.counters.n_impossible >= 1);
+    char text[400];
+    read_text(roads, text, sizeof(text));
+    assert_string_equal(text, "time_s,edge,n,speed_mps,delay_index\n");
+}
+
+/* Plates without end, as an attacker's camera sends them: no more are known than the limit, and it is told how many went early. */
+static void plates_without_end_stay_within_the_limit(void **state)
+{
+    enum { KNOWN = 4096, PLATES = TEST_TIMES(200000) };
+    FILE *file = fopen(passages, "wb");
+    assert_non_null(file);
+    fputs(HEADER, file);
+    for (int i = 0; i < PLATES; i++)
+        fprintf(file, "%d,%d,%c,1,P%d,97\n", i, i, "AB"[i & 1], i);
+    assert_int_equal(fclose(file), 0);
+    struct count_files files = asked();
+    files.settings.vehicles_max = KNOWN;
+    assert_ok(count_files_run(&files, NULL));
+    assert_int_equal(files.counters.n_passages, PLATES);
+    assert_int_equal(files.n_evicted, PLATES - KNOWN);
+    char text[2000];
+    read_text(counts, text, sizeof(text));
+    double count = 0;
+    for (const char *at = strchr(text, '\n'); at != NULL && at[1] != 0; at = strchr(at + 1, '\n')) {
+        assert_int_equal(sscanf(at + 1, "%*d,%lf", &count), 1);
+        assert_true(count > 0 && count < 1e6);
+    }
+}
+
+static void areas_have_rows_of_their_own(void **state)
+{
+    static char polygons[96], areas[96];
+    snprintf(polygons, sizeof(polygons), "%s/areas.geojson", folder);
+    snprintf(areas, sizeof(areas), "%s/areas.csv", folder);
+    write_text(polygons, STR("{\"type\":\"FeatureCollection\",\"features\":["
+                             "{\"type\":\"Feature\",\"properties\":{\"area\":\"西\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":"
+                             "[[[-9,-9],[900,-9],[900,9],[-9,9],[-9,-9]]]}},"
+                             "{\"type\":\"Feature\",\"properties\":{\"area\":\"东\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":"
+                             "[[[900,-9],[1600,-9],[1600,9],[900,9],[900,-9]]]}},"
+                             "{\"type\":\"Feature\",\"properties\":{\"area\":\"blind\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":"
+                             "[[[1600,-9],[2600,-9],[2600,9],[1600,9],[1600,-9]]]}}]}"));
+    struct count_files files = asked();
+    files.areas_path = polygons;
+    files.areas_out_path = areas;
+    run_lines(&files, "59000,59000,A,1,P1,97\n59000,59000,A,1,P2,97\n60000,60000,B,1,P3,97\n");
+    char text[400], whole[400];
+    read_text(areas, text, sizeof(text));
+    read_text(counts, whole, sizeof(whole));
+    unlink(polygons);
+    unlink(areas);
+    double all, west, east;
+    assert_int_equal(sscanf(whole, "time_s,count,low,high\n60,%lf", &all), 1);
+    assert_int_equal(sscanf(text, "time_s,area,count,low,high\n60,西,%lf,%*f,%*f\n60,东,%lf", &west, &east), 2);
+    assert_near(west + east, all, 0.11);
+    assert_true(west > 0 && east > 0);
+    assert_null(strstr(text, "blind"));
+    assert_non_null(strstr(broken, "areas.geojson: area \"blind\" has no camera; it has no rows"));
+    assert_int_equal(files.n_broken, 0);
+}
+
+/* The binary form gives the same bytes. */
+static void both_forms_give_the_same_counts(void **state)
+{
+    static char binary[96];
+    char text[2000], again[2000];
+    snprintf(binary, sizeof(binary), "%s/passages.bin", folder);
+    struct count_files files = asked();
+    run_lines(&files,
+        "70000,70500,A,1,浙A00001,97\nx,1,A,1,P,1\n170000,180000,A,,浙A·a plate as long as this,\n270000,300000,B,1,浙A00001,97\n"
+        "275000,300000,Z,1,浙A00002,97\n");
+    assert_int_equal(files.n_broken, 2);
+    read_text(counts, text, sizeof(text));
+    struct count_reading reading = {0};
+    uint64_t n = 0;
+    assert_ok(count_passages_convert(&reading, passages, binary, NULL, &n));
+    assert_int_equal(n, 4);
+    files = asked();
+    files.passages_path = binary;
+    assert_ok(count_files_run(&files, NULL));
+    unlink(binary);
+    read_text(counts, again, sizeof(again));
+    assert_string_equal(again, text);
+    assert_int_equal(files.n_lines, 4);
+    assert_string_equal(broken, "passages.bin:4: an unknown camera\n");
+}
+
+static void memory_may_be_refused_at_any_point(void **state)
+{
+    int64_t n_live = mem_n_live();
+    enum err err = ERR_NO_MEMORY;
+    write_text(passages, STR(HEADER "1000,1000,A,1,P1,97\n61000,61000,B,1,P1,97\n"));
+    for (uint64_t nth = 1; err != ERR_OK; nth++) {
+        struct count_files files = asked();
+        mem_fail_nth(nth);
+        err = count_files_run(&files, NULL);
+        mem_fail_nth(0);
+        assert_true(err == ERR_OK || err == ERR_NO_MEMORY);
+        assert_int_equal(mem_n_live(), n_live);
+        assert_true(nth < 10000);
+        if (err == ERR_OK && files.n_rows == 0)
+            err = ERR_NO_MEMORY; /* it did without one vehicle */
+    }
 }
 
 static void broken_cameras_are_named(void **state)
@@ -171,10 +386,18 @@ static void broken_cameras_are_named(void **state)
     struct count_files files = asked();
     files.cameras_path = other;
     assert_ok(count_files_run(&files, NULL));
-    unlink(other);
     assert_string_equal(broken,
         "other.csv:3: the network has no such edge\nother.csv:4: the camera is there twice\nother.csv:5: a camera needs a name "
         "and an edge\n");
+    assert_int_equal(files.n_broken, 3);
+    /* Another city's network: no camera is left, and there would be no count. */
+    write_text(other, STR("camera,edge,pos_m,x,y\nA,somewhere,500,1,2\nB,nowhere,500,1,2\n"));
+    files = asked();
+    files.cameras_path = other;
+    struct diag diag = {""};
+    assert_err(count_files_run(&files, &diag), ERR_NOT_FOUND);
+    unlink(other);
+    assert_non_null(strstr(diag.text, "other.csv: none of its 2 cameras stands on an edge of /"));
 }
 
 static void what_ends_a_run_is_told(void **state)
@@ -184,6 +407,18 @@ static void what_ends_a_run_is_told(void **state)
     struct diag diag = {""};
     assert_err(count_files_run(&files, &diag), ERR_SYNTAX);
     assert_non_null(strstr(diag.text, "passages.csv:1: the first line is not \"pass_time_ms,"));
+    write_text(passages, STR(""));
+    files = asked();
+    assert_err(count_files_run(&files, &diag), ERR_SYNTAX);
+    assert_non_null(strstr(diag.text, "passages.csv:1: the file is empty; its first line is \"pass_time_ms,"));
+    files = asked();
+    files.cameras_path = passages;
+    assert_err(count_files_run(&files, &diag), ERR_SYNTAX);
+    assert_non_null(strstr(diag.text, "passages.csv:1: the file is empty"));
+    files = asked();
+    files.network_path = passages;
+    assert_err(count_files_run(&files, &diag), ERR_SYNTAX);
+    assert_non_null(strstr(diag.text, "passages.csv:1: "));
     files = asked();
     files.passages_path = "/nowhere/passages.csv";
     assert_err(count_files_run(&files, &diag), ERR_NOT_FOUND);
@@ -212,6 +447,15 @@ int main(void)
         cmocka_unit_test(rows_are_on_multiples_and_causal),
         cmocka_unit_test(until_gives_rows_beyond_the_last),
         cmocka_unit_test(broken_lines_are_named_and_left_out),
+        cmocka_unit_test(arrivals_that_go_back_are_taken_or_named),
+        cmocka_unit_test(arrivals_far_ahead_are_believed_when_time_goes_on_from_there),
+        cmocka_unit_test(a_camera_in_the_year_2000_is_refused_alone),
+        cmocka_unit_test(late_passages_and_repeats_are_told_apart),
+        cmocka_unit_test(a_cloned_plate_makes_no_speed),
+        cmocka_unit_test(plates_without_end_stay_within_the_limit),
+        cmocka_unit_test(areas_have_rows_of_their_own),
+        cmocka_unit_test(both_forms_give_the_same_counts),
+        cmocka_unit_test(memory_may_be_refused_at_any_point),
         cmocka_unit_test(broken_cameras_are_named),
         cmocka_unit_test(what_ends_a_run_is_told),
     };
