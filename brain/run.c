@@ -567,7 +567,18 @@ static void tell(const struct diag_list *diags, enum err err)
         fprintf(stderr, "citybrain: the brain did not start: %s\n", err_text(err));
 }
 
-/* A replica's log is one of its own, so that a receipt says in which it stands; the city's witnesses do not know it. */
+/* The city's witnesses cosign a replica's log when the policy names it; one that they do not know would only halt. */
+static void keep_policy_if_ours(struct city *city)
+{
+    if (!city->policy || policy_log(city->policy, city->log_origin))
+        return;
+    log_write(LOG_NOTICE, "brain", "the policy names no such log, so this process's receipts have no witnesses; add its verifier key",
+        LOG_STR("log", city->log_origin), LOG_TEXT("policy", city->policy_path), LOG_END);
+    policy_destroy(city->policy);
+    city->policy = NULL;
+}
+
+/* A replica's log is one of its own, so that a receipt says in which it stands. */
 static enum err be_replica(struct brain *brain, struct diag_list *diags)
 {
     struct city *city = &brain->city;
@@ -576,8 +587,7 @@ static enum err be_replica(struct brain *brain, struct diag_list *diags)
     if (len < 0 || len >= (int)sizeof(brain->log_origin))
         return diag_add(diags, ERR_TOO_LARGE, NULL, 0, "--name is too long");
     city->log_origin = (struct str){brain->log_origin, (size_t)len};
-    policy_destroy(city->policy);
-    city->policy = NULL;
+    keep_policy_if_ours(city);
     if (brain->options->data_dir)
         return ERR_OK;
     size_t used = strlen(city->data_dir);

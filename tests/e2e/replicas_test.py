@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import servers  # noqa: E402
 from city import BRAIN, DEMO_PASSWORD, ROOT, City, wait_for  # noqa: E402
 from departments import Department  # noqa: E402
+from witnesses import Witness  # noqa: E402
 
 QUOTA = int(os.environ.get("REPLICAS_QUOTA", "300"))
 CONTRACT = """contract: hangzhou/c-%(number)d
@@ -324,6 +325,45 @@ class Replicas(unittest.TestCase):
         served = {receipt for _, _, receipt in self.police.served()}
         self.assertTrue({receipt for _, receipt in given} <= served)
         print(f"{len(answers)} calls over 2 kills of replicas, {len(given)} answered, all {len(given)} receipts stand", file=sys.stderr)
+
+    def test_y_a_replicas_log_has_witnesses(self):
+        """The policy names one replica's log: its witness cosigns it; the other's runs without, and says so."""
+        vkey = self.r1.request("GET", "/log/v1/vkey")[2].decode().strip()
+        self.assertTrue(vkey.startswith("hangzhou.log.r1+"), vkey)
+        witness = Witness(os.path.join(self.folder, "witness"), "hangzhou/police")
+        self.addCleanup(witness.kill)
+        witness.write([vkey])
+        witness.start()
+        policy = os.path.join(self.city.city, "policy")
+        with open(policy, "w", encoding="utf-8") as out:
+            out.write(f"log {vkey}\nwitness police {witness.vkey} {witness.url}/\nquorum police\n")
+        with open(os.path.join(self.city.city, "city.yaml"), "a", encoding="utf-8") as out:
+            out.write("witnesses: policy\n")
+        for replica in self.replicas:
+            self.assertEqual(replica.stop(), 0)
+            replica.start()
+            self.wait_until_answered(replica)
+        self.assertIn("receipts have no witnesses", self.r2.log("brain"))
+
+        def verify(hub, name):
+            status, answer = self.call(hub, "test.load")
+            self.assertEqual(status, 200, answer)
+            self.leaf(hub, answer["receipt"])
+            path = os.path.join(self.folder, name)
+            with open(path, "wb") as out:
+                out.write(hub.request("GET", "/log/v1/receipt/" + answer["receipt"].split("/")[1])[2])
+            return subprocess.run([BRAIN, "verify", path, "--policy", policy], capture_output=True, text=True, timeout=60)
+
+        proven = verify(self.r1, "witnessed.json")
+        self.assertEqual(proven.returncode, 0, proven.stderr)
+        self.assertIn("a quorum of the policy's witnesses has cosigned", proven.stdout)
+        self.assertEqual(verify(self.r2, "alone.json").returncode, 1)  # a log that the policy does not name
+        witness.kill()  # uses go on; their proofs wait for a quorum
+        status, answer = self.call(self.r1, "test.load")
+        self.assertEqual(status, 200, answer)
+        wait_for(lambda: self.r1.get("/health")["ledger"]["halted"], 60, "the halt")
+        witness.start()
+        self.assertEqual(self.leaf(self.r1, answer["receipt"])["type"], "intent")
 
     def test_z_a_clean_end(self):
         for replica in self.replicas:
