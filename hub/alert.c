@@ -33,6 +33,11 @@ enum err hub_alert_declare(struct hub *hub)
     return err ? err : hub_declare_own(hub, &resource, &hub->alert_entry);
 }
 
+const struct hub_resource *hub_alert_resource(struct hub *hub)
+{
+    return &hub->alert_entry->resource;
+}
+
 enum err hub_alert(struct hub *hub, const struct hub_alert *alert)
 {
     struct rows *rows;

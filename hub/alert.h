@@ -28,5 +28,7 @@ struct hub_alert { /* strings are copied */
 };
 /* Publishes on AREA/hub/alert. Any thread. Whoever must be heard tells again until the thing is settled: the key makes it one case. */
 enum err hub_alert(struct hub *hub, const struct hub_alert *alert) MUST_CHECK;
+/* The stream itself; in a department's own process its rows go to the keeper (hub/keeper.h), and from there to the hub (system/bus). */
+const struct hub_resource *hub_alert_resource(struct hub *hub);
 
 #endif

@@ -71,6 +71,14 @@ static const struct {
     [RECONCILE_UNREADABLE] = {"audit.unreadable", "数据库审计有不可读的行：", "Lines of the database's audit cannot be read: "},
 };
 
+bool hub_audit_tells(struct str kind)
+{
+    for (size_t i = 0; i < RECONCILE_N_KINDS; i++)
+        if (str_equal_c(kind, kinds[i].kind))
+            return true;
+    return false;
+}
+
 /* ---- the connector's side ---- */
 
 static struct live *live_of(struct hub_audit *audit, uint64_t session)

@@ -14,6 +14,8 @@
 
 struct hub_audit;
 
+bool hub_audit_tells(struct str kind); /* is it a kind of alert that audits tell? */
+
 /* The member `audit:` of the department's file; *ret_audit stays NULL when there is none. `database`: only reads in it count. Nothing
  * happens before the hub's loop runs. */
 enum err hub_audit_open(struct hub_department *department, const struct hub_system_env *env, enum hub_audit_form form, const char *database,

@@ -546,7 +546,7 @@ enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struc
         return ERR_RANGE;
     if (rows_n(rows) == 0)
         return ERR_OK;
-    if (hub->keeper && entry->system)
+    if (hub->keeper && (entry->system || entry == hub->alert_entry))
         return hub->keeper->keep(hub->keeper, resource, rows);
     pthread_mutex_lock(&entry->lock);
     for (struct hub_subscription *s = entry->subscriptions; s && !err; s = s->next)

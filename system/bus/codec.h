@@ -103,6 +103,9 @@ struct system_bus_taken {
     size_t n;
     struct str records[SYSTEM_BUS_TAKEN_MAX];
 };
+/* A row of alerts (hub/alert.h) is `party`'s to tell: of its own database's audit, under a key that begins with its name. No alarm of the
+ * hub's about it, and no other department's, is opened or closed by its word. */
+bool system_bus_alert_is_own(struct str party, const struct value *row);
 void system_bus_taken_write(const struct system_bus_taken *taken, struct buf *out);
 enum err system_bus_taken_read(struct str bytes, struct system_bus_taken *ret_taken, enum err *ret_err) MUST_CHECK; /* borrows */
 void system_bus_act_answer_write(enum err err, struct str answer, struct buf *out);

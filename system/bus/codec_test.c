@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/mem.h"
 #include "base/test.h"
+#include "hub/alert.h"
 #include "system/bus/codec.h"
 
 #include <inttypes.h>
@@ -414,6 +415,39 @@ static void taken_records(void **state)
 
 /* ---- answers ---- */
 
+/* A department's process tells of its own audit; nothing of the hub's about it, and nothing of another's. */
+static void whose_alerts(void **state)
+{
+    static const struct {
+        const char *kind, *area, *party, *key, *receipt;
+        bool is_own;
+    } rows[] = {{"read.foreign", "h", "h/tax", "h/tax/payers/0a", "", true}, {"audit.silent", "h", "h/tax", "h/tax/payers", "", true},
+        {"twin.missing", "h", "h/tax", "h/tax/payers", "", false}, {"act.unknown", "h", "h/tax", "h/tax/payers", "", false},
+        {"read", "h", "h/tax", "h/tax/payers", "", false}, {"read.foreign", "h.x", "h/tax", "h/tax/payers", "", false},
+        {"read.foreign", "h", "h/police", "h/tax/payers", "", false}, {"read.foreign", "h", "h/tax", "h/police/vehicles", "", false},
+        {"read.foreign", "h", "h/tax", "h/taxi/payers", "", false}, {"read.foreign", "h", "h/tax", "h/tax", "", false},
+        {"read.foreign", "h", "h/tax", "", "", false}, {"read.foreign", "h", "h/tax", "h/tax/payers", "h.log/1", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct value row[HUB_ALERT_N_FIELDS];
+        for (int j = 0; j < HUB_ALERT_TIME; j++)
+            row[j] = value_text(STR("x"));
+        row[HUB_ALERT_KIND] = value_text(str_from_c(rows[i].kind));
+        row[HUB_ALERT_AREA] = value_text(str_from_c(rows[i].area));
+        row[HUB_ALERT_PARTY] = value_text(str_from_c(rows[i].party));
+        row[HUB_ALERT_KEY] = value_text(str_from_c(rows[i].key));
+        row[HUB_ALERT_RECEIPT] = value_text(str_from_c(rows[i].receipt));
+        row[HUB_ALERT_TIME] = value_time(1);
+        if (system_bus_alert_is_own(STR("h/tax"), row) != rows[i].is_own)
+            fail_msg("row %zu", i);
+        for (int j = 0; j < HUB_ALERT_TIME; j++) {
+            struct value kept = row[j];
+            row[j] = VALUE_NONE; /* as of a record that has not this field */
+            assert_false(system_bus_alert_is_own(STR("h/tax"), row));
+            row[j] = kept;
+        }
+    }
+}
+
 static void opened_and_pieces(void **state)
 {
     struct hub_object_ask sent = {.n_bytes = 5, .media_type = "image/png", .version = "1-2.3", .is_version_weak = true}, got = {0};
@@ -563,6 +597,7 @@ int main(void)
         cmocka_unit_test(takes),
         cmocka_unit_test(events),
         cmocka_unit_test(taken_records),
+        cmocka_unit_test(whose_alerts),
         cmocka_unit_test(opened_and_pieces),
         cmocka_unit_test(rows_in_parts),
         cmocka_unit_test(errors_and_the_rest),

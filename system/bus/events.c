@@ -1,5 +1,7 @@
 /* A stream's events as a department keeps them and as they go over the bus: u64 time | u16 n, names | rows as hub/asking.h has them. */
+#include "hub/alert.h"
 #include "hub/asking.h"
+#include "hub/audit.h"
 #include "system/bus/codec.h"
 
 #include <string.h>
@@ -77,6 +79,18 @@ enum err system_bus_events_read(
     *ret_time_ms = time_ms;
     *ret_rows = rows;
     return ERR_OK;
+}
+
+bool system_bus_alert_is_own(struct str party, const struct value *row)
+{
+    struct str key = row[HUB_ALERT_KEY].s, area, name;
+    for (int i = 0; i < HUB_ALERT_TIME; i++)
+        if (row[i].type != VALUE_TEXT)
+            return false;
+    if (!str_cut(party, '/', &area, &name) || key.len <= party.len)
+        return false;
+    return hub_audit_tells(row[HUB_ALERT_KIND].s) && str_equal(row[HUB_ALERT_AREA].s, area) && str_equal(row[HUB_ALERT_PARTY].s, party) &&
+           str_equal(str_slice(key, 0, party.len), party) && key.ptr[party.len] == '/' && str_is_empty(row[HUB_ALERT_RECEIPT].s);
 }
 
 void system_bus_taken_write(const struct system_bus_taken *taken, struct buf *out)

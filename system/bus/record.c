@@ -14,6 +14,7 @@
 #include "base/journal.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/alert.h"
 #include "hub/asking.h"
 #include "system/bus/codec.h"
 
@@ -334,7 +335,7 @@ enum err system_bus_record_open(struct system_bus_record *record, struct hub *hu
 {
     for (size_t i = 0; i < hub_n_resources(hub); i++) {
         const struct hub_resource *resource = hub_resource_at(hub, i);
-        if (resource->kind != HUB_STREAM || !str_equal(resource->party, party))
+        if (resource != hub_alert_resource(hub) && (resource->kind != HUB_STREAM || !str_equal(resource->party, party)))
             continue;
         if (record->n_streams == RECORD_STREAMS_MAX)
             return diag_set(diag, ERR_TOO_LARGE, NULL, 0, "more than %d streams of a department", RECORD_STREAMS_MAX);

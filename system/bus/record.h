@@ -18,7 +18,8 @@ struct system_bus_record; /* of all streams of a department */
 
 enum err system_bus_record_create(struct system_bus_record **ret_record) MUST_CHECK;
 struct hub_keeper *system_bus_record_keeper(struct system_bus_record *record); /* for hub_options; refuses until the opening */
-/* After hub_create(): a folder below `dir` for each stream of `party`. `on_stopped`: as a journal's. */
+/* After hub_create(): a folder below `dir` for each stream of `party`, and for what its own process has to tell (hub/alert.h).
+ * `on_stopped`: as a journal's. */
 enum err system_bus_record_open(struct system_bus_record *record, struct hub *hub, struct str party, const char *dir,
     void (*on_stopped)(void *context, enum err err), void *context, struct diag *diag) MUST_CHECK;
 /* After hub_stop(). Takes NULL. */

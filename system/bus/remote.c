@@ -416,6 +416,14 @@ static enum err read_file(struct remote *remote, const struct hub_system_env *en
     return ERR_OK;
 }
 
+static void leave_reach(struct remote *remote)
+{
+    struct remote **at = &remote->reach->remotes;
+    while (*at != remote)
+        at = &(*at)->next_remote;
+    *at = remote->next_remote;
+}
+
 static enum err remote_open(const struct hub_system_env *env, struct yaml_node root, struct diag_list *diags, void **ret_system)
 {
     struct remote *remote = mem_alloc_zero(1, sizeof *remote);
@@ -424,6 +432,8 @@ static enum err remote_open(const struct hub_system_env *env, struct yaml_node r
     atomic_store(&remote->n_holders, 1);
     arena_init(&remote->arena, 1u << 20);
     remote->reach = env->reach;
+    remote->next_remote = remote->reach->remotes;
+    remote->reach->remotes = remote;
     remote->hub = env->hub;
     remote->clock = env->clock;
     remote->loop = env->loop;
@@ -435,10 +445,14 @@ static enum err remote_open(const struct hub_system_env *env, struct yaml_node r
     enum err err = read_file(remote, env, root, diags);
     if (!err && !env->check_only)
         err = bus_watch_create(env, &remote->reach->peer, &remote->twins);
+    if (!err && !env->check_only && !remote->reach->is_without_streams)
+        err = remote_alerts_bind(remote);
     if (!err)
         err = loop_timer_start(env->loop, &remote->look, 0);
     if (err) {
         bus_watch_close(remote->twins);
+        leave_reach(remote);
+        remote_streams_close(remote);
         remote_release(remote);
         return err;
     }
@@ -461,6 +475,7 @@ static void remote_close(void *system)
     loop_timer_stop(&remote->look);
     bus_watch_close(remote->twins);
     remote->is_closed = true;
+    leave_reach(remote);
     remote_streams_close(remote);
     if (remote->watch.heap_at) {
         loop_timer_stop(&remote->watch);

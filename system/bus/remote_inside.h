@@ -14,7 +14,8 @@
 
 struct bus_watch;
 struct remote { /* a system of a department's that is reached over the bus */
-    const struct system_bus_reach *reach;
+    struct system_bus_reach *reach;
+    struct remote *next_remote; /* of reach->remotes: open systems */
     struct hub *hub;
     struct clock *clock;
     struct loop *loop;
@@ -51,6 +52,8 @@ extern const struct hub_system_objects remote_objects;
 
 /* ---- remote_stream.c ---- */
 enum err remote_stream_bind(struct remote *remote, const struct hub_resource *resource) MUST_CHECK; /* begins when the loop does */
+/* What the department's own process has to tell, as alerts of this hub's; of the department's systems one takes them. */
+enum err remote_alerts_bind(struct remote *remote) MUST_CHECK;
 void remote_streams_close(struct remote *remote);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/alert.h"
 #include "system/bus/remote_inside.h"
 
 #include <string.h>
@@ -17,12 +18,14 @@
 #define AGAIN_MS 500    /* after one that got no answer */
 #define BEHIND_MS 5     /* while a subscriber is behind */
 #define CONFIRM_MS 2000
-#define SUBSCRIBERS_MS 10000 /* for so long the first subscriber is waited for after the start */
+#define SUBSCRIBERS_MS 10000         /* for so long the first subscriber is waited for after the start */
+#define ALERTS_BYTES_MAX (16u << 20) /* of one record's, unpacked: as any record's */
 
 struct remote_stream {
     struct remote_stream *next_stream;
     struct remote *remote;
     const struct hub_resource *resource;
+    bool is_alerts; /* the department's words for people: hub_alert_resource(), which is known when the loop runs */
     struct bus_ask ask;
     struct loop_timer timer;
     struct mono_time began;
@@ -76,6 +79,26 @@ static void place_answer(struct remote_stream *stream, const struct system_bus_t
     *ret_skip = n_known < taken->n ? (size_t)n_known : taken->n;
 }
 
+/* *rows: the alerts of the department's own audit; others are left out. */
+static enum err sift_alerts(const struct remote_stream *stream, struct rows **rows)
+{
+    struct rows *own;
+    size_t n = rows_n(*rows), n_own = 0;
+    enum err err = rows_create(HUB_ALERT_N_FIELDS, ALERTS_BYTES_MAX, &own);
+    if (err)
+        return err;
+    for (size_t i = 0; i < n && !err; i++)
+        if (system_bus_alert_is_own(stream->remote->party, rows_at(*rows, i)) && !(err = rows_add(own, rows_at(*rows, i))))
+            n_own++;
+    if (n_own < n && !err)
+        log_write(LOG_WARNING, "bus", "a department's process tells of what is not its own audit's; left out",
+            LOG_STR("party", stream->remote->party), LOG_END);
+    rows_release(err ? own : *rows);
+    if (!err)
+        *rows = own;
+    return err;
+}
+
 static enum err take(struct remote_stream *stream, struct str answer, enum err *ret_told)
 {
     struct system_bus_taken *taken = mem_alloc(sizeof *taken);
@@ -92,6 +115,8 @@ static enum err take(struct remote_stream *stream, struct str answer, enum err *
     for (size_t i = skip; i < taken->n; i++) {
         struct rows *rows;
         enum err one = system_bus_events_read(taken->records[i], stream->resource, UINT64_MAX, &time_ms, &rows);
+        if (!one && stream->is_alerts && (one = sift_alerts(stream, &rows)))
+            rows_release(rows);
         if (one == ERR_NO_MEMORY) { /* asked for again */
             err = one;
             break;
@@ -182,6 +207,8 @@ static void go_on(struct remote_stream *stream)
     struct mono_time now = clock_mono(stream->remote->clock);
     if (stream->is_asking)
         return;
+    if (stream->is_alerts)
+        stream->resource = hub_alert_resource(stream->remote->hub);
     if (stream->began.ns == 0)
         stream->began = now;
     if (stream->epoch == 0 && !hub_is_subscribed(stream->resource) && mono_ms_between(stream->began, now) < SUBSCRIBERS_MS) {
@@ -192,7 +219,7 @@ static void go_on(struct remote_stream *stream)
         later(stream, BEHIND_MS);
         return;
     }
-    if (stream->watermark_ms)
+    if (stream->watermark_ms && !stream->is_alerts)
         hub_stream_watermark(stream->resource, (struct wall_time){stream->watermark_ms});
     confirm(stream);
     ask_for_more(stream);
@@ -200,17 +227,31 @@ static void go_on(struct remote_stream *stream)
 
 /* ---- life ---- */
 
-enum err remote_stream_bind(struct remote *remote, const struct hub_resource *resource)
+static enum err begin(struct remote *remote, const struct hub_resource *resource, bool is_alerts)
 {
     struct remote_stream *stream = arena_alloc_zero(&remote->arena, 1, sizeof *stream);
     if (!stream)
         return ERR_NO_MEMORY;
     stream->remote = remote;
     stream->resource = resource;
+    stream->is_alerts = is_alerts;
     stream->timer.fn = on_timer;
     stream->next_stream = remote->streams;
     remote->streams = stream;
     return loop_timer_start(remote->loop, &stream->timer, 0);
+}
+
+enum err remote_stream_bind(struct remote *remote, const struct hub_resource *resource)
+{
+    return begin(remote, resource, false);
+}
+
+enum err remote_alerts_bind(struct remote *remote)
+{
+    for (const struct remote *other = remote->reach->remotes; other; other = other->next_remote)
+        if (other != remote && str_equal(other->party, remote->party))
+            return ERR_OK; /* by that one: a process has one voice */
+    return begin(remote, NULL, true);
 }
 
 void remote_streams_close(struct remote *remote)

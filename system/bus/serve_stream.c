@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "hub/alert.h"
 #include "hub/asking.h"
 #include "hub/provide.h"
 #include "system/bus/record.h"
@@ -106,12 +107,19 @@ static void answer(struct serving *serving, const struct taking *taking, uint64_
 
 /* ---- what there is ---- */
 
+/* Alerts are this department's own words to its hub, names and counts: they need no contract. */
+static uint64_t leaving_fields(const struct serving *serving)
+{
+    struct hub *hub = serving->server->options.hub;
+    return serving->asked.resource == hub_alert_resource(hub) ? UINT64_MAX : hub_provide_stream(hub, serving->asked.resource);
+}
+
 /* False: nothing yet. */
 static bool try_to_answer(struct serving *serving)
 {
     const struct system_bus_take *take = &serving->asked.take;
     struct record_place place = record_place(serving->stream);
-    struct taking taking = {.serving = serving, .mask = hub_provide_stream(serving->server->options.hub, serving->asked.resource)};
+    struct taking taking = {.serving = serving, .mask = leaving_fields(serving)};
     uint64_t from = take->from > place.first ? take->from : place.first;
     if (take->epoch != place.epoch) { /* it knows nothing of this numbering */
         answer(serving, NULL, place.confirmed);

@@ -15,6 +15,7 @@ struct system_bus_reach {       /* context of a struct hub_reach; lives as long 
     struct bus_peer *peer;      /* of the hub's party; NULL until it is there: nothing can be asked */
     const char *const *parties; /* that are reached over the bus; NULL-terminated */
     bool is_without_streams;    /* another process of this hub takes them, and what it has confirmed is gone for us */
+    struct remote *remotes;     /* system/bus's own: NULL */
 };
 const struct hub_system_ops *system_bus_ops(void *context, struct str party, const struct hub_system_ops *declared);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Departments in processes of their own, over a real nats-server with TLS and nkeys: the police's SQLite files and a tax office's PostgreSQL lie where the
 hub cannot reach them; calls, queries and commands go over the bus; the department's process killed and back, nats-server killed and back, by itself; an asker that goes ends the department's statement; a row that no message holds;
-a department whose files grant less than the hub's is not talked out of it; what was served is written down there under the hub's receipts."""
+a department whose files grant less than the hub's is not talked out of it; what was served is written down there under the hub's receipts; what its own audit finds becomes a case of the hub's."""
 import json
 import os
 import re
@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -25,6 +26,7 @@ from departments import Department, declare_key, make_key  # noqa: E402
 TAX = """party: hangzhou/tax
 connector: postgres
 connection: {host: 127.0.0.1, port: %(port)d, database: department, user: hub, password_file: "{data}/secrets/postgres", timeout: 60s}
+audit: {file: "%(audit)s", silent_after: 20s}
 resources:
   - name: payer
     title: {zh: 纳税人, en: Payers}
@@ -64,7 +66,7 @@ PAYERS = "CREATE TABLE payer (number text PRIMARY KEY, kind text, debt bigint, n
     "INSERT INTO payer SELECT 'N' || i, CASE i % 3 WHEN 0 THEN 'a' ELSE 'b' END, i FROM generate_series(1, 3000) i;" + \
     "UPDATE payer SET note = repeat('long', 300000) WHERE number = 'N1234';" + \
     "CREATE VIEW slow AS SELECT 'x'::text AS number, (SELECT 1 FROM pg_sleep(50))::bigint AS n;" + \
-    "CREATE ROLE hub LOGIN PASSWORD 'secret'; GRANT SELECT ON payer, slow TO hub;"
+    "CREATE ROLE hub LOGIN PASSWORD 'secret'; CREATE ROLE clerk LOGIN PASSWORD 'secret'; GRANT SELECT ON payer, slow TO hub, clerk, auditor;"
 PARTIES = ("hub", "police", "tax")
 
 
@@ -91,7 +93,7 @@ class System(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder, True)
         cls.nats = servers.start_nats()
         cls.addClassCleanup(cls.nats.close)
-        cls.postgres = servers.start_postgres()
+        cls.postgres = servers.AuditedPostgres()
         cls.addClassCleanup(cls.postgres.close)
         cls.postgres.sql(PAYERS)
         cls.make_city(cls, os.path.join(cls.folder, "hangzhou"), "number, kind, debt, note")
@@ -130,7 +132,7 @@ class System(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as out:
             out.write(parties)
         with open(os.path.join(folder, "systems", "tax.yaml"), "w", encoding="utf-8") as out:
-            out.write(TAX % {"port": cls.postgres.port})
+            out.write(TAX % {"port": cls.postgres.port, "audit": cls.postgres.audit})
         with open(os.path.join(folder, "contracts", "c-95.yaml"), "w", encoding="utf-8") as out:
             out.write(TAX_CONTRACT % {"fields": tax_fields})
         with open(os.path.join(folder, "contracts", "c-96.yaml"), "w", encoding="utf-8") as out:
@@ -319,12 +321,38 @@ class System(unittest.TestCase):
         self.police.start()
         wait_for(lambda: colour()[0] == 200, 60, "an answer by the process that was started anew")
 
-    def cases(self, kind):
-        """The open cases, as the mayor's office sees them."""
+    def cases(self, kind, member=lambda case: case["title"]["en"]):
+        """The cases, as the mayor's office sees them."""
         if not hasattr(type(self), "mayor"):
             type(self).mayor = City(data=self.city.data, port=self.city.port, city=self.city.city)
             self.mayor.sign_in("mayor")
-        return [case["title"]["en"] for case in self.mayor.get(f"/case/v1/cases?kind={kind}&state=all&limit=200")["cases"]]
+        return [member(case) for case in self.mayor.get(f"/case/v1/cases?kind={kind}&state=all&limit=200")["cases"]]
+
+    def test_x_what_the_departments_own_audit_finds(self):
+        """A read past the hub, found by the process beside the database: a case at the hub, also of what was found while the bus was away and the process
+        was killed before it could say so."""
+        def read(times):
+            done = subprocess.run(["psql", "-X", "-q", "-A", "-t", f"host=127.0.0.1 port={self.postgres.port} user=clerk dbname=department password=secret"],
+                                  input="SELECT count(*) FROM payer;" * times, capture_output=True, text=True, check=False, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+        def found(kind="read.foreign"):
+            return self.cases(kind, lambda case: (case["title"]["en"], case["detail"].split(", 2")[0]))
+
+        def is_found(times):
+            return found() == [("Read behind the hub's back: public.payer, by clerk", f"table public.payer, role clerk, client 127.0.0.1: {times} reads")]
+
+        self.assertEqual(found(), [])
+        read(3)
+        wait_for(lambda: is_found(3), 60, "the reads past the hub")
+        self.nats.kill()
+        read(4)
+        wait_for(lambda: "client 127.0.0.1: 7 reads" in self.city.log("tax"), 60, "the department's own finding")
+        self.tax.end()
+        self.nats.start()
+        self.tax.start()
+        wait_for(lambda: is_found(7), 60, "the reads while the bus was away")
+        self.assertEqual([found(kind) for kind in ("read.unseen", "audit.gap", "audit.unreadable")], [[], [], []], self.city.log("tax")[-3000:])
 
     def test_y_what_only_one_side_wrote_down_is_a_case(self):
         """The department's journal of what it served against the hub's ledger; after all the kills above nothing was missing in either."""
