@@ -1,6 +1,6 @@
 # The front door. Each target does its own set-up on a plain Debian 12 and can be run again at any time.
 .DEFAULT_GOAL := help
-.PHONY: help run run-district test bench bench-hub fuzz coverage lint format install uninstall clean
+.PHONY: help run run-district test bench bench-hub bench-count fuzz coverage lint format install uninstall clean
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 19
@@ -19,6 +19,9 @@ bench:               ## measure; prints lines "name value unit"
 
 bench-hub:           ## the hub beside its peers (PostgreSQL, nginx, npm), one core each for servers and load
 	@tools/setup bench && exec bench/run --hub
+
+bench-count:         ## counting: how right on simulated cities, how fast beside PostgreSQL, Redis and DuckDB (COUNT_SEEDS=1-5 for all)
+	@tools/setup bench && exec bench/run --count
 
 fuzz:                ## run every fuzz target under libFuzzer (SECONDS_EACH=30)
 	@tools/setup test && exec tools/fuzz $(SECONDS_EACH)

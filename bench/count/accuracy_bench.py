@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""How well vehicles are counted: `citybrain count` on simulated cities with imperfect cameras, against the simulator's own truth.
+
+    count_mape_full, _half, _quarter    Nanchang's two flows, by coverage, recall and misreads (ROWS); each 60 s from 300 s on
+    count_mape_*_faults                 the same cameras over a day's curve of demand, with every fault switched on
+    count_mape_town                     a small town of our own at half coverage; count_mape_town_faults
+    count_wape_*, count_bias_*          beside each; count_mape_*_spread: largest less smallest of its runs
+    count_interval_pct, _width_pct      how often the 90 % interval holds the truth, all runs together, and its width; only where there is one
+    count_mape_road                     mean speed of roads between cameras in 300 s, at least 5 passages, against all that drove there
+
+Nothing is fitted to any of these here. COUNT_SEEDS: seeds of the cameras, "1" unless said, in full "1-5". COUNT_ONLY: names of rows, separated by commas.
+COUNT_JOBS: runs side by side (the machine's cores); no figure here depends on the clock.
+"""
+import concurrent.futures
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import cameras  # noqa: E402
+import cities  # noqa: E402
+
+ROWS = {"full": (1, .95, .02), "half": (.5, .9, .02), "quarter": (.25, .85, .05)}
+START_S, STEP_S, FLOOR = 300, 60, .05  # the share of the peak below which a moment has no share in MAPE
+ROAD_S, ROAD_LEAST = 300, 5
+BRAIN = os.path.join(os.environ["CITYBRAIN_BUILD"], "brain", "citybrain")
+
+
+def seeds():
+    first, _, last = os.environ.get("COUNT_SEEDS", "1").partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def line(name, value, unit, digits=2):
+    print(f"{name} {value:.{digits}f} {unit}", flush=True)
+
+
+# ---- one run ----
+
+def make_passages(city, folder, row, seed, with_faults):
+    """cameras.csv and passages.csv: Nanchang's by the tool beside its data, our own city's by our own."""
+    coverage, recall, misread = ROWS[row]
+    faults = cameras.FAULTS if with_faults else {}
+    data = cities.data_folder()
+    if city.name == "town":
+        cameras.write(city, folder, seed, coverage, recall, misread, **faults)
+        return
+    options = [word for name, value in faults.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    subprocess.run([sys.executable, cities.tool(data, "make_passages.py"), "--net", city.network, "--vehroutes", city.vehroutes, "--out", folder, "--end", str(city.end_s),
+                    "--seed", str(seed), "--coverage", str(coverage), "--recall", str(recall), "--misread", str(misread), *options],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+def read_counts(path):
+    with open(path, encoding="ascii") as table:
+        next(table)
+        return {int(row[0]): tuple(map(float, row[1:])) for row in (text.split(",") for text in table)}
+
+
+def score(truth, counts):
+    """Of one run: error shares, sums, and what the intervals held. A moment without a row counts as 0."""
+    moments = range(START_S, len(truth), STEP_S)
+    least = max(1, FLOOR * max(truth))
+    told = [(truth[t], *counts.get(t, (0.0, 0.0, 0.0))) for t in moments]
+    return {"mape": 100 * statistics.fmean(abs(count - true) / true for true, count, _, _ in told if true >= least),
+            "off": sum(abs(count - true) for true, count, _, _ in told),
+            "counted": sum(count for _, count, _, _ in told), "true": sum(true for true, _, _, _ in told),
+            "held": sum(low <= true <= high for true, _, low, high in told), "moments": len(told),
+            "width": 100 * statistics.fmean((high - low) / true for true, _, low, high in told if true >= least),
+            "has_interval": any(high > low for _, _, low, high in told)}
+
+
+def lengths(network):
+    return {element.get("id"): float(element.find("lane").get("length")) for _, element in ET.iterparse(network)
+            if element.tag == "edge" and element.get("function") is None}
+
+
+def road_errors(city, path):
+    """|told - true| / true of each road and period that both know enough of. Times on an edge include the wait at its end."""
+    times = {}  # (edge, end of the period) → [vehicles, seconds]
+    for depart, _, route, exits in city.trips():
+        entered = depart
+        for edge, left in zip(route, exits):
+            if left < 0:
+                break
+            of_edge = times.setdefault((edge, (int(left) // ROAD_S + 1) * ROAD_S), [0, 0.0])
+            of_edge[0] += 1
+            of_edge[1] += left - entered
+            entered = left
+    length, errors = lengths(city.network), []
+    with open(path, encoding="utf-8") as table:
+        next(table)
+        for text in table:
+            time, edge, n, speed, _ = text.rstrip("\n").split(",")
+            true_n, true_s = times.get((edge, int(time)), (0, 0))
+            if int(time) % ROAD_S == 0 and int(n) >= ROAD_LEAST and true_n >= ROAD_LEAST and true_s > 0:
+                true = length[edge] * true_n / true_s
+                errors.append(abs(float(speed) - true) / true)
+    return errors
+
+
+def run(city, row, seed, with_faults):
+    with tempfile.TemporaryDirectory(dir=os.environ["CITYBRAIN_DATA"]) as folder:
+        make_passages(city, folder, row, seed, with_faults)
+        roads = ["--roads", f"{folder}/roads.csv"] if not with_faults else []
+        done = subprocess.run([BRAIN, "count", "--network", city.network, "--cameras", f"{folder}/cameras.csv", "--passages", f"{folder}/passages.csv", "--every", str(STEP_S),
+                               "--until", str(city.end_s - 1), "--out", f"{folder}/counts.csv", *roads], stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"citybrain count: {done.stderr[-600:]}")
+        result = score(city.running(), read_counts(f"{folder}/counts.csv"))
+        result["road"] = road_errors(city, f"{folder}/roads.csv") if roads else []
+    print(f"   {city.name} {row} seed {seed}{' with faults' if with_faults else ''}: MAPE {result['mape']:.2f} %, bias {100 * (result['counted'] / result['true'] - 1):+.2f} %, "
+          f"interval {100 * result['held'] / result['moments']:.1f} %", file=sys.stderr, flush=True)
+    return result
+
+
+# ---- all of them ----
+
+def wanted(name):
+    only = os.environ.get("COUNT_ONLY")
+    return not only or name in only.split(",")
+
+
+def plan():
+    """[(name of the figure, city, row, seed, with faults)]"""
+    data, runs = cities.data_folder(), []
+    if data is None:
+        print("   Nanchang's data are not here (CITYBRAIN_NANCHANG): only the town is measured", file=sys.stderr, flush=True)
+    for row in ROWS if data else ():
+        for number in (1, 2):
+            if wanted(row):
+                runs += [(row, cities.flow(data, number), row, seed, False) for seed in seeds()]
+            if wanted(row + "_faults"):
+                runs += [(row + "_faults", cities.day(data, number), row, seed, True) for seed in seeds()]
+    for name, with_faults in (("town", False), ("town_faults", True)):
+        if wanted(name):
+            runs += [(name, cities.town(), "half", seed, with_faults) for seed in seeds()]
+    return runs
+
+
+def tell(name, results):
+    line(f"count_mape_{name}", statistics.fmean(result["mape"] for result in results), "%")
+    line(f"count_mape_{name}_spread", max(result["mape"] for result in results) - min(result["mape"] for result in results), "%")
+    line(f"count_wape_{name}", 100 * sum(result["off"] for result in results) / sum(result["true"] for result in results), "%")
+    line(f"count_bias_{name}", 100 * (sum(result["counted"] for result in results) / sum(result["true"] for result in results) - 1), "%")
+
+
+def main():
+    runs, results, roads = plan(), {}, []
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("COUNT_JOBS", os.cpu_count()))) as pool:
+        for (name, *_), result in zip(runs, pool.map(lambda one: run(*one[1:]), runs)):
+            results.setdefault(name, []).append(result)
+    for name, of_name in results.items():
+        tell(name, of_name)
+        roads += [error for result in of_name for error in result["road"] if not name.startswith("town")]
+    every = [result for of_name in results.values() for result in of_name]
+    if all(result["has_interval"] for result in every):
+        line("count_interval_pct", 100 * sum(result["held"] for result in every) / sum(result["moments"] for result in every), "%")
+        line("count_interval_width_pct", statistics.fmean(result["width"] for result in every), "%")
+    else:
+        print("   there is no interval yet: count_interval_pct is not told", file=sys.stderr, flush=True)
+    if roads:
+        line("count_mape_road", 100 * statistics.fmean(roads), "%")
+
+
+main()
