@@ -42,7 +42,7 @@ extern const struct command command_backup, command_restore, command_status;
 extern const struct command command_district;
 extern const struct command command_hub;
 extern const struct command command_bus_key, command_contract, command_run, command_check, command_act, command_call, command_query,
-    command_object, command_verify, command_system, command_decide, command_count, command_match, command_route, command_passages,
-    command_password, command_witness;
+    command_object, command_subscribe, command_verify, command_system, command_decide, command_count, command_match, command_route,
+    command_passages, command_password, command_witness;
 
 #endif

@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
     &command_act,
     &command_query,
     &command_object,
+    &command_subscribe,
     &command_check,
 
     &command_contract,

@@ -80,6 +80,34 @@ static json_t *key_json(json_t *resource, const char *name, const char *text)
     return json_string(text);
 }
 
+void hub_cli_put(struct buf *out, const char *name, const char *text)
+{
+    buf_append_c(out, name);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if ((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr("-_.", *c))
+            buf_append_byte(out, (char)*c);
+        else
+            buf_printf(out, "%%%02X", *c);
+}
+
+enum err hub_cli_granted(const struct hub_cli_call *call, struct buf *out)
+{
+    json_t *contracts, *field;
+    size_t i;
+    enum err err = get_list(call, "contracts", &contracts);
+    if (err)
+        return err;
+    json_t *contract = find_by(contracts, "resource", call->resource, "purpose", call->purpose);
+    json_array_foreach(json_object_get(contract, "fields"), i, field)
+    {
+        if (i)
+            buf_append_byte(out, ',');
+        buf_append_c(out, json_string_value(field) ? json_string_value(field) : "");
+    }
+    json_decref(contracts);
+    return out->err;
+}
+
 static json_t *fields_json(const struct hub_cli_call *call, json_t *contract)
 {
     if (!call->fields && contract)

@@ -4,7 +4,7 @@
 #ifndef HUB_CLI_CALL_H
 #define HUB_CLI_CALL_H
 
-#include "base/err.h"
+#include "base/buf.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -26,6 +26,12 @@ struct hub_cli_call {
 /* The answer's JSON on `out`; a refusal in words on `error`. Returns the exit code: 0 answered, 1 refused, 2 not reached or asked wrongly.
  */
 int hub_cli_call(const struct hub_cli_call *call, FILE *out, FILE *error);
+
+/* "plate,status": the fields that a contract of call->resource for call->purpose grants; nothing when there is none. ERR_UNAUTHENTICATED,
+ * ERR_UNAVAILABLE. */
+enum err hub_cli_granted(const struct hub_cli_call *call, struct buf *out) MUST_CHECK;
+/* A part of an address: `name` as it is, `text` percent-encoded. Errors stick in `out`. */
+void hub_cli_put(struct buf *out, const char *name, const char *text);
 
 /* Reads {data}/tokens/<area>_<name> of party "<area>/<name>" into `token`, without its newline. ERR_NOT_FOUND: it has none. */
 enum err hub_cli_token(const char *data_dir, const char *party, char *token, size_t size) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "http/client.h"
+#include "hub/cli_call.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -42,26 +43,16 @@ static enum err take(void *context, struct str bytes)
     return crypto_hash_add(coming->hash, bytes);
 }
 
-static void put_escaped(struct buf *out, const char *name, const char *text)
-{
-    buf_append_c(out, name);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        if ((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || strchr("-_.", *c))
-            buf_append_byte(out, (char)*c);
-        else
-            buf_printf(out, "%%%02X", *c);
-}
-
 static enum err make_url(const struct hub_cli_object *object, char url[URL_MAX])
 {
     struct buf text;
     buf_init(&text, URL_MAX);
     buf_printf(&text, "%s/hub/v1/object/%s", object->url, object->resource);
-    put_escaped(&text, "?purpose=", object->purpose);
+    hub_cli_put(&text, "?purpose=", object->purpose);
     if (object->key)
-        put_escaped(&text, "&key=", object->key);
+        hub_cli_put(&text, "&key=", object->key);
     if (object->contract)
-        put_escaped(&text, "&contract=", object->contract);
+        hub_cli_put(&text, "&contract=", object->contract);
     enum err err = text.err ? text.err : str_to_c(buf_str(&text), url, URL_MAX);
     buf_finish(&text);
     return err;
