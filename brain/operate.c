@@ -79,6 +79,7 @@ static size_t put_all_missing(const struct operate *operate, struct json_writer 
     put_missing(w, &n, !hub.is_started, "hub: it has not started");
     put_missing(w, &n, hub.is_stopping, "hub: it is stopping");
     put_missing(w, &n, hub.is_cut_off, "contracts: their desk is not heard, so nothing is permitted");
+    put_missing(w, &n, !party_programs_are_known(operate->people), "programs: the desk has not told of their tokens yet");
     snprintf(text, sizeof(text), "departments: %zu of %zu systems are not bound", hub.n_closed, hub.n_systems);
     put_missing(w, &n, hub.n_closed > 0, text);
     snprintf(text, sizeof(text), "doors: %zu of %zu systems are still starting, or their disk has refused", hub.n_starting, hub.n_systems);

@@ -87,6 +87,25 @@ enum err over_bus_open(struct over_bus *over, const struct brain_bus_options *op
     return err;
 }
 
+static void write_programs(void *people, struct buf *out)
+{
+    party_programs_write(people, out);
+}
+
+static enum err read_programs(void *people, struct str bytes)
+{
+    return party_programs_read(people, bytes);
+}
+
+void over_bus_programs(struct over_bus *over, struct party_people *people)
+{
+    const struct system_bus_programs programs = {.context = people, .write = write_programs, .read = read_programs};
+    if (over->desk)
+        system_bus_desk_programs(over->desk, &programs);
+    if (over->follower)
+        system_bus_follow_programs(over->follower, &programs);
+}
+
 void over_bus_stop(struct over_bus *over)
 {
     hub_bus_door_stop(over->door);

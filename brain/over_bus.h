@@ -6,6 +6,7 @@
 #define BRAIN_OVER_BUS_H
 
 #include "brain/bus.h"
+#include "business/party/party.h"
 #include "hub/bus_door.h"
 #include "hub/system.h"
 #include "system/bus/system_bus.h"
@@ -30,6 +31,8 @@ struct hub_reach over_bus_reach(struct over_bus *over);
 /* After hub_create(). Does nothing when nothing is reached over the bus and no bus is named. */
 enum err over_bus_open(struct over_bus *over, const struct brain_bus_options *options, struct hub *hub, struct str area, struct loop *loop,
     struct diag_list *diags) MUST_CHECK;
+/* Replicas know programs by the tokens of the process with the desk: it tells, they read. After over_bus_open(), before the loop runs. */
+void over_bus_programs(struct over_bus *over, struct party_people *people);
 void over_bus_stop(struct over_bus *over);    /* before hub_stop(): consumers get their answers, then the link is closed */
 void over_bus_close(struct over_bus *over);   /* after it */
 void over_bus_destroy(struct over_bus *over); /* after hub_destroy() */

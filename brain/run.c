@@ -174,10 +174,10 @@ static enum err open_ledger(struct brain *brain, struct diag *diag)
 
 static enum err make_folders(struct brain *brain, struct diag *diag)
 {
-    static const char *const names[] = {"secrets", "tokens", "ledger", "store"};
+    static const char *const names[] = {"secrets", "ledger", "store", "tokens"}; /* tokens: not at a replica */
     char path[CITY_PATH_MAX];
     enum err err = ERR_OK;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && err == ERR_OK; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) - (brain->options->replica != NULL) && err == ERR_OK; i++) {
         err = city_path(brain->city.data_dir, names[i], path);
         if (err == ERR_OK)
             err = files_make_folder(path, diag);
@@ -237,9 +237,13 @@ static enum err open_people(struct brain *brain, struct diag_list *diags)
         .city_title_en = brain->city.title_en,
         .zone_name = brain->city.zone_name,
         .areas = hub_areas(brain->hub),
+        .are_tokens_told = brain->options->replica != NULL,
         .clock = brain->clock,
         .fatal = cannot_store};
-    return party_open(&options, diags, &brain->people);
+    err = party_open(&options, diags, &brain->people);
+    if (err == ERR_OK)
+        over_bus_programs(&brain->over_bus, brain->people);
+    return err;
 }
 
 /* A city without cases.yaml has no cases: its alerts are a stream like any other. */

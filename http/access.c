@@ -134,7 +134,12 @@ static enum err check_signed_in(struct http_exchange *x)
         shown = bearer(x->authorization);
         if (!shown.ptr)
             return unauthenticated(x, "send a bearer token");
-        if (ask(auth, true, shown, &identity))
+        enum err err = ask(auth, true, shown, &identity);
+        if (err == ERR_UNAVAILABLE) { /* nobody can tell yet: no reason for a program to give its token up */
+            http_reply_refusal(x, 503, "programs are not known yet; ask again");
+            return err;
+        }
+        if (err)
             return unauthenticated(x, "this token is not known");
         return keep_identity(x, &identity);
     }

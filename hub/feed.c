@@ -25,6 +25,8 @@ void hub_feed_question_write(const struct hub_feed_question *question, struct bu
         buf_append_be(out, question->place.number, 8);
         return;
     }
+    if (question->what == HUB_FEED_PROGRAMS)
+        return;
     put_text(out, question->contract);
     buf_append_byte(out, (char)question->quota);
     buf_append_be(out, question->period, 8);
@@ -47,7 +49,7 @@ enum err hub_feed_question_read(struct str bytes, struct hub_feed_question *ret_
         question.quota = bytes_read_u8(&reader);
         question.period = bytes_read_u64be(&reader);
         question.n = bytes_read_u32be(&reader);
-    } else
+    } else if (question.what != HUB_FEED_PROGRAMS)
         return ERR_SYNTAX;
     if (reader.err || version != VERSION || bytes_reader_left(&reader) != 0)
         return ERR_SYNTAX;

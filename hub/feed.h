@@ -18,7 +18,7 @@
 #define HUB_FEED_FRESH_MS 60000
 #define HUB_FEED_PART (256u << 10) /* bytes of one answer, about; then there is more */
 
-enum hub_feed_what { HUB_FEED_FOLLOW = 16, HUB_FEED_LEASE = 17 };
+enum hub_feed_what { HUB_FEED_FOLLOW = 16, HUB_FEED_LEASE = 17, HUB_FEED_PROGRAMS = 18 };
 
 struct hub_feed_place { /* up to where a follower has it */
     uint64_t epoch, number;

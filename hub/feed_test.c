@@ -587,6 +587,12 @@ static void what_is_no_answer(void **state)
     assert_ok(hub_feed_question_read(buf_str(&out), &question));
     assert_int_equal(question.process, 7);
     assert_int_equal(question.place.number, 2);
+    buf_reset(&out);
+    hub_feed_question_write(&(struct hub_feed_question){.what = HUB_FEED_PROGRAMS, .process = 8}, &out);
+    for (size_t len = 0; len < out.len; len++)
+        assert_err(hub_feed_question_read((struct str){out.ptr, len}, &question), ERR_SYNTAX);
+    assert_ok(hub_feed_question_read(buf_str(&out), &question));
+    assert_true(question.what == HUB_FEED_PROGRAMS && question.process == 8);
     buf_finish(&out);
 }
 

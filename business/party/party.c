@@ -15,18 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TOKEN_HEX 64
+#define TOKEN_HEX PARTY_TOKEN_HEX
 
 const char *const party_role_names[] = {"manage", "audit", "operate", NULL}; /* in the order of enum http_role's bits */
 
 static int by_name(const void *a, const void *b)
 {
     return str_compare(((const struct party_person *)a)->name, ((const struct party_person *)b)->name);
-}
-
-static int by_token(const void *a, const void *b)
-{
-    return memcmp(((const struct party_program *)a)->token.bytes, ((const struct party_program *)b)->token.bytes, 32);
 }
 
 struct party_person *party_person_find(struct party_people *people, struct str name)
@@ -229,8 +224,7 @@ static enum err read_programs(struct party_people *people, struct yaml_node list
             people->n_programs += err == ERR_OK;
         }
     }
-    if (people->n_programs > 0)
-        qsort(people->programs, people->n_programs, sizeof(*people->programs), by_token);
+    party_programs_sort(people);
     return err;
 }
 
@@ -256,22 +250,6 @@ static enum err read_file(struct party_people *people, bool with_tokens, struct 
     if (err == ERR_OK && diags->n + diags->n_dropped > n_before)
         err = ERR_SYNTAX;
     return err;
-}
-
-/* ---- identities ---- */
-
-enum err party_token(void *context, struct str token, struct http_identity *ret_identity)
-{
-    struct party_people *people = context;
-    /* Looked up by hash: how far a comparison went tells nothing about the token. */
-    struct party_program wanted = {.token = crypto_sha256(token)};
-    const struct party_program *found = people->n_programs && token.len == TOKEN_HEX
-                                            ? bsearch(&wanted, people->programs, people->n_programs, sizeof(wanted), by_token)
-                                            : NULL;
-    if (!found)
-        return ERR_UNAUTHENTICATED;
-    *ret_identity = (struct http_identity){.party = found->name, .area = found->area, .acts_for = found->name, .roles = found->roles};
-    return ERR_OK;
 }
 
 struct http_mount party_mount(struct party_people *people)
@@ -327,13 +305,13 @@ enum err party_open(const struct party_options *options, struct diag_list *diags
     people->options = *options;
     set_title_default(&people->options);
     pthread_mutex_init(&people->mutex, NULL);
-    if (mkdir(options->tokens_folder, 0700) != 0 && errno != EEXIST) {
+    if (!options->are_tokens_told && mkdir(options->tokens_folder, 0700) != 0 && errno != EEXIST) {
         enum err err =
             diag_add(diags, err_from_errno(errno), options->tokens_folder, 0, "the folder could not be made: %s", strerror(errno));
         party_close(people);
         return err;
     }
-    enum err err = read_file(people, true, diags);
+    enum err err = read_file(people, !options->are_tokens_told, diags);
     if (err == ERR_OK)
         err = party_limit_create(&people->limit);
     if (err == ERR_OK)
@@ -356,6 +334,7 @@ enum err party_check(const struct party_options *options, struct diag_list *diag
     yaml_destroy(people.yaml);
     mem_free(people.people);
     mem_free(people.programs);
+    mem_free(people.declared);
     return err;
 }
 
@@ -378,6 +357,7 @@ void party_close(struct party_people *people)
         mem_free((char *)people->people[i].subject.ptr);
     mem_free(people->people);
     mem_free(people->programs);
+    mem_free(people->declared);
     mem_free(people->sessions);
     party_limit_destroy(people->limit);
     pthread_mutex_destroy(&people->mutex);

@@ -27,6 +27,7 @@ struct party_options {
     bool is_demo;                                             /* `password: demo` and `token: demo` are allowed */
     struct str city, city_title_zh, city_title_en, zone_name; /* for the session's answer; kept */
     const struct area_tree *areas;                            /* kept */
+    bool are_tokens_told; /* a replica of the hub: it has no files of tokens, its desk tells their hashes; see party_programs_read() */
     struct clock *clock;
     void (*fatal)(void *context, const char *part, enum err err); /* the disk refused; may be NULL */
     void *fatal_context;
@@ -40,12 +41,20 @@ void party_close(struct party_people *people); /* after the servers, while their
 /* `citybrain check`: the file only. */
 enum err party_check(const struct party_options *options, struct diag_list *diags);
 
-/* Slots of `struct http_auth`; context: a struct party_people. Any thread. */
+/* Slots of `struct http_auth`; context: a struct party_people. Any thread. ERR_UNAVAILABLE: tokens are told, and were not yet. */
 enum err party_token(void *people, struct str token, struct http_identity *ret_identity);
 enum err party_session(void *people, struct str session, struct http_identity *ret_identity);
 
 /* POST, GET, DELETE /party/v1/session */
 struct http_mount party_mount(struct party_people *people);
+
+/* Which programs there are, by the SHA-256 of their tokens, from one process of a hub to the others: u32 how many | for each 32 bytes hash,
+ * u32 length, name. Check out->err. Any thread. */
+void party_programs_write(const struct party_people *people, struct buf *out);
+/* From now on these are known, and no others; those that parties.yaml does not declare with a token are passed over. One thread.
+ * ERR_SYNTAX, ERR_NO_MEMORY: what was known is known still. */
+enum err party_programs_read(struct party_people *people, struct str bytes) MUST_CHECK;
+bool party_programs_are_known(const struct party_people *people); /* their tokens have been told, or need not be. Any thread */
 
 void party_measure(struct party_people *people, struct metric_page *page); /* any thread */
 

@@ -57,6 +57,64 @@ static void a_program_is_known_by_its_token(void **state)
     party_fixture_tear_down(&f);
 }
 
+/* A replica: it has no files of tokens, and knows what the desk's process tells. */
+static void programs_told_by_another_process(void **state)
+{
+    struct party_fixture f, there;
+    struct http_identity identity;
+    struct buf book, cut;
+    char token[66], path[300];
+    party_fixture_set_up(&f);
+    party_fixture_set_up(&there);
+    party_fixture_write(there.parties_path, /* it does not know the sensor; its monitor has no role */
+        "parties:\n  - {name: h/world, title: {zh: 世界, en: World}, kind: program, token: demo}\n"
+        "  - {name: h/monitor, title: {zh: 监, en: Monitor}, kind: program, token: file}\npeople: []\n");
+    there.options.are_tokens_told = true;
+    struct party_people *desk = party_fixture_open(&f), *replica = party_fixture_open(&there);
+    assert_int_equal(access(there.tokens, F_OK), -1);
+    read_token(&f, "h_world", token);
+    assert_false(party_programs_are_known(replica));
+    assert_err(party_token(replica, (struct str){token, 64}, &identity), ERR_UNAVAILABLE);
+    buf_init(&book, 4096);
+    party_programs_write(desk, &book);
+    assert_ok(book.err);
+    assert_null(memmem(book.ptr, book.len, token, 64)); /* hashes only */
+    for (size_t len = 0; len < book.len; len++)
+        assert_err(party_programs_read(replica, str_slice(buf_str(&book), 0, len)), ERR_SYNTAX);
+    assert_false(party_programs_are_known(replica));
+    mem_fail_nth(1);
+    assert_err(party_programs_read(replica, buf_str(&book)), ERR_NO_MEMORY);
+    mem_fail_nth(0);
+    assert_ok(party_programs_read(replica, buf_str(&book)));
+    assert_ok(party_token(replica, (struct str){token, 64}, &identity));
+    assert_str(identity.party, "h/world");
+    assert_ok(party_token(replica, read_token(&f, "h_monitor", token), &identity));
+    assert_int_equal(identity.roles, 0); /* as its own files say */
+    assert_err(party_token(replica, read_token(&f, "h.x_sensor", token), &identity), ERR_UNAUTHENTICATED);
+    buf_init(&cut, 4096);
+    buf_append_str(&cut, buf_str(&book));
+    buf_append_byte(&cut, 0);
+    assert_err(party_programs_read(replica, buf_str(&cut)), ERR_SYNTAX);
+    assert_ok(party_token(replica, read_token(&f, "h_world", token), &identity)); /* what was known is known still */
+    party_close(desk);
+    snprintf(path, sizeof(path), "%s/h_world", f.tokens);
+    assert_int_equal(unlink(path), 0); /* taken away at the desk, which is started anew */
+    desk = party_fixture_open(&f);
+    buf_reset(&book);
+    party_programs_write(desk, &book);
+    assert_ok(party_programs_read(replica, buf_str(&book)));
+    assert_err(party_token(replica, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED);
+    assert_ok(party_token(replica, read_token(&f, "h_world", token), &identity));
+    assert_ok(party_programs_read(replica, (struct str){"\0\0\0\0", 4}));
+    assert_err(party_token(replica, (struct str){token, 64}, &identity), ERR_UNAUTHENTICATED);
+    buf_finish(&cut);
+    buf_finish(&book);
+    party_close(desk);
+    party_close(replica);
+    party_fixture_tear_down(&f);
+    party_fixture_tear_down(&there);
+}
+
 struct stored {
     _Atomic bool is_done;
     enum err err;
@@ -300,6 +358,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_is_known_by_its_token),
+        cmocka_unit_test(programs_told_by_another_process),
         cmocka_unit_test(a_session_lasts_over_a_restart_but_not_for_ever),
         cmocka_unit_test(signing_out_ends_it_on_disk_too),
         cmocka_unit_test(the_table_of_sessions_loses_nobody),

@@ -13,7 +13,8 @@
 
 #define PARTY_SUBJECT_KEYS_MAX 8
 #define PARTY_SUBJECT_MAX 2048 /* bytes of them as JSON */
-#define PARTY_ENCODED_MAX 128  /* "$argon2id$v=19$m=19456,t=2,p=1$…": 97 bytes */
+#define PARTY_TOKEN_HEX 64
+#define PARTY_ENCODED_MAX 128 /* "$argon2id$v=19$m=19456,t=2,p=1$…": 97 bytes */
 
 struct party_person {
     struct str name, post, area, title_zh, title_en;
@@ -42,8 +43,11 @@ struct party_people {
     struct yaml *yaml;
     struct party_person *people; /* sorted by name */
     size_t n_people;
-    struct party_program *programs; /* sorted by hash of the token */
+    struct party_program *programs; /* sorted by hash of the token; under `mutex` where tokens are told */
     size_t n_programs;
+    struct party_program *declared; /* where tokens are told: those of parties.yaml, sorted by name */
+    size_t n_declared;
+    _Atomic bool is_told; /* they have been */
     struct db_writer *writer;
     struct loop_thread *sign_in; /* Argon2id */
     struct party_limit *limit;   /* the sign-in thread's */
@@ -56,6 +60,9 @@ struct party_people {
 
 extern const char *const party_role_names[]; /* by bit of enum http_role; ends with NULL */
 struct party_person *party_person_find(struct party_people *people, struct str name);
+
+/* program.c: after parties.yaml was read. */
+void party_programs_sort(struct party_people *people);
 
 /* session.c: the table and its copy on disk. */
 enum err party_sessions_load(struct party_people *people, struct db *db, struct diag *diag) MUST_CHECK;

@@ -25,6 +25,7 @@ struct system_bus_desk {
     struct held *first, **last; /* the oldest first */
     size_t n_held;
     struct loop_timer look;
+    struct system_bus_programs programs;
 };
 
 static void tell(struct system_bus_desk *desk, struct bus_question *question, struct hub_feed_place place)
@@ -100,6 +101,29 @@ static void lease(struct system_bus_desk *desk, struct bus_question *question, c
     hub_lease_start(desk->hub, &leasing->ask);
 }
 
+/* ---- programs ---- */
+
+static void tell_programs(struct system_bus_desk *desk, struct bus_question *question)
+{
+    struct buf out;
+    buf_init(&out, BUS_PEER_BYTES);
+    buf_append_byte(&out, SYSTEM_BUS_PROGRAMS_VERSION);
+    buf_append_byte(&out, HUB_FEED_PROGRAMS);
+    if (desk->programs.write)
+        desk->programs.write(desk->programs.context, &out);
+    enum err err = !desk->programs.write ? ERR_UNAVAILABLE : out.err ? out.err : bus_question_answer(question, buf_str(&out), true);
+    if (err) { /* it asks again */
+        log_write(LOG_WARNING, "bus", "a replica could not be told of the programs' tokens", LOG_ERR(err), LOG_END);
+        bus_question_drop(question);
+    }
+    buf_finish(&out);
+}
+
+void system_bus_desk_programs(struct system_bus_desk *desk, const struct system_bus_programs *programs)
+{
+    desk->programs = *programs;
+}
+
 /* ---- questions ---- */
 
 /* False: it is none, or more than may ask. */
@@ -107,7 +131,7 @@ static bool is_welcome(struct system_bus_desk *desk, struct bus_question *questi
 {
     bool is_new = false, is_replica = hub_feed_is_replica(desk->hub, bus_question_party(question));
     enum err err = hub_feed_question_read(bus_question_bytes(question), ret_asked);
-    if (!err && !is_replica && ret_asked->what == HUB_FEED_LEASE)
+    if (!err && !is_replica && ret_asked->what != HUB_FEED_FOLLOW)
         err = ERR_DENIED;
     if (!err && is_replica && ret_asked->what == HUB_FEED_FOLLOW)
         err = hub_feed_met(desk->hub, ret_asked->process, &is_new);
@@ -129,6 +153,10 @@ void system_bus_desk_question(void *context, struct bus_question *question)
     }
     if (asked.what == HUB_FEED_LEASE) {
         lease(desk, question, &asked);
+        return;
+    }
+    if (asked.what == HUB_FEED_PROGRAMS) {
+        tell_programs(desk, question);
         return;
     }
     struct held *held = NULL;

@@ -21,7 +21,10 @@ struct system_bus_follower {
     struct bus_ask ask;
     struct loop_timer again;
     bool is_closed, is_heard;
-    size_t n_holders; /* its owner, and what is under way; on its loop */
+    struct system_bus_programs programs; /* read: NULL: nobody wants to know */
+    struct bus_ask programs_ask;
+    uint64_t programs_epoch, programs_asked; /* the desk's life in which they were told, and are being asked for; 0: none */
+    size_t n_holders;                        /* its owner, and what is under way; on its loop */
 };
 
 static void release(struct system_bus_follower *follower)
@@ -63,6 +66,55 @@ static void note(struct system_bus_follower *follower, enum err err)
         log_write(LOG_NOTICE, "bus", "contracts are followed", LOG_TEXT("desk", follower->desk), LOG_END);
 }
 
+/* ---- programs ---- */
+
+static enum err read_programs(struct system_bus_follower *follower, struct str answer)
+{
+    bool is_ours = answer.len >= 2 && answer.ptr[0] == SYSTEM_BUS_PROGRAMS_VERSION && answer.ptr[1] == HUB_FEED_PROGRAMS;
+    return is_ours ? follower->programs.read(follower->programs.context, str_slice(answer, 2, answer.len)) : ERR_SYNTAX;
+}
+
+static void on_programs(struct bus_ask *asked)
+{
+    struct system_bus_follower *follower = container_of(asked, struct system_bus_follower, programs_ask);
+    if (!follower->is_closed) {
+        enum err err = asked->err ? asked->err : read_programs(follower, asked->answer);
+        if (err) /* asked again when the desk is heard next */
+            log_write(LOG_WARNING, "bus", "the desk did not tell of the programs' tokens", LOG_ERR(err), LOG_END);
+        else
+            follower->programs_epoch = follower->programs_asked;
+        follower->programs_asked = 0;
+    }
+    release(follower);
+}
+
+/* In each life of the desk once: there they are read at its start. */
+static void want_programs(struct system_bus_follower *follower)
+{
+    const struct hub_feed_question question = {.what = HUB_FEED_PROGRAMS, .process = follower->process};
+    struct buf bytes;
+    if (!follower->programs.read || follower->programs_asked || follower->programs_epoch == follower->place.epoch)
+        return;
+    buf_init(&bytes, 256);
+    hub_feed_question_write(&question, &bytes);
+    follower->programs_asked = follower->place.epoch;
+    follower->n_holders++;
+    follower->programs_ask = (struct bus_ask){.party = str_from_c(follower->desk),
+        .door = SYSTEM_BUS_DESK,
+        .bytes = buf_str(&bytes),
+        .timeout_ms = TIMEOUT_MS,
+        .may_repeat = true,
+        .loop = follower->loop,
+        .done = on_programs};
+    bus_peer_ask(follower->peer, &follower->programs_ask);
+    buf_finish(&bytes);
+}
+
+void system_bus_follow_programs(struct system_bus_follower *follower, const struct system_bus_programs *programs)
+{
+    follower->programs = *programs;
+}
+
 static void on_told(struct bus_ask *asked)
 {
     struct system_bus_follower *follower = container_of(asked, struct system_bus_follower, ask);
@@ -74,9 +126,10 @@ static void on_told(struct bus_ask *asked)
     enum err err = asked->err ? asked->err : hub_feed_read(follower->hub, asked->answer, follower->asked, &follower->place, &has_more);
     note(follower, err);
     follower->n_holders--; /* its owner has it still */
-    if (!err)
+    if (!err) {
+        want_programs(follower);
         ask(follower);
-    else if (loop_timer_start(follower->loop, &follower->again, AGAIN_MS))
+    } else if (loop_timer_start(follower->loop, &follower->again, AGAIN_MS))
         log_write(LOG_ERROR, "bus", "no memory for a timer", LOG_END);
 }
 

@@ -27,7 +27,18 @@ enum err system_bus_desk_create(struct hub *hub, struct loop *loop, struct syste
 void system_bus_desk_question(void *desk, struct bus_question *question); /* bus_peer_options.on_question, as the server's below */
 void system_bus_desk_destroy(struct system_bus_desk *desk);               /* on its loop, after the peer, before the hub. Takes NULL */
 
+/* Which programs there are and what their tokens' hashes are: the desk's process knows, replicas of the hub ask it in each of its lives.
+ * What is told is the owner's own affair. Before the loop runs; the owner outlives them. */
+#define SYSTEM_BUS_PROGRAMS_VERSION 1
+struct system_bus_programs {
+    void *context;
+    void (*write)(void *context, struct buf *out);     /* at the desk; on its loop, as the next */
+    enum err (*read)(void *context, struct str bytes); /* at a replica */
+};
+void system_bus_desk_programs(struct system_bus_desk *desk, const struct system_bus_programs *programs);
+
 struct system_bus_follower;
+void system_bus_follow_programs(struct system_bus_follower *follower, const struct system_bus_programs *programs);
 /* Follows AREA/hub's desk for `hub`, on whose loop it is called; hub_feed_follow() came before. */
 enum err system_bus_follow(
     struct hub *hub, struct bus_peer *peer, struct str area, struct loop *loop, struct system_bus_follower **ret_follower) MUST_CHECK;

@@ -41,12 +41,12 @@ state: agreed
 
 
 class Replica(City):
-    """`citybrain hub`, with a data folder of its own and the desk's tokens."""
+    """`citybrain hub`, with a data folder of its own; it knows programs by the desk's tokens."""
 
     def __init__(self, name, desk, data, options):
         super().__init__(city=desk.city, data=data, options=options)
         self.name = name
-        shutil.copytree(os.path.join(desk.data, "tokens"), os.path.join(data, "tokens"))
+        os.makedirs(data)
 
     def spawn_brain(self):
         self.brain = self._spawn("brain", [BRAIN, "hub", self.city, "--name", self.name, "--data", self.data, "--port", str(self.port), *self.options])
@@ -325,6 +325,32 @@ class Replicas(unittest.TestCase):
         served = {receipt for _, _, receipt in self.police.served()}
         self.assertTrue({receipt for _, receipt in given} <= served)
         print(f"{len(answers)} calls over 2 kills of replicas, {len(given)} answered, all {len(given)} receipts stand", file=sys.stderr)
+
+    def test_x_tokens_come_from_the_desk(self):
+        """No replica has a file of tokens; one that is taken away at the desk, which is then started anew, is taken away everywhere."""
+        monitor = os.path.join(self.city.data, "tokens", "hangzhou_monitor")
+        hubs = (self.city, *self.replicas)
+
+        def asks(hub, token):
+            return hub.request("GET", "/metrics", headers={"Authorization": "Bearer " + token})[0]
+
+        old = self.city.token("hangzhou/monitor")
+        for hub in hubs:
+            self.assertEqual(asks(hub, old), 200)
+        for replica in self.replicas:
+            self.assertFalse(os.path.exists(os.path.join(replica.data, "tokens")))
+        os.unlink(monitor)
+        self.again(self.city)
+        new = self.city.token("hangzhou/monitor")
+        self.assertNotEqual(old, new)
+        for hub in hubs:
+            wait_for(lambda one=hub: asks(one, new) == 200, 60, "the new token to be known")
+            self.assertEqual(asks(hub, old), 401)
+        self.city.kill()  # while the desk is away
+        self.assertEqual([asks(replica, new) for replica in self.replicas], [200, 200])
+        self.city.start()
+        self.again(self.r1)
+        self.assertEqual((asks(self.r1, new), asks(self.r1, old)), (200, 401))
 
     def test_y_a_replicas_log_has_witnesses(self):
         """The policy names one replica's log: its witness cosigns it; the other's runs without, and says so."""
