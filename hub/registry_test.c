@@ -219,6 +219,8 @@ static const struct wrong wrong_systems[] = {
         9, "declared twice"},
     {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: a, type: text, class: open}\n", 4, "has no key"},
     {"systems/a.yaml", SYSTEM RESOURCE "    feilds: []\n", 7, "fields"},
+    {"systems/a.yaml", SYSTEM "  - {name: o, title: {zh: 物, en: T}, kind: object, fields: [{name: bytes, type: bytes, class: open}]}\n", 4,
+        "use connector: files"},
     {"systems/a.yaml", SYSTEM "  - {name: a/b, title: {zh: 物, en: T}, kind: stream}\n", 4, "is not a resource's name"},
     {"systems/a.yaml", SYSTEM "  - {name: ab, title: {zh: 物}, kind: stream, fields: [{name: a, type: text, class: open}]}\n", 4, "en"},
     {"systems/z.yaml", SYSTEM "  - {name: passage, title: {zh: 物, en: T}, kind: stream, fields: [{name: a, type: text, class: open}]}\n",

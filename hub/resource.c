@@ -187,7 +187,7 @@ static enum err check_kind(struct hub_entry *entry, struct diag_list *diags)
     }
     if (resource->kind == HUB_OBJECT && entry->system && entry->system->ops && !entry->system->ops->objects)
         return yaml_error(entry->node, diags, ERR_UNSUPPORTED,
-            "object \"" STR_FORMAT "\" needs a connector that gives objects; use connector: files or sqlite", STR_ARG(resource->name));
+            "object \"" STR_FORMAT "\" needs a connector that gives objects; use connector: files", STR_ARG(resource->name));
     if (resource->kind != HUB_TABLE)
         return ERR_OK;
     if (!has_key)
