@@ -155,7 +155,7 @@ static enum err go_up(struct department *department, struct diag_list *diags)
     if (err == ERR_OK)
         err = open_journal(department, diags);
     if (err == ERR_OK)
-        err = system_bus_record_create(&department->record);
+        err = system_bus_record_create(0, &department->record);
     if (err == ERR_OK)
         err = open_hub(department, diags);
     if (err == ERR_OK)

@@ -38,6 +38,7 @@ struct record_stream {
     char confirmed_path[FILE_PATH_MAX];
     /* under the record's lock */
     uint64_t n_bytes, n_bytes_confirmed; /* over the journal's life */
+    uint64_t n_refused;                  /* batches, since it was full; 0: it is not, by half */
 };
 
 struct system_bus_record {
@@ -46,6 +47,7 @@ struct system_bus_record {
     pthread_cond_t settled;
     struct record_stream streams[RECORD_STREAMS_MAX];
     size_t n_streams;
+    uint64_t waiting_max;
     uint64_t n_appended, n_done; /* appends, of all streams */
     enum err err;
     void (*on_durable)(void *context);
@@ -104,7 +106,7 @@ static enum err encode(const struct record_stream *stream, struct rows *rows, in
 static enum err append(struct record_stream *stream, struct rows *rows, struct appending *appending)
 {
     enum err err = encode(stream, rows, clock_wall(clock_system()).ms, appending);
-    if (!err && stream->n_bytes - stream->n_bytes_confirmed + appending->bytes.len > RECORD_WAITING_MAX)
+    if (!err && stream->n_bytes - stream->n_bytes_confirmed + appending->bytes.len > stream->record->waiting_max)
         err = ERR_FULL;
     appending->record = stream->record;
     appending->append.records = appending->records;
@@ -127,7 +129,16 @@ static enum err keep(struct hub_keeper *keeper, const struct hub_resource *resou
         return ERR_FULL; /* not open yet, or no memory: in a moment */
     pthread_mutex_lock(&record->lock);
     enum err err = append(stream, rows, appending);
+    uint64_t n_refused = stream->n_refused;
+    bool is_relieved = !err && n_refused > 0 && stream->n_bytes - stream->n_bytes_confirmed <= record->waiting_max / 2;
+    stream->n_refused = is_relieved ? 0 : n_refused + (err == ERR_FULL);
     pthread_mutex_unlock(&record->lock);
+    if (err == ERR_FULL && n_refused == 0)
+        log_write(LOG_WARNING, "bus", "the hub has not taken what waits of a stream; its source is refused, and has to keep what comes",
+            LOG_STR("resource", resource->name), LOG_END);
+    else if (is_relieved)
+        log_write(LOG_NOTICE, "bus", "a stream's source is taken from again", LOG_STR("resource", resource->name),
+            LOG_INT("refused", (int64_t)n_refused), LOG_END);
     if (err) {
         buf_finish(&appending->bytes);
         mem_free(appending);
@@ -313,11 +324,12 @@ static enum err open_stream(
     return journal_read(stream->journal, journal_first_index(stream->journal), count_bytes, stream);
 }
 
-enum err system_bus_record_create(struct system_bus_record **ret_record)
+enum err system_bus_record_create(uint64_t waiting_max, struct system_bus_record **ret_record)
 {
     struct system_bus_record *record = mem_alloc_zero(1, sizeof *record);
     if (!record)
         return ERR_NO_MEMORY;
+    record->waiting_max = waiting_max ? waiting_max : RECORD_WAITING_MAX;
     record->keeper = (struct hub_keeper){.keep = keep, .settle = settle};
     pthread_mutex_init(&record->lock, NULL);
     pthread_cond_init(&record->settled, NULL);

@@ -3,7 +3,8 @@
  * department's own disk. A source is told "accepted" when its rows are durable here; from then on nothing of them is lost, whoever is
  * killed.
  *
- * Bounded: RECORD_WAITING_MAX bytes unconfirmed; past it a source is refused (ERR_FULL), so that it slows down or keeps its own.
+ * Bounded: RECORD_WAITING_MAX bytes unconfirmed; past it a source is refused (ERR_FULL), so that it slows down or keeps its own, and the
+ * log says when that begins and ends. What was accepted is never dropped for what comes later.
  */
 #ifndef SYSTEM_BUS_RECORD_H
 #define SYSTEM_BUS_RECORD_H
@@ -16,7 +17,8 @@
 
 struct system_bus_record; /* of all streams of a department */
 
-enum err system_bus_record_create(struct system_bus_record **ret_record) MUST_CHECK;
+/* `waiting_max`: bytes unconfirmed of one stream; 0: RECORD_WAITING_MAX. */
+enum err system_bus_record_create(uint64_t waiting_max, struct system_bus_record **ret_record) MUST_CHECK;
 struct hub_keeper *system_bus_record_keeper(struct system_bus_record *record); /* for hub_options; refuses until the opening */
 /* After hub_create(): a folder below `dir` for each stream of `party`, and for what its own process has to tell (hub/alert.h).
  * `on_stopped`: as a journal's. */

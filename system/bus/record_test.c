@@ -26,10 +26,12 @@ static void told(void *context)
     atomic_fetch_add(&n_told, 1);
 }
 
+static uint64_t waiting_max;
+
 static void open_record(void)
 {
     struct diag diag = {""};
-    assert_ok(system_bus_record_create(&record));
+    assert_ok(system_bus_record_create(waiting_max, &record));
     assert_ok(system_bus_record_open(record, city.hub, STR("h/police"), dir, NULL, NULL, &diag));
     record_on_durable(record, told, NULL);
 }
@@ -138,6 +140,46 @@ static void long_batches(void **state)
     assert_ok(keep(1, "after it"));
 }
 
+/* How many batches of one row it takes before it refuses one. */
+static size_t fill(const char *text)
+{
+    size_t n = 0;
+    enum err err;
+    while (!(err = keep(1, text)) && n < 1000)
+        n++;
+    assert_err(err, ERR_FULL);
+    return n;
+}
+
+/*
+ * As much as may wait, and no byte more: then the source is refused, whoever comes after it, and after a start anew too, until the hub has
+ * confirmed. What was accepted is all there, in order, without a gap.
+ */
+static void as_much_as_may_wait(void **state)
+{
+    static char text[1001];
+    memset(text, 'x', sizeof text - 1);
+    system_bus_record_destroy(record);
+    waiting_max = 40000;
+    open_record();
+    size_t n = fill(text);
+    assert_in_range(n, 15, 20); /* of two texts and what is around them */
+    assert_err(keep(1, text), ERR_FULL);
+    assert_ok(keep(1, "")); /* what still fits is taken */
+    n++;
+    struct seen all = read_from(0, 999);
+    assert_true(all.n == n && all.n_rows == n);
+    system_bus_record_destroy(record);
+    open_record();
+    assert_err(keep(1, text), ERR_FULL);
+    record_confirm(record_find(record, passage), 5);
+    assert_int_equal(fill(text), 5);
+    record_confirm(record_find(record, passage), n + 5);
+    assert_in_range(fill(text), n - 1, n);
+    assert_true(read_from(n + 5, 999).n >= n - 1);
+    waiting_max = 0;
+}
+
 static void another_numbering(void **state)
 {
     struct record_stream *stream = record_find(record, passage);
@@ -162,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(kept_over_a_start, make, finish),
         cmocka_unit_test_setup_teardown(long_batches, make, finish),
+        cmocka_unit_test_setup_teardown(as_much_as_may_wait, make, finish),
         cmocka_unit_test_setup_teardown(another_numbering, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
