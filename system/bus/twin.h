@@ -1,6 +1,6 @@
 /*
- * Twins of a department's process (两侧留痕): each use of its tables and commands leaves a leaf in the hub's ledger and a line in the
- * journal of what it served, which names that leaf. One without the other is a case. A pure step, no clock and no disk; its rules are
+ * Twins of a department's process (两侧留痕): each use of its tables, commands and objects leaves a leaf in the hub's ledger and a line in
+ * the journal of what it served, which names that leaf. One without the other is a case. A pure step, no clock and no disk; its rules are
  * numbered as in docs/reconcile.md, a row each in its test.
  */
 #ifndef SYSTEM_BUS_TWIN_H

@@ -414,7 +414,7 @@ enum err bus_watch_create(const struct hub_system_env *env, struct bus_peer *con
 
 enum err bus_watch_resource(struct bus_watch *watch, const struct hub_resource *resource)
 {
-    if (resource->kind != HUB_TABLE && resource->kind != HUB_COMMAND)
+    if (resource->kind == HUB_STREAM)
         return ERR_OK;
     if (watch->n_resources == RESOURCES_MAX)
         return ERR_TOO_LARGE;

@@ -12,7 +12,7 @@ struct bus_watch;
 
 /* `peer`: NULL points to nobody yet. The place in the journal is kept in {data}/store/served-NAME. */
 enum err bus_watch_create(const struct hub_system_env *env, struct bus_peer *const *peer, struct bus_watch **ret_watch) MUST_CHECK;
-/* A table or command of theirs, before it starts. Borrowed. */
+/* A table, command or object of theirs, before it starts. Borrowed. */
 enum err bus_watch_resource(struct bus_watch *watch, const struct hub_resource *resource) MUST_CHECK;
 void bus_watch_close(struct bus_watch *watch); /* freed when what it asked is answered; takes NULL */
 

@@ -5,13 +5,16 @@ way, a file that is changed on the way, and what is not granted."""
 import hashlib
 import os
 import re
+import signal
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from city import wait_for  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from city import City, wait_for  # noqa: E402
 from departments import Departments, memory  # noqa: E402
 from objects import PATH, WithObjects  # noqa: E402
+from system_test import append_record  # noqa: E402
 
 MB = int(os.environ.get("CITYBRAIN_OBJECT_MB", "200"))
 MEMORY_MB = 100  # what either process may hold meanwhile
@@ -116,6 +119,26 @@ class BusObjects(WithObjects, unittest.TestCase):
             got += len(chunk)
         self.assertLess(got, 32 << 20)
         self.assertEqual(self.outcome(receipt)["status"], "changed")
+
+    def cases(self, kind):
+        if not hasattr(type(self), "mayor"):
+            type(self).mayor = City(data=self.city.data, port=self.city.port, city=self.city.city)
+            self.mayor.sign_in("mayor")
+        return [case["title"]["en"] for case in self.mayor.get(f"/case/v1/cases?kind={kind}&state=all&limit=200")["cases"]]
+
+    def test_y_the_departments_journal_of_objects(self):
+        """Each object's use stands in it, whoever was killed; a line about another thing, or about none of the hub's uses, is a case."""
+        receipt = self.get("X0000001")[2]["Citybrain-Receipt"]
+        wait_for(lambda: os.path.exists(os.path.join(self.city.data, "store", "served-health")), 60, "the hub's reading of the journal")
+        self.assertEqual([self.cases(kind) for kind in ("twin.missing", "twin.unasked", "twin.differs")], [[], [], []], self.city.log("brain")[-3000:])
+        self.assertEqual(self.health.end(signal.SIGTERM), 0)
+        line = {"time_ms": 1, "asker": "hangzhou/hub", "what": "object", "resource": "hangzhou/health/xray", "contract": "hangzhou/c-50"}
+        append_record(os.path.join(self.health.data, "served"), dict(line, receipt="hangzhou.log/0"))
+        append_record(os.path.join(self.health.data, "served"), dict(line, receipt=receipt, contract="hangzhou/c-17"))
+        self.health.start()
+        wait_for(lambda: self.cases("twin.unasked") == ["Served what the hub did not ask: hangzhou/health"], 60, "the object that nobody asked for")
+        wait_for(lambda: self.cases("twin.differs") == ["Served another thing than its receipt says: hangzhou/health"], 60, "the line that differs")
+        self.assertEqual(self.cases("twin.missing"), [])
 
     def test_z_what_the_departments_files_do_not_grant(self):
         less = os.path.join(self.city.folder, "less")
