@@ -478,6 +478,7 @@ static void measure_own_door(const char *data)
     if (n_all < n)
         die("less was published than acknowledged");
     printf("door_passages_per_s %.0f passages/s\n", (double)n / seconds);
+    printf("door_json_per_s %.0f objects/s\n", (double)n / seconds); /* the name it has beside the count's figures */
     printf("door_cpu_us_per_passage %.2f us\n", cpu_s * 1e6 / (double)n_all);
 }
 

@@ -48,3 +48,11 @@ def best(folder):
     """(path, what the figures' names end with)."""
     path = nanchang(folder)
     return (path, "") if path else (made(folder), "_made")
+
+
+def short(folder):
+    """45 by 45 junctions 40 m apart: where 300,000 vehicles pass 50,000 cameras a second, each drives one edge in six seconds."""
+    path = os.path.join(folder, "short.net.xml")
+    run(["netgenerate", "-X", "never", "--grid", "--grid.number", "45", "--grid.length", "40", "-L", "1", "--no-turnarounds.except-deadend", "true", "--no-warnings", "true",
+         "-o", path], stderr=subprocess.DEVNULL)
+    return path
