@@ -106,6 +106,9 @@ struct system_bus_taken {
 /* A row of alerts (hub/alert.h) is `party`'s to tell: of its own database's audit, under a key that begins with its name. No alarm of the
  * hub's about it, and no other department's, is opened or closed by its word. */
 bool system_bus_alert_is_own(struct str party, const struct value *row);
+/* Which records an answer holds, as the journal of what was served says it: "1f2e…/7+3". */
+#define SYSTEM_BUS_RECORDS_NAME 64
+void system_bus_records_name(uint64_t epoch, uint64_t first, size_t n, char out[SYSTEM_BUS_RECORDS_NAME]);
 void system_bus_taken_write(const struct system_bus_taken *taken, struct buf *out);
 enum err system_bus_taken_read(struct str bytes, struct system_bus_taken *ret_taken, enum err *ret_err) MUST_CHECK; /* borrows */
 void system_bus_act_answer_write(enum err err, struct str answer, struct buf *out);

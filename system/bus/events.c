@@ -4,6 +4,8 @@
 #include "hub/audit.h"
 #include "system/bus/codec.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ROWS_MAX (16u << 20) /* bytes of a record's rows, unpacked */
@@ -91,6 +93,11 @@ bool system_bus_alert_is_own(struct str party, const struct value *row)
         return false;
     return hub_audit_tells(row[HUB_ALERT_KIND].s) && str_equal(row[HUB_ALERT_AREA].s, area) && str_equal(row[HUB_ALERT_PARTY].s, party) &&
            str_equal(str_slice(key, 0, party.len), party) && key.ptr[party.len] == '/' && str_is_empty(row[HUB_ALERT_RECEIPT].s);
+}
+
+void system_bus_records_name(uint64_t epoch, uint64_t first, size_t n, char out[SYSTEM_BUS_RECORDS_NAME])
+{
+    snprintf(out, SYSTEM_BUS_RECORDS_NAME, "%" PRIx64 "/%" PRIu64 "+%zu", epoch, first, n);
 }
 
 void system_bus_taken_write(const struct system_bus_taken *taken, struct buf *out)

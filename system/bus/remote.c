@@ -464,8 +464,10 @@ static enum err remote_bind(void *system, const struct hub_resource *resource, s
 {
     struct remote *remote = system; /* against the real table its own process looks */
     enum err err = remote->twins ? bus_watch_resource(remote->twins, resource) : ERR_OK;
-    if (!err && resource->kind == HUB_STREAM && !remote->reach->is_without_streams)
-        err = remote_stream_bind(remote, resource);
+    if (!err && resource->kind == HUB_STREAM && !remote->reach->is_without_streams) {
+        err = remote->twins ? bus_watch_stream(remote->twins, resource) : ERR_OK;
+        err = err ? err : remote_stream_bind(remote, resource);
+    }
     return err;
 }
 

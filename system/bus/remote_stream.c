@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "hub/alert.h"
 #include "system/bus/remote_inside.h"
+#include "system/bus/watch.h"
 
 #include <string.h>
 
@@ -111,6 +112,7 @@ static enum err take(struct remote_stream *stream, struct str answer, enum err *
         mem_free(taken);
         return err;
     }
+    bus_watch_took(stream->remote->twins, stream->resource, taken->epoch, taken->first, taken->n);
     place_answer(stream, taken, &skip);
     for (size_t i = skip; i < taken->n; i++) {
         struct rows *rows;
@@ -141,6 +143,10 @@ static void on_taken(struct bus_ask *ask)
     stream->is_asking = false;
     if (!remote->is_closed) {
         enum err err = ask->err ? ask->err : take(stream, ask->answer, &told);
+        if (err && err != ERR_UNAVAILABLE) /* else it was certainly not sent */
+            bus_watch_took_nothing(remote->twins, stream->resource);
+        if (ask->is_repeated) /* nor is known what became of it the first time */
+            bus_watch_took_nothing(remote->twins, stream->resource);
         if ((err || told) && !stream->is_silent)
             log_write(LOG_WARNING, "bus", "a department's process does not give a stream; it keeps what comes",
                 LOG_STR("resource", stream->resource->name), LOG_ERR(err ? err : told), LOG_END);

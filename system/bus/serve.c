@@ -126,7 +126,8 @@ static bool is_quality(const struct system_bus_question *asked)
     return str_equal_c(asked->head.contract, HUB_QUALITY_GRANT);
 }
 
-/* {"time":…,"party":…,"what":"fetch","resource":…,"contract":…,"receipt":…}: who asked for what under which receipt; no value, no key. */
+/* {"time":…,"party":…,"what":"fetch","resource":…,"contract":…,"receipt":…}: who asked for what under which receipt; no value, no key. Of a
+ * stream "records": which ones. */
 static enum err append(struct serving *serving)
 {
     static const char *const whats[] = {[SYSTEM_BUS_FETCH] = "fetch",
@@ -146,6 +147,8 @@ static enum err append(struct serving *serving)
     json_field_str(&w, "resource", asked->resource->name);
     json_field_str(&w, "contract", is_act ? STR_NONE : is_fetch ? asked->head.contract : asked->object.contract);
     json_field_str(&w, "receipt", is_act ? asked->ask.receipt : is_fetch ? asked->head.receipt : asked->object.receipt);
+    if (asked->what == SYSTEM_BUS_TAKE)
+        json_field_c(&w, "records", serving->records);
     json_end_object(&w);
     if (serving->line.err)
         return serving->line.err;

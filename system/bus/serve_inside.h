@@ -45,7 +45,8 @@ struct serving { /* a question */
     struct serving *next, **at; /* of fetches; or next of the reads that wait */
     struct serve_object *object;
     struct record_stream *stream;
-    struct mono_time due; /* of a TAKE that waits */
+    char records[SYSTEM_BUS_RECORDS_NAME]; /* that the answer to a TAKE holds */
+    struct mono_time due;                  /* of a TAKE that waits */
     struct hub_object_ask ask;
 };
 

@@ -98,6 +98,7 @@ static void answer(struct serving *serving, const struct taking *taking, uint64_
         send_taken(serving);
         return;
     }
+    system_bus_records_name(taken.epoch, taken.first, taken.n, serving->records);
     serving->both = send_taken;
     serving->is_asked = true;
     serve_write_down(serving);

@@ -11,7 +11,9 @@
 #include "hub/leaves.h"
 #include "hub/provide.h"
 #include "hub/registry.h"
+#include "system/bus/codec.h"
 #include "system/bus/served.h"
+#include "system/bus/takes.h"
 #include "system/bus/twin.h"
 
 #include <inttypes.h>
@@ -26,6 +28,16 @@
 #define RESOURCES_MAX 256 /* of one system */
 #define ALONE_MS 3600000  /* since another of its processes answered: then again what is not in this one's journal is in none */
 #define LINE_MAX 4096
+#define EXCUSED_MS 5000 /* answers that came so soon after lines began to be looked at may have theirs before them */
+
+/* Beside twin.h's: of streams. */
+enum { STREAM_MISSING = BUS_TWIN_N_WRONG, STREAM_UNASKED, N_WRONG };
+
+struct watch_stream {
+    struct watch_stream *next;
+    const struct hub_resource *resource;
+    struct bus_takes takes;
+};
 
 struct bus_watch {
     struct hub *hub;
@@ -36,6 +48,8 @@ struct bus_watch {
     struct str party, name, area;
     const struct hub_resource *resources[RESOURCES_MAX];
     size_t n_resources;
+    struct watch_stream *streams;
+    int64_t begun_ms; /* since their lines are looked at; -1: what stands in the journal is still from before */
     struct bus_twin twin;
     uint64_t id;       /* of the journal that twin.line_next is of; 0: none was seen */
     int64_t shared_ms; /* since another one answered */
@@ -43,7 +57,7 @@ struct bus_watch {
     struct bus_ask ask;
     bool is_asking, is_closed, is_current, is_behind;
     struct mono_time last;
-    uint64_t n_told[BUS_TWIN_N_WRONG];
+    uint64_t n_told[N_WRONG];
     char path[FILE_PATH_MAX];
     uint64_t stored_line;
     int64_t unstored_ms;
@@ -52,6 +66,10 @@ struct bus_watch {
 static void release(struct bus_watch *watch)
 {
     bus_twin_finish(&watch->twin);
+    for (struct watch_stream *stream = watch->streams, *next; stream; stream = next) {
+        next = stream->next;
+        mem_free(stream);
+    }
     arena_finish(&watch->arena);
     mem_free(watch);
 }
@@ -192,6 +210,55 @@ static bool is_of_another_process(struct str log, struct str ours)
     return str_equal(city_log(log), city_log(ours));
 }
 
+/* ---- streams ---- */
+
+static struct watch_stream *stream_of(const struct bus_watch *watch, struct str resource)
+{
+    struct watch_stream *stream = watch->streams;
+    while (stream && !str_equal(stream->resource->name, resource))
+        stream = stream->next;
+    return stream;
+}
+
+/* Of what stands in the journal now nobody here knows whether it was asked: only what comes is looked at. */
+static void begin_streams(struct bus_watch *watch)
+{
+    watch->begun_ms = -1;
+    for (struct watch_stream *stream = watch->streams; stream; stream = stream->next)
+        bus_takes_begin(&stream->takes);
+}
+
+void bus_watch_took(struct bus_watch *watch, const struct hub_resource *resource, uint64_t epoch, uint64_t first, size_t n)
+{
+    char records[SYSTEM_BUS_RECORDS_NAME];
+    struct watch_stream *stream = watch ? stream_of(watch, resource->name) : NULL;
+    system_bus_records_name(epoch, first, n, records);
+    if (stream && n > 0) /* an answer without any leaves no line */
+        bus_takes_answer(&stream->takes, number_of(str_from_c(records)), watch->begun_ms < EXCUSED_MS);
+}
+
+void bus_watch_took_nothing(struct bus_watch *watch, const struct hub_resource *resource)
+{
+    struct watch_stream *stream = watch ? stream_of(watch, resource->name) : NULL;
+    if (stream)
+        bus_takes_lost(&stream->takes);
+}
+
+static void take_stream_line(struct bus_watch *watch, struct str resource, const json_t *line)
+{
+    struct str records;
+    struct watch_stream *stream = watch->begun_ms >= 0 ? stream_of(watch, resource) : NULL;
+    if (stream && json_get_str(line, "records", &records) == ERR_OK)
+        bus_takes_line(&stream->takes, number_of(records));
+}
+
+static void tick_streams(struct bus_watch *watch, int64_t ms, bool is_current)
+{
+    watch->begun_ms += watch->begun_ms >= 0 ? ms : 0;
+    for (struct watch_stream *stream = watch->streams; stream; stream = stream->next)
+        bus_takes_tick(&stream->takes, ms, is_current);
+}
+
 static void take_line(struct bus_watch *watch, uint64_t number, struct str line)
 {
     json_t *object = NULL;
@@ -210,7 +277,8 @@ static void take_line(struct bus_watch *watch, uint64_t number, struct str line)
                 look(watch, index, resource, contract);
         } else if (!is_of_another_process(log, hub_log(watch->hub)))
             bus_twin_foreign(&watch->twin, number);
-    }
+    } else
+        take_stream_line(watch, resource, object);
     json_decref(object);
 }
 
@@ -229,11 +297,13 @@ static void take_answer(struct bus_watch *watch, struct str bytes)
         if (is_gone)
             bus_twin_cut(&watch->twin, 0);
         watch->id = answer.id;
+        begin_streams(watch);
     }
     if (answer.from != watch->twin.line_next && answer.end >= watch->twin.line_next)
         return; /* of another place: asked anew */
     if (answer.end < watch->twin.line_next) {
         bus_twin_cut(&watch->twin, answer.end);
+        begin_streams(watch);
         return;
     }
     for (uint16_t i = 0; i < answer.n && answer.from == watch->twin.line_next; i++, answer.from++) {
@@ -244,6 +314,8 @@ static void take_answer(struct bus_watch *watch, struct str bytes)
         watch->twin.line_next++;
     }
     watch->is_current = watch->twin.line_next >= answer.end;
+    if (watch->is_current && watch->begun_ms < 0)
+        watch->begun_ms = 0;
     if (!watch->is_current && loop_timer_start(watch->loop, &watch->round, BEHIND_MS)) /* there is more */
         log_write(LOG_ERROR, "bus", "no memory for a timer: twins are not looked for any more", LOG_END);
 }
@@ -293,13 +365,35 @@ static const struct {
         "lines of its journal are about another resource or contract since the start, the last"},
     [BUS_TWIN_CUT] = {"twin.missing", "部门进程的服务记录变短：",
         "The journal of what was served has become shorter: ", "times since the start, the last to line"},
+    [STREAM_MISSING] = {"twin.missing", "部门进程没有留下所给数据流的记录：",
+        "No line of a stream's rows in the journal of what was served: ",
+        "answers with rows are not in its journal since the start; streams:"},
+    [STREAM_UNASKED] = {"twin.unasked", "部门进程给出了本中枢未取的数据流：",
+        "Gave rows of a stream that the hub did not take: ", "lines of its journal are of no answer of ours since the start; streams:"},
 };
 
+/* How many of a kind since the start, and its last. */
+static uint64_t count_wrong(const struct bus_watch *watch, int what, uint64_t *ret_last)
+{
+    uint64_t n = 0, n_streams = 0;
+    if (what < BUS_TWIN_N_WRONG) {
+        *ret_last = watch->twin.last[what];
+        return watch->twin.n_wrong[what];
+    }
+    for (const struct watch_stream *stream = watch->streams; stream; stream = stream->next) {
+        uint64_t of_this = what == STREAM_MISSING ? stream->takes.n_missing : stream->takes.n_unasked;
+        n += of_this;
+        n_streams += of_this > 0;
+    }
+    *ret_last = n_streams;
+    return n;
+}
+
 /* One alert about all of a kind since the last: it joins the department's case. */
-static void tell(struct bus_watch *watch, enum bus_twin_wrong what)
+static void tell(struct bus_watch *watch, int what)
 {
     char zh[300], en[300], detail[400], key[200], receipt[HUB_RECEIPT_MAX];
-    uint64_t n = watch->twin.n_wrong[what], last = watch->twin.last[what];
+    uint64_t last, n = count_wrong(watch, what, &last);
     if (n == watch->n_told[what])
         return;
     hub_receipt_name(watch->hub, last, receipt);
@@ -360,8 +454,9 @@ static void on_round(struct loop_timer *timer)
     follow(watch);
     ask_them(watch);
     bus_twin_tick(&watch->twin, ms, was_current, watch->shared_ms >= ALONE_MS);
-    for (int what = 0; what < BUS_TWIN_N_WRONG; what++)
-        tell(watch, (enum bus_twin_wrong)what);
+    tick_streams(watch, ms, was_current && watch->shared_ms >= ALONE_MS);
+    for (int what = 0; what < N_WRONG; what++)
+        tell(watch, what);
     if ((watch->unstored_ms += ms) >= STORE_MS) {
         watch->unstored_ms = 0;
         store(watch);
@@ -394,6 +489,7 @@ enum err bus_watch_create(const struct hub_system_env *env, struct bus_peer *con
     watch->clock = env->clock;
     watch->loop = env->loop;
     watch->shared_ms = ALONE_MS;
+    watch->begun_ms = -1;
     watch->round.fn = on_start;
     enum err err = arena_copy_str(&watch->arena, env->party, &watch->party);
     if (!err)
@@ -419,6 +515,18 @@ enum err bus_watch_resource(struct bus_watch *watch, const struct hub_resource *
     if (watch->n_resources == RESOURCES_MAX)
         return ERR_TOO_LARGE;
     watch->resources[watch->n_resources++] = resource;
+    return ERR_OK;
+}
+
+enum err bus_watch_stream(struct bus_watch *watch, const struct hub_resource *resource)
+{
+    struct watch_stream *stream = mem_alloc_zero(1, sizeof *stream);
+    if (!stream)
+        return ERR_NO_MEMORY;
+    stream->resource = resource;
+    stream->next = watch->streams;
+    watch->streams = stream;
+    bus_takes_begin(&stream->takes);
     return ERR_OK;
 }
 
