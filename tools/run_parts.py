@@ -91,11 +91,12 @@ class Child:
         self.process.wait()
 
 
-def wait_healthy(brain, address, port):
+def wait_healthy(brain, address, port, signals):
     url = f"http://{'[' + address + ']' if ':' in address else address}:{port}/health"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     until = time.monotonic() + HEALTHY_WITHIN_S
     while time.monotonic() < until:
+        signals.check()
         if brain.ended():
             print(brain.last_words(), file=sys.stderr)
             raise Failed(f"the brain ended at its start (exit code {brain.process.returncode}); see above and {brain.log}")
@@ -109,12 +110,26 @@ def wait_healthy(brain, address, port):
     raise Failed(f"the brain does not answer {url} after {HEALTHY_WITHIN_S} s; see {brain.log}")
 
 
-def stop_on_signals():
-    """The three ways of being told to stop are one: KeyboardInterrupt, once."""
-    def stop(number, frame):
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
+class Signals:
+    """The three ways of being told to stop are one: KeyboardInterrupt, once.
 
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, stop)
+    At first it is raised wherever the program is, so that a build ends. Once there are children it must not be: raised inside Popen.poll() it would leave
+    Popen's lock held, and the wait for that child would never end. From then on a signal is noted, and raised by check(), which every loop calls.
+    """
+
+    def __init__(self):
+        self.is_told, self.is_noted_only = False, False
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, self.tell)
+
+    def tell(self, number, frame):
+        is_first, self.is_told = not self.is_told, True
+        if is_first and not self.is_noted_only:
+            raise KeyboardInterrupt
+
+    def note_only(self):
+        self.is_noted_only = True
+
+    def check(self):
+        if self.is_told:
+            raise KeyboardInterrupt

@@ -15,6 +15,9 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from city import ROOT, City, free_port, free_ports, made_data, wait_for  # noqa: E402
 
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+import run_parts  # noqa: E402
+
 
 def processes_of(data):
     """Processes that have the data folder in their command line."""
@@ -30,6 +33,26 @@ def processes_of(data):
 
 
 LIVE_WITHIN_S = 60  # from the start of the brain, all being built, to the first count of the demo city under its demand of the morning peak
+
+
+class StopOnSignals(unittest.TestCase):
+    def test_a_signal_at_any_moment_ends_the_children(self):
+        """Also within the look at whether a child still lives, which must not be left half done."""
+        log = tempfile.NamedTemporaryFile(prefix="citybrain-front-")
+        self.addCleanup(log.close)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        for i in range(100):
+            signals = run_parts.Signals()
+            signals.note_only()
+            child = run_parts.Child("sleep", ["sleep", "100"], log.name)
+            signal.signal(signal.SIGALRM, signals.tell)
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 + i * 1e-6)
+            with self.assertRaises(KeyboardInterrupt):
+                while not child.ended():
+                    signals.check()
+            child.stop()
+            self.assertEqual(child.process.returncode, -signal.SIGTERM)
 
 
 class FrontDoor(unittest.TestCase):
