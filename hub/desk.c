@@ -402,6 +402,11 @@ static enum err begin_event(struct hub_desk_ask *ask)
         return diag_set(
             &ask->diag, ERR_BUSY, NULL, 0, "more than %d steps of one contract in a minute; wait for the next one", HUB_STEPS_PER_MINUTE);
     }
+    if (ask->event == NEGOTIATE_CHANGE && !ask->paper) {
+        ask->target = NULL;
+        return diag_set(
+            &ask->diag, ERR_STATE, NULL, 0, "the terms of this draft stand in a file of the city's; change that, and start the hub again");
+    }
     if (ask->event == NEGOTIATE_CHANGE) {
         err = read_terms(ask, target->name);
         if (!err && hub_desk_side(ask->paper->contract, &ask->who) != ask->side) {

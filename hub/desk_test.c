@@ -577,6 +577,34 @@ static void its_own_key(void **state)
     buf_finish(&message);
 }
 
+static int make_drafted(void **state)
+{
+    fake_city_make(&door.city);
+    fake_city_write(&door.city, "contracts/c-40.yaml",
+        "contract: h/c-40\nprovider: h/police\nconsumer: h/parking\nresource: h/police/vehicle\nuses: [call]\nfields: [plate, kind]\n"
+        "purpose: parking.check\nlegal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: 1h\nstate: drafted\n");
+    fake_door_start(&door);
+    return 0;
+}
+
+/* A draft that stands in a file has its life here, and its terms there. */
+static void a_draft_in_a_file(void **state)
+{
+    assert_int_equal(ask("POST", "/hub/v1/contracts/h/c-40/change", "police-manager", DRAFT), 409);
+    assert_non_null(strstr(out, "stand in a file"));
+    assert_int_equal(step("h/c-40", "offer", "police-manager"), 200);
+    assert_int_equal(step("h/c-40", "sign", "police-manager"), 200);
+    assert_int_equal(step("h/c-40", "sign", "parking-manager"), 200);
+    assert_int_equal(ask("POST", CALL, "parking",
+                         "{\"contract\":\"h/c-40\",\"purpose\":\"parking.check\",\"key\":{\"plate\":\"浙A1\"},\"fields\":[\"kind\"]}"),
+        200);
+    get("h/c-40", "police-manager"); /* with both signatures, as one that was drafted here */
+    json_t *json;
+    assert_ok(json_read(str_from_c(out), NULL, &json));
+    assert_int_equal(json_object_size(json_object_get(json, "signatures")), 2);
+    json_decref(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,6 +613,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(proven_offline, make, finish),
         cmocka_unit_test_setup_teardown(roles_and_doors, make, finish),
         cmocka_unit_test_setup_teardown(wrong_drafts, make, finish),
+        cmocka_unit_test_setup_teardown(a_draft_in_a_file, make_drafted, finish),
         cmocka_unit_test_setup_teardown(what_is_acknowledged_is_durable, make, finish),
         cmocka_unit_test_setup_teardown(a_restart_keeps_all, make, finish),
         cmocka_unit_test_setup_teardown(what_fits_no_more_is_told, make, finish),
