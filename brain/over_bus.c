@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DOOR_ROUNDS 50 /* of 10 ms, at the end: answers that departments are still to give to consumers on the bus */
+#define COUNT_ROUNDS 500 /* of 10 ms, at the end: the desk hears what is given back */
+#define DOOR_ROUNDS 50   /* of 10 ms, at the end: answers that departments are still to give to consumers on the bus */
 
 enum err over_bus_read(struct over_bus *over, const char *given, bool is_replica, struct diag_list *diags)
 {
@@ -110,6 +111,9 @@ void over_bus_stop(struct over_bus *over)
 {
     hub_bus_door_stop(over->door);
     for (int i = 0; i < DOOR_ROUNDS && over->door && hub_bus_door_n_under_way(over->door) > 0; i++)
+        if (loop_run_once(over->loop, 10))
+            break;
+    for (int i = 0; i < COUNT_ROUNDS && over->follower && !system_bus_follow_end(over->follower); i++)
         if (loop_run_once(over->loop, 10))
             break;
     system_bus_unfollow(over->follower);

@@ -27,6 +27,10 @@ void hub_feed_question_write(const struct hub_feed_question *question, struct bu
     }
     if (question->what == HUB_FEED_PROGRAMS)
         return;
+    if (question->what == HUB_FEED_COUNT) {
+        buf_append_str(out, question->counts);
+        return;
+    }
     put_text(out, question->contract);
     buf_append_byte(out, (char)question->quota);
     buf_append_be(out, question->period, 8);
@@ -49,7 +53,9 @@ enum err hub_feed_question_read(struct str bytes, struct hub_feed_question *ret_
         question.quota = bytes_read_u8(&reader);
         question.period = bytes_read_u64be(&reader);
         question.n = bytes_read_u32be(&reader);
-    } else if (question.what != HUB_FEED_PROGRAMS)
+    } else if (question.what == HUB_FEED_COUNT)
+        question.counts = bytes_read_str(&reader, bytes_reader_left(&reader));
+    else if (question.what != HUB_FEED_PROGRAMS)
         return ERR_SYNTAX;
     if (reader.err || version != VERSION || bytes_reader_left(&reader) != 0)
         return ERR_SYNTAX;

@@ -18,7 +18,7 @@
 #define HUB_FEED_FRESH_MS 60000
 #define HUB_FEED_PART (256u << 10) /* bytes of one answer, about; then there is more */
 
-enum hub_feed_what { HUB_FEED_FOLLOW = 16, HUB_FEED_LEASE = 17, HUB_FEED_PROGRAMS = 18 };
+enum hub_feed_what { HUB_FEED_FOLLOW = 16, HUB_FEED_LEASE = 17, HUB_FEED_PROGRAMS = 18, HUB_FEED_COUNT = 19 };
 
 struct hub_feed_place { /* up to where a follower has it */
     uint64_t epoch, number;
@@ -32,6 +32,7 @@ struct hub_feed_question {
     uint8_t quota;
     uint64_t period;
     uint32_t n;
+    struct str counts; /* COUNT: hub_lease_count_write()'s */
 };
 void hub_feed_question_write(const struct hub_feed_question *question, struct buf *out);              /* check out->err */
 enum err hub_feed_question_read(struct str bytes, struct hub_feed_question *ret_question) MUST_CHECK; /* ERR_SYNTAX. Borrows */

@@ -43,6 +43,7 @@ struct hub_feed_entry { /* of a contract */
 struct hub_lease_state { /* of a replica's quota, hub/lease.c */
     struct loop_task task;
     _Atomic int64_t wait_until_ns;
+    uint64_t told, told_before; /* uses without a limit that the desk was told of, as `used`; before the last telling. The hub's loop's */
 };
 
 /* ---- hub/feed.c ---- */

@@ -483,6 +483,98 @@ static void a_quota_over_two_processes(void **state)
     assert_int_equal(use_up(&police, 5) + use_up(&desk, 5), 10); /* another day */
 }
 
+/* What the replica says, as it reaches the desk. */
+static bool tell_counts(bool is_last)
+{
+    struct buf out;
+    buf_init(&out, 1u << 16);
+    bool has_some = hub_lease_count_write(police.hub, is_last, &out);
+    assert_ok(out.err);
+    for (size_t len = 0; has_some && len < out.len; len++)
+        assert_err(hub_lease_counted(desk.hub, str_slice(buf_str(&out), 0, len)), ERR_SYNTAX);
+    assert_ok(hub_lease_counted(desk.hub, buf_str(&out)));
+    buf_finish(&out);
+    return has_some;
+}
+
+static int64_t used_today(struct fake_city *city, const char *name)
+{
+    int64_t day, month;
+    hub_quota_used(hub_contract_lookup(city->hub, str_from_c(name)), clock_wall(&city->clock.clock), &day, &month);
+    return day;
+}
+
+/* A replica that is stopped gives back what it leased and did not use: not one use of the quota is lost, and none is had twice. */
+static void what_was_leased_comes_back(void **state)
+{
+    char text[600];
+    fake_city_unload(&desk);
+    fake_city_unload(&police);
+    int len = snprintf(text, sizeof text, "contract: h/c-40");
+    snprintf(text + len, sizeof text - (size_t)len, SHORT "per_day: 100\n" + sizeof("contract: h/c-30") - 1, "agreed");
+    fake_city_write(&desk, "contracts/c-40.yaml", text);
+    fake_city_write(&police, "contracts/c-40.yaml", text);
+    assert_ok(fake_city_load(&desk, &diags));
+    is_desk_gone = false;
+    size_t n = 0;
+    for (int i = 0; i < 3; i++) { /* started and stopped, again and again */
+        start_replica();
+        n += use_up(&police, 15) + use_up(&desk, 5);
+        assert_int_equal(n, 20 * (i + 1));
+        assert_true(tell_counts(false)); /* of the month, which has no limit; a lease counts already */
+        assert_true(used_today(&desk, "h/c-40") > (int64_t)n);
+        hub_lease_lender(police.hub, NULL, NULL);
+        assert_true(tell_counts(true));
+        assert_int_equal(used_today(&desk, "h/c-40"), n);
+        assert_false(tell_counts(true)); /* never twice */
+        fake_city_unload(&police);
+    }
+    fake_city_unload(&desk);
+    assert_ok(fake_city_load(&desk, &diags));
+    n += use_up(&desk, 100);
+    assert_true(n == QUOTA);
+    start_replica(); /* one that was stopped on the day after: that day's are nobody's any more */
+    advance(86400000);
+    follow_as(STR("h/hub"));
+    assert_int_equal(use_up(&police, 1), 1);
+    clock_fake_advance_ms(&desk.clock, 86400000);
+    hub_lease_lender(police.hub, NULL, NULL);
+    assert_true(tell_counts(true));
+    assert_int_equal(used_today(&desk, "h/c-40"), 0);
+}
+
+/* Where there is no limit nothing is leased; the desk shows what was used at all of them. */
+static void uses_of_a_replica_are_counted(void **state)
+{
+    char text[600];
+    fake_city_unload(&desk);
+    fake_city_unload(&police);
+    int len = snprintf(text, sizeof text, "contract: h/c-40");
+    snprintf(text + len, sizeof text - (size_t)len, SHORT + sizeof("contract: h/c-30") - 1, "agreed");
+    fake_city_write(&desk, "contracts/c-40.yaml", text);
+    fake_city_write(&police, "contracts/c-40.yaml", text);
+    assert_ok(fake_city_load(&desk, &diags));
+    start_replica();
+    assert_int_equal(use_up(&police, 7) + use_up(&desk, 2), 9);
+    assert_true(tell_counts(false));
+    assert_int_equal(used_today(&desk, "h/c-40"), 9);
+    assert_false(tell_counts(false));
+    assert_int_equal(use_up(&police, 3), 3);
+    struct buf lost;
+    buf_init(&lost, 1u << 16);
+    assert_true(hub_lease_count_write(police.hub, false, &lost)); /* never sent: told with the next */
+    buf_finish(&lost);
+    hub_lease_count_again(police.hub);
+    assert_int_equal(use_up(&police, 1), 1);
+    assert_true(tell_counts(false));
+    assert_int_equal(used_today(&desk, "h/c-40"), 13);
+    advance(86400000);
+    follow_as(STR("h/hub"));
+    assert_int_equal(use_up(&police, 2), 2);
+    assert_true(tell_counts(true));
+    assert_int_equal(used_today(&desk, "h/c-40"), 2);
+}
+
 /* A rate is shared by those that follow, until they have been silent for so long that they deny everything. */
 static void a_rate_is_shared(void **state)
 {
@@ -607,6 +699,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_desk_is_started_anew, start, finish),
         cmocka_unit_test_setup_teardown(parts_and_shares, start, finish),
         cmocka_unit_test_setup_teardown(a_quota_over_two_processes, start, finish),
+        cmocka_unit_test_setup_teardown(what_was_leased_comes_back, start, finish),
+        cmocka_unit_test_setup_teardown(uses_of_a_replica_are_counted, start, finish),
         cmocka_unit_test_setup_teardown(a_rate_is_shared, start, finish),
         cmocka_unit_test_setup_teardown(figures_are_the_desks, start, finish),
         cmocka_unit_test_setup_teardown(what_is_no_answer, start, finish),

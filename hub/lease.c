@@ -2,6 +2,7 @@
  */
 #include "hub/lease.h"
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "hub/parts.h"
 
@@ -69,6 +70,56 @@ void hub_lease_start(struct hub *hub, struct hub_lease_ask *ask)
     }
     *waiting = (struct waiting){.waiter = {.again = await}, .contract = contract, .ask = ask};
     await(&waiting->waiter);
+}
+
+struct count { /* of a replica: uses without a limit, or what it leased and did not use */
+    struct str contract;
+    int quota;
+    uint64_t period;
+    uint32_t used, back;
+};
+
+static bool next_count(struct bytes_reader *reader, struct count *ret_count)
+{
+    ret_count->contract = bytes_read_str(reader, bytes_read_u32be(reader));
+    ret_count->quota = bytes_read_u8(reader);
+    ret_count->period = bytes_read_u64be(reader);
+    ret_count->used = bytes_read_u32be(reader);
+    ret_count->back = bytes_read_u32be(reader);
+    return !reader->err && ret_count->quota < QUOTA_N;
+}
+
+static void count(struct hub *hub, const struct count *told)
+{
+    struct hub_contract *contract = hub_contract_lookup(hub, told->contract);
+    if (!contract || contract->is_copy || hub_quota_period(contract, told->quota, clock_wall(hub->clock)) != told->period)
+        return; /* of a day that is over here */
+    struct hub_quota *quota = &contract->quotas[told->quota];
+    bool has_limit = quota->limit != DECIDE_NONE;
+    uint64_t old = atomic_load(&quota->used), next;
+    do {
+        uint64_t used = old >> COUNT_BITS == told->period ? count_of(old) : 0;
+        if (old >> COUNT_BITS > told->period)
+            return;
+        next = told->period << COUNT_BITS | (has_limit ? used - (told->back < used ? told->back : used) : used + told->used);
+    } while (!atomic_compare_exchange_weak(&quota->used, &old, next));
+}
+
+enum err hub_lease_counted(struct hub *hub, struct str counts)
+{
+    struct bytes_reader reader, again;
+    struct count told;
+    bytes_reader_init(&reader, counts.ptr, counts.len);
+    uint16_t n = bytes_read_u16be(&reader);
+    again = reader;
+    for (uint16_t i = 0; i < n; i++)
+        if (!next_count(&reader, &told))
+            return ERR_SYNTAX;
+    if (reader.err || bytes_reader_left(&reader) != 0)
+        return ERR_SYNTAX;
+    for (uint16_t i = 0; i < n && next_count(&again, &told); i++)
+        count(hub, &told);
+    return ERR_OK;
 }
 
 /* ---- at a replica ---- */
@@ -142,4 +193,77 @@ void hub_lease_told(struct hub *hub, const struct hub_lease *lease, enum err err
         atomic_store(&quota->lease.wait_until_ns, clock_mono(hub->clock).ns + WAIT_MS * INT64_C(1000000));
     atomic_store(&quota->is_writing, false);
     hub_waiters_resume(hub);
+}
+
+/* ---- what the desk is told ---- */
+
+#define COUNTS_MAX 5000 /* in one telling; the rest with the next */
+
+/* Uses since the last telling; of a new period from its beginning. */
+static uint32_t take_used(struct hub_quota *quota, uint64_t *ret_period)
+{
+    uint64_t used = atomic_load(&quota->used), told = quota->lease.told, n = count_of(used);
+    *ret_period = used >> COUNT_BITS;
+    if (used >> COUNT_BITS == told >> COUNT_BITS)
+        n = count_of(used) > count_of(told) ? count_of(used) - count_of(told) : 0; /* fewer: one was given back meanwhile */
+    if (n == 0)
+        return 0;
+    n = n < UINT32_MAX ? n : UINT32_MAX;
+    quota->lease.told = used;
+    return (uint32_t)n;
+}
+
+/* First nothing is leased any more, then it is looked how much of it was used: who takes one meanwhile is seen here, or sees that. */
+static uint32_t take_unused(struct hub_quota *quota, uint64_t *ret_period)
+{
+    uint64_t leased = atomic_exchange(&quota->reserved, 0), used = atomic_load(&quota->used);
+    uint64_t n_used = used >> COUNT_BITS == leased >> COUNT_BITS ? count_of(used) : 0;
+    *ret_period = leased >> COUNT_BITS;
+    if (used >> COUNT_BITS > leased >> COUNT_BITS || n_used >= count_of(leased))
+        return 0;
+    uint64_t n = count_of(leased) - n_used;
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+static bool write_count(struct hub_quota *quota, bool is_last, struct buf *out)
+{
+    uint64_t period = 0;
+    uint32_t used = 0, back = 0;
+    if (quota->limit == DECIDE_NONE)
+        used = take_used(quota, &period);
+    else if (is_last)
+        back = take_unused(quota, &period);
+    if (!used && !back)
+        return false;
+    buf_append_be(out, quota->contract->name.len, 4);
+    buf_append_str(out, quota->contract->name);
+    buf_append_byte(out, (char)(quota - quota->contract->quotas));
+    buf_append_be(out, period, 8);
+    buf_append_be(out, used, 4);
+    buf_append_be(out, back, 4);
+    return true;
+}
+
+bool hub_lease_count_write(struct hub *hub, bool is_last, struct buf *out)
+{
+    size_t head = out->len, n = 0;
+    buf_append_be(out, 0, 2);
+    for (size_t i = 0; i < atomic_load(&hub->n_contracts); i++)
+        for (int j = 0; j < QUOTA_N && !hub->contracts[i]->is_copy; j++) {
+            struct hub_quota *quota = &hub->contracts[i]->quotas[j];
+            quota->lease.told_before = quota->lease.told;
+            n += n < COUNTS_MAX && write_count(quota, is_last, out);
+        }
+    if (!out->err) {
+        out->ptr[head] = (char)(n >> 8);
+        out->ptr[head + 1] = (char)n;
+    }
+    return n > 0;
+}
+
+void hub_lease_count_again(struct hub *hub)
+{
+    for (size_t i = 0; i < atomic_load(&hub->n_contracts); i++)
+        for (int j = 0; j < QUOTA_N; j++)
+            hub->contracts[i]->quotas[j].lease.told = hub->contracts[i]->quotas[j].lease.told_before;
 }

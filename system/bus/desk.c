@@ -101,6 +101,16 @@ static void lease(struct system_bus_desk *desk, struct bus_question *question, c
     hub_lease_start(desk->hub, &leasing->ask);
 }
 
+static void count(struct system_bus_desk *desk, struct bus_question *question, struct str counts)
+{
+    static const char counted[] = {1, HUB_FEED_COUNT};
+    enum err err = hub_lease_counted(desk->hub, counts);
+    if (err)
+        log_write(LOG_WARNING, "bus", "a replica's counts of uses cannot be read", LOG_ERR(err), LOG_END);
+    if (err || bus_question_answer(question, (struct str){counted, sizeof counted}, true))
+        bus_question_drop(question);
+}
+
 /* ---- programs ---- */
 
 static void tell_programs(struct system_bus_desk *desk, struct bus_question *question)
@@ -157,6 +167,10 @@ void system_bus_desk_question(void *context, struct bus_question *question)
     }
     if (asked.what == HUB_FEED_PROGRAMS) {
         tell_programs(desk, question);
+        return;
+    }
+    if (asked.what == HUB_FEED_COUNT) {
+        count(desk, question, asked.counts);
         return;
     }
     struct held *held = NULL;

@@ -9,6 +9,8 @@
 #define TIMEOUT_MS 3000
 #define AGAIN_MS 200
 #define LEASE_TIMEOUT_MS 2000
+#define COUNT_MS 1000
+#define COUNT_TIMEOUT_MS 3000
 
 struct system_bus_follower {
     struct hub *hub;
@@ -19,8 +21,10 @@ struct system_bus_follower {
     struct hub_feed_place place;
     struct mono_time asked;
     struct bus_ask ask;
-    struct loop_timer again;
+    struct loop_timer again, count;
     bool is_closed, is_heard;
+    bool is_ending, is_given_back;       /* nothing is leased any more; and the desk was told so */
+    size_t n_leasing, n_counting;        /* under way: leases, tellings of counts */
     struct system_bus_programs programs; /* read: NULL: nobody wants to know */
     struct bus_ask programs_ask;
     uint64_t programs_epoch, programs_asked; /* the desk's life in which they were told, and are being asked for; 0: none */
@@ -152,6 +156,7 @@ static void on_leased(struct bus_ask *ask)
     uint32_t granted = 0;
     enum err err = ask->err ? ask->err : hub_feed_lease_read(ask->answer, &granted);
     hub_lease_told(leasing->follower->hub, &leasing->lease, err, granted);
+    leasing->follower->n_leasing--;
     release(leasing->follower);
     mem_free(leasing);
 }
@@ -177,6 +182,7 @@ static void on_want(void *context, const struct hub_lease *lease)
     leasing->follower = follower;
     leasing->lease = *lease;
     follower->n_holders++;
+    follower->n_leasing++;
     leasing->ask = (struct bus_ask){.party = str_from_c(follower->desk),
         .door = SYSTEM_BUS_DESK,
         .bytes = buf_str(&bytes),
@@ -185,6 +191,78 @@ static void on_want(void *context, const struct hub_lease *lease)
         .done = on_leased};
     bus_peer_ask(follower->peer, &leasing->ask);
     buf_finish(&bytes);
+}
+
+/* ---- counts ---- */
+
+struct counting {
+    struct bus_ask ask;
+    struct system_bus_follower *follower;
+};
+
+static void on_counted(struct bus_ask *ask)
+{
+    struct counting *counting = container_of(ask, struct counting, ask);
+    struct system_bus_follower *follower = counting->follower;
+    if (ask->err == ERR_UNAVAILABLE && !follower->is_closed) /* certainly not sent; else nobody knows, and nothing is said twice */
+        hub_lease_count_again(follower->hub);
+    follower->n_counting--;
+    release(follower);
+    mem_free(counting);
+}
+
+static void tell_counts(struct system_bus_follower *follower)
+{
+    struct counting *counting = mem_alloc_zero(1, sizeof *counting);
+    struct hub_feed_question question = {.what = HUB_FEED_COUNT, .process = follower->process};
+    struct buf counts, bytes;
+    buf_init(&counts, BUS_PEER_BYTES / 2);
+    buf_init(&bytes, BUS_PEER_BYTES);
+    bool has_some = counting && hub_lease_count_write(follower->hub, follower->is_ending, &counts);
+    question.counts = buf_str(&counts);
+    hub_feed_question_write(&question, &bytes);
+    if (has_some && !counts.err && !bytes.err) {
+        counting->follower = follower;
+        follower->n_holders++;
+        follower->n_counting++;
+        counting->ask = (struct bus_ask){.party = str_from_c(follower->desk),
+            .door = SYSTEM_BUS_DESK,
+            .bytes = buf_str(&bytes),
+            .timeout_ms = COUNT_TIMEOUT_MS,
+            .loop = follower->loop,
+            .done = on_counted};
+        bus_peer_ask(follower->peer, &counting->ask);
+    } else {
+        if (has_some)
+            hub_lease_count_again(follower->hub);
+        mem_free(counting);
+    }
+    buf_finish(&counts);
+    buf_finish(&bytes);
+}
+
+static void on_count(struct loop_timer *timer)
+{
+    struct system_bus_follower *follower = container_of(timer, struct system_bus_follower, count);
+    if (follower->is_heard && !follower->n_counting)
+        tell_counts(follower);
+    if (loop_timer_start(follower->loop, timer, COUNT_MS))
+        log_write(LOG_ERROR, "bus", "no memory for a timer", LOG_END);
+}
+
+bool system_bus_follow_end(struct system_bus_follower *follower)
+{
+    if (!follower->is_ending) {
+        loop_timer_stop(&follower->count);
+        hub_lease_lender(follower->hub, NULL, NULL);
+        follower->is_ending = true;
+    }
+    if (!follower->is_given_back && follower->n_leasing == 0) { /* with what was on its way */
+        follower->is_given_back = true;
+        if (follower->is_heard)
+            tell_counts(follower);
+    }
+    return follower->is_given_back && follower->n_counting == 0;
 }
 
 /* ---- life ---- */
@@ -203,6 +281,13 @@ enum err system_bus_follow(
     snprintf(follower->desk, sizeof follower->desk, STR_FORMAT "/hub", STR_ARG(area));
     follower->n_holders = 1;
     hub_lease_lender(hub, on_want, follower);
+    follower->count.fn = on_count;
+    enum err err = loop_timer_start(loop, &follower->count, COUNT_MS);
+    if (err) {
+        hub_lease_lender(hub, NULL, NULL);
+        mem_free(follower);
+        return err;
+    }
     ask(follower);
     *ret_follower = follower;
     return ERR_OK;
@@ -213,6 +298,7 @@ void system_bus_unfollow(struct system_bus_follower *follower)
     if (!follower)
         return;
     loop_timer_stop(&follower->again);
+    loop_timer_stop(&follower->count);
     hub_lease_lender(follower->hub, NULL, NULL);
     follower->is_closed = true;
     release(follower);

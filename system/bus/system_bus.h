@@ -42,6 +42,9 @@ void system_bus_follow_programs(struct system_bus_follower *follower, const stru
 /* Follows AREA/hub's desk for `hub`, on whose loop it is called; hub_feed_follow() came before. */
 enum err system_bus_follow(
     struct hub *hub, struct bus_peer *peer, struct str area, struct loop *loop, struct system_bus_follower **ret_follower) MUST_CHECK;
+/* A replica ends: gives back what it leased (hub/lease.h); true: the desk has been told, or cannot be. Called again until then, or for as
+ * long as one waits for it; on its loop, before the link is closed. */
+bool system_bus_follow_end(struct system_bus_follower *follower);
 void system_bus_unfollow(
     struct system_bus_follower *follower); /* on its loop, which must have a round after the link is closed. Takes NULL */
 
