@@ -44,5 +44,6 @@ extern const struct command command_hub;
 extern const struct command command_bus_key, command_contract, command_run, command_check, command_act, command_call, command_query,
     command_object, command_subscribe, command_verify, command_system, command_decide, command_count, command_match, command_route,
     command_passages, command_password, command_witness;
+extern const struct command command_census;
 
 #endif

@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
     &command_bus_key,
     &command_decide,
     &command_count,
+    &command_census,
     &command_match,
     &command_route,
     &command_passages,
