@@ -227,7 +227,7 @@ static void write_files(const char *network, const char *folder, uint64_t n)
 
 /* ---- the floor ---- */
 
-#define FLOOR_SLOTS (1u << 23)
+#define FLOOR_SLOTS (1u << 21)
 
 struct floor_seen {
     uint64_t key;
@@ -241,7 +241,7 @@ struct floor_state {
         uint32_t slot;
         int64_t at_ms;
     } * queue; /* in the order of arrival */
-    uint64_t n_queue, first, cap_queue;
+    uint64_t n_queue, first, cap_queue, n_known;
     int64_t timeout_ms, next_ms;
     unsigned *areas; /* by camera */
     int64_t counts[SQUARES * SQUARES];
@@ -267,10 +267,13 @@ static const char *floor_passage(void *context, const struct count_record *recor
         state->next_ms = (record->arrived_ms + 999) / 1000 * 1000;
     while (state->next_ms < record->arrived_ms)
         floor_second(state);
-    uint32_t at = (uint32_t)((record->vehicle * 0x9E3779B97F4A7C15u) >> 41);
+    uint32_t at = (uint32_t)((record->vehicle * 0x9E3779B97F4A7C15u) >> 43);
     while (state->slots[at].key != 0 && state->slots[at].key != record->vehicle)
         at = (at + 1) & (FLOOR_SLOTS - 1);
     struct floor_seen *seen = &state->slots[at];
+    state->n_known += seen->key == 0;
+    if (state->n_known > FLOOR_SLOTS / 4 * 3)
+        die("more plates than the floor has room for");
     if (seen->key != 0 && seen->at_ms > state->next_ms - 1000 - state->timeout_ms)
         state->counts[seen->area]--;
     *seen = (struct floor_seen){record->vehicle, record->arrived_ms, state->areas[record->camera]};
