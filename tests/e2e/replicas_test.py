@@ -145,6 +145,10 @@ class Replicas(unittest.TestCase):
         for one in (cls.city, *cls.replicas):
             cls.wait_until_answered(one)
 
+    def setUp(self):
+        for hub in (self.city, *self.replicas):  # what the test before it killed has come back
+            self.wait_until_answered(hub)
+
     @classmethod
     def make_city(cls):
         folder = os.path.join(cls.folder, "hangzhou")
