@@ -33,7 +33,7 @@ enum err joined_open(struct joined *joined, const struct joined_options *options
     const struct city *city = options->city;
     struct federation *federation;
     struct diag diag = {""};
-    char store[CITY_PATH_MAX];
+    char store[CITY_PATH_MAX], streams[CITY_PATH_MAX];
     if (!city->federation[0])
         return ERR_OK;
     enum err err = federation_load(city->federation, city->data_dir, city->zone, diags, &federation);
@@ -52,6 +52,8 @@ enum err joined_open(struct joined *joined, const struct joined_options *options
     if (err == ERR_OK)
         err = city_path(city->data_dir, "store/district.sqlite", store);
     if (err == ERR_OK)
+        err = city_path(city->data_dir, "streams-across", streams);
+    if (err == ERR_OK)
         err = city_path(city->data_dir, "witness", joined->witness_dir);
     if (err == ERR_OK)
         err = city_path(city->data_dir, "secrets/hub-witness", joined->witness_key);
@@ -64,6 +66,7 @@ enum err joined_open(struct joined *joined, const struct joined_options *options
         .clock = options->clock,
         .carrier = joined->wire ? wire_carrier(joined->wire) : NULL,
         .store_path = store,
+        .streams_dir = options->check_only ? NULL : streams,
         .ledger_key = options->ledger_key,
         .witness_dir = options->ledger_key ? joined->witness_dir : NULL,
         .witness_key = joined->witness_key,

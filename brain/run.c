@@ -205,6 +205,7 @@ static enum err open_hub(struct brain *brain, struct diag_list *diags)
         .clock = brain->clock,
         .loop = brain->loop,
         .district = brain->joined.district,
+        .tee = district_keeper(brain->joined.district),
         .bus = brain->bus,
         .ledger = brain->ledger,
         .ledger_key = brain->ledger_key,

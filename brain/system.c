@@ -12,8 +12,8 @@
 #include "brain/files.h"
 #include "brain/notify.h"
 #include "hub/feed.h"
+#include "hub/record.h"
 #include "system/bus/absent.h"
-#include "system/bus/record.h"
 #include "system/bus/system_bus.h"
 
 #include <errno.h>
@@ -36,7 +36,7 @@ struct department {
     struct bus *inside;
     struct hub *hub;
     struct journal *journal;
-    struct system_bus_record *record;
+    struct hub_record *record;
     struct system_bus_server *server;
     struct brain_bus bus;
     struct system_bus_follower *follower;
@@ -105,7 +105,7 @@ static enum err open_hub(struct department *department, struct diag_list *diags)
         .clock = clock_system(),
         .loop = department->loop,
         .reach = &reach,
-        .keeper = system_bus_record_keeper(department->record),
+        .keeper = hub_record_keeper(department->record),
         .bus = department->inside,
         .connectors = connectors_known,
         .is_demo = department->city.is_demo,
@@ -139,13 +139,13 @@ static enum err open_record(struct department *department, struct diag_list *dia
     struct diag diag = {""};
     enum err err = city_path(department->city.data_dir, "streams", path);
     if (err == ERR_OK)
-        err = system_bus_record_open(
-            department->record, department->hub, str_from_c(department->options->party), path, record_stopped, NULL, &diag);
+        err = hub_record_open(department->record, department->hub, str_from_c(department->options->party), path, &diag);
     return err == ERR_OK ? err : diag_add(diags, err, path, 0, "%s", diag.text[0] ? diag.text : err_text(err));
 }
 
 static enum err go_up(struct department *department, struct diag_list *diags)
 {
+    const struct hub_record_options record = {.on_stopped = record_stopped};
     struct diag diag = {""};
     enum err err = loop_create(clock_system(), &department->loop);
     if (err == ERR_OK)
@@ -155,7 +155,7 @@ static enum err go_up(struct department *department, struct diag_list *diags)
     if (err == ERR_OK)
         err = open_journal(department, diags);
     if (err == ERR_OK)
-        err = system_bus_record_create(0, &department->record);
+        err = hub_record_create(&record, &department->record);
     if (err == ERR_OK)
         err = open_hub(department, diags);
     if (err == ERR_OK)
@@ -205,7 +205,7 @@ static void go_down(struct department *department)
     journal_close(department->journal);
     settle(department, 1);
     hub_destroy(department->hub);
-    system_bus_record_destroy(department->record);
+    hub_record_destroy(department->record);
     bus_destroy(department->inside);
     loop_unwatch(department->watch);
     loop_destroy(department->loop);

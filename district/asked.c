@@ -1,7 +1,7 @@
 /*
  * Ours at another hub: a call, an asking of a query, an act or the opening of an object goes out when our intent leaf is durable (hub/ sees
  * to it), and the answer, or its lack, ends it. An answer that is longer than a message is fetched piece by piece: each is a part of the
- * use (district/step.h), so that nobody is sent more than it asked for. Objects: asked_object.c.
+ * use (district/step.h), so that nobody is sent more than it asked for. Objects: asked_object.c; streams: asked_stream.c.
  */
 #include "district/parts.h"
 
@@ -47,6 +47,8 @@ static void end(struct asked *asked, enum err err)
         end_fetch(asked->fetch, err, asked->rows);
     else if (asked->act)
         end_act(asked->act, err);
+    else if (asked->take)
+        asked_stream_end(asked, err);
     else
         asked_object_end(asked, err);
     mem_free(asked);
@@ -65,7 +67,7 @@ void asked_drive(struct asked *asked, bool is_next, int64_t wait_ms)
                                  .peer = asked->peer,
                                  .intent = asked->intent,
                                  .is_next = is_next,
-                                 .is_long = asked->what == DISTRICT_OBJECT,
+                                 .is_long = asked->what == DISTRICT_OBJECT || asked->what == DISTRICT_WINDOW,
                                  .wait_ms = district->options.use_ms ? district->options.use_ms : wait_ms});
     district->payload = STR_NONE;
 }
@@ -249,7 +251,7 @@ void district_use_end(struct district *district, const struct district_update *u
     char *twin;
     if (!asked)
         return;
-    twin = asked->fetch ? asked->fetch->twin : asked->act ? asked->act->twin : NULL; /* an object's use is named by a leaf of its own */
+    twin = asked->fetch ? asked->fetch->twin : asked->act ? asked->act->twin : NULL; /* a long use is named by a leaf of its own */
     if (update->has_leaf && twin)
         snprintf(twin, HUB_RECEIPT_MAX, STR_FORMAT "/%llu", STR_ARG(district->federation->hubs[district->hub_of[update->peer]].log),
             (unsigned long long)update->leaf);
@@ -261,6 +263,7 @@ void district_use_end(struct district *district, const struct district_update *u
     else if (!err)
         err = asked->act     ? read_act(asked, bytes, reply.rule)
               : asked->fetch ? read_rows(asked, bytes, reply.rule)
+              : asked->take  ? asked_stream_read(asked, bytes, reply.rule)
                              : asked_object_read(asked, bytes, reply.rule);
     district_measure_part(district, asked->peer, DISTRICT_ASKED, asked->what, asked->since, err);
     if (err == ERR_FULL && update->err)
@@ -285,7 +288,7 @@ void district_use_go_on(struct district *district)
 
 static bool has_gone(const struct asked *asked)
 {
-    const _Atomic bool *is_cancelled = asked->object_ask ? asked->object_ask->is_cancelled : NULL;
+    const _Atomic bool *is_cancelled = asked->object_ask ? asked->object_ask->is_cancelled : asked->take ? asked->take->is_cancelled : NULL;
     return asked->fetch ? hub_fetch_is_cancelled(asked->fetch) : is_cancelled && atomic_load_explicit(is_cancelled, memory_order_relaxed);
 }
 

@@ -30,7 +30,7 @@ static void end(struct hub_object_ask *ask, enum err err)
 
 static void over(struct loop_task *task)
 {
-    struct district_object *object = container_of(task, struct district_object, task);
+    struct district_long *object = container_of(task, struct district_long, task);
     struct district *district = object->district;
     const struct district_event event = {
         .kind = DISTRICT_GIVE_UP, .peer = (size_t)district->peer_of[object->hub], .intent = object->intent, .is_over = true};
@@ -38,7 +38,7 @@ static void over(struct loop_task *task)
     district_drive(district, event);
 }
 
-void district_object_close(struct district_object *object)
+void district_long_close(struct district_long *object)
 {
     object->task.fn = over;
     if (!district_post(object->district, &object->task)) /* the other hub finds out by itself */
@@ -70,21 +70,21 @@ static enum err write_opening(struct district *district, const struct hub_object
 void district_object_open(struct district *district, int hub, struct hub_object_ask *ask)
 {
     struct asked *asked = ask->has_intent ? asked_create(district, hub, ask->intent) : NULL;
-    struct district_object *object = asked ? mem_alloc_zero(1, sizeof *object) : NULL;
+    struct district_long *object = asked ? mem_alloc_zero(1, sizeof *object) : NULL;
     if (!object || write_opening(district, ask)) {
         mem_free(object);
         mem_free(asked);
         end(ask, ERR_UNAVAILABLE);
         return;
     }
-    *object = (struct district_object){.district = district, .hub = hub, .intent = ask->intent, .contract = ask->contract};
+    *object = (struct district_long){.district = district, .hub = hub, .intent = ask->intent, .contract = ask->contract};
     asked->what = DISTRICT_OBJECT;
     asked->object_ask = ask;
     asked->object = object;
     asked_drive(asked, false, DISTRICT_LONG_MS);
 }
 
-void district_object_read(struct district_object *object, struct hub_object_ask *ask)
+void district_object_read(struct district_long *object, struct hub_object_ask *ask)
 {
     struct district *district = object->district;
     struct asked *asked = asked_create(district, object->hub, object->intent);
@@ -107,7 +107,7 @@ void asked_object_end(struct asked *asked, enum err err)
     struct hub_object_ask *ask = asked->object_ask;
     bool is_opening = asked->what == DISTRICT_OBJECT;
     if (is_opening && err)
-        district_object_close(asked->object);
+        district_long_close(asked->object);
     ask->object = is_opening && !err ? asked->object : NULL;
     end(ask, err);
 }

@@ -29,6 +29,7 @@ static const char *const migrations[] = {
     "ALTER TABLE peer ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE word (agreement TEXT NOT NULL, area TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (agreement, area)) STRICT, WITHOUT "
     "ROWID",
+    "CREATE TABLE place (contract TEXT PRIMARY KEY, epoch INTEGER NOT NULL, turn INTEGER NOT NULL, confirmed INTEGER NOT NULL) STRICT",
 };
 
 struct book {
@@ -397,6 +398,23 @@ enum err book_word(struct book *book, struct str agreement, int hub, char ret_ma
     err = is_row ? str_to_c(db_column(statement, 0).s, ret_mark, DISTRICT_MARK_MAX) : ERR_NOT_FOUND;
     db_reset(statement);
     return err;
+}
+
+enum err book_place(struct book *book, struct str contract, struct book_place *ret_place)
+{
+    static const char sql[] = "SELECT epoch, turn, confirmed FROM place WHERE contract = ?1";
+    int64_t values[3];
+    enum err err = ask(book, sql, (struct value[]){value_text(contract)}, 1, values, 3);
+    if (!err)
+        *ret_place = (struct book_place){(uint64_t)values[0], (uint64_t)values[1], (uint64_t)values[2]};
+    return err;
+}
+
+enum err book_set_place(struct book *book, struct str contract, const struct book_place *place)
+{
+    static const char sql[] = "INSERT INTO place VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET epoch = excluded.epoch,"
+                              " turn = excluded.turn, confirmed = excluded.confirmed";
+    return run(book, sql, (struct value[]){value_text(contract), number(place->epoch), number(place->turn), number(place->confirmed)}, 4);
 }
 
 enum err book_count(struct book *book, int hub, struct book_counts *ret_counts)

@@ -61,6 +61,13 @@ struct book_pair {
 enum err book_pairs(struct book *book, int hub, uint64_t from, uint64_t to, size_t max, struct book_pair *out, size_t *ret_n) MUST_CHECK;
 enum err book_twinned(struct book *book, int hub, uint64_t to) MUST_CHECK;
 
+/* Where the consumer of a contract on a stream is (hub/place.h). ERR_NOT_FOUND: nowhere yet. */
+struct book_place {
+    uint64_t epoch, turn, confirmed;
+};
+enum err book_place(struct book *book, struct str contract, struct book_place *ret_place) MUST_CHECK;
+enum err book_set_place(struct book *book, struct str contract, const struct book_place *place) MUST_CHECK;
+
 /* Verifier keys of the peer's log and of the peer as a witness (empty: not known), and the size of our checkpoint that it cosigned last. */
 enum err book_vkeys(struct book *book, int hub, char *ret_log, char *ret_witness, size_t size, uint64_t *ret_cosigned) MUST_CHECK;
 enum err book_log_vkey(struct book *book, int hub, struct str vkey) MUST_CHECK;

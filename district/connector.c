@@ -1,6 +1,7 @@
 /*
  * The connector "district": resources that are at home at another hub, declared here with the fields that are used. It reads nothing by
- * itself; a plan is the contract's name, and a fetch, an act, an object's opening and each piece of it one question over the federation.
+ * itself; a plan is the contract's name, and a fetch, an act, an object's opening and each piece of it, and what is new in a stream, one
+ * question over the federation.
  *
  *     party: hangzhou.xihu/parking
  *     connector: district
@@ -140,14 +141,41 @@ static void on_read(struct loop_task *task)
 
 static void read_object(void *context, struct hub_object_ask *ask)
 {
-    struct district_object *object = context;
+    struct district_long *object = context;
     ask->system_state = object;
     post_object(object->district, ask, on_read);
 }
 
-static void close_object(void *object)
+static void close_long(void *object)
 {
-    district_object_close(object);
+    district_long_close(object);
+}
+
+/* ---- streams ---- */
+
+static void take_refused(struct loop_task *task)
+{
+    struct hub_take *take = container_of(task, struct hub_take, task);
+    take->done(take);
+}
+
+static void on_take(struct loop_task *task)
+{
+    struct hub_take *take = container_of(task, struct hub_take, task);
+    const struct remote *remote = take->system_state;
+    district_stream_take(remote->district, remote->hub, take);
+}
+
+static void take_remote(void *system, struct hub_take *take)
+{
+    struct remote *remote = system;
+    take->system_state = remote;
+    take->task.fn = on_take;
+    if (!remote->district || !district_post(remote->district, &take->task)) {
+        take->err = ERR_UNAVAILABLE;
+        take->task.fn = take_refused;
+        loop_post(take->loop, &take->task);
+    }
 }
 
 /* ---- life ---- */
@@ -162,7 +190,8 @@ static void close_remote(void *system)
     mem_free(remote);
 }
 
-static const struct hub_system_objects objects = {.open = open_object, .read = read_object, .close = close_object, .needs_intent = true};
+static const struct hub_system_objects objects = {.open = open_object, .read = read_object, .close = close_long, .needs_intent = true};
+static const struct hub_system_streams streams = {.take = take_remote, .close = close_long};
 static const struct hub_system_tables tables = {.compile = compile_remote, .fetch = fetch_remote, .is_remote = true};
 
 const struct hub_system_ops district_system_ops = {.connector = "district",
@@ -171,4 +200,5 @@ const struct hub_system_ops district_system_ops = {.connector = "district",
     .tables = &tables,
     .act = act_remote,
     .objects = &objects,
+    .streams = &streams,
     .close = close_remote};

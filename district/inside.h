@@ -7,6 +7,7 @@
 #include "district/question.h"
 #include "district/step.h"
 #include "district/twin.h"
+#include "hub/record.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -72,20 +73,28 @@ struct district_telling { /* of an agreement with a peer (district/agreement.c) 
 enum district_direction { DISTRICT_ASKED, DISTRICT_GIVEN };
 #define DISTRICT_OBJECTS_MAX 256       /* objects open for others, each with a piece of 128 KiB; one more is refused as busy */
 #define DISTRICT_OBJECTS_OF_PEER 64    /* and for one of them */
+#define DISTRICT_WINDOWS_OF_PEER 64    /* of streams that stay open for one; one more is refused as busy */
+#define DISTRICT_KEPT_MAX (64u << 20)  /* bytes of a stream kept for those who do not take it; past it the oldest quarter is dropped */
 #define DISTRICT_HELD_MAX (256u << 20) /* bytes of rows kept for queries of others, all together; past it ERR_FULL */
 struct district_figures {
     struct metric_counter sent[DISTRICT_PEERS_MAX], received[DISTRICT_PEERS_MAX], unreadable[DISTRICT_PEERS_MAX];
     struct metric_counter ended[DISTRICT_PEERS_MAX][2][DISTRICT_WHATS][ERR_COUNT];
     struct metric_histogram took[2][DISTRICT_WHATS];
-    struct metric_counter asked_full, served_full, held_full, objects_full;
+    struct metric_counter asked_full, served_full, held_full, objects_full, windows_full, stream_dropped;
 };
 struct district_shown { /* at the last tick */
-    size_t n_peers, n_asked, n_open, n_served, n_held, n_objects, n_contracts;
+    size_t n_peers, n_asked, n_open, n_served, n_held, n_objects, n_contracts, n_streams, n_windows;
+    struct {
+        struct str name;
+        uint64_t n_waiting;
+    } streams[HUB_RECORD_STREAMS_MAX];
     uint64_t n_behind;
     struct district_status peers[DISTRICT_PEERS_MAX];
 };
 
 struct district_witness; /* witness.c */
+struct district_stream;  /* streams.c */
+struct district_place;   /* streams.c */
 
 struct district {
     struct district_options options;
@@ -110,13 +119,18 @@ struct district {
     struct district_telling tellings[DISTRICT_PEERS_MAX];
     struct district_link links[DISTRICT_PEERS_MAX];
     struct district_twins twins[DISTRICT_PEERS_MAX];
-    struct asked *asked;     /* that wait for an answer (district/asked.c) */
-    struct asked *more;      /* whose next part is to be asked now */
-    struct serving *serving; /* uses of others (district/served.c) */
-    size_t n_held;           /* bytes of rows that they keep */
-    size_t n_objects;        /* open, of them */
-    struct str payload;      /* goes behind the next FORWARD or ANSWER */
-    struct str rest;         /* came behind the message that is being read */
+    struct asked *asked;       /* that wait for an answer (district/asked.c) */
+    struct asked *more;        /* whose next part is to be asked now */
+    struct serving *serving;   /* uses of others (district/served.c) */
+    size_t n_held;             /* bytes of rows that they keep */
+    size_t n_objects;          /* open, of them */
+    struct hub_record *record; /* of streams that other hubs subscribe to (district/streams.c); NULL: none */
+    char streams_dir[FEDERATION_PATH_MAX];
+    struct district_stream *streams;
+    size_t n_streams;
+    struct district_place *places; /* by a contract's place: where its consumer is */
+    struct str payload;            /* goes behind the next FORWARD or ANSWER */
+    struct str rest;               /* came behind the message that is being read */
     struct buf out;
     uint8_t head[DISTRICT_MESSAGE_MAX];
     struct loop_timer tick;

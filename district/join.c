@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #define TICK_MS 50
-#define TICKS_STEP 2    /* DISTRICT_TICK every so many */
+#define TICKS_STEP 2 /* DISTRICT_TICK every so many */
+#define TICKS_STREAMS 20
 #define FOLLOW_MAX 2000 /* leaves a tick: 40,000 a second */
 #define STOP_MS 12000   /* for uses under way; a department's own time-out is shorter */
 #define OUT_MAX (1u << 20)
@@ -240,6 +241,11 @@ static void on_tick(struct loop_timer *timer)
     district_naming_tend(district);
     tell_contracts(district);
     district_use_give_up(district);
+    serving_streams_tend(district, false);
+    if (district->n_ticks % TICKS_STREAMS == 0) {
+        district_streams_look(district);
+        district_streams_tend(district);
+    }
     district_links_tend(district);
     district_agreements_tend(district);
     district_twins_tend(district);
@@ -349,6 +355,8 @@ enum err district_create(const struct district_options *options, struct diag_lis
     for (size_t i = 0; i < federation->n_hubs && !err; i++)
         district->peer_of[i] = -1;
     if (!err)
+        err = district_streams_create(district);
+    if (!err)
         err = add_peers(district, diags);
     if (err) {
         district->federation = NULL; /* the caller's, as before */
@@ -419,6 +427,8 @@ enum err district_start(struct district *district, struct hub *hub, struct ledge
         return err;
     err = open_book(district, &starting.diag);
     if (!err)
+        district_streams_look(district);
+    if (!err)
         err = district_witness_open(district, &starting.diag);
     if (!err)
         err = loop_thread_start(district->clock, "district", &district->thread);
@@ -460,6 +470,11 @@ static void close_readings(void *context)
     district_use_close_all(context);
 }
 
+static void streams_on_loop(void *context)
+{
+    district_streams_tend(context);
+}
+
 void district_stop(struct district *district)
 {
     if (!district || !district->thread)
@@ -475,6 +490,7 @@ void district_stop(struct district *district)
             usleep(10000);
     }
     loop_thread_call(district->thread, close_readings, district);
+    loop_thread_call(district->thread, streams_on_loop, district);
     loop_thread_stop(district->thread);
     district->thread = NULL;
 }
@@ -486,6 +502,7 @@ void district_destroy(struct district *district)
     district_stop(district);
     district_witness_close(district);
     book_close(district->book);
+    district_streams_close(district);
     federation_destroy(district->federation);
     pthread_mutex_destroy(&district->lock);
     buf_finish(&district->out);

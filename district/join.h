@@ -34,6 +34,7 @@ struct district_options {
     struct clock *clock;
     struct district_carrier *carrier; /* kept */
     const char *store_path;           /* of the book; copied */
+    const char *streams_dir;          /* where streams that other hubs subscribe to are kept for them; NULL: none are; copied */
     int64_t twin_ms;                  /* 0: TWIN_WAIT_MS */
     int64_t use_ms;                   /* what a part of a use waits for another hub; 0: 5 s, of queries and acts 12 s */
     /* For witnessing each other (district/witness.c); witness_dir NULL: not. Kept */
@@ -55,6 +56,9 @@ void district_destroy(struct district *district); /* after hub_destroy(); takes 
 
 /* From the carrier, on the district's thread: what `hub` sent. */
 void district_receive(struct district *district, int hub, struct str bytes);
+
+/* For hub_options.tee, after district_create(); NULL: none. */
+struct hub_keeper *district_keeper(struct district *district);
 
 const struct federation *district_federation(const struct district *district);
 int district_self(const struct district *district);

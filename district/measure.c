@@ -2,7 +2,7 @@
  * The joint's figures (docs/operate.md): each link and agreement, receipts on both sides, parts of uses in either direction, how they ended
  * and how long they took, every place that can be full; and the carrier's own.
  */
-#include "district/inside.h"
+#include "district/parts.h"
 
 static const char *const directions[] = {[DISTRICT_ASKED] = "asked", [DISTRICT_GIVEN] = "served"};
 static const char *const whats[DISTRICT_WHATS] = {[DISTRICT_CALL] = "call",
@@ -10,7 +10,9 @@ static const char *const whats[DISTRICT_WHATS] = {[DISTRICT_CALL] = "call",
     [DISTRICT_ACT] = "act",
     [DISTRICT_MORE] = "more",
     [DISTRICT_OBJECT] = "object",
-    [DISTRICT_READ] = "read"};
+    [DISTRICT_READ] = "read",
+    [DISTRICT_WINDOW] = "window",
+    [DISTRICT_TAKE] = "take"};
 
 void district_measure_part(struct district *district, size_t peer, enum district_direction direction, enum district_what what,
     struct mono_time since, enum err err)
@@ -87,6 +89,14 @@ void district_show(struct district *district)
     shown->n_held = district->n_held;
     shown->n_objects = district->n_objects;
     shown->n_contracts = district->state->n_contracts;
+    shown->n_streams = district->n_streams;
+    for (size_t i = 0; i < district->n_streams; i++) {
+        shown->streams[i].name = district->streams[i].resource->name;
+        shown->streams[i].n_waiting = hub_record_n_waiting(district->streams[i].record);
+    }
+    shown->n_windows = 0;
+    for (const struct serving *one = district->serving; one; one = one->next)
+        shown->n_windows += one->stream != NULL;
     shown->n_behind = ledger_n_durable(district->ledger) - book_followed(district->book);
     pthread_mutex_unlock(&district->lock);
 }
@@ -97,6 +107,8 @@ void district_measure(struct district *district, struct metric_page *page)
         "citybrain_district_part_seconds", METRIC_HISTOGRAM, "From a part's question to its answer, or its lack", {"direction", "what"}};
     static const struct metric behind = {
         "citybrain_district_leaves_behind", METRIC_GAUGE, "Leaves of the own ledger that the book has not read yet", {NULL}};
+    static const struct metric dropped = {"citybrain_district_stream_dropped_total", METRIC_COUNTER,
+        "Records of streams dropped, since the hub that subscribed to them did not take them", {NULL}};
     const struct district_figures *figures = &district->figures;
     struct district_shown shown;
     pthread_mutex_lock(&district->lock);
@@ -115,6 +127,10 @@ void district_measure(struct district *district, struct metric_page *page)
     metric_put_queue(page, "district_served", STR(""), shown.n_served, DISTRICT_UNDER_WAY_MAX, &figures->served_full);
     metric_put_queue(page, "district_open", STR(""), shown.n_open, DISTRICT_OPEN_MAX * shown.n_peers, NULL);
     metric_put_queue(page, "district_objects", STR(""), shown.n_objects, DISTRICT_OBJECTS_MAX, &figures->objects_full);
+    metric_put_queue(page, "district_windows", STR(""), shown.n_windows, DISTRICT_WINDOWS_OF_PEER * shown.n_peers, &figures->windows_full);
+    for (size_t i = 0; i < shown.n_streams; i++)
+        metric_put_queue(page, "district_stream_bytes", shown.streams[i].name, shown.streams[i].n_waiting, DISTRICT_KEPT_MAX, NULL);
+    metric_put_counter(page, &dropped, &figures->stream_dropped, NULL);
     metric_put_queue(page, "district_held_bytes", STR(""), shown.n_held, DISTRICT_HELD_MAX, &figures->held_full);
     metric_put_queue(page, "district_contracts", STR(""), shown.n_contracts, DISTRICT_CONTRACTS_MAX, NULL);
     if (district->options.carrier->measure)

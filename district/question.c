@@ -12,9 +12,20 @@ static void put_names(struct buf *out, const struct str *names, size_t n)
         hub_put_text(out, names[i]);
 }
 
+static void put_take(struct buf *out, const struct district_take *take)
+{
+    hub_put_number(out, take->epoch, 8);
+    hub_put_number(out, take->from, 8);
+    hub_put_number(out, take->confirmed, 8);
+}
+
 void district_question_write(const struct district_question *question, struct buf *out)
 {
     hub_put_number(out, question->what, 1);
+    if (question->what == DISTRICT_TAKE) {
+        put_take(out, &question->take);
+        return;
+    }
     if (question->what == DISTRICT_MORE || question->what == DISTRICT_READ) {
         hub_put_number(out, question->from, 8);
         if (question->what == DISTRICT_READ)
@@ -38,8 +49,13 @@ void district_question_write(const struct district_question *question, struct bu
         hub_put_text(out, question->key);
         hub_put_text(out, question->range);
         return;
+    case DISTRICT_WINDOW:
+        put_names(out, question->fields, question->n_fields);
+        put_take(out, &question->take);
+        return;
     case DISTRICT_MORE:
     case DISTRICT_READ:
+    case DISTRICT_TAKE:
     case DISTRICT_WHATS:
         return;
     }
@@ -57,6 +73,13 @@ static void get_names(struct hub_asking *asking, struct district_question *quest
         names[i] = hub_get_text(&asking->in);
     question->fields = names;
     question->n_fields = n;
+}
+
+static void get_take(struct hub_asking *asking, struct district_take *take)
+{
+    take->epoch = bytes_read_u64be(&asking->in);
+    take->from = bytes_read_u64be(&asking->in);
+    take->confirmed = bytes_read_u64be(&asking->in);
 }
 
 static void get_object(struct hub_asking *asking, struct district_question *question)
@@ -78,6 +101,10 @@ static void get_asked(struct hub_asking *asking, struct district_question *quest
     case DISTRICT_OBJECT:
         get_object(asking, question);
         return;
+    case DISTRICT_WINDOW:
+        get_names(asking, question);
+        get_take(asking, &question->take);
+        return;
     case DISTRICT_QUERY:
         get_names(asking, question);
         break;
@@ -91,8 +118,11 @@ static void get_asked(struct hub_asking *asking, struct district_question *quest
 enum err district_question_read(
     struct arena *arena, struct str bytes, district_find_fn find, void *context, struct district_question *ret_question)
 {
-    static const enum hub_kind kinds[DISTRICT_WHATS] = {
-        [DISTRICT_CALL] = HUB_TABLE, [DISTRICT_QUERY] = HUB_TABLE, [DISTRICT_ACT] = HUB_COMMAND, [DISTRICT_OBJECT] = HUB_OBJECT};
+    static const enum hub_kind kinds[DISTRICT_WHATS] = {[DISTRICT_CALL] = HUB_TABLE,
+        [DISTRICT_QUERY] = HUB_TABLE,
+        [DISTRICT_ACT] = HUB_COMMAND,
+        [DISTRICT_OBJECT] = HUB_OBJECT,
+        [DISTRICT_WINDOW] = HUB_STREAM};
     struct hub_asking asking;
     struct district_question question = {0};
     hub_asking_init(&asking, arena, bytes);
@@ -100,7 +130,9 @@ enum err district_question_read(
     if (asking.in.err || what < DISTRICT_CALL || what >= DISTRICT_WHATS)
         return ERR_SYNTAX;
     question.what = (enum district_what)what;
-    if (question.what == DISTRICT_MORE || question.what == DISTRICT_READ) {
+    if (question.what == DISTRICT_TAKE) {
+        get_take(&asking, &question.take);
+    } else if (question.what == DISTRICT_MORE || question.what == DISTRICT_READ) {
         question.from = bytes_read_u64be(&asking.in);
         question.left = question.what == DISTRICT_READ ? bytes_read_u64be(&asking.in) : 0;
     } else {

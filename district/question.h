@@ -21,19 +21,25 @@ enum district_what {
     DISTRICT_MORE,   /* the next piece of the rows of the asking before */
     DISTRICT_OBJECT, /* to open an object */
     DISTRICT_READ,   /* the next piece of it */
+    DISTRICT_WINDOW, /* to open a window of a stream, and what is new in it */
+    DISTRICT_TAKE,   /* what is new since */
     DISTRICT_WHATS   /* how many, with 0 */
+};
+struct district_take { /* hub/place.h */
+    uint64_t epoch, from, confirmed;
 };
 struct district_question {
     enum district_what what;
     struct str contract;                 /* its consumer and purpose are the asker's */
     const struct hub_resource *resource; /* the contract's */
     struct hub_fetch fetch;              /* CALL, QUERY: what is asked */
-    const struct str *fields;            /* QUERY: that the statement reads */
+    const struct str *fields;            /* QUERY: that the statement reads; WINDOW: that rows are given with */
     size_t n_fields;
     struct str key; /* ACT: the asker's; OBJECT: the object's as text; empty: it has none */
     const struct value *values;
-    struct str range;    /* OBJECT: as it was asked for; empty: all */
-    uint64_t from, left; /* MORE: the row; READ: the byte, and how many from there on will be read in all */
+    struct str range;          /* OBJECT: as it was asked for; empty: all */
+    uint64_t from, left;       /* MORE: the row; READ: the byte, and how many from there on will be read in all */
+    struct district_take take; /* WINDOW, TAKE */
 };
 /* Errors stick in `out`. `resource` is the asker's declaration. */
 void district_question_write(const struct district_question *question, struct buf *out);

@@ -69,6 +69,38 @@ static void a_piece_is_asked_for(void **state)
     buf_finish(&bytes);
 }
 
+/* A window of a stream, and what is new in it: the fields by their names, and where its asker is, whatever it says. */
+static void a_stream_is_asked_for(void **state)
+{
+    struct str names[HUB_FIELDS_MAX + 1];
+    for (size_t i = 0; i <= HUB_FIELDS_MAX; i++)
+        names[i] = STR("examination");
+    struct district_question back, question = {.what = DISTRICT_WINDOW,
+                                       .contract = STR("h/c-2"),
+                                       .resource = &stream,
+                                       .fields = names,
+                                       .n_fields = HUB_FIELDS_MAX,
+                                       .take = {UINT64_MAX, UINT64_C(1) << 63, 7}};
+    struct buf bytes;
+    buf_init(&bytes, 65536);
+    assert_ok(there_and_back(&question, 0, &bytes, &back));
+    assert_true(back.what == DISTRICT_WINDOW && back.resource == &stream && back.n_fields == HUB_FIELDS_MAX);
+    assert_true(back.take.epoch == UINT64_MAX && back.take.from == UINT64_C(1) << 63 && back.take.confirmed == 7);
+    for (size_t n_less = 1; n_less < bytes.len; n_less++)
+        assert_int_not_equal(there_and_back(&question, n_less, &bytes, &back), ERR_OK);
+    question.n_fields++; /* more than a resource has */
+    assert_err(there_and_back(&question, 0, &bytes, &back), ERR_SYNTAX);
+    question.n_fields = 1;
+    question.contract = STR("h/c-1"); /* it is on something else */
+    assert_err(there_and_back(&question, 0, &bytes, &back), ERR_NOT_FOUND);
+    question.what = DISTRICT_TAKE;
+    assert_ok(there_and_back(&question, 0, &bytes, &back));
+    assert_int_equal(bytes.len, 25);
+    assert_true(back.what == DISTRICT_TAKE && back.take.epoch == UINT64_MAX && back.take.confirmed == 7);
+    assert_err(there_and_back(&question, 1, &bytes, &back), ERR_SYNTAX);
+    buf_finish(&bytes);
+}
+
 /* What stands in an answer goes into headers of ours. */
 static void an_answer_is_looked_at(void **state)
 {
@@ -103,7 +135,7 @@ static void an_answer_is_looked_at(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_object_is_asked_for), cmocka_unit_test(a_piece_is_asked_for), cmocka_unit_test(an_answer_is_looked_at)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(an_object_is_asked_for), cmocka_unit_test(a_piece_is_asked_for),
+        cmocka_unit_test(a_stream_is_asked_for), cmocka_unit_test(an_answer_is_looked_at)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /*
  * Theirs here: hub_call_start(), hub_act_start(), hub_reading_start() and hub_object_start(), with the contract's own consumer and purpose,
  * so that what may be done for them is decided by the same rules and in the same place as for anybody here. A call and an act are one part;
- * a query's reading and an object (served_object.c) stay open until the asker's receipt, a stop or silence ends them (district/step.h), and
- * the rows of a reading's last asking are kept until then.
+ * a query's reading, an object (served_object.c) and a stream's window (served_stream.c) stay open until the asker's receipt, a stop or
+ * silence ends them (district/step.h), and the rows of a reading's last asking are kept until then.
  */
 #include "district/parts.h"
 
@@ -44,7 +44,7 @@ static void destroy(struct serving *serving)
 
 static bool is_open(const struct serving *serving)
 {
-    return serving->is_reading || serving->is_object;
+    return serving->is_reading || serving->is_object || serving->is_window;
 }
 
 void serving_send(struct serving *serving, struct str receipt)
@@ -54,7 +54,7 @@ void serving_send(struct serving *serving, struct str receipt)
         .peer = serving->peer,
         .intent = serving->intent,
         .part = serving->part,
-        .is_long = serving->is_object,
+        .is_long = serving->is_object || serving->is_window,
         .is_open = is_open(serving)};
     struct str log, index;
     event.has_leaf = str_cut_last(receipt, '/', &log, &index) && str_to_u64(index, &event.leaf) == ERR_OK;
@@ -310,6 +310,8 @@ void district_use_close(struct district *district, size_t peer, uint64_t intent)
         return;
     if (serving->is_object) {
         serving_object_end(serving);
+    } else if (serving->is_window) {
+        serving_stream_end(serving);
     } else {
         if (crypto_hash_end(serving->digest, &digest))
             digest = crypto_sha256(STR_NONE);
@@ -331,6 +333,7 @@ void district_use_abort(struct district *district, size_t peer, uint64_t intent)
 
 void district_use_close_all(struct district *district)
 {
+    serving_streams_tend(district, true);
     for (struct serving *serving = district->serving, *next; serving; serving = next) {
         next = serving->next;
         if (is_open(serving) && !serving->is_busy)
@@ -392,15 +395,18 @@ static enum err begin(struct serving *serving)
         return start_reading(serving, &finding.info, &question);
     case DISTRICT_OBJECT:
         return serving_object_start(serving, &finding.info, &question);
+    case DISTRICT_WINDOW:
+        return serving_stream_start(serving, &finding.info, &question);
     case DISTRICT_MORE:
     case DISTRICT_READ:
+    case DISTRICT_TAKE:
     case DISTRICT_WHATS:
         break;
     }
     return ERR_RANGE;
 }
 
-/* The next part of a reading: another asking under the same contract, or more of the last one's rows; or of an object. */
+/* The next part of a reading: another asking under the same contract, or more of the last one's rows; or of an object, or a stream. */
 static void go_on(struct serving *serving)
 {
     struct finding finding = {.district = serving->district, .hub = serving->district->hub_of[serving->peer]};
@@ -413,6 +419,13 @@ static void go_on(struct serving *serving)
             serving_send_error(serving, err, 0, str_from_c(serving->object.receipt));
         else
             serving_object_read(serving, &question);
+        return;
+    }
+    if (serving->is_window) {
+        if (err)
+            serving_send_error(serving, err, 0, str_from_c(serving->giving.receipt));
+        else
+            serving_stream_take(serving, &question);
         return;
     }
     if (!err && question.what == DISTRICT_MORE && serving->rows && question.from == serving->at) {

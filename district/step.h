@@ -13,13 +13,13 @@
  *   uses       asked there: the asker's intent leaf is durable first and its number is the use's id; the provider decides again, its own
  *              intent leaf names the asker's, and its answer names its own. Sent once: a use without an answer times out and is not
  *              repeated here. A use has one part, or, when the provider says that it stays open (a query's askings, an answer in
- *              pieces, an object), one after the other: the next goes out when the last is answered, at once or when it is wanted. The
- *              asker's receipt that names the provider's leaf ends it there, as do a stop, silence, and a new start of the asker's
- *              hub. A *long* use (an object, that takes as long as its reader does) is named when the provider's receipt of it comes, by
- *              a leaf of its own, so that it holds up no other; a stop ends it.
- *   receipts   a leaf of one log that names a leaf of the other's. Each hub numbers those of its own log for each peer, 1, 2, 3 …, in the
- *              order of the log, and sends them until the peer has them on disk. For a use whose answer was lost the asker then writes a
- *              leaf that names the provider's. So in the end each use that was served has one leaf in either log and each names the other.
+ *              pieces, an object, a stream's window), one after the other: the next goes out when the last is answered, at once or when it
+ * is wanted. The asker's receipt that names the provider's leaf ends it there, as do a stop, silence, and a new start of the asker's hub. A
+ * *long* use (an object, that takes as long as its reader does, a window) is named when the provider's receipt of it comes, by a leaf of
+ * its own, so that it holds up no other; a stop ends it. receipts   a leaf of one log that names a leaf of the other's. Each hub numbers
+ * those of its own log for each peer, 1, 2, 3 …, in the order of the log, and sends them until the peer has them on disk. For a use whose
+ * answer was lost the asker then writes a leaf that names the provider's. So in the end each use that was served has one leaf in either log
+ * and each names the other.
  *
  * What is durable elsewhere and only mirrored here: got, acked, n_mine (district/book.h).
  */
@@ -35,7 +35,7 @@
 #define DISTRICT_BEAT_MS 500
 #define DISTRICT_DOWN_MS 2000    /* unheard for so long: the link counts as down */
 #define DISTRICT_USE_MS 5000     /* what a part waits for another hub, where the asker does not say */
-#define DISTRICT_OPEN_MAX 128    /* uses of one peer that stay open; one more ends with its first part */
+#define DISTRICT_OPEN_MAX 192    /* uses of one peer that stay open; one more ends with its first part */
 #define DISTRICT_OPEN_MS 15000   /* unheard of for so long, an open use ends: longer than a query may take */
 #define DISTRICT_READER_MS 90000 /* an object's: longer than who reads it may stand still (75 s, http/server.c) */
 #define DISTRICT_RESEND_MS 1000  /* receipts that were not acknowledged */

@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "district/question.h"
 #include "district/step.h"
+#include "hub/events.h"
+#include "hub/place.h"
 
 #include <assert.h>
 #include <string.h>
@@ -22,11 +24,15 @@ static const struct hub_resource command = {
 static const struct hub_resource object = {
     .name = STR_INIT("h/health/xray"), .kind = HUB_OBJECT, .fields = fields, .columns = columns, .n_fields = 1};
 
+static const struct hub_resource stream = {
+    .name = STR_INIT("h/police/passage"), .kind = HUB_STREAM, .fields = fields, .columns = columns, .n_fields = 2};
+
 static const struct hub_resource *find(void *context, struct str contract)
 {
     return str_equal(contract, STR("h/c-1"))   ? &table
            : str_equal(contract, STR("h/c-2")) ? &command
            : str_equal(contract, STR("h/c-3")) ? &object
+           : str_equal(contract, STR("h/c-4")) ? &stream
                                                : NULL;
 }
 
@@ -47,8 +53,10 @@ static void read_rest(struct str rest)
         district_question_write(&question, &out);
         if (!out.err && !district_question_read(&arena, buf_str(&out), find, NULL, &back))
             assert(back.what == question.what && back.n_fields == question.n_fields && back.from == question.from &&
-                   back.left == question.left && str_equal(back.key, question.key) && str_equal(back.range, question.range) &&
-                   back.fetch.n_outputs == question.fetch.n_outputs && back.fetch.n_where == question.fetch.n_where);
+                   back.left == question.left && back.take.epoch == question.take.epoch && back.take.from == question.take.from &&
+                   back.take.confirmed == question.take.confirmed && str_equal(back.key, question.key) &&
+                   str_equal(back.range, question.range) && back.fetch.n_outputs == question.fetch.n_outputs &&
+                   back.fetch.n_where == question.fetch.n_where);
         buf_finish(&out);
     }
     if (district_reply_read(rest, &reply, &answer))
@@ -64,6 +72,18 @@ static void read_rest(struct str rest)
     struct str piece;
     if (!hub_get_piece(answer, &piece, &told) && !told)
         assert(piece.len < answer.len);
+    static struct hub_taken taken, again;
+    if (!hub_taken_read(answer, &taken, &told) && !told) {
+        uint64_t gone;
+        struct hub_place place = {.epoch = 1, .next = 5};
+        size_t skip;
+        gone = hub_place_answer(&place, taken.epoch, taken.first, taken.n, &skip);
+        assert(skip <= taken.n && gone <= taken.first && place.next <= UINT64_MAX - (taken.n - skip));
+        buf_init(&out, 1u << 24);
+        hub_taken_write(&taken, &out);
+        assert(!out.err && !hub_taken_read(buf_str(&out), &again, &told) && again.n == taken.n && again.first == taken.first);
+        buf_finish(&out);
+    }
     arena_finish(&arena);
 }
 

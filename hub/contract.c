@@ -122,10 +122,6 @@ static enum err read_uses(struct hub_contract *contract, struct yaml_node root, 
                 : kind == HUB_STREAM ? "subscribe"
                 : kind == HUB_OBJECT ? "call"
                                      : "act");
-        else if (hub_resource_is_remote(&contract->entry->resource) && kind == HUB_STREAM)
-            err = yaml_error(yaml_item(yaml_get(root, "uses"), i), diags, ERR_UNSUPPORTED,
-                "a %s at another hub cannot be used from here yet; leave out \"" STR_FORMAT "\"", hub_kind_names[kind],
-                STR_ARG(contract->terms.uses[i]));
     return err;
 }
 

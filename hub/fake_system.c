@@ -166,12 +166,14 @@ static void fake_close(void *system)
 
 static const struct hub_system_tables tables = {.compile = fake_compile, .fetch = fake_fetch};
 
+static const struct hub_system_streams streams = {.replay = fake_replay};
+
 const struct hub_system_ops fake_system_ops = {
     .connector = "fake",
     .open = fake_open,
     .bind = fake_bind,
     .tables = &tables,
-    .replay = fake_replay,
+    .streams = &streams,
     .act = fake_act,
     .close = fake_close,
 };

@@ -120,15 +120,27 @@ struct hub_subscription;
  * One that is wanted for good is better begun by hub_keep_start() (hub/keep.h), which begins again what ended. */
 enum err hub_subscribe(struct hub *hub, const struct hub_subscribe_options *options, struct hub_refusal *ret_refusal,
     struct hub_subscription **ret_subscription) MUST_CHECK;
+/* A subscriber that has not sent on what it got takes no more of another hub's stream: the provider keeps it. Streams of this hub are not
+ * held back by it. On the subscription's loop, also from within on_rows(). */
+void hub_subscription_pause(struct hub_subscription *subscription, bool is_paused);
 void hub_unsubscribe(struct hub_subscription *subscription); /* closes the window with its outcome leaf; takes NULL */
 
 /* The provider's side: rows in the order of the resource's declared fields. Any thread. ERR_FULL: a subscriber that must not lose is
  * behind; slow the sender. */
 enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struct rows *rows) MUST_CHECK;
 
-/* Blocks until what was published is on disk, in a process that keeps it there (hub/keeper.h); at once in a brain. Before a source is told
+/* Blocks until what was published is on disk, in a process that keeps it there (hub/keeper.h); else at once. Before a source is told
  * "accepted". Not on a loop. */
 enum err hub_publish_settle(struct hub *hub) MUST_CHECK;
+/* The same for one stream without blocking: `task` runs once, later, on `loop`, with `err` set. Any thread. */
+struct hub_settle {
+    struct loop *loop;
+    struct loop_task task;
+    enum err err;
+    struct hub_settle *next; /* the keeper's, as the next */
+    uint64_t wanted;
+};
+void hub_publish_settled(struct hub *hub, const struct hub_resource *resource, struct hub_settle *settle);
 /* Whether every row published so far is with those subscribers that must not lose: their on_rows() has returned. Any thread. */
 bool hub_is_handed_over(const struct hub_resource *resource);
 /* Up to when all that its department took has been published here; for streams that come from afar. Any thread. */

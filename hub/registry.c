@@ -400,6 +400,7 @@ enum err hub_create(const struct hub_options *options, struct diag_list *diags, 
     hub->ledger_key = options->ledger_key;
     hub->connectors = options->connectors;
     hub->keeper = options->keeper;
+    hub->tee = options->tee;
     hub->fatal = options->fatal;
     hub->fatal_context = options->fatal_context;
     hub->district = options->district;

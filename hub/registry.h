@@ -53,6 +53,7 @@ struct hub_options {
     struct loop *loop;             /* the hub's own */
     struct district *district;     /* joins it to other hubs; NULL: it is alone. Kept */
     const struct hub_reach *reach; /* NULL: every system by its own connector. Borrowed during hub_create() */
+    struct hub_keeper *tee;        /* where rows of streams go as well that hub_stream_tee() names (hub/keeper.h); NULL: none. Kept */
     struct hub_keeper *keeper;     /* where rows of systems' streams go instead of to subscribers (hub/keeper.h); NULL: none. Kept */
     struct bus *bus;               /* NULL only with check_only, as the next two */
     struct ledger *ledger;

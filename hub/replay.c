@@ -119,7 +119,8 @@ static enum err emit(void *context, struct rows *rows)
 static void *run(void *context)
 {
     struct hub_replay *replay = context;
-    enum err err = replay->options.ops->replay(replay->options.system, replay->options.resource, replay->options.from, emit, replay);
+    enum err err =
+        replay->options.ops->streams->replay(replay->options.system, replay->options.resource, replay->options.from, emit, replay);
     pthread_mutex_lock(&replay->lock);
     replay->err = err;
     replay->is_done = true;

@@ -47,6 +47,7 @@ struct hub_entry {
     struct str subject; /* on the bus: slashes become dots */
     bool has_personal_key;
     bool is_kept;                            /* a stream whose rows go to hub->keeper */
+    _Atomic bool is_teed;                    /* one whose rows go to hub->tee as well */
     _Atomic int64_t watermark_ms;            /* 0: none was told */
     const struct hub_quality_check *quality; /* the first of its own, which follow each other; NULL: none */
     const struct hub_field *object_key;      /* of an object: what it is asked by; NULL: there is one alone */
@@ -128,7 +129,7 @@ struct hub {
     bool is_check, is_started, is_demo;
     _Atomic bool is_stopping;
     const struct hub_system_ops *const *connectors;
-    struct hub_keeper *keeper;
+    struct hub_keeper *keeper, *tee;
     void (*fatal)(void *context, const char *part, enum err err);
     void *fatal_context;
     uint64_t n_ticks;

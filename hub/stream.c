@@ -7,15 +7,18 @@
  * the next batch, at the latest. The uses of a second used up hold rows back for a moment; those of a day or a month end the subscription,
  * since a provider must not stand still for so long.
  *
+ * A stream of another hub's is taken from there (hub/pull.h): under a window's receipt, one asking after the other, each when the
+ * subscriber has what came before; and a window ends between two askings. While the link is cut the subscription waits, and goes on where
+ * it was.
+ *
  * A subscriber that must not lose (BUS_REFUSE) holds at most `limit` batches; past it hub_publish() tells ERR_FULL to the sender.
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/keeper.h"
-#include "hub/measure.h"
 #include "hub/parts.h"
+#include "hub/pull.h"
 #include "hub/replay.h"
-#include "hub/window.h"
+#include "hub/stream_inside.h"
 
 #include <assert.h>
 #include <string.h>
@@ -25,38 +28,6 @@
 #define RETRY_MS 1000 /* a second's uses are used up, or the ledger is full */
 #define LIMIT_DEFAULT 256
 #define OPTIONS_ARENA_MAX 65536
-
-struct waiting { /* a batch that waits for its window */
-    struct rows *rows;
-    struct waiting *next;
-};
-
-struct batches {
-    struct waiting *first, **last;
-    size_t n;
-};
-
-struct hub_subscription {
-    struct hub *hub;
-    struct hub_entry *entry;
-    struct hub_contract *contract;
-    struct arena arena; /* the copied options */
-    struct hub_subscribe_options options;
-    struct decide_request request;
-    uint16_t *field_map;
-    struct bus_subscription *bus;
-    struct batches waiting;    /* to be handed over, in order */
-    struct batches live;       /* came while the kept ones are still being replayed */
-    struct hub_replay *replay; /* NULL: none, or over */
-    struct hub_window_state *current, *next_window;
-    struct loop_timer roll, retry;
-    int n_refs; /* the owner, and each call-back under way */
-    bool is_starting, is_ended, is_closed, is_pumping;
-    struct hub_refusal refusal; /* why it ended while it was starting */
-    uint64_t n_dropped;
-    _Atomic size_t n_held;         /* batches published and not yet handed over; BUS_REFUSE only */
-    struct hub_subscription *next; /* of the resource; under entry->lock */
-};
 
 /* ---- batches ---- */
 
@@ -105,12 +76,6 @@ static void subscription_unref(struct hub_subscription *subscription)
     mem_free(subscription);
 }
 
-static void let_go(struct hub_subscription *subscription)
-{
-    if (subscription->options.when_full == BUS_REFUSE)
-        atomic_fetch_sub_explicit(&subscription->n_held, 1, memory_order_release);
-}
-
 static void unlink_entry(struct hub_subscription *subscription)
 {
     struct hub_entry *entry = subscription->entry;
@@ -131,6 +96,8 @@ static void detach(struct hub_subscription *subscription)
     subscription->is_closed = true;
     unlink_entry(subscription);
     bus_unsubscribe(subscription->bus);
+    hub_pull_stop(subscription->pull);
+    subscription->pull = NULL;
     hub_replay_stop(subscription->replay);
     subscription->replay = NULL;
     loop_timer_stop(&subscription->roll);
@@ -159,6 +126,15 @@ static void end(struct hub_subscription *subscription, const struct hub_refusal 
 
 static void pump(struct hub_subscription *subscription);
 
+/* May time alone mend it, soon? A use of the next second is permitted again; a copy that was not confirmed while the link was cut, too. Of
+ * the next day or month not soon enough for rows, or a provider, to wait. */
+static bool is_passing(const struct hub_subscription *subscription, int rule)
+{
+    return rule == DECIDE_PER_SECOND || (subscription->pull && rule == DECIDE_NOT_FRESH);
+}
+
+static void later(struct hub_subscription *subscription, int64_t ms);
+
 static void on_window(void *context, struct hub_window_state *window, enum err err)
 {
     struct hub_subscription *subscription = context;
@@ -181,8 +157,7 @@ static struct hub_window_state *open_window(struct hub_subscription *subscriptio
     enum err err = hub_contract_decide(subscription->contract, &subscription->request, now, true, &rule);
     if (!err && is_ahead && (rule == DECIDE_PER_DAY || rule == DECIDE_PER_MONTH))
         return NULL; /* the running window has its permit yet, and is the last */
-    /* A use of the next second may be permitted; one of the next day or month not soon enough for rows, or a provider, to wait. */
-    if (!err && rule != DECIDE_PERMIT && rule != DECIDE_PER_SECOND) {
+    if (!err && rule != DECIDE_PERMIT && !is_passing(subscription, rule)) {
         struct hub_refusal why = hub_refusal_of(subscription->contract, rule);
         end(subscription, &why);
         return NULL;
@@ -206,9 +181,14 @@ static struct hub_window_state *open_window(struct hub_subscription *subscriptio
         return NULL;
     }
     /* Over the second's uses, or the ledger or the reservation is behind: rows wait in their bounded queue. */
-    if (loop_timer_start(subscription->options.loop, &subscription->retry, err == ERR_STATE ? 10 : RETRY_MS))
-        on_window(subscription, NULL, ERR_NO_MEMORY);
+    later(subscription, err == ERR_STATE ? 10 : RETRY_MS);
     return NULL;
+}
+
+static void later(struct hub_subscription *subscription, int64_t ms)
+{
+    if (loop_timer_start(subscription->options.loop, &subscription->retry, ms))
+        on_window(subscription, NULL, ERR_NO_MEMORY);
 }
 
 static void on_retry(struct loop_timer *timer)
@@ -236,28 +216,40 @@ static bool is_over(const struct hub_window_state *window, const struct rows *ro
     return n > 0 && (n + rows_n(rows) > HUB_WINDOW_ROWS || hub_window_age_ms(window, now) >= HUB_WINDOW_MS);
 }
 
+/* The counters were asked when the window opened; state, dates and freshness are asked for every batch. False: it has ended, or waits. */
+static bool is_permitted(struct hub_subscription *subscription)
+{
+    int rule = 0;
+    enum err err = hub_contract_decide(subscription->contract, &subscription->request, clock_wall(subscription->hub->clock), false, &rule);
+    if (!err && rule == DECIDE_PERMIT)
+        return true;
+    if (!err && is_passing(subscription, rule)) {
+        later(subscription, RETRY_MS);
+        return false;
+    }
+    struct hub_refusal why = hub_refusal_of(subscription->contract, rule);
+    end(subscription, &why);
+    return false;
+}
+
 /* Hands the oldest batch over. False: it has to wait. */
 static bool hand_over(struct hub_subscription *subscription)
 {
     struct mono_time now = clock_mono(subscription->hub->clock);
     struct rows *rows = subscription->waiting.first->rows;
-    int rule = 0;
-    if (subscription->current && is_over(subscription->current, rows, now))
+    if (subscription->current && !subscription->pull && is_over(subscription->current, rows, now))
         close_current(subscription);
     if (!subscription->current && !subscription->retry.heap_at)
         subscription->current = open_window(subscription, false);
     if (!subscription->current || !hub_window_is_ready(subscription->current))
         return false;
     /* The counters were asked when the window opened; state, dates and freshness are asked for every batch. */
-    if (hub_contract_decide(subscription->contract, &subscription->request, clock_wall(subscription->hub->clock), false, &rule) || rule) {
-        struct hub_refusal why = hub_refusal_of(subscription->contract, rule);
-        end(subscription, &why);
+    if (!is_permitted(subscription))
         return false;
-    }
     batches_pop(&subscription->waiting);
     bool is_first = hub_window_n_rows(subscription->current) == 0;
     enum err err = hub_window_add(subscription->current, rows, now);
-    if (!err && is_first)
+    if (!err && is_first && !subscription->pull)
         err = loop_timer_start(subscription->options.loop, &subscription->roll, HUB_WINDOW_MS);
     if (err) {
         rows_release(rows);
@@ -266,18 +258,36 @@ static bool hand_over(struct hub_subscription *subscription)
     }
     subscription->options.on_rows(subscription->options.context, hub_window_public(subscription->current), rows);
     rows_release(rows);
-    let_go(subscription);
+    hub_subscription_let_go(subscription);
     return true;
 }
 
 static void open_ahead(struct hub_subscription *subscription)
 {
     const struct hub_window_state *current = subscription->current;
-    if (subscription->is_closed || !current || subscription->next_window || subscription->retry.heap_at)
+    if (subscription->is_closed || subscription->pull || !current || subscription->next_window || subscription->retry.heap_at)
         return;
     if (hub_window_n_rows(current) >= WINDOW_ROWS_AHEAD ||
         (hub_window_n_rows(current) > 0 && hub_window_age_ms(current, clock_mono(subscription->hub->clock)) >= WINDOW_AHEAD_MS))
         subscription->next_window = open_window(subscription, true);
+}
+
+/* Asks the other hub for more, when all that came is handed over. A window ends before, so that what is asked under it comes under it. */
+static void ask_afar(struct hub_subscription *subscription)
+{
+    const struct mono_time now = clock_mono(subscription->hub->clock);
+    if (subscription->waiting.first || subscription->retry.heap_at || hub_pull_is_asking(subscription->pull))
+        return;
+    struct hub_window_state *current = subscription->current;
+    if (current && hub_window_n_rows(current) > 0 &&
+        (hub_window_n_rows(current) >= HUB_WINDOW_ROWS || hub_window_age_ms(current, now) >= HUB_WINDOW_MS)) {
+        hub_pull_end_window(subscription->pull);
+        close_current(subscription);
+    }
+    if (!subscription->current)
+        subscription->current = open_window(subscription, false);
+    if (subscription->current && hub_window_is_ready(subscription->current) && is_permitted(subscription))
+        hub_pull_ask(subscription->pull, hub_window_intent(subscription->current));
 }
 
 static void pump(struct hub_subscription *subscription)
@@ -286,8 +296,10 @@ static void pump(struct hub_subscription *subscription)
         return;
     subscription->is_pumping = true;
     subscription->n_refs++; /* a call-back may unsubscribe */
-    while (!subscription->is_closed && subscription->waiting.first && hand_over(subscription))
+    while (!subscription->is_closed && !subscription->is_paused && subscription->waiting.first && hand_over(subscription))
         open_ahead(subscription);
+    if (subscription->pull && !subscription->is_paused)
+        ask_afar(subscription);
     hub_replay_wake(subscription->replay, subscription->waiting.n);
     subscription->is_pumping = false;
     subscription_unref(subscription);
@@ -322,6 +334,30 @@ static void on_bus_rows(void *context, struct rows *rows)
     pump(subscription);
 }
 
+/* On the subscription's loop: what came from afar, each batch taken. */
+static void on_pulled(void *context, enum err err, struct rows **rows, size_t n)
+{
+    struct hub_subscription *subscription = context;
+    size_t i = 0;
+    if (err) { /* this window is over there, so it is over here: the next one goes on where it was */
+        hub_pull_end_window(subscription->pull);
+        close_current(subscription);
+        later(subscription, RETRY_MS);
+        return;
+    }
+    for (enum err one; i < n; i++) {
+        if ((one = batches_push(&subscription->waiting, rows[i]))) {
+            while (i < n)
+                rows_release(rows[i++]);
+            on_window(subscription, NULL, one);
+            return;
+        }
+        if (subscription->options.when_full == BUS_REFUSE)
+            atomic_fetch_add_explicit(&subscription->n_held, 1, memory_order_relaxed);
+    }
+    pump(subscription);
+}
+
 /* On the subscription's loop: a batch of what the provider kept; taken. NULL: that was all. */
 static void on_replayed(void *context, struct rows *rows)
 {
@@ -336,7 +372,7 @@ static void on_replayed(void *context, struct rows *rows)
         for (struct rows *live; !err && (live = batches_pop(&subscription->live));) {
             struct rows *rest = live;
             if (hub_replay_skip_known(subscription->replay, live, &rest)) {
-                let_go(subscription);
+                hub_subscription_let_go(subscription);
                 continue;
             }
             if ((err = batches_push(&subscription->waiting, rest)))
@@ -376,7 +412,7 @@ static enum err copy_options(struct hub_subscription *subscription, const struct
 static enum err start_replay(struct hub_subscription *subscription)
 {
     struct hub_system *system = subscription->entry->system;
-    if (subscription->options.from_ms <= 0 || !system || !system->system || !system->ops->replay)
+    if (subscription->options.from_ms <= 0 || !system || !system->system || !system->ops->streams || !system->ops->streams->replay)
         return ERR_OK;
     struct hub_replay_options options = {
         .ops = system->ops,
@@ -393,9 +429,32 @@ static enum err start_replay(struct hub_subscription *subscription)
     return hub_replay_start(&options, &subscription->replay);
 }
 
+/* NULL: its rows are published here. */
+static const struct hub_system_streams *streams_afar(const struct hub_entry *entry)
+{
+    const struct hub_system *system = entry->system;
+    return system && system->system && system->ops->streams && system->ops->streams->take ? system->ops->streams : NULL;
+}
+
+static enum err enter_afar(struct hub_subscription *subscription)
+{
+    const struct hub_pull_options options = {.hub = subscription->hub,
+        .ops = streams_afar(subscription->entry),
+        .system = subscription->entry->system->system,
+        .resource = &subscription->entry->resource,
+        .contract = subscription->contract->name,
+        .fields = subscription->options.fields,
+        .n_fields = subscription->options.n_fields,
+        .loop = subscription->options.loop,
+        .on_rows = on_pulled,
+        .context = subscription};
+    return hub_pull_create(&options, &subscription->pull);
+}
+
 static enum err enter(struct hub_subscription *subscription)
 {
     struct hub_entry *entry = subscription->entry;
+    enum err err;
     struct bus_subscriber subscriber = {
         .loop = subscription->options.loop,
         .limit = subscription->options.limit,
@@ -403,8 +462,10 @@ static enum err enter(struct hub_subscription *subscription)
         .on_rows = on_bus_rows,
         .context = subscription,
     };
+    if (streams_afar(entry) && (err = enter_afar(subscription)))
+        return err;
     pthread_mutex_lock(&entry->lock);
-    enum err err = bus_subscribe(subscription->hub->bus, entry->subject, &subscriber, &subscription->bus);
+    err = subscription->pull ? ERR_OK : bus_subscribe(subscription->hub->bus, entry->subject, &subscriber, &subscription->bus);
     if (!err) {
         subscription->next = entry->subscriptions;
         entry->subscriptions = subscription;
@@ -474,7 +535,7 @@ enum err hub_subscribe(struct hub *hub, const struct hub_subscribe_options *opti
     *ret_subscription = subscription;
 done:
     if (err) {
-        if (subscription->bus)
+        if (subscription->bus || subscription->pull)
             detach(subscription);
         subscription_unref(subscription);
     }
@@ -489,93 +550,9 @@ void hub_unsubscribe(struct hub_subscription *subscription)
     subscription_unref(subscription);
 }
 
-/* ---- publishing ---- */
-
-static void hold_all(struct hub_entry *entry)
+void hub_subscription_pause(struct hub_subscription *subscription, bool is_paused)
 {
-    for (struct hub_subscription *s = entry->subscriptions; s; s = s->next)
-        if (s->options.when_full == BUS_REFUSE)
-            atomic_fetch_add_explicit(&s->n_held, 1, memory_order_relaxed);
-}
-
-void hub_measure_stream(struct hub_entry *entry, struct metric_page *page)
-{
-    static const struct metric subscriptions = {"citybrain_hub_subscriptions", METRIC_GAUGE, "Subscriptions under way", {"resource"}};
-    size_t n = 0, n_held = 0, limit = 0;
-    pthread_mutex_lock(&entry->lock);
-    for (struct hub_subscription *s = entry->subscriptions; s; s = s->next) {
-        size_t held = atomic_load_explicit(&s->n_held, memory_order_relaxed);
-        n++;
-        if (s->options.when_full == BUS_REFUSE && (limit == 0 || held * limit > n_held * s->options.limit)) {
-            n_held = held;
-            limit = s->options.limit;
-        }
-    }
-    pthread_mutex_unlock(&entry->lock);
-    static const struct metric watermark = {"citybrain_hub_stream_watermark_seconds", METRIC_GAUGE,
-        "Unix time up to which all that a department of its own process took is with the subscribers", {"resource"}};
-    int64_t watermark_ms = atomic_load_explicit(&entry->watermark_ms, memory_order_relaxed);
-    metric_put_count(page, &subscriptions, n, &entry->resource.name);
-    if (watermark_ms > 0)
-        metric_put_count(page, &watermark, (uint64_t)watermark_ms / 1000, &entry->resource.name);
-    if (limit > 0) /* the fullest of those that must not lose */
-        metric_put_queue(page, "hub_stream_batches", entry->resource.name, n_held, limit, &entry->n_refused);
-}
-
-enum err hub_publish_settle(struct hub *hub)
-{
-    return hub->keeper ? hub->keeper->settle(hub->keeper) : ERR_OK;
-}
-
-bool hub_is_handed_over(const struct hub_resource *resource)
-{
-    struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
-    bool is_over = true;
-    pthread_mutex_lock(&entry->lock);
-    for (struct hub_subscription *s = entry->subscriptions; s && is_over; s = s->next)
-        is_over = atomic_load_explicit(&s->n_held, memory_order_acquire) == 0;
-    pthread_mutex_unlock(&entry->lock);
-    return is_over;
-}
-
-enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struct rows *rows)
-{
-    struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
-    enum err err = ERR_OK;
-    if (rows_n_fields(rows) != resource->n_fields || resource->kind != HUB_STREAM)
-        return ERR_RANGE;
-    if (rows_n(rows) == 0)
-        return ERR_OK;
-    if (hub->keeper && (entry->system || entry == hub->alert_entry))
-        return hub->keeper->keep(hub->keeper, resource, rows);
-    pthread_mutex_lock(&entry->lock);
-    for (struct hub_subscription *s = entry->subscriptions; s && !err; s = s->next)
-        if (s->options.when_full == BUS_REFUSE && atomic_load_explicit(&s->n_held, memory_order_relaxed) >= s->options.limit)
-            err = ERR_FULL;
-    if (!err) {
-        hold_all(entry);
-        err = bus_publish(hub->bus, entry->subject, rows);
-        if (err)
-            for (struct hub_subscription *s = entry->subscriptions; s; s = s->next)
-                let_go(s);
-    }
-    pthread_mutex_unlock(&entry->lock);
-    if (err == ERR_FULL)
-        metric_add(&entry->n_refused, 1);
-    return err;
-}
-
-void hub_stream_watermark(const struct hub_resource *resource, struct wall_time watermark)
-{
-    struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
-    atomic_store_explicit(&entry->watermark_ms, watermark.ms, memory_order_relaxed);
-}
-
-bool hub_is_subscribed(const struct hub_resource *resource)
-{
-    struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
-    pthread_mutex_lock(&entry->lock);
-    bool is_subscribed = entry->is_kept || entry->subscriptions != NULL;
-    pthread_mutex_unlock(&entry->lock);
-    return is_subscribed;
+    subscription->is_paused = is_paused && subscription->pull;
+    if (!subscription->is_paused)
+        pump(subscription);
 }

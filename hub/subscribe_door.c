@@ -7,7 +7,7 @@
  *     event: end      {"rule":…}                    the contract ended, was suspended, or its uses are used up; the connection closes
  *
  * Who does not keep up loses the oldest batches, and past the viewer's queue the connection: a program that must not lose runs beside the
- * hub, or asks the provider for what it keeps.
+ * hub, or asks the provider for what it keeps. A stream of another hub's is taken from there at the viewer's pace, and lost by nobody.
  */
 #include "base/json.h"
 #include "base/log.h"
@@ -30,6 +30,7 @@ struct subscriber {
     struct hub_subscription *subscription;
     struct loop *loop;
     struct loop_timer ping;
+    bool is_afar;                  /* another hub's stream: it waits for the viewer */
     char receipt[HUB_RECEIPT_MAX]; /* of the running window */
 };
 
@@ -94,6 +95,15 @@ static void on_rows(void *context, const struct hub_window *window, struct rows 
         send_window(subscriber, window);
     for (size_t from = 0; from < n; from += EVENT_ROWS_MAX)
         send_rows(subscriber, rows, from, from + EVENT_ROWS_MAX < n ? from + EVENT_ROWS_MAX : n);
+    if (subscriber->is_afar)
+        hub_subscription_pause(subscriber->subscription, true);
+}
+
+static void on_empty(void *context)
+{
+    struct subscriber *subscriber = context;
+    if (subscriber->is_afar && subscriber->subscription)
+        hub_subscription_pause(subscriber->subscription, false);
 }
 
 static void on_end(void *context, const struct hub_refusal *why)
@@ -155,7 +165,10 @@ static enum err begin(struct subscriber *subscriber, struct http_exchange *x, st
         .on_rows = on_rows,
         .on_end = on_end,
         .context = subscriber};
-    return hub_subscribe(hub, &options, refusal, &subscriber->subscription); /* its rows come later, by the loop */
+    err = hub_subscribe(hub, &options, refusal, &subscriber->subscription); /* its rows come later, by the loop */
+    const struct hub_resource *subscribed = err ? NULL : hub_resource_find(hub, resource);
+    subscriber->is_afar = subscribed && hub_resource_is_remote(subscribed);
+    return err;
 }
 
 void hub_subscribe_handle(struct http_exchange *x, void *hub)
@@ -177,6 +190,7 @@ void hub_subscribe_handle(struct http_exchange *x, void *hub)
     } else if (http_reply_stream(x, on_close, subscriber, &subscriber->stream)) { /* it has replied */
         destroy(subscriber);
     } else {
+        http_stream_on_empty(subscriber->stream, on_empty);
         on_ping(&subscriber->ping);
     }
 }

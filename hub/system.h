@@ -9,6 +9,7 @@
 #include "db/sql.h"
 #include "hub/hub.h"
 #include "hub/system_object.h"
+#include "hub/system_stream.h"
 
 #include <stdatomic.h>
 
@@ -148,11 +149,8 @@ struct hub_system_ops {
     /* The declared fields of one resource against the real one: missing or of the wrong type is an error with the place. May block; at
      * start only. Once a resource. */
     enum err (*bind)(void *system, const struct hub_resource *resource, struct yaml_node binding, struct diag_list *diags);
-    const struct hub_system_tables *tables; /* NULL: offers no tables */
-    /* Streams: hands over what is kept since `from`, in order, in batches with the resource's declared fields. On a thread of the hub's
-     * own; may be NULL. */
-    enum err (*replay)(void *system, const struct hub_resource *resource, struct wall_time from,
-        enum err (*emit)(void *context, struct rows *rows), void *context);
+    const struct hub_system_tables *tables;   /* NULL: offers no tables */
+    const struct hub_system_streams *streams; /* may be NULL: its streams are published, and that is all */
     /* Commands: asks the department. Any thread; never blocks; `done` always runs, once, later, on ask->loop. NULL: gives no commands. */
     void (*act)(void *system, struct hub_ask *ask);
     const struct hub_system_objects *objects; /* NULL: offers no objects */

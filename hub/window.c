@@ -111,6 +111,7 @@ enum err hub_window_open(const struct hub_window_options *options, struct hub_wi
         .fields = options->fields,
         .n_fields = options->n_fields,
         .request = hub_request_write(&request, options->contract, options->fields, options->n_fields, false),
+        .twin = options->twin,
         .now = options->now,
     };
     enum err err = request.err;
@@ -138,6 +139,11 @@ enum err hub_window_open(const struct hub_window_options *options, struct hub_wi
 bool hub_window_is_ready(const struct hub_window_state *window)
 {
     return window->is_ready;
+}
+
+uint64_t hub_window_intent(const struct hub_window_state *window)
+{
+    return window->intent.index;
 }
 
 size_t hub_window_n_rows(const struct hub_window_state *window)

@@ -19,6 +19,7 @@ struct hub_window_options {
     struct hub_contract *contract;
     const struct str *fields; /* kept */
     size_t n_fields;
+    struct str twin; /* the receipt of the same window at the asker's own hub, another one; empty: subscribed here */
     struct loop *loop;
     struct wall_time now;
     /* On the loop: its intent is durable (ERR_OK), or never will be. Not called after hub_window_close(). */
@@ -29,6 +30,7 @@ struct hub_window_options {
 /* Begins its intent leaf. ERR_FULL: the ledger is behind. */
 enum err hub_window_open(const struct hub_window_options *options, struct hub_window_state **ret_window) MUST_CHECK;
 bool hub_window_is_ready(const struct hub_window_state *window);
+uint64_t hub_window_intent(const struct hub_window_state *window); /* its leaf, when it is ready */
 size_t hub_window_n_rows(const struct hub_window_state *window);
 int64_t hub_window_age_ms(const struct hub_window_state *window, struct mono_time now); /* since its first row */
 const struct hub_window *hub_window_public(const struct hub_window_state *window);

@@ -8,6 +8,7 @@
 #define SYSTEM_BUS_CODEC_H
 
 #include "base/rows.h"
+#include "hub/events.h"
 #include "hub/system.h"
 
 #define SYSTEM_BUS_PART (200u * 1024) /* bytes of rows in one part of an answer */
@@ -88,29 +89,12 @@ void system_bus_opened_write(const struct hub_object_ask *ask, struct buf *out);
 enum err system_bus_opened_read(struct str bytes, struct hub_object_ask *ask, enum err *ret_err) MUST_CHECK;
 void system_bus_piece_write(struct str piece, struct buf *out);
 enum err system_bus_piece_read(struct str bytes, struct str *ret_piece, enum err *ret_err) MUST_CHECK; /* borrows */
-/* Events: a part of a batch as a department keeps it. From row `from` on; returns how many rows it holds. */
-size_t system_bus_events_write(int64_t now_ms, const struct hub_resource *resource, const struct rows *rows, size_t from, struct buf *out);
-/* Back, with the fields of `resource` alone: by their names; those that the writer did not have are NULL. `mask`: of these fields, others
- * are NULL too. ERR_SYNTAX, also for a value of another type. */
-enum err system_bus_events_read(
-    struct str bytes, const struct hub_resource *resource, uint64_t mask, int64_t *ret_time_ms, struct rows **ret_rows) MUST_CHECK;
-/* What a TAKE is answered with: records [first, first + n) of the numbering `epoch`. first > what was asked for: there is nothing before.
- */
-#define SYSTEM_BUS_TAKEN_MAX 256
-struct system_bus_taken {
-    uint64_t epoch, first;
-    int64_t watermark_ms; /* all that was accepted before then is in this answer, or was in one before */
-    size_t n;
-    struct str records[SYSTEM_BUS_TAKEN_MAX];
-};
 /* A row of alerts (hub/alert.h) is `party`'s to tell: of its own database's audit, under a key that begins with its name. No alarm of the
  * hub's about it, and no other department's, is opened or closed by its word. */
 bool system_bus_alert_is_own(struct str party, const struct value *row);
 /* Which records an answer holds, as the journal of what was served says it: "1f2e…/7+3". */
 #define SYSTEM_BUS_RECORDS_NAME 64
 void system_bus_records_name(uint64_t epoch, uint64_t first, size_t n, char out[SYSTEM_BUS_RECORDS_NAME]);
-void system_bus_taken_write(const struct system_bus_taken *taken, struct buf *out);
-enum err system_bus_taken_read(struct str bytes, struct system_bus_taken *ret_taken, enum err *ret_err) MUST_CHECK; /* borrows */
 void system_bus_act_answer_write(enum err err, struct str answer, struct buf *out);
 enum err system_bus_act_answer_read(struct str bytes, struct str *ret_answer, enum err *ret_err) MUST_CHECK;
 

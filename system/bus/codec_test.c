@@ -353,9 +353,9 @@ static void events(void **state)
     }
     for (size_t at = 0; at < N; n_parts++) {
         buf_reset(&bytes);
-        at += system_bus_events_write(77, &kept, rows, at, &bytes);
+        at += hub_events_write(77, &kept, rows, at, &bytes);
         assert_ok(bytes.err);
-        assert_ok(system_bus_events_read(buf_str(&bytes), &stream, UINT64_MAX, &time_ms, &got));
+        assert_ok(hub_events_read(buf_str(&bytes), &stream, UINT64_MAX, &time_ms, &got));
         assert_int_equal(time_ms, 77);
         assert_int_equal(rows_n_fields(got), N_FIELDS);
         for (size_t i = 0; i < rows_n(got); i++, n++) {
@@ -366,11 +366,11 @@ static void events(void **state)
         rows_release(got);
     }
     assert_true(n == N && n_parts > 1);
-    assert_ok(system_bus_events_read(buf_str(&bytes), &stream, 2, &time_ms, &got)); /* seats alone is granted */
+    assert_ok(hub_events_read(buf_str(&bytes), &stream, 2, &time_ms, &got)); /* seats alone is granted */
     assert_true(rows_at(got, 0)[0].type == VALUE_NULL && rows_at(got, 0)[1].type == VALUE_INTEGER);
     rows_release(got);
     for (size_t i = 0; i < bytes.len; i += 1 + below(100))
-        assert_int_not_equal(system_bus_events_read((struct str){bytes.ptr, i}, &stream, UINT64_MAX, &time_ms, &got), ERR_OK);
+        assert_int_not_equal(hub_events_read((struct str){bytes.ptr, i}, &stream, UINT64_MAX, &time_ms, &got), ERR_OK);
     kept.fields = others;
     kept.n_fields = 1;
     rows_release(rows);
@@ -378,8 +378,8 @@ static void events(void **state)
     const struct value text = value_text(STR("four"));
     assert_ok(rows_add(rows, &text));
     buf_reset(&bytes);
-    assert_int_equal(system_bus_events_write(77, &kept, rows, 0, &bytes), 1);
-    assert_err(system_bus_events_read(buf_str(&bytes), &stream, UINT64_MAX, &time_ms, &got), ERR_SYNTAX);
+    assert_int_equal(hub_events_write(77, &kept, rows, 0, &bytes), 1);
+    assert_err(hub_events_read(buf_str(&bytes), &stream, UINT64_MAX, &time_ms, &got), ERR_SYNTAX);
     rows_release(rows);
     buf_finish(&bytes);
     arena_finish(&arena);
@@ -387,28 +387,28 @@ static void events(void **state)
 
 static void taken_records(void **state)
 {
-    static struct system_bus_taken sent, got;
+    static struct hub_taken sent, got;
     struct buf bytes;
     enum err told;
     buf_init(&bytes, 1u << 16);
-    sent = (struct system_bus_taken){.epoch = 3, .first = UINT64_C(1) << 40, .watermark_ms = 99, .n = 3};
+    sent = (struct hub_taken){.epoch = 3, .first = UINT64_C(1) << 40, .watermark_ms = 99, .n = 3};
     for (size_t i = 0; i < 3; i++)
         sent.records[i] = str_slice(STR("records"), 0, i + 2);
-    system_bus_taken_write(&sent, &bytes);
-    assert_ok(system_bus_taken_read(buf_str(&bytes), &got, &told));
+    hub_taken_write(&sent, &bytes);
+    assert_ok(hub_taken_read(buf_str(&bytes), &got, &told));
     assert_ok(told);
     assert_true(got.epoch == 3 && got.first == sent.first && got.watermark_ms == 99 && got.n == 3);
     for (size_t i = 0; i < 3; i++)
         assert_true(str_equal(got.records[i], sent.records[i]));
     for (size_t i = 0; i < bytes.len; i++)
-        assert_err(system_bus_taken_read((struct str){bytes.ptr, i}, &got, &told), ERR_SYNTAX);
+        assert_err(hub_taken_read((struct str){bytes.ptr, i}, &got, &told), ERR_SYNTAX);
     sent.first = UINT64_MAX - 1; /* numbers past the end */
     buf_reset(&bytes);
-    system_bus_taken_write(&sent, &bytes);
-    assert_err(system_bus_taken_read(buf_str(&bytes), &got, &told), ERR_SYNTAX);
+    hub_taken_write(&sent, &bytes);
+    assert_err(hub_taken_read(buf_str(&bytes), &got, &told), ERR_SYNTAX);
     buf_reset(&bytes);
     system_bus_error_write(ERR_DENIED, &bytes);
-    assert_ok(system_bus_taken_read(buf_str(&bytes), &got, &told));
+    assert_ok(hub_taken_read(buf_str(&bytes), &got, &told));
     assert_err(told, ERR_DENIED);
     buf_finish(&bytes);
 }

@@ -3,22 +3,22 @@
  * the subscribers in order, and only then the next is asked for: so subscribers that are behind slow the department's sources. Each record
  * has a number; what comes twice is known by it.
  *
- * What was handed over is confirmed CONFIRM_MS later, so that subscribers have that long to write down what they took: when this process is
- * killed, the next one gets from the last confirmation on, and who takes must know a row that comes again. Nothing is kept here on disk:
- * the department's record is it.
+ * What was handed over is confirmed two seconds later (hub/place.h), so that subscribers have that long to write down what they took: when
+ * this process is killed, the next one gets from the last confirmation on, and who takes must know a row that comes again. Nothing is kept
+ * here on disk: the department's record is it.
  */
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/alert.h"
+#include "hub/place.h"
 #include "system/bus/remote_inside.h"
 #include "system/bus/watch.h"
 
 #include <string.h>
 
-#define TIMEOUT_MS 6000 /* of a question; the other side answers after 2 s at the latest */
-#define AGAIN_MS 500    /* after one that got no answer */
-#define BEHIND_MS 5     /* while a subscriber is behind */
-#define CONFIRM_MS 2000
+#define TIMEOUT_MS 6000              /* of a question; the other side answers after 2 s at the latest */
+#define AGAIN_MS 500                 /* after one that got no answer */
+#define BEHIND_MS 5                  /* while a subscriber is behind */
 #define SUBSCRIBERS_MS 10000         /* for so long the first subscriber is waited for after the start */
 #define ALERTS_BYTES_MAX (16u << 20) /* of one record's, unpacked: as any record's */
 
@@ -31,10 +31,8 @@ struct remote_stream {
     struct loop_timer timer;
     struct mono_time began;
     bool is_asking, is_silent;
-    uint64_t epoch, next;       /* to be asked for */
-    uint64_t confirmed, marked; /* the newest number that was handed over at `marked_at` */
-    struct mono_time marked_at;
-    struct rows *waiting[SYSTEM_BUS_TAKEN_MAX]; /* came, and is not handed over */
+    struct hub_place place;
+    struct rows *waiting[HUB_TAKEN_MAX]; /* came, and is not handed over */
     size_t n_waiting, at;
     int64_t watermark_ms;
 };
@@ -61,25 +59,6 @@ static void drop_waiting(struct remote_stream *stream)
     stream->at = stream->n_waiting = 0;
 }
 
-/* Where this answer stands to what we have: *ret_skip of its records came before. */
-static void place_answer(struct remote_stream *stream, const struct system_bus_taken *taken, size_t *ret_skip)
-{
-    *ret_skip = 0;
-    if (taken->epoch != stream->epoch) { /* the first answer; or its disk came back with an older day's data */
-        stream->epoch = taken->epoch;
-        stream->next = stream->confirmed = stream->marked = taken->first;
-        return;
-    }
-    if (taken->first > stream->next) {
-        if (taken->n > 0)
-            log_write(LOG_WARNING, "bus", "a stream goes on further on: what lay between is not there any more",
-                LOG_STR("resource", stream->resource->name), LOG_END);
-        stream->next = taken->first;
-    }
-    uint64_t n_known = stream->next - taken->first;
-    *ret_skip = n_known < taken->n ? (size_t)n_known : taken->n;
-}
-
 /* *rows: the alerts of the department's own audit; others are left out. */
 static enum err sift_alerts(const struct remote_stream *stream, struct rows **rows)
 {
@@ -102,28 +81,30 @@ static enum err sift_alerts(const struct remote_stream *stream, struct rows **ro
 
 static enum err take(struct remote_stream *stream, struct str answer, enum err *ret_told)
 {
-    struct system_bus_taken *taken = mem_alloc(sizeof *taken);
+    struct hub_taken *taken = mem_alloc(sizeof *taken);
     size_t skip;
     int64_t time_ms;
     if (!taken)
         return ERR_NO_MEMORY;
-    enum err err = system_bus_taken_read(answer, taken, ret_told);
+    enum err err = hub_taken_read(answer, taken, ret_told);
     if (err || *ret_told) {
         mem_free(taken);
         return err;
     }
     bus_watch_took(stream->remote->twins, stream->resource, taken->epoch, taken->first, taken->n);
-    place_answer(stream, taken, &skip);
+    if (hub_place_answer(&stream->place, taken->epoch, taken->first, taken->n, &skip) > 0 && taken->n > 0)
+        log_write(LOG_WARNING, "bus", "a stream goes on further on: what lay between is not there any more",
+            LOG_STR("resource", stream->resource->name), LOG_END);
     for (size_t i = skip; i < taken->n; i++) {
         struct rows *rows;
-        enum err one = system_bus_events_read(taken->records[i], stream->resource, UINT64_MAX, &time_ms, &rows);
+        enum err one = hub_events_read(taken->records[i], stream->resource, UINT64_MAX, &time_ms, &rows);
         if (!one && stream->is_alerts && (one = sift_alerts(stream, &rows)))
             rows_release(rows);
         if (one == ERR_NO_MEMORY) { /* asked for again */
             err = one;
             break;
         }
-        stream->next++;
+        stream->place.next++;
         if (one)
             log_write(LOG_ERROR, "bus", "rows of a stream are of another form than declared here, and left out; are the files the same?",
                 LOG_STR("resource", stream->resource->name), LOG_END);
@@ -164,7 +145,7 @@ static void on_taken(struct bus_ask *ask)
 static void ask_for_more(struct remote_stream *stream)
 {
     struct remote *remote = stream->remote;
-    const struct system_bus_take take = {.epoch = stream->epoch, .from = stream->next, .confirmed = stream->confirmed};
+    const struct system_bus_take take = {.epoch = stream->place.epoch, .from = stream->place.next, .confirmed = stream->place.confirmed};
     struct buf question;
     if (!remote->reach->peer) {
         later(stream, AGAIN_MS);
@@ -185,16 +166,6 @@ static void ask_for_more(struct remote_stream *stream)
 }
 
 /* ---- handing over ---- */
-
-static void confirm(struct remote_stream *stream)
-{
-    struct mono_time now = clock_mono(stream->remote->clock);
-    if (mono_ms_between(stream->marked_at, now) < CONFIRM_MS)
-        return;
-    stream->confirmed = stream->marked;
-    stream->marked = stream->next;
-    stream->marked_at = now;
-}
 
 /* False: a subscriber is behind. */
 static bool hand_over(struct remote_stream *stream)
@@ -217,7 +188,7 @@ static void go_on(struct remote_stream *stream)
         stream->resource = hub_alert_resource(stream->remote->hub);
     if (stream->began.ns == 0)
         stream->began = now;
-    if (stream->epoch == 0 && !hub_is_subscribed(stream->resource) && mono_ms_between(stream->began, now) < SUBSCRIBERS_MS) {
+    if (stream->place.epoch == 0 && !hub_is_subscribed(stream->resource) && mono_ms_between(stream->began, now) < SUBSCRIBERS_MS) {
         later(stream, BEHIND_MS * 10); /* what comes now would be lost on nobody */
         return;
     }
@@ -227,7 +198,7 @@ static void go_on(struct remote_stream *stream)
     }
     if (stream->watermark_ms && !stream->is_alerts)
         hub_stream_watermark(stream->resource, (struct wall_time){stream->watermark_ms});
-    confirm(stream);
+    hub_place_confirm(&stream->place, now.ns / 1000000);
     ask_for_more(stream);
 }
 

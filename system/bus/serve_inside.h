@@ -44,7 +44,7 @@ struct serving { /* a question */
     _Atomic bool is_cancelled;
     struct serving *next, **at; /* of fetches; or next of the reads that wait */
     struct serve_object *object;
-    struct record_stream *stream;
+    struct hub_record_stream *stream;
     char records[SYSTEM_BUS_RECORDS_NAME]; /* that the answer to a TAKE holds */
     struct mono_time due;                  /* of a TAKE that waits */
     struct hub_object_ask ask;

@@ -10,7 +10,7 @@
 #include "hub/alert.h"
 #include "hub/asking.h"
 #include "hub/provide.h"
-#include "system/bus/record.h"
+#include "hub/record.h"
 #include "system/bus/serve_inside.h"
 
 #include <string.h>
@@ -32,7 +32,7 @@ struct taking {
     uint64_t mask, next; /* the record after the last one taken */
     int64_t newest_ms;
     struct buf bytes; /* of the records; their ends in `ends` */
-    size_t n, ends[SYSTEM_BUS_TAKEN_MAX];
+    size_t n, ends[HUB_TAKEN_MAX];
 };
 
 /* ---- an answer ---- */
@@ -44,9 +44,9 @@ static bool take_record(void *context, uint64_t index, struct str record)
     const struct hub_resource *resource = taking->serving->asked.resource;
     struct rows *rows;
     int64_t time_ms;
-    if (taking->n == SYSTEM_BUS_TAKEN_MAX || taking->bytes.len > CREDIT)
+    if (taking->n == HUB_TAKEN_MAX || taking->bytes.len > CREDIT)
         return false;
-    enum err err = system_bus_events_read(record, resource, taking->mask, &time_ms, &rows);
+    enum err err = hub_events_read(record, resource, taking->mask, &time_ms, &rows);
     if (err) { /* of older files, in which a field had another type */
         if (taking->n > 0)
             return false; /* numbers in an answer follow each other: it is the first of the next one */
@@ -55,7 +55,7 @@ static bool take_record(void *context, uint64_t index, struct str record)
         taking->next = index + 1;
         return true;
     }
-    size_t n = system_bus_events_write(time_ms, resource, rows, 0, &taking->bytes); /* all: with fewer values it is no longer than it was */
+    size_t n = hub_events_write(time_ms, resource, rows, 0, &taking->bytes); /* all: with fewer values it is no longer than it was */
     if (n < rows_n(rows))
         taking->bytes.err = ERR_CORRUPT;
     rows_release(rows);
@@ -79,8 +79,8 @@ static void send_taken(struct serving *serving)
 
 static void answer(struct serving *serving, const struct taking *taking, uint64_t first)
 {
-    struct record_place place = record_place(serving->stream);
-    struct system_bus_taken taken = {.epoch = place.epoch, .first = first, .n = taking ? taking->n : 0};
+    struct hub_record_place place = hub_record_place(serving->stream);
+    struct hub_taken taken = {.epoch = place.epoch, .first = first, .n = taking ? taking->n : 0};
     bool is_all = !taking || taking->next >= place.end;
     taken.watermark_ms = is_all ? clock_wall(clock_system()).ms : taking->newest_ms;
     for (size_t i = 0; i < taken.n; i++) {
@@ -89,7 +89,7 @@ static void answer(struct serving *serving, const struct taking *taking, uint64_
     }
     buf_finish(&serving->act_answer);
     buf_init(&serving->act_answer, BUS_PEER_BYTES);
-    system_bus_taken_write(&taken, &serving->act_answer);
+    hub_taken_write(&taken, &serving->act_answer);
     if (serving->act_answer.err) {
         serve_refuse(serving, serving->act_answer.err);
         return;
@@ -119,7 +119,7 @@ static uint64_t leaving_fields(const struct serving *serving)
 static bool try_to_answer(struct serving *serving)
 {
     const struct system_bus_take *take = &serving->asked.take;
-    struct record_place place = record_place(serving->stream);
+    struct hub_record_place place = hub_record_place(serving->stream);
     struct taking taking = {.serving = serving, .mask = leaving_fields(serving)};
     uint64_t from = take->from > place.first ? take->from : place.first;
     if (take->epoch != place.epoch) { /* it knows nothing of this numbering */
@@ -134,7 +134,7 @@ static bool try_to_answer(struct serving *serving)
         return false;
     taking.next = from;
     buf_init(&taking.bytes, BUS_PEER_BYTES - 8192);
-    enum err err = record_read(serving->stream, from, take_record, &taking);
+    enum err err = hub_record_read(serving->stream, from, take_record, &taking);
     if (err || taking.bytes.err) {
         log_write(LOG_ERROR, "bus", "kept records cannot be read", LOG_STR("resource", serving->asked.resource->name),
             LOG_ERR(err ? err : taking.bytes.err), LOG_END);
@@ -191,16 +191,16 @@ void serve_stream(struct serving *serving)
 {
     struct serve_streams *streams = serving->server->streams;
     const struct system_bus_take *take = &serving->asked.take;
-    serving->stream = streams ? record_find(serving->server->options.record, serving->asked.resource) : NULL;
+    serving->stream = streams ? hub_record_find(serving->server->options.record, serving->asked.resource) : NULL;
     if (!serving->stream) {
         serve_refuse(serving, ERR_DENIED);
         return;
     }
-    struct record_place place = record_place(serving->stream);
+    struct hub_record_place place = hub_record_place(serving->stream);
     if (take->epoch == place.epoch && take->from > place.end) /* our disk is of an older day: the numbers since are given anew */
-        record_renew(serving->stream);
+        hub_record_renew(serving->stream);
     else if (take->epoch == place.epoch)
-        record_confirm(serving->stream, take->confirmed);
+        hub_record_confirm(serving->stream, take->confirmed);
     if (try_to_answer(serving))
         return;
     serving->due.ns = clock_mono(loop_clock(serving->server->options.loop)).ns + WAIT_MS * INT64_C(1000000);
@@ -222,7 +222,7 @@ enum err serve_streams_create(struct system_bus_server *server)
     server->streams->server = server;
     server->streams->wake.fn = on_wake;
     server->streams->look.fn = on_look;
-    record_on_durable(server->options.record, on_durable, server->streams);
+    hub_record_on_durable(server->options.record, on_durable, server->streams);
     return ERR_OK;
 }
 
@@ -230,7 +230,7 @@ void serve_streams_stop(struct system_bus_server *server)
 {
     if (!server->streams)
         return;
-    record_on_durable(server->options.record, NULL, NULL);
+    hub_record_on_durable(server->options.record, NULL, NULL);
     loop_timer_stop(&server->streams->look);
     look_at_all(server->streams, true);
 }

@@ -51,15 +51,15 @@ void system_bus_unfollow(
 /* ---- the department's side ---- */
 
 struct system_bus_server;
-struct system_bus_record; /* system/bus/record.h */
+struct hub_record; /* hub/record.h */
 
 struct system_bus_server_options {
     struct hub *hub; /* the department's own, of the same files; not started */
     struct bus *bus; /* the one inside this process: health of sources */
     struct str area; /* the city's: AREA/hub may ask */
     struct loop *loop;
-    struct system_bus_record *record; /* of the department's streams; NULL: none */
-    struct journal *journal;          /* of what was served: a JSON text each, durable before its answer leaves */
+    struct hub_record *record; /* of the department's streams; NULL: none */
+    struct journal *journal;   /* of what was served: a JSON text each, durable before its answer leaves */
 };
 enum err system_bus_server_create(const struct system_bus_server_options *options, struct system_bus_server **ret_server) MUST_CHECK;
 /* bus_peer_options.on_question; `context` is the server. */

@@ -2,8 +2,9 @@
  * One posting's way: body → JSON → every event held against the declared fields → all of them published, or none → {"accepted":N}. A
  * posting with a name goes on once, however often it comes (postings.h).
  *
- * Accepted means handed to the subscribers' queues; nothing is kept here, so a provider that must not lose keeps its own record. The rate
- * of events and the size of a posting are bounded; a provider that falls silent is a stale source.
+ * Accepted means handed to the subscribers' queues, and where the stream is given to other hubs, on this hub's disk for them
+ * (hub/keeper.h); else nothing is kept here, so a provider that must not lose keeps its own record. The rate of events and the size of a
+ * posting are bounded; a provider that falls silent is a stale source.
  */
 #include "system/push/push.h"
 
@@ -219,6 +220,41 @@ static enum err read_name(const json_t *body, struct diag *diag, struct str *ret
     return ERR_OK;
 }
 
+struct posting { /* published; replied to when it is on disk, if it has to be */
+    struct push_system *system;
+    struct http_exchange *x;
+    const struct hub_resource *resource;
+    struct str name;
+    size_t n;
+    struct hub_settle settle;
+};
+
+static void settled(struct loop_task *task)
+{
+    struct posting *posting = container_of(task, struct posting, settle.task);
+    enum err err = posting->settle.err;
+    if (posting->name.len > 0)
+        push_postings_end(posting->system->postings, posting->resource->name, posting->name, !err, posting->n);
+    if (err)
+        reply_refused(posting->x, ERR_UNAVAILABLE);
+    else
+        reply_accepted(posting->x, posting->n, false);
+}
+
+static void publish_and_reply(struct posting *posting, struct rows *rows)
+{
+    posting->n = rows_n(rows);
+    enum err err = publish(posting->system, posting->resource, rows);
+    if (err) {
+        if (posting->name.len > 0)
+            push_postings_end(posting->system->postings, posting->resource->name, posting->name, false, 0);
+        reply_refused(posting->x, err);
+        return;
+    }
+    posting->settle = (struct hub_settle){.loop = http_loop(posting->x), .task = {.fn = settled}};
+    hub_publish_settled(posting->system->hub, posting->resource, &posting->settle);
+}
+
 static void handle_publish(struct http_exchange *x, void *context)
 {
     struct push_system *system = context;
@@ -245,19 +281,16 @@ static void handle_publish(struct http_exchange *x, void *context)
         http_reply_err(x, err, str_from_c(diag.text));
         return;
     }
-    if (name.len > 0)
+    struct posting *posting = arena_alloc_zero(http_arena(x), 1, sizeof *posting);
+    if (posting && name.len > 0)
         err = push_postings_begin(system->postings, resource->name, name, http_body(x), &n_accepted);
-    if (err) {
+    if (!posting) {
+        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+    } else if (err) {
         reply_known(x, err, n_accepted);
     } else {
-        size_t n = rows_n(rows);
-        err = publish(system, resource, rows);
-        if (name.len > 0)
-            push_postings_end(system->postings, resource->name, name, !err, n);
-        if (err)
-            reply_refused(x, err);
-        else
-            reply_accepted(x, n, false);
+        *posting = (struct posting){.system = system, .x = x, .resource = resource, .name = name};
+        publish_and_reply(posting, rows);
     }
     rows_release(rows);
 }

@@ -440,7 +440,7 @@ static void ends_in_the_midst_of_work(void **state)
         }
         fake_hub_reset();
         test_door_open(&door);
-        assert_ok(system_vehicle_camera_ops.replay(door.system, &fake_passage, (struct wall_time){0}, count_rows, &n_kept));
+        assert_ok(system_vehicle_camera_ops.streams->replay(door.system, &fake_passage, (struct wall_time){0}, count_rows, &n_kept));
         assert_true(n_kept >= n_acknowledged);
         test_door_close(&door);
         file_sim_remove_tree(door.data);

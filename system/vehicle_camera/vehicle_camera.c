@@ -247,11 +247,13 @@ static const struct hub_system_door door_slot = {.mount = vehicle_camera_mount,
     .measure = vehicle_camera_measure,
     .is_ready = vehicle_camera_is_ready};
 
+static const struct hub_system_streams streams = {.replay = vehicle_camera_replay};
+
 const struct hub_system_ops system_vehicle_camera_ops = {
     .connector = "vehicle_camera",
     .open = vehicle_camera_open,
     .bind = vehicle_camera_bind,
-    .replay = vehicle_camera_replay,
+    .streams = &streams,
     .door = &door_slot,
     .close = vehicle_camera_close,
 };

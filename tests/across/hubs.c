@@ -2,6 +2,7 @@
 #include "tests/across/hubs.h"
 
 #include "system/files/files.h"
+#include "system/push/push.h"
 #include "system/sqlite/sqlite.h"
 
 #include <ftw.h>
@@ -57,12 +58,17 @@ static enum err wire_start(struct district_carrier *carrier, struct district *di
     return ERR_OK;
 }
 
+struct str (*_Atomic answer_lies)(struct str message);
+
 static void wire_send(struct district_carrier *carrier, int hub, struct str bytes)
 {
     struct wire *wire = container_of(carrier, struct wire, carrier);
     pthread_mutex_lock(&ether.lock);
     ether.n_forwards += bytes.ptr[1] == DISTRICT_FORWARD;
     ether.n_largest = bytes.len > ether.n_largest ? bytes.len : ether.n_largest;
+    struct str (*lies)(struct str message) = answer_lies;
+    if (lies && bytes.ptr[1] == DISTRICT_ANSWER)
+        bytes = lies(bytes);
     if (ether.loops[hub] && !ether.is_cut && !(ether.loses_answers && bytes.ptr[1] == DISTRICT_ANSWER))
         for (int i = 0; i < (ether.doubles ? 2 : 1); i++)
             post(wire->self, hub, bytes);
@@ -113,6 +119,13 @@ static enum err wire_key(struct district_carrier *carrier, int hub, char ret_key
     crypto_key_destroy(key);
     sign_public_text(&public_key, ret_key);
     return ERR_OK;
+}
+
+void send_as(int from, int to, struct str bytes)
+{
+    pthread_mutex_lock(&ether.lock);
+    post(from, to, bytes);
+    pthread_mutex_unlock(&ether.lock);
 }
 
 void set_ether(bool is_cut, bool loses_answers, bool doubles)
@@ -182,11 +195,15 @@ static const char parties_text[] = "parties:\n  - {name: h/police, title: {zh: Ë
 #define PHOTO FIELD("number", "integer", ", key: true")
 #define PLAN FIELD("lot", "text", ", key: true")
 #define SLOW FIELD("n", "integer", ", key: true")
+#define STREAM(name_, fields_) "  - name: " name_ "\n    title: {zh: ÊµÅ, en: Stream}\n    kind: stream\n    fields:\n" fields_
+#define PASSAGE FIELD("number", "integer", "") FIELD("text", "text", "") FIELD("more", "text", "")
+static const char police_pushes[] = "party: h/police\nconnector: push\nresources:\n" STREAM("alarm", PASSAGE);
+static const char lots_push[] = "party: h.x/lots\nconnector: push\nresources:\n" STREAM("passage", PASSAGE);
 static const char police_here[] =
     "party: h/police\nconnector: sqlite\nconnection: {file: \"{data}/police.sqlite\", timeout: 5s}\nresources:\n" TABLE(
         "vehicle", "    bind: {table: vehicle}\n", VEHICLE);
 static const char police_there[] =
-    "party: h/police\nconnector: district\nresources:\n" TABLE("vehicle", "", VEHICLE) OBJECT("photo", "", PHOTO);
+    "party: h/police\nconnector: district\nresources:\n" TABLE("vehicle", "", VEHICLE) OBJECT("photo", "", PHOTO) STREAM("alarm", PASSAGE);
 static const char police_folder[] = "party: h/police\nconnector: files\nconnection: {folder: \"{data}/objects\"}\nresources:\n" OBJECT(
     "photo", "    bind: {file: \"{number}.png\"}\n", PHOTO);
 static const char lots_folder[] = "party: h.x/lots\nconnector: files\nconnection: {folder: \"{data}/objects\"}\nresources:\n" OBJECT(
@@ -196,8 +213,9 @@ static const char lots_here[] =
         "session", "    bind: {table: session}\n", SESSION) TABLE("visit", "    bind: {table: visit}\n", VISIT) TABLE("slow",
         "    bind: {select: \"SELECT a.minutes AS n FROM session a, session b, session c WHERE a.minutes + b.minutes + c.minutes < 0\"}\n",
         SLOW) COMMAND("open", RUN("gate_open"), "") COMMAND("ring", RUN("ring"), "    at_most_once: true\n");
-static const char lots_there[] = "party: h.x/lots\nconnector: district\nresources:\n" TABLE("session", "", SESSION) TABLE("visit", "",
-    VISIT) TABLE("slow", "", SLOW) COMMAND("open", "", "") COMMAND("ring", "", "    at_most_once: true\n") OBJECT("plan", "", PLAN);
+static const char lots_there[] =
+    "party: h.x/lots\nconnector: district\nresources:\n" TABLE("session", "", SESSION) TABLE("visit", "", VISIT) TABLE("slow", "", SLOW)
+        COMMAND("open", "", "") COMMAND("ring", "", "    at_most_once: true\n") OBJECT("plan", "", PLAN) STREAM("passage", PASSAGE);
 
 static void write_file(const char *dir, const char *name, const char *text)
 {
@@ -287,6 +305,7 @@ static void write_city(int at)
     write_file(one->dir, "systems/police.yaml", at == CITY ? police_here : police_there);
     write_file(one->dir, "systems/lots.yaml", at == XIHU ? lots_here : lots_there);
     write_file(one->dir, "systems/folder.yaml", at == CITY ? police_folder : lots_folder);
+    write_file(one->dir, "systems/push.yaml", at == CITY ? police_pushes : lots_push);
     make_object(at, at == CITY ? "7.png" : "a.svg", OBJECT_BYTES);
     write_contract(one->dir, "h.x/c-1", "h.x/lots/session", "h/parking", "call, query", "plate, minutes, note", "");
     write_contract(one->dir, "h.x/c-2", "h.x/lots/visit", "h/parking", "query", "ward, fee", "min_subjects: 10\n");
@@ -294,6 +313,8 @@ static void write_city(int at)
     write_contract(one->dir, "h.x/c-4", "h.x/lots/open", "h/parking", "act", "lot", "");
     write_contract(one->dir, "h.x/c-5", "h.x/lots/ring", "h/parking", "act", "lot", "");
     write_contract(one->dir, "h.x/c-6", "h.x/lots/plan", "h/parking", "call", "bytes", "");
+    write_contract(one->dir, "h.x/c-7", "h.x/lots/passage", "h/parking", "subscribe", "number, text", "");
+    write_contract(one->dir, "h/c-14", "h/police/alarm", "h.x/gate", "subscribe", "text, number", "");
     write_contract(one->dir, "h/c-13", "h/police/photo", "h.x/gate", "call", "bytes", "");
     write_contract(one->dir, "h/c-12", "h/police/vehicle", "h.x/gate", "query", "plate, colour", "");
     write_contract(one->dir, at == CITY ? "h/c-19" : "h.x/c-19", at == CITY ? "h/police/vehicle" : "h.x/lots/session",
@@ -321,16 +342,18 @@ static void check(enum err err, const struct diag_list *diags)
 
 void go_up(int at)
 {
-    static const struct hub_system_ops *const connectors[] = {&system_sqlite_ops, &system_files_ops, &district_system_ops, NULL};
+    static const struct hub_system_ops *const connectors[] = {
+        &system_sqlite_ops, &system_files_ops, &system_push_ops, &district_system_ops, NULL};
     struct one *one = &ones[at];
     struct diag_list diags = {0};
     struct diag diag = {""};
     struct federation *federation;
     uint8_t seed[32] = {(uint8_t)at};
-    char path[256], ledger_dir[256], store[256];
+    char path[256], ledger_dir[256], store[256], streams[256];
     snprintf(path, sizeof path, "%s/federation.yaml", one->dir);
     snprintf(ledger_dir, sizeof ledger_dir, "%s/ledger", one->data);
     snprintf(store, sizeof store, "%s/store/district.sqlite", one->data);
+    snprintf(streams, sizeof streams, "%s/streams", one->data);
     one->wire = (struct wire){
         .carrier = {.start = wire_start, .send = wire_send, .stop = wire_stop, .sign = wire_sign, .check = wire_check, .key = wire_key},
         .self = at};
@@ -341,6 +364,7 @@ void go_up(int at)
         .clock = clock_system(),
         .carrier = &one->wire.carrier,
         .store_path = store,
+        .streams_dir = streams,
         .use_ms = 1500};
     check(district_create(&options, &diags, &one->district), &diags);
     const struct ledger_options ledger_options = {
@@ -354,6 +378,7 @@ void go_up(int at)
         .clock = clock_system(),
         .loop = loop,
         .district = one->district,
+        .tee = district_keeper(one->district),
         .bus = one->bus,
         .ledger = one->ledger,
         .ledger_key = one->key,

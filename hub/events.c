@@ -1,17 +1,14 @@
-/* A stream's events as a department keeps them and as they go over the bus: u64 time | u16 n, names | rows as hub/asking.h has them. */
-#include "hub/alert.h"
-#include "hub/asking.h"
-#include "hub/audit.h"
-#include "system/bus/codec.h"
+/* Records: u64 time | u16 n, names with their types | rows as hub/asking.h has them. See hub/events.h. */
+#include "hub/events.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "hub/asking.h"
+
 #include <string.h>
 
 #define ROWS_MAX (16u << 20) /* bytes of a record's rows, unpacked */
 #define FIELDS_MAX HUB_FIELDS_MAX
 
-size_t system_bus_events_write(int64_t now_ms, const struct hub_resource *resource, const struct rows *rows, size_t from, struct buf *out)
+size_t hub_events_write(int64_t now_ms, const struct hub_resource *resource, const struct rows *rows, size_t from, struct buf *out)
 {
     hub_put_number(out, (uint64_t)now_ms, 8);
     hub_put_number(out, resource->n_fields, 2);
@@ -19,7 +16,7 @@ size_t system_bus_events_write(int64_t now_ms, const struct hub_resource *resour
         hub_put_text(out, resource->fields[i].name);
         hub_put_number(out, resource->fields[i].type, 1);
     }
-    return hub_put_rows(out, rows, from, SYSTEM_BUS_PART, false);
+    return hub_put_rows(out, rows, from, HUB_EVENTS_PART, false);
 }
 
 static enum err project(const struct rows *rows, const int *from, const struct hub_resource *resource, struct rows *out)
@@ -35,8 +32,7 @@ static enum err project(const struct rows *rows, const int *from, const struct h
     return err;
 }
 
-enum err system_bus_events_read(
-    struct str bytes, const struct hub_resource *resource, uint64_t mask, int64_t *ret_time_ms, struct rows **ret_rows)
+enum err hub_events_read(struct str bytes, const struct hub_resource *resource, uint64_t mask, int64_t *ret_time_ms, struct rows **ret_rows)
 {
     struct bytes_reader in;
     enum value_type types[FIELDS_MAX];
@@ -83,24 +79,7 @@ enum err system_bus_events_read(
     return ERR_OK;
 }
 
-bool system_bus_alert_is_own(struct str party, const struct value *row)
-{
-    struct str key = row[HUB_ALERT_KEY].s, area, name;
-    for (int i = 0; i < HUB_ALERT_TIME; i++)
-        if (row[i].type != VALUE_TEXT)
-            return false;
-    if (!str_cut(party, '/', &area, &name) || key.len <= party.len)
-        return false;
-    return hub_audit_tells(row[HUB_ALERT_KIND].s) && str_equal(row[HUB_ALERT_AREA].s, area) && str_equal(row[HUB_ALERT_PARTY].s, party) &&
-           str_equal(str_slice(key, 0, party.len), party) && key.ptr[party.len] == '/' && str_is_empty(row[HUB_ALERT_RECEIPT].s);
-}
-
-void system_bus_records_name(uint64_t epoch, uint64_t first, size_t n, char out[SYSTEM_BUS_RECORDS_NAME])
-{
-    snprintf(out, SYSTEM_BUS_RECORDS_NAME, "%" PRIx64 "/%" PRIu64 "+%zu", epoch, first, n);
-}
-
-void system_bus_taken_write(const struct system_bus_taken *taken, struct buf *out)
+void hub_taken_write(const struct hub_taken *taken, struct buf *out)
 {
     hub_put_error(out, ERR_OK);
     hub_put_number(out, taken->epoch, 8);
@@ -111,7 +90,7 @@ void system_bus_taken_write(const struct system_bus_taken *taken, struct buf *ou
         hub_put_text(out, taken->records[i]);
 }
 
-enum err system_bus_taken_read(struct str bytes, struct system_bus_taken *ret_taken, enum err *ret_err)
+enum err hub_taken_read(struct str bytes, struct hub_taken *ret_taken, enum err *ret_err)
 {
     struct bytes_reader in;
     bytes_reader_init(&in, bytes.ptr, bytes.len);
@@ -122,7 +101,7 @@ enum err system_bus_taken_read(struct str bytes, struct system_bus_taken *ret_ta
     ret_taken->first = bytes_read_u64be(&in);
     ret_taken->watermark_ms = (int64_t)bytes_read_u64be(&in);
     ret_taken->n = bytes_read_u16be(&in);
-    if (in.err || ret_taken->epoch == 0 || ret_taken->n > SYSTEM_BUS_TAKEN_MAX || ret_taken->first > UINT64_MAX - ret_taken->n)
+    if (in.err || ret_taken->epoch == 0 || ret_taken->n > HUB_TAKEN_MAX || ret_taken->first > UINT64_MAX - ret_taken->n)
         return ERR_SYNTAX;
     for (size_t i = 0; i < ret_taken->n; i++)
         ret_taken->records[i] = hub_get_text(&in);

@@ -1,11 +1,11 @@
 /*
- * A journal a stream. A record is a part of a batch: u64 bytes kept before it, over the journal's life; then what goes over the bus
- * (codec.h). The first number tells how much waits without reading all of it.
+ * A journal a stream. A record is a part of a batch: u64 bytes kept before it, over the journal's life; then what goes out (hub/events.h).
+ * The first number tells how much waits without reading all of it.
  *
  * Beside the journal stands NAME.confirmed: the epoch, and up to where the hub has it. When that is lost, more is sent twice, nothing
  * never.
  */
-#include "system/bus/record.h"
+#include "hub/record.h"
 
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -16,61 +16,81 @@
 #include "base/mem.h"
 #include "hub/alert.h"
 #include "hub/asking.h"
-#include "system/bus/codec.h"
+#include "hub/events.h"
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RECORD_MAX (512u * 1024) /* a part of a batch, and the row that does not fit any more */
 #define SEGMENT_MAX (8u << 20)
-#define APPEND_PARTS 16 /* parts of a batch: SYSTEM_BUS_PART each; a longer batch is ERR_TOO_LARGE */
+#define APPEND_PARTS 16 /* parts of a batch: HUB_EVENTS_PART each; a longer batch is ERR_TOO_LARGE */
 
-struct record_stream {
-    struct system_bus_record *record;
+struct hub_record_stream {
+    struct hub_record *record;
     const struct hub_resource *resource;
     struct journal *journal;
     struct journal_reader *reader;
     uint64_t reader_at; /* the next record of the reader */
     uint64_t epoch, confirmed;
     char confirmed_path[FILE_PATH_MAX];
+    _Atomic uint64_t mask; /* fields that are kept */
     /* under the record's lock */
     uint64_t n_bytes, n_bytes_confirmed; /* over the journal's life */
     uint64_t n_refused;                  /* batches, since it was full; 0: it is not, by half */
+    uint64_t n_appended, n_done;         /* batches */
+    struct hub_settle *settles;          /* who waits for some of them */
+    enum err err;
 };
 
-struct system_bus_record {
+struct hub_record {
     struct hub_keeper keeper;
     pthread_mutex_t lock; /* guards what follows, and the streams' bytes; held while an append is handed over, so that their order is one */
     pthread_cond_t settled;
-    struct record_stream streams[RECORD_STREAMS_MAX];
-    size_t n_streams;
-    uint64_t waiting_max;
-    uint64_t n_appended, n_done; /* appends, of all streams */
-    enum err err;
+    struct hub_record_options options;
+    struct hub_record_stream streams[HUB_RECORD_STREAMS_MAX];
+    _Atomic size_t n_streams; /* the streams before it stay as they are */
     void (*on_durable)(void *context);
     void *context;
 };
 
 struct appending {
     struct journal_append append;
-    struct system_bus_record *record;
+    struct hub_record_stream *stream;
     struct buf bytes;
     struct str records[APPEND_PARTS];
 };
 
 /* ---- keeping, on a source's thread ---- */
 
+/* Under the lock. */
+static void post_settled(struct hub_record_stream *stream)
+{
+    for (struct hub_settle **at = &stream->settles, *settle; (settle = *at);) {
+        if (stream->n_done < settle->wanted && !stream->err) {
+            at = &settle->next;
+            continue;
+        }
+        *at = settle->next;
+        settle->err = stream->err;
+        loop_post(settle->loop, &settle->task);
+    }
+}
+
+/* A journal's are done in their order. */
 static void appended(struct journal_append *append)
 {
     struct appending *appending = container_of(append, struct appending, append);
-    struct system_bus_record *record = appending->record;
+    struct hub_record_stream *stream = appending->stream;
+    struct hub_record *record = stream->record;
     pthread_mutex_lock(&record->lock);
-    record->n_done++;
+    stream->n_done++;
     if (append->err)
-        record->err = append->err;
+        stream->err = append->err;
+    post_settled(stream);
     pthread_cond_broadcast(&record->settled);
     void (*fn)(void *context) = append->err ? NULL : record->on_durable;
     void *context = record->context;
@@ -82,8 +102,10 @@ static void appended(struct journal_append *append)
 }
 
 /* The parts of a batch, each with the bytes before it. */
-static enum err encode(const struct record_stream *stream, struct rows *rows, int64_t now_ms, struct appending *appending)
+static enum err encode_all(
+    const struct hub_record_stream *stream, const struct hub_resource *resource, struct rows *rows, struct appending *appending)
 {
+    int64_t now_ms = clock_wall(clock_system()).ms;
     size_t at = 0, starts[APPEND_PARTS + 1], n = 0;
     buf_init(&appending->bytes, JOURNAL_APPEND_MAX - 4 * APPEND_PARTS);
     while (at < rows_n(rows) && !appending->bytes.err) {
@@ -91,7 +113,7 @@ static enum err encode(const struct record_stream *stream, struct rows *rows, in
             return ERR_TOO_LARGE;
         starts[n++] = appending->bytes.len;
         hub_put_number(&appending->bytes, stream->n_bytes + appending->bytes.len, 8);
-        at += system_bus_events_write(now_ms, stream->resource, rows, at, &appending->bytes);
+        at += hub_events_write(now_ms, resource, rows, at, &appending->bytes);
     }
     if (appending->bytes.err)
         return appending->bytes.err;
@@ -102,42 +124,69 @@ static enum err encode(const struct record_stream *stream, struct rows *rows, in
     return ERR_OK;
 }
 
-/* Under the lock. */
-static enum err append(struct record_stream *stream, struct rows *rows, struct appending *appending)
+/* With the fields alone that are kept. */
+static enum err encode(const struct hub_record_stream *stream, struct rows *rows, struct appending *appending)
 {
-    enum err err = encode(stream, rows, clock_wall(clock_system()).ms, appending);
-    if (!err && stream->n_bytes - stream->n_bytes_confirmed + appending->bytes.len > stream->record->waiting_max)
+    uint64_t mask = atomic_load_explicit(&stream->mask, memory_order_relaxed);
+    struct hub_field fields[HUB_FIELDS_MAX];
+    struct hub_resource resource = *stream->resource;
+    uint16_t map[HUB_FIELDS_MAX];
+    struct rows *kept;
+    if (mask == UINT64_MAX)
+        return encode_all(stream, stream->resource, rows, appending);
+    resource.fields = fields;
+    resource.n_fields = 0;
+    for (uint16_t i = 0; i < stream->resource->n_fields; i++)
+        if (mask >> i & 1) {
+            map[resource.n_fields] = i;
+            fields[resource.n_fields++] = stream->resource->fields[i];
+        }
+    if (resource.n_fields == 0)
+        return ERR_RANGE;
+    enum err err = rows_project(rows, map, resource.n_fields, &kept);
+    if (err)
+        return err;
+    err = encode_all(stream, &resource, kept, appending);
+    rows_release(kept);
+    return err;
+}
+
+/* Under the lock. */
+static enum err append(struct hub_record_stream *stream, struct rows *rows, struct appending *appending)
+{
+    enum err err = encode(stream, rows, appending);
+    if (!err && stream->n_bytes - stream->n_bytes_confirmed + appending->bytes.len > stream->record->options.waiting_max)
         err = ERR_FULL;
-    appending->record = stream->record;
+    appending->stream = stream;
     appending->append.records = appending->records;
     appending->append.done = appended;
     if (!err)
         err = journal_append(stream->journal, &appending->append);
     if (!err) {
         stream->n_bytes += appending->bytes.len;
-        stream->record->n_appended++;
+        stream->n_appended++;
     }
     return err;
 }
 
 static enum err keep(struct hub_keeper *keeper, const struct hub_resource *resource, struct rows *rows)
 {
-    struct system_bus_record *record = container_of(keeper, struct system_bus_record, keeper);
-    struct record_stream *stream = record_find(record, resource);
+    struct hub_record *record = container_of(keeper, struct hub_record, keeper);
+    struct hub_record_stream *stream = hub_record_find(record, resource);
     struct appending *appending = stream ? mem_alloc_zero(1, sizeof *appending) : NULL;
     if (!appending)
         return ERR_FULL; /* not open yet, or no memory: in a moment */
     pthread_mutex_lock(&record->lock);
     enum err err = append(stream, rows, appending);
     uint64_t n_refused = stream->n_refused;
-    bool is_relieved = !err && n_refused > 0 && stream->n_bytes - stream->n_bytes_confirmed <= record->waiting_max / 2;
+    bool is_relieved = !err && n_refused > 0 && stream->n_bytes - stream->n_bytes_confirmed <= record->options.waiting_max / 2;
     stream->n_refused = is_relieved ? 0 : n_refused + (err == ERR_FULL);
     pthread_mutex_unlock(&record->lock);
     if (err == ERR_FULL && n_refused == 0)
-        log_write(LOG_WARNING, "bus", "the hub has not taken what waits of a stream; its source is refused, and has to keep what comes",
+        log_write(LOG_WARNING, "hub", "what waits of a stream has not been taken; its source is refused, and has to keep what comes",
             LOG_STR("resource", resource->name), LOG_END);
     else if (is_relieved)
-        log_write(LOG_NOTICE, "bus", "a stream's source is taken from again", LOG_STR("resource", resource->name),
+        log_write(LOG_NOTICE, "hub", "a stream's source is taken from again", LOG_STR("resource", resource->name),
             LOG_INT("refused", (int64_t)n_refused), LOG_END);
     if (err) {
         buf_finish(&appending->bytes);
@@ -148,27 +197,54 @@ static enum err keep(struct hub_keeper *keeper, const struct hub_resource *resou
 
 static enum err settle(struct hub_keeper *keeper)
 {
-    struct system_bus_record *record = container_of(keeper, struct system_bus_record, keeper);
+    struct hub_record *record = container_of(keeper, struct hub_record, keeper);
+    enum err err = ERR_OK;
+    size_t n = atomic_load_explicit(&record->n_streams, memory_order_acquire);
     pthread_mutex_lock(&record->lock);
-    uint64_t wanted = record->n_appended;
-    while (record->n_done < wanted && !record->err)
-        pthread_cond_wait(&record->settled, &record->lock);
-    enum err err = record->err;
+    for (size_t i = 0; i < n && !err; i++) {
+        struct hub_record_stream *stream = &record->streams[i];
+        for (uint64_t wanted = stream->n_appended; stream->n_done < wanted && !stream->err;)
+            pthread_cond_wait(&record->settled, &record->lock);
+        err = stream->err;
+    }
     pthread_mutex_unlock(&record->lock);
     return err;
 }
 
+static void settled(struct hub_keeper *keeper, const struct hub_resource *resource, struct hub_settle *settle)
+{
+    struct hub_record *record = container_of(keeper, struct hub_record, keeper);
+    struct hub_record_stream *stream = hub_record_find(record, resource);
+    settle->err = ERR_OK;
+    if (!stream) { /* nothing of it is kept */
+        loop_post(settle->loop, &settle->task);
+        return;
+    }
+    pthread_mutex_lock(&record->lock);
+    settle->wanted = stream->n_appended;
+    settle->next = stream->settles;
+    stream->settles = settle;
+    post_settled(stream);
+    pthread_mutex_unlock(&record->lock);
+}
+
 /* ---- handing on ---- */
 
-struct record_stream *record_find(struct system_bus_record *record, const struct hub_resource *resource)
+struct hub_record_stream *hub_record_find(struct hub_record *record, const struct hub_resource *resource)
 {
-    for (size_t i = 0; i < record->n_streams; i++)
+    size_t n = atomic_load_explicit(&record->n_streams, memory_order_acquire);
+    for (size_t i = 0; i < n; i++)
         if (record->streams[i].resource == resource)
             return &record->streams[i];
     return NULL;
 }
 
-void record_on_durable(struct system_bus_record *record, void (*fn)(void *context), void *context)
+void hub_record_mask(struct hub_record_stream *stream, uint64_t mask)
+{
+    atomic_store_explicit(&stream->mask, mask, memory_order_relaxed);
+}
+
+void hub_record_on_durable(struct hub_record *record, void (*fn)(void *context), void *context)
 {
     pthread_mutex_lock(&record->lock);
     record->on_durable = fn;
@@ -176,13 +252,13 @@ void record_on_durable(struct system_bus_record *record, void (*fn)(void *contex
     pthread_mutex_unlock(&record->lock);
 }
 
-struct record_place record_place(struct record_stream *stream)
+struct hub_record_place hub_record_place(struct hub_record_stream *stream)
 {
-    return (struct record_place){
+    return (struct hub_record_place){
         stream->epoch, journal_first_index(stream->journal), journal_n_durable(stream->journal), stream->confirmed};
 }
 
-static void remember(struct record_stream *stream)
+static void remember(struct hub_record_stream *stream)
 {
     char text[64];
     int n = snprintf(text, sizeof text, "%" PRIx64 " %" PRIu64 "\n", stream->epoch, stream->confirmed);
@@ -204,7 +280,7 @@ static bool see_first(void *context, uint64_t index, struct str record)
     return false;
 }
 
-void record_confirm(struct record_stream *stream, uint64_t number)
+void hub_record_confirm(struct hub_record_stream *stream, uint64_t number)
 {
     uint64_t n_bytes;
     if (number <= stream->confirmed || number > journal_n_durable(stream->journal))
@@ -223,7 +299,38 @@ void record_confirm(struct record_stream *stream, uint64_t number)
         log_write(LOG_WARNING, "bus", "confirmed records stay on disk", LOG_STR("resource", stream->resource->name), LOG_END);
 }
 
-void record_renew(struct record_stream *stream)
+uint64_t hub_record_n_waiting(struct hub_record_stream *stream)
+{
+    pthread_mutex_lock(&stream->record->lock);
+    uint64_t n = stream->n_bytes - stream->n_bytes_confirmed;
+    pthread_mutex_unlock(&stream->record->lock);
+    return n;
+}
+
+struct trimming {
+    uint64_t n_bytes, index; /* stay from here on */
+};
+
+static bool look_past(void *context, uint64_t index, struct str record)
+{
+    struct trimming *trimming = context;
+    trimming->index = index;
+    return bytes_before(record) < trimming->n_bytes;
+}
+
+uint64_t hub_record_trim(struct hub_record_stream *stream, uint64_t n_bytes)
+{
+    uint64_t first = stream->confirmed;
+    pthread_mutex_lock(&stream->record->lock);
+    struct trimming trimming = {.n_bytes = stream->n_bytes > n_bytes ? stream->n_bytes - n_bytes : 0, .index = first};
+    pthread_mutex_unlock(&stream->record->lock);
+    if (journal_read(stream->journal, first, look_past, &trimming))
+        return 0;
+    hub_record_confirm(stream, trimming.index);
+    return stream->confirmed - first;
+}
+
+void hub_record_renew(struct hub_record_stream *stream)
 {
     crypto_random(&stream->epoch, sizeof stream->epoch);
     stream->epoch |= 1; /* never 0 */
@@ -233,7 +340,7 @@ void record_renew(struct record_stream *stream)
 struct reading {
     bool (*fn)(void *context, uint64_t index, struct str record);
     void *context;
-    struct record_stream *stream;
+    struct hub_record_stream *stream;
     bool is_refused;
 };
 
@@ -246,8 +353,8 @@ static bool read_one(void *context, uint64_t index, struct str record)
     return goes_on;
 }
 
-enum err record_read(
-    struct record_stream *stream, uint64_t from, bool (*fn)(void *context, uint64_t index, struct str record), void *context)
+enum err hub_record_read(
+    struct hub_record_stream *stream, uint64_t from, bool (*fn)(void *context, uint64_t index, struct str record), void *context)
 {
     struct reading reading = {.fn = fn, .context = context, .stream = stream};
     enum err err = ERR_OK;
@@ -270,7 +377,7 @@ enum err record_read(
 
 static bool count_bytes(void *context, uint64_t index, struct str record)
 {
-    struct record_stream *stream = context;
+    struct hub_record_stream *stream = context;
     uint64_t before = bytes_before(record);
     if (index <= stream->confirmed || stream->n_bytes == 0)
         stream->n_bytes_confirmed = before;
@@ -278,12 +385,12 @@ static bool count_bytes(void *context, uint64_t index, struct str record)
     return true;
 }
 
-static void read_confirmed(struct record_stream *stream)
+static void read_confirmed(struct hub_record_stream *stream)
 {
     struct buf text;
     struct str epoch, number;
     buf_init(&text, 4096);
-    struct record_place place = record_place(stream);
+    struct hub_record_place place = hub_record_place(stream);
     stream->confirmed = place.first;
     if (!file_read(stream->confirmed_path, &text) && str_cut(str_trim(buf_str(&text)), ' ', &epoch, &number)) {
         char hex[32];
@@ -297,12 +404,12 @@ static void read_confirmed(struct record_stream *stream)
     }
     buf_finish(&text);
     if (stream->epoch == 0)
-        record_renew(stream);
+        hub_record_renew(stream);
 }
 
-static enum err open_stream(
-    struct record_stream *stream, const char *dir, void (*on_stopped)(void *context, enum err err), void *context, struct diag *diag)
+static enum err open_stream(struct hub_record_stream *stream, const char *dir, struct diag *diag)
 {
+    const struct hub_record_options *options = &stream->record->options;
     char name[FILE_PATH_MAX], path[FILE_PATH_MAX];
     enum err err = str_to_c(stream->resource->name, name, sizeof name - 16);
     for (char *slash = name; !err && (slash = strchr(slash, '/'));)
@@ -311,10 +418,13 @@ static enum err open_stream(
         err = file_join(path, dir, name);
     if (!err)
         err = file_make_dirs(file_ops_system(), dir);
-    const struct journal_options options = {
-        .dir = path, .segment_max_bytes = SEGMENT_MAX, .record_max_bytes = RECORD_MAX, .on_stopped = on_stopped, .context = context};
+    const struct journal_options journal = {.dir = path,
+        .segment_max_bytes = SEGMENT_MAX,
+        .record_max_bytes = RECORD_MAX,
+        .on_stopped = options->on_stopped,
+        .context = options->context};
     if (!err)
-        err = journal_open(&options, diag, &stream->journal);
+        err = journal_open(&journal, diag, &stream->journal);
     if (err)
         return err;
     int n = snprintf(stream->confirmed_path, sizeof stream->confirmed_path, "%s.confirmed", path);
@@ -324,46 +434,56 @@ static enum err open_stream(
     return journal_read(stream->journal, journal_first_index(stream->journal), count_bytes, stream);
 }
 
-enum err system_bus_record_create(uint64_t waiting_max, struct system_bus_record **ret_record)
+enum err hub_record_create(const struct hub_record_options *options, struct hub_record **ret_record)
 {
-    struct system_bus_record *record = mem_alloc_zero(1, sizeof *record);
+    struct hub_record *record = mem_alloc_zero(1, sizeof *record);
     if (!record)
         return ERR_NO_MEMORY;
-    record->waiting_max = waiting_max ? waiting_max : RECORD_WAITING_MAX;
-    record->keeper = (struct hub_keeper){.keep = keep, .settle = settle};
+    record->options = *options;
+    record->options.waiting_max = options->waiting_max ? options->waiting_max : HUB_RECORD_WAITING_MAX;
+    record->keeper = (struct hub_keeper){.keep = keep, .settle = settle, .settled = settled};
     pthread_mutex_init(&record->lock, NULL);
     pthread_cond_init(&record->settled, NULL);
     *ret_record = record;
     return ERR_OK;
 }
 
-struct hub_keeper *system_bus_record_keeper(struct system_bus_record *record)
+struct hub_keeper *hub_record_keeper(struct hub_record *record)
 {
     return &record->keeper;
 }
 
-enum err system_bus_record_open(struct system_bus_record *record, struct hub *hub, struct str party, const char *dir,
-    void (*on_stopped)(void *context, enum err err), void *context, struct diag *diag)
+enum err hub_record_open_stream(struct hub_record *record, const struct hub_resource *resource, const char *dir, struct diag *diag,
+    struct hub_record_stream **ret_stream)
 {
-    for (size_t i = 0; i < hub_n_resources(hub); i++) {
-        const struct hub_resource *resource = hub_resource_at(hub, i);
-        if (resource != hub_alert_resource(hub) && (resource->kind != HUB_STREAM || !str_equal(resource->party, party)))
-            continue;
-        if (record->n_streams == RECORD_STREAMS_MAX)
-            return diag_set(diag, ERR_TOO_LARGE, NULL, 0, "more than %d streams of a department", RECORD_STREAMS_MAX);
-        struct record_stream *stream = &record->streams[record->n_streams];
-        *stream = (struct record_stream){.record = record, .resource = resource};
-        enum err err = open_stream(stream, dir, on_stopped, context, diag);
-        if (err) {
-            journal_close(stream->journal);
-            return err;
-        }
-        record->n_streams++; /* the sources' threads begin with the loop */
+    size_t n = atomic_load_explicit(&record->n_streams, memory_order_relaxed);
+    if (n == HUB_RECORD_STREAMS_MAX)
+        return diag_set(diag, ERR_FULL, NULL, 0, "more than %d streams are kept", HUB_RECORD_STREAMS_MAX);
+    struct hub_record_stream *stream = &record->streams[n];
+    *stream = (struct hub_record_stream){.record = record, .resource = resource, .mask = UINT64_MAX};
+    enum err err = open_stream(stream, dir, diag);
+    if (err) {
+        journal_close(stream->journal);
+        return err;
     }
+    atomic_store_explicit(&record->n_streams, n + 1, memory_order_release);
+    if (ret_stream)
+        *ret_stream = stream;
     return ERR_OK;
 }
 
-void system_bus_record_destroy(struct system_bus_record *record)
+enum err hub_record_open(struct hub_record *record, struct hub *hub, struct str party, const char *dir, struct diag *diag)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < hub_n_resources(hub) && !err; i++) {
+        const struct hub_resource *resource = hub_resource_at(hub, i);
+        if (resource == hub_alert_resource(hub) || (resource->kind == HUB_STREAM && str_equal(resource->party, party)))
+            err = hub_record_open_stream(record, resource, dir, diag, NULL);
+    }
+    return err;
+}
+
+void hub_record_destroy(struct hub_record *record)
 {
     if (!record)
         return;

@@ -2,12 +2,12 @@
  * The record of a department's streams, on a real disk: what was kept is there after a start anew, in its order and from where the hub has
  * confirmed on; a folder that is gone, or of an older day, is another numbering.
  */
-#include "system/bus/record.h"
+#include "hub/record.h"
 
 #include "base/mem.h"
 #include "base/test.h"
+#include "hub/events.h"
 #include "hub/fake.h"
-#include "system/bus/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +16,10 @@
 
 static struct fake_city city;
 static struct diag_list diags;
-static struct system_bus_record *record;
+static struct hub_record *record;
 static const struct hub_resource *passage;
 static char dir[128];
+static uint64_t waiting_max; /* 0: as ever */
 static _Atomic int n_told;
 
 static void told(void *context)
@@ -26,14 +27,13 @@ static void told(void *context)
     atomic_fetch_add(&n_told, 1);
 }
 
-static uint64_t waiting_max;
-
 static void open_record(void)
 {
     struct diag diag = {""};
-    assert_ok(system_bus_record_create(waiting_max, &record));
-    assert_ok(system_bus_record_open(record, city.hub, STR("h/police"), dir, NULL, NULL, &diag));
-    record_on_durable(record, told, NULL);
+    const struct hub_record_options options = {.waiting_max = waiting_max};
+    assert_ok(hub_record_create(&options, &record));
+    assert_ok(hub_record_open(record, city.hub, STR("h/police"), dir, &diag));
+    hub_record_on_durable(record, told, NULL);
 }
 
 static int make(void **state)
@@ -50,7 +50,7 @@ static int make(void **state)
 
 static int finish(void **state)
 {
-    system_bus_record_destroy(record);
+    hub_record_destroy(record);
     fake_city_unload(&city);
     fake_city_remove(&city);
     fake_ledger_reset();
@@ -58,9 +58,9 @@ static int finish(void **state)
     return 0;
 }
 
-static enum err keep(size_t n_rows, const char *text)
+static enum err keep_one(size_t n_rows, const char *text, bool waits)
 {
-    struct hub_keeper *keeper = system_bus_record_keeper(record);
+    struct hub_keeper *keeper = hub_record_keeper(record);
     struct rows *rows;
     struct value values[HUB_FIELDS_MAX];
     for (size_t i = 0; i < passage->n_fields; i++)
@@ -70,9 +70,26 @@ static enum err keep(size_t n_rows, const char *text)
         assert_ok(rows_add(rows, values));
     enum err err = keeper->keep(keeper, passage, rows);
     rows_release(rows);
-    if (!err)
+    if (!err && waits)
         assert_ok(keeper->settle(keeper));
     return err;
+}
+
+static enum err keep(size_t n_rows, const char *text)
+{
+    return keep_one(n_rows, text, true);
+}
+
+struct got {
+    struct rows **rows;
+};
+
+static bool read_one(void *context, uint64_t index, struct str bytes)
+{
+    struct got *got = context;
+    int64_t time_ms;
+    assert_ok(hub_events_read(bytes, passage, UINT64_MAX, &time_ms, got->rows));
+    return true;
 }
 
 struct seen {
@@ -86,7 +103,7 @@ static bool see(void *context, uint64_t index, struct str bytes)
     int64_t time_ms;
     if (seen->n == seen->stop_after)
         return false;
-    assert_ok(system_bus_events_read(bytes, passage, UINT64_MAX, &time_ms, &rows));
+    assert_ok(hub_events_read(bytes, passage, UINT64_MAX, &time_ms, &rows));
     assert_int_equal(index, seen->first + seen->n);
     seen->n++;
     seen->n_rows += rows_n(rows);
@@ -97,32 +114,32 @@ static bool see(void *context, uint64_t index, struct str bytes)
 static struct seen read_from(uint64_t from, uint64_t n_max)
 {
     struct seen seen = {.first = from, .stop_after = n_max};
-    assert_ok(record_read(record_find(record, passage), from, see, &seen));
+    assert_ok(hub_record_read(hub_record_find(record, passage), from, see, &seen));
     return seen;
 }
 
 static void kept_over_a_start(void **state)
 {
-    struct record_stream *stream = record_find(record, passage);
+    struct hub_record_stream *stream = hub_record_find(record, passage);
     assert_non_null(stream);
-    assert_null(record_find(record, hub_resource_find(city.hub, STR("h/count/indicator")))); /* another party's */
+    assert_null(hub_record_find(record, hub_resource_find(city.hub, STR("h/count/indicator")))); /* another party's */
     for (size_t i = 0; i < 5; i++)
         assert_ok(keep(1 + i, "浙A1"));
     for (int i = 0; i < 10000 && atomic_load(&n_told) < 5; i++) /* told by another thread, a moment after it is settled */
         usleep(1000);
     assert_int_equal(atomic_load(&n_told), 5);
-    struct record_place place = record_place(stream);
+    struct hub_record_place place = hub_record_place(stream);
     assert_true(place.first == 0 && place.end == 5 && place.confirmed == 0 && place.epoch != 0);
     assert_int_equal(read_from(0, 2).n, 2);
     assert_int_equal(read_from(2, 9).n_rows, 3 + 4 + 5); /* the one at which the reader said no is not lost to it */
     assert_int_equal(read_from(2, 9).n, 3);              /* nor is what is asked for again */
-    record_confirm(stream, 3);
-    record_confirm(stream, 1);  /* back is no way, */
-    record_confirm(stream, 99); /* nor past the end */
-    system_bus_record_destroy(record);
+    hub_record_confirm(stream, 3);
+    hub_record_confirm(stream, 1);  /* back is no way, */
+    hub_record_confirm(stream, 99); /* nor past the end */
+    hub_record_destroy(record);
     open_record();
-    stream = record_find(record, passage);
-    struct record_place again = record_place(stream);
+    stream = hub_record_find(record, passage);
+    struct hub_record_place again = hub_record_place(stream);
     assert_true(again.epoch == place.epoch && again.confirmed == 3 && again.end == 5);
     assert_ok(keep(1, "浙A2"));
     assert_int_equal(read_from(3, 9).n_rows, 4 + 5 + 1);
@@ -159,7 +176,7 @@ static void as_much_as_may_wait(void **state)
 {
     static char text[1001];
     memset(text, 'x', sizeof text - 1);
-    system_bus_record_destroy(record);
+    hub_record_destroy(record);
     waiting_max = 40000;
     open_record();
     size_t n = fill(text);
@@ -169,12 +186,12 @@ static void as_much_as_may_wait(void **state)
     n++;
     struct seen all = read_from(0, 999);
     assert_true(all.n == n && all.n_rows == n);
-    system_bus_record_destroy(record);
+    hub_record_destroy(record);
     open_record();
     assert_err(keep(1, text), ERR_FULL);
-    record_confirm(record_find(record, passage), 5);
+    hub_record_confirm(hub_record_find(record, passage), 5);
     assert_int_equal(fill(text), 5);
-    record_confirm(record_find(record, passage), n + 5);
+    hub_record_confirm(hub_record_find(record, passage), n + 5);
     assert_in_range(fill(text), n - 1, n);
     assert_true(read_from(n + 5, 999).n >= n - 1);
     waiting_max = 0;
@@ -182,21 +199,103 @@ static void as_much_as_may_wait(void **state)
 
 static void another_numbering(void **state)
 {
-    struct record_stream *stream = record_find(record, passage);
+    struct hub_record_stream *stream = hub_record_find(record, passage);
     char command[256];
     assert_ok(keep(1, "浙A1"));
     assert_ok(keep(1, "浙A2"));
-    record_confirm(stream, 2);
-    uint64_t epoch = record_place(stream).epoch;
-    record_renew(stream);
-    assert_true(record_place(stream).epoch != epoch);
-    epoch = record_place(stream).epoch;
-    system_bus_record_destroy(record);
+    hub_record_confirm(stream, 2);
+    uint64_t epoch = hub_record_place(stream).epoch;
+    hub_record_renew(stream);
+    assert_true(hub_record_place(stream).epoch != epoch);
+    epoch = hub_record_place(stream).epoch;
+    hub_record_destroy(record);
     snprintf(command, sizeof command, "rm -r '%s/h~police~passage'", dir); /* the journal is gone, what was confirmed of it is not */
     assert_int_equal(system(command), 0);
     open_record();
-    struct record_place place = record_place(record_find(record, passage));
+    struct hub_record_place place = hub_record_place(hub_record_find(record, passage));
     assert_true(place.epoch != epoch && place.epoch != 0 && place.confirmed == 0 && place.end == 0);
+}
+
+/* What waits is bounded: past it a source is refused, unless the oldest are dropped; and what is left is read on. */
+static void bounded(void **state)
+{
+    struct hub_record_stream *stream = hub_record_find(record, passage);
+    static char text[10001];
+    memset(text, 'x', sizeof text - 1);
+    uint64_t n = 0, before;
+    while (!keep(1, text))
+        n++;
+    assert_err(keep(1, text), ERR_FULL);
+    assert_true(n > 10 && hub_record_n_waiting(stream) <= waiting_max);
+    before = hub_record_n_waiting(stream);
+    uint64_t n_dropped = hub_record_trim(stream, before / 2);
+    assert_true(n_dropped >= n / 3 && n_dropped <= 2 * n / 3);
+    assert_true(hub_record_n_waiting(stream) <= before / 2);
+    assert_int_equal(hub_record_place(stream).confirmed, n_dropped);
+    assert_ok(keep(1, text));
+    assert_int_equal(read_from(n_dropped, 9999).n, n - n_dropped + 1);
+    assert_int_equal(hub_record_trim(stream, waiting_max), 0);
+}
+
+/* Only the fields that somebody may have are on the disk. */
+static void masked(void **state)
+{
+    struct hub_record_stream *stream = hub_record_find(record, passage);
+    size_t at = passage->n_fields;
+    while (at-- > 0 && passage->fields[at].type != VALUE_TEXT) {
+    }
+    hub_record_mask(stream, UINT64_C(1) << at);
+    assert_ok(keep(2, "浙A9"));
+    struct rows *rows = NULL;
+    struct got got = {.rows = &rows};
+    assert_ok(hub_record_read(stream, 0, read_one, &got));
+    assert_int_equal(rows_n(rows), 2);
+    for (size_t i = 0; i < passage->n_fields; i++)
+        assert_int_equal(rows_at(rows, 1)[i].type, i == at ? VALUE_TEXT : VALUE_NULL);
+    rows_release(rows);
+    hub_record_mask(stream, 0); /* nobody may have any */
+    assert_err(keep(1, "浙A9"), ERR_RANGE);
+}
+
+static struct hub_settle settle;
+static bool is_settled;
+
+static void on_settled(struct loop_task *task)
+{
+    is_settled = true;
+}
+
+/* Told on the loop when all before is on the disk; at once when nothing of it is kept. */
+static void settled(void **state)
+{
+    struct hub_keeper *keeper = hub_record_keeper(record);
+    const struct hub_resource *all[] = {passage, hub_resource_find(city.hub, STR("h/count/indicator"))};
+    struct loop *loop;
+    assert_ok(loop_create(clock_system(), &loop));
+    for (int i = 0; i < 20; i++) {
+        settle = (struct hub_settle){.loop = loop, .task = {.fn = on_settled}};
+        is_settled = false;
+        if (i % 2 == 0)
+            assert_ok(keep_one(1, "浙A1", false));
+        keeper->settled(keeper, all[i % 2], &settle);
+        while (!is_settled)
+            assert_ok(loop_run_once(loop, 100));
+        assert_ok(settle.err);
+        assert_int_equal(hub_record_place(hub_record_find(record, passage)).end, i / 2 + 1);
+    }
+    loop_destroy(loop);
+}
+
+static int make_small(void **state)
+{
+    waiting_max = 2000000;
+    return make(state);
+}
+
+static int finish_small(void **state)
+{
+    waiting_max = 0;
+    return finish(state);
 }
 
 int main(void)
@@ -206,6 +305,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_batches, make, finish),
         cmocka_unit_test_setup_teardown(as_much_as_may_wait, make, finish),
         cmocka_unit_test_setup_teardown(another_numbering, make, finish),
+        cmocka_unit_test_setup_teardown(bounded, make_small, finish_small),
+        cmocka_unit_test_setup_teardown(masked, make, finish),
+        cmocka_unit_test_setup_teardown(settled, make, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,39 @@
+/* See hub/place.h. */
+#include "hub/place.h"
+
+void hub_place_confirm(struct hub_place *place, int64_t now_ms)
+{
+    if (now_ms - place->marked_ms < HUB_PLACE_CONFIRM_MS)
+        return;
+    place->confirmed = place->marked;
+    place->marked = place->next;
+    place->marked_ms = now_ms;
+}
+
+uint64_t hub_place_answer(struct hub_place *place, uint64_t epoch, uint64_t first, size_t n, size_t *ret_skip)
+{
+    *ret_skip = 0;
+    if (epoch != place->epoch) { /* the first answer; or its disk came back with an older day's data */
+        place->epoch = epoch;
+        place->next = place->confirmed = place->marked = first;
+        return 0;
+    }
+    uint64_t n_gone = first > place->next ? first - place->next : 0;
+    place->next += n_gone;
+    uint64_t n_known = place->next - first;
+    *ret_skip = n_known < n ? (size_t)n_known : n;
+    return n_gone;
+}
+
+enum hub_place_give hub_place_give(const struct hub_place_kept *kept, uint64_t epoch, uint64_t from, uint64_t *ret_from)
+{
+    if (epoch != kept->epoch) {
+        uint64_t at = kept->confirmed < kept->end ? kept->confirmed : kept->end;
+        *ret_from = at > kept->first ? at : kept->first;
+        return HUB_PLACE_TELL;
+    }
+    if (from > kept->end)
+        return HUB_PLACE_RENEW;
+    *ret_from = from > kept->first ? from : kept->first;
+    return *ret_from < kept->end ? HUB_PLACE_READ : HUB_PLACE_WAIT;
+}

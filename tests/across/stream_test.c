@@ -1,0 +1,405 @@
+/*
+ * Streams between two hubs, both ways: in windows with a receipt in either ledger; over cut links, lost and doubled messages, and stops of
+ * either hub each event comes once and in order to who goes on, and to who begins anew at most what was not confirmed comes again.
+ *
+ * Accepted is what was published and settled, as a source is told.
+ */
+#include "tests/across/hubs.h"
+
+#include "hub/place.h"
+
+#include <stdlib.h>
+
+#define SUBSCRIBE "\"use\":\"subscribe\""
+#define NUMBERS_MAX 20000
+
+struct sub {
+    struct hub_subscription *subscription;
+    int at;
+    int64_t last;
+    size_t n_rows, n_windows;
+    char receipt[HUB_RECEIPT_MAX];
+    bool is_ended, may_repeat;
+    int rule;
+    uint8_t n_got[NUMBERS_MAX];
+};
+static struct sub subs[2];
+static int64_t next_number;
+
+static void on_rows(void *context, const struct hub_window *window, struct rows *rows)
+{
+    struct sub *sub = context;
+    size_t number = sub->at == CITY ? 0 : 1; /* as the fields were asked for */
+    assert_false(sub->is_ended);
+    if (!str_equal_c(window->receipt, sub->receipt))
+        sub->n_windows++;
+    assert_ok(str_to_c(window->receipt, sub->receipt, sizeof sub->receipt));
+    assert_int_equal(rows_n_fields(rows), 2);
+    for (size_t i = 0; i < rows_n(rows); i++) {
+        const struct value *values = rows_at(rows, i);
+        char text[32];
+        assert_int_equal(values[number].type, VALUE_INTEGER);
+        int64_t n = values[number].i;
+        snprintf(text, sizeof text, "event %lld", (long long)n);
+        assert_true(str_equal_c(values[1 - number].s, text));
+        if (n <= sub->last && !sub->may_repeat)
+            fail_msg("event %lld after %lld", (long long)n, (long long)sub->last); /* in order, none twice */
+        sub->last = n > sub->last ? n : sub->last;
+        sub->n_rows++;
+        sub->n_got[n]++;
+    }
+}
+
+static void on_end(void *context, const struct hub_refusal *why)
+{
+    struct sub *sub = context;
+    sub->is_ended = true;
+    sub->rule = why->rule;
+}
+
+static enum err begin(struct sub *sub, int at)
+{
+    static const struct str fields[2][2] = {{STR_INIT("number"), STR_INIT("text")}, {STR_INIT("text"), STR_INIT("number")}};
+    const struct hub_subscribe_options options = {.party = at == CITY ? STR("h/parking") : STR("h.x/gate"),
+        .resource = at == CITY ? STR("h.x/lots/passage") : STR("h/police/alarm"),
+        .purpose = STR("parking.settle"),
+        .fields = fields[at],
+        .n_fields = 2,
+        .loop = loop,
+        .when_full = BUS_REFUSE,
+        .on_rows = on_rows,
+        .on_end = on_end,
+        .context = sub};
+    sub->at = at;
+    sub->last = -1;
+    sub->is_ended = false;
+    return hub_subscribe(ones[at].hub, &options, NULL, &sub->subscription);
+}
+
+static void begin_soon(struct sub *sub, int at) /* the copy of the contract may have to be confirmed */
+{
+    for (int i = 0; begin(sub, at); i++) {
+        assert_true(i < 1200);
+        pass(50);
+    }
+}
+
+static void finish(struct sub *sub)
+{
+    hub_unsubscribe(sub->subscription);
+    sub->subscription = NULL;
+}
+
+/* One batch of `n` events of the hub's own stream; accepted when it returns. */
+static void publish(int at, int n)
+{
+    const struct hub_resource *resource = hub_resource_find(ones[at].hub, at == XIHU ? STR("h.x/lots/passage") : STR("h/police/alarm"));
+    struct rows *rows;
+    enum err err;
+    assert_non_null(resource);
+    assert_ok(rows_create(3, 1u << 20, &rows));
+    for (int i = 0; i < n; i++) {
+        char text[32];
+        assert_true(next_number < NUMBERS_MAX);
+        snprintf(text, sizeof text, "event %lld", (long long)next_number);
+        const struct value values[] = {value_integer(next_number++), value_text(str_from_c(text)), value_text(STR("nobodys-affair"))};
+        assert_ok(rows_add(rows, values));
+    }
+    while ((err = hub_publish(ones[at].hub, resource, rows)) == ERR_FULL)
+        pass(5);
+    assert_ok(err);
+    rows_release(rows);
+    assert_ok(hub_publish_settle(ones[at].hub));
+}
+
+static void await_number(const struct sub *sub, int64_t number)
+{
+    for (int i = 0; i < 3000 && sub->last < number; i++)
+        pass(20);
+    assert_int_equal(sub->last, number);
+}
+
+static void assert_each(const struct sub *sub, int64_t from, int64_t to)
+{
+    for (int64_t n = from; n < to; n++)
+        if (sub->n_got[n] == 0)
+            fail_msg("event %lld is lost", (long long)n);
+}
+
+/* It has begun: what is accepted from now on is its own. */
+static void await_begun(struct sub *sub)
+{
+    for (int i = 0; sub->last < 0; i++) {
+        assert_true(i < 1200);
+        publish(1 - sub->at, 1);
+        pass(50);
+    }
+    await_number(sub, next_number - 1);
+}
+
+static void go_both_ways(void **state)
+{
+    for (int at = 0; at < N_HUBS; at++) {
+        assert_ok(begin(&subs[at], at));
+        await_begun(&subs[at]);
+    }
+    for (int at = 0; at < N_HUBS; at++) {
+        int64_t from = next_number;
+        for (int i = 0; i < 100; i++) {
+            publish(1 - at, 1 + i % 30);
+            pass(i % 3);
+        }
+        await_number(&subs[at], next_number - 1);
+        assert_each(&subs[at], from, next_number);
+    }
+    for (int at = 0; at < N_HUBS; at++)
+        finish(&subs[at]);
+    char rows[64];
+    for (int at = 0; at < N_HUBS; at++) { /* told the same on both sides: all rows in one window each */
+        assert_int_equal(subs[at].n_windows, 1);
+        snprintf(rows, sizeof rows, "\"rows\":%zu,", subs[at].n_rows);
+        await_leaves(CITY, rows, OUTCOME, 1);
+        await_leaves(XIHU, rows, OUTCOME, 1);
+        assert_int_equal(count_leaves(1 - at, SUBSCRIBE, at == CITY ? SERVED : NAMED), 1);
+    }
+    await_twins();
+    char command[300];
+    snprintf(command, sizeof command, "grep -rq nobodys-affair '%s/streams'", ones[XIHU].data); /* what nobody was granted */
+    assert_int_not_equal(system(command), 0);
+    snprintf(command, sizeof command, "grep -rq event '%s/streams'", ones[XIHU].data);
+    assert_int_equal(system(command), 0);
+}
+
+static void over_cut_links(void **state)
+{
+    struct sub *sub = &subs[CITY];
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    int64_t from = next_number;
+    set_ether(true, false, false); /* longer than the other's word holds: the subscription waits, it does not end */
+    for (int i = 0; i < 45; i++) {
+        publish(XIHU, 20);
+        pass(100);
+    }
+    assert_int_equal(sub->last, from - 1);
+    set_ether(false, true, false); /* what is asked comes there, the answers do not come back */
+    pass(1700);
+    assert_int_equal(sub->last, from - 1);
+    publish(XIHU, 5);
+    set_ether(false, false, true); /* everything twice */
+    await_number(sub, next_number - 1);
+    publish(XIHU, 5);
+    await_number(sub, next_number - 1);
+    set_ether(false, false, false);
+    assert_each(sub, from, next_number);
+    assert_false(sub->is_ended);
+    finish(sub);
+    await_twins();
+}
+
+static void over_stops_of_the_provider(void **state)
+{
+    struct sub *sub = &subs[CITY];
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    int64_t from = next_number;
+    for (int i = 0; i < 2; i++) {
+        publish(XIHU, 10);
+        if (i)
+            pass(200);
+        publish(XIHU, 10);
+        go_down(XIHU);
+        pass(300);
+        go_up(XIHU);
+        publish(XIHU, 10);
+    }
+    await_number(sub, next_number - 1);
+    assert_each(sub, from, next_number);
+    assert_false(sub->is_ended);
+    finish(sub);
+    await_twins();
+}
+
+static void over_a_stop_of_the_consumer(void **state)
+{
+    struct sub *sub = &subs[CITY];
+    memset(sub->n_got, 0, sizeof sub->n_got);
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    int64_t from = next_number;
+    publish(XIHU, 10);
+    await_number(sub, next_number - 1);
+    pass(2 * HUB_PLACE_CONFIRM_MS + 2500); /* they are confirmed, and the provider was told */
+    int64_t confirmed = next_number;
+    publish(XIHU, 10);
+    await_number(sub, next_number - 1);
+    finish(sub);
+    go_down(CITY);
+    publish(XIHU, 10); /* nobody is there */
+    pass(300);
+    go_up(CITY);
+    begin_soon(sub, CITY);
+    await_number(sub, next_number - 1);
+    assert_each(sub, from, next_number);
+    for (int64_t n = from; n < confirmed; n++)
+        assert_int_equal(sub->n_got[n], 1);
+    for (int64_t n = confirmed; n < next_number; n++)
+        assert_true(sub->n_got[n] <= 2); /* at most what was not confirmed comes again */
+    finish(sub);
+    await_twins();
+}
+
+/* A subscriber that stands still takes nothing; and one whose contract rests waits, and goes on. */
+static void waits_for_its_subscriber_and_its_contract(void **state)
+{
+    struct sub *sub = &subs[CITY];
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    int64_t from = next_number;
+    hub_subscription_pause(sub->subscription, true);
+    pass(1500); /* the asking under way ends */
+    size_t n = forwards();
+    publish(XIHU, 10);
+    pass(1500);
+    assert_int_equal(forwards(), n);
+    assert_true(sub->last < from);
+    hub_subscription_pause(sub->subscription, false);
+    await_number(sub, next_number - 1);
+    assert_ok(district_agree(ones[XIHU].district, STR("h"), DISTRICT_SUSPENDED));
+    pass(300);
+    publish(XIHU, 10);
+    pass(1000);
+    assert_int_equal(sub->last, next_number - 11);
+    assert_ok(district_agree(ones[XIHU].district, STR("h"), DISTRICT_AGREED));
+    await_number(sub, next_number - 1);
+    assert_each(sub, from, next_number);
+    finish(sub);
+    await_twins();
+}
+
+/* ---- liars ---- */
+
+static void put(uint8_t *at, uint64_t number)
+{
+    for (int i = 8; i-- > 0; number >>= 8)
+        at[i] = (uint8_t)number;
+}
+
+static _Atomic int lie;
+static uint8_t lying[1u << 20];
+
+/* Behind the message's head (01, kind, boot, intent, leaf, part, whether there is one: 31 bytes): rule, more, two of an error, epoch,
+ * first, watermark, how many. */
+static struct str lies(struct str message)
+{
+    size_t at = 31 + 2 + 2;
+    if (message.len < at + 26 || message.len > sizeof lying)
+        return message;
+    memcpy(lying, message.ptr, message.len);
+    size_t n = message.len;
+    switch (lie) {
+    case 0:
+        put(lying + at + 8, UINT64_MAX / 2); /* numbers that were never given */
+        break;
+    case 1:
+        lying[at + 24] = 0xff; /* more records than there may be */
+        break;
+    default:
+        memset(lying + at + 26, 0xff, n - at - 26); /* records of any length */
+    }
+    return (struct str){(const char *)lying, n};
+}
+
+static void a_provider_that_lies_harms_nobody_else(void **state)
+{
+    struct sub *sub = &subs[CITY];
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    int64_t from = next_number;
+    sub->may_repeat = true; /* who is told that it is far on and believes it, asks from there, and is told anew */
+    for (lie = 0; lie < 3; lie++) {
+        size_t n = forwards();
+        answer_lies = lies;
+        publish(XIHU, 3);
+        while (forwards() < n + 2)
+            pass(20);
+    }
+    answer_lies = NULL;
+    publish(XIHU, 3);
+    await_number(sub, next_number - 1);
+    assert_each(sub, from, next_number); /* its own stream, too, when it is honest again */
+    finish(sub);
+    await_twins();
+}
+
+/* What a hub may ask however it likes: of its own contract, as one window of number `intent`. */
+static void ask_as_city(uint64_t intent, uint32_t part, const char *field, struct district_take take)
+{
+    static const struct hub_resource any = {.name = STR_INIT("h.x/lots/passage"), .kind = HUB_STREAM};
+    const struct str fields[] = {str_from_c(field)};
+    const struct district_question question = {.what = part ? DISTRICT_TAKE : DISTRICT_WINDOW,
+        .contract = STR("h.x/c-7"),
+        .resource = &any,
+        .fields = fields,
+        .n_fields = 1,
+        .take = take};
+    struct district_message message = {.kind = DISTRICT_FORWARD, .boot = ones[CITY].district->state->boot};
+    uint8_t head[DISTRICT_MESSAGE_MAX];
+    struct bytes_writer out;
+    struct buf bytes;
+    message.forward.intent = intent;
+    message.forward.to_boot = ones[XIHU].district->state->boot;
+    message.forward.part = part;
+    bytes_writer_init(&out, head, sizeof head);
+    district_message_write(&message, &out);
+    buf_init(&bytes, 4096);
+    buf_append(&bytes, head, out.len);
+    district_question_write(&question, &bytes);
+    assert_ok(bytes.err);
+    send_as(CITY, XIHU, buf_str(&bytes));
+    buf_finish(&bytes);
+}
+
+static _Atomic size_t n_answers_seen;
+static struct str counts(struct str message)
+{
+    n_answers_seen++;
+    return message;
+}
+
+static void an_asker_that_lies_harms_nobody_else(void **state)
+{
+    static const struct district_take takes[] = {{0, 0, 0}, {1, UINT64_MAX, UINT64_MAX}, {UINT64_MAX, 7, UINT64_MAX}, {0, UINT64_MAX, 0}};
+    struct sub *sub = &subs[CITY];
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    int64_t from = next_number;
+    size_t n_windows = count_leaves(XIHU, SUBSCRIBE, SERVED);
+    answer_lies = counts;
+    n_answers_seen = 0;
+    uint64_t intent = 1u << 20; /* uses that its ledger does not have; their receipts are a case there, and are not sworn to */
+    for (size_t i = 0; i < sizeof takes / sizeof *takes; i++) {
+        ask_as_city(intent + i, 0, "more", takes[i]);         /* a field that was not granted */
+        ask_as_city(intent + 100 + i, 1, "number", takes[i]); /* a window that is not open */
+    }
+    publish(XIHU, 5);
+    await_number(sub, next_number - 1);
+    for (int i = 0; i < 200 && n_answers_seen < 4; i++)
+        pass(20);
+    assert_int_equal(count_leaves(XIHU, SUBSCRIBE, SERVED), n_windows); /* none was opened */
+    answer_lies = NULL;
+    publish(XIHU, 5);
+    await_number(sub, next_number - 1);
+    assert_each(sub, from, next_number);
+    finish(sub);
+    await_twins();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(go_both_ways), cmocka_unit_test(over_cut_links),
+        cmocka_unit_test(over_stops_of_the_provider), cmocka_unit_test(over_a_stop_of_the_consumer),
+        cmocka_unit_test(waits_for_its_subscriber_and_its_contract), cmocka_unit_test(a_provider_that_lies_harms_nobody_else),
+        cmocka_unit_test(an_asker_that_lies_harms_nobody_else)};
+    return cmocka_run_group_tests(tests, go_up_all, go_down_all);
+}
