@@ -6,6 +6,7 @@
 #include "brain/files.h"
 #include "hub/keep.h"
 #include "hub/need.h"
+#include "scene/census/scene.h"
 #include "scene/count/scene.h"
 
 #include <stddef.h>
@@ -13,7 +14,7 @@
 
 #define TICK_MS 1000
 
-const struct scene_ops *const scenes_known[] = {&scene_count_ops, NULL};
+const struct scene_ops *const scenes_known[] = {&scene_count_ops, &scene_census_ops, NULL};
 
 struct scene_host;
 

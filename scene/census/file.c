@@ -300,6 +300,14 @@ static void write_row(
         fprintf(out, "%.3f,%.3f\n", once, twice);
 }
 
+static void tell_rows(const struct run *run, const struct census_settings *settings, const struct census_result *result)
+{
+    for (uint32_t a = 0; run->files->on_row != NULL && a <= run->areas.n; a++)
+        for (uint32_t c = 0; c <= run->classes.n; c++)
+            run->files->on_row(run->files->context, a == run->areas.n ? STR("*") : str_from_c(run->areas.shapes[a].name),
+                c == run->classes.n ? STR("*") : str_map_key(&run->classes, c), census_row(result, settings, a, c));
+}
+
 static enum err write_counts(const struct run *run, const struct census_settings *settings, const struct census_result *result)
 {
     FILE *out;
@@ -402,7 +410,9 @@ static enum err count(struct run *run)
     if (err != ERR_OK)
         return explain(run, err, survey);
     tell(run, &settings, &result);
-    err = write_counts(run, &settings, &result);
+    tell_rows(run, &settings, &result);
+    if (files->counts_path != NULL)
+        err = write_counts(run, &settings, &result);
     if (err == ERR_OK && files->objects_path != NULL)
         err = write_objects(run, &result);
     census_result_finish(&result);

@@ -19,12 +19,13 @@ struct census_files {
     /* asked; borrowed */
     const char *sightings_path;                           /* "-": standard input */
     const char *covered_path, *areas_path, *objects_path; /* each may be NULL */
-    const char *counts_path;
-    double error_m;                 /* of sightings that tell none */
-    uint32_t n_draws, n_replicates; /* 0: as many as are worth their time */
+    const char *counts_path;                              /* NULL: none is written, on_row tells */
+    double error_m;                                       /* of sightings that tell none */
+    uint32_t n_draws, n_replicates;                       /* 0: as many as are worth their time */
     uint64_t seed;
     void (*on_broken)(void *context, const char *text); /* each line that is not used; may be NULL */
     void (*on_progress)(void *context, double share);   /* may be NULL */
+    void (*on_row)(void *context, struct str area, struct str class, const struct census_row *row); /* "*": all of them; may be NULL */
     void *context;
     /* answered */
     uint64_t n_lines, n_broken;
