@@ -75,6 +75,8 @@ static void tell_counters(const struct count_files *files)
         {counters->n_duplicates, "the same passage again"},
         {counters->n_late, "refused: later than ten minutes by the camera's clock"},
         {counters->n_future, "refused: from ahead of their arrival by the camera's clock"},
+        {counters->n_impossible,
+            "pairs of sightings of one plate that no vehicle could have driven between: cloned or misread plates, wrong clocks"},
         {files->n_back, "arrived before the line above; taken as arriving with it"},
         {files->n_evicted, "vehicles forgotten early, as more are known at once than the limit"},
     };

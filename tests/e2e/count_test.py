@@ -177,6 +177,13 @@ class Count(unittest.TestCase):
                 print(f"{name}: {100 * off:.1f} % of the peak", flush=True)
                 self.assertLess(off, .15)
 
+    def test_a_plate_at_two_places_at_once_is_told(self):
+        far = [(60000 + 10000 * i, 60100 + 10000 * i, camera, "浙A0CLON") for i, camera in enumerate([f"C-{edge}" for edge in ("A0A1", "F5F4", "A0A1", "F5F4")])]
+        self.write("cloned.csv", far)
+        done = self.ask("cloned.csv", "--until", "120")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"\n[1-3] pairs of sightings of one plate that no vehicle could have driven between")
+
     def test_a_bar_on_a_terminal_and_nothing_elsewhere(self):
         self.assertNotIn("%", self.ask("passages.csv").stderr)
         ours, theirs = pty.openpty()
