@@ -217,11 +217,14 @@ class Hub:
 
 
 class Federated:
+    def __init__(self, names=federation.HUBS):
+        self.names = names
+
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="citybrain-district-test-")
         self.switch = f"cb{os.getpid()}-switch"
         shutil.copytree(os.path.join(ROOT, federation.CITY), os.path.join(self.folder, "city"), symlinks=True)
-        self.hubs = {name: Hub(self, name, number) for number, name in enumerate(federation.HUBS)}
+        self.hubs = {name: Hub(self, name, number) for number, name in enumerate(self.names)}
         try:
             ip("netns", "add", self.switch)
             ip("-n", self.switch, "link", "add", "bridge", "type", "bridge")
