@@ -167,10 +167,9 @@ static void on_tick(void *self, struct wall_time now)
     if (scene->n == 0)
         return;
     int64_t end_ms = now.ms / scene->record_ms * scene->record_ms;
-    if (end_ms != scene->recorded_ms) {
+    if (scene->recorded_ms != 0 && end_ms != scene->recorded_ms) /* not of the period that had ended before anything was counted */
         tell_indicators(scene, end_ms, scene->record_ms);
-        scene->recorded_ms = end_ms;
-    }
+    scene->recorded_ms = end_ms;
     tell_indicators(scene, now.ms, 1000);
     if (scene->ticks++ % TELL_EVERY_S == 0)
         tell_counts(scene);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EdgeState, Source } from '../api/types';
-import { city, edges, onEdges, takeEvent } from './city';
+import type { Figure } from './city';
+import { city, company, edges, hero, onEdges, takeEvent } from './city';
 
 const source = (name: string, area: string): Source => ({
   party: 'h/police', source: name, area, title: { zh: '点', en: 'Spot' }, health: 'fresh', last_heard: 1, since: 1, detail: null,
@@ -33,5 +34,23 @@ describe('the live stream', () => {
     takeEvent('sources', { time: 1, sources: [source('camera/1', 'h.x'), source('camera/2', 'h.x')] });
     takeEvent('sources', { time: 1, sources: [source('camera/3', 'h.y'), { ...source('camera/1', 'h.x'), health: 'stale' }] });
     expect(city.sources?.sources.map((s) => `${s.source} ${s.health}`)).toEqual(['camera/1 stale', 'camera/2 fresh', 'camera/3 fresh']);
+  });
+});
+
+describe('the large figure', () => {
+  const figures = (...names: string[]): Record<string, Figure> => Object.fromEntries(names.map((name) => [name, { name } as Figure]));
+  beforeEach(() => (city.figures = {}));
+
+  it('is the vehicles, whatever comes first, with delay, speed and flow beside it', () => {
+    expect(hero.value).toBeNull();
+    city.figures = figures('trees_standing', 'flow', 'vehicles_in_transit', 'delay_index');
+    expect(hero.value?.name).toBe('vehicles_in_transit');
+    expect(company.value.map((f) => f.name)).toEqual(['delay_index', 'flow']);
+  });
+
+  it('is the first of a city that counts no vehicles, with the next beside it', () => {
+    city.figures = figures('trees_standing', 'trees_standing_low', 'trees_standing_high');
+    expect(hero.value?.name).toBe('trees_standing');
+    expect(company.value.map((f) => f.name)).toEqual(['trees_standing_low', 'trees_standing_high']);
   });
 });

@@ -59,9 +59,14 @@ let clockOffset = 0;
 let generation = 0; // answers for an area that has been left are dropped
 
 export const areaNamed = (name: string): Area | undefined => city.areas.find((a) => a.name === name);
-export const hero = computed(() => city.figures[HERO] ?? null);
+/** The large figure: the vehicles; in a city that counts none what its own file names first. */
+export const heroName = computed(() => (city.figures[HERO] ? HERO : Object.keys(city.figures)[0] ?? HERO));
+export const hero = computed(() => city.figures[heroName.value] ?? null);
 export const truth = computed(() => city.figures[TRUTH] ?? null);
-export const company = computed(() => COMPANY.map((name) => city.figures[name]).filter((f): f is Figure => f !== undefined));
+export const company = computed(() => {
+  const names = heroName.value === HERO ? COMPANY : Object.keys(city.figures).filter((name) => name !== heroName.value).slice(0, COMPANY.length);
+  return names.map((name) => city.figures[name]).filter((f): f is Figure => f !== undefined);
+});
 export const childAreas = computed(() => city.areas.filter((a) => a.parent === city.area));
 export const trail = computed(() => {
   const path: Area[] = [];
@@ -111,7 +116,7 @@ const readIndicators = (area: string, mine: number): Promise<void> =>
   });
 
 const readHistory = (area: string, name: string, from: number, mine: number): Promise<void> =>
-  read(name === HERO ? 'history' : null, // a city without a simulated world, say, has no truth
+  read(name === heroName.value ? 'history' : null, // a city without a simulated world, say, has no truth
     mine, api.GET('/cockpit/v1/history', { params: { query: { indicator: name, area, from: String(from), to: String(Math.ceil(nowAtBrain())) } } }), (said) => {
     seriesOf(name).load((said as History).points); // openapi-fetch forgets that a pair is a pair
     const figure = city.figures[name];
@@ -205,6 +210,9 @@ async function readFigures(area: string): Promise<void> {
     read('ranking', mine, api.GET('/cockpit/v1/ranking', { params: { query: { area, limit: String(RANKING_LIMIT) } } }), (said) => (city.ranking = said)),
     read('sources', mine, api.GET('/cockpit/v1/sources', { params: { query: { area } } }), (said) => (city.sources = said)),
   ]);
+  if (mine !== generation || heroName.value === HERO) return;
+  delete city.failed.history; // of vehicles, which nobody counts here
+  await Promise.all([hero.value, ...company.value].map((f) => (f ? readHistory(area, f.name, from, mine) : undefined)));
 }
 
 export async function readAreas(): Promise<void> {
