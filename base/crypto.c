@@ -44,6 +44,14 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t contexts_key;
 static _Thread_local struct contexts *thread_contexts;
 
+/* Whoever calls exit() while another thread signs (a ledger's, in a process that ends because its disk has refused, or because a test has
+ * failed) must not have OpenSSL cleaned up under that thread, which crashed then; what it holds goes with the process. Before anybody else
+ * begins with OpenSSL, since the first one decides. */
+__attribute__((constructor)) static void keep_until_the_end(void)
+{
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
+
 static void contexts_destroy(void *ptr)
 {
     struct contexts *contexts = ptr;

@@ -4,10 +4,12 @@
 #include "base/test.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void assert_hex(const void *bytes, size_t len, const char *hex)
@@ -294,9 +296,50 @@ static void keys_are_agreed_on(void **state)
     assert_hex(out, 42, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
 }
 
+static void *sign_on(void *key)
+{
+    uint8_t signature[64];
+    while (!crypto_sign(key, STR("a checkpoint"), signature)) {
+    }
+    return NULL;
+}
+
+/* As a process does whose disk has refused: its ledger's thread may be signing at that moment. */
+static void sign_and_exit(void)
+{
+    static const uint8_t seed[32] = {7};
+    struct crypto_key *key;
+    pthread_t thread;
+    signal(SIGSEGV, SIG_DFL); /* cmocka's would look at it as a test's */
+    if (crypto_key_from_seed(seed, &key))
+        _exit(1);
+    for (int i = 0; i < 8; i++)
+        if (pthread_create(&thread, NULL, sign_on, key) != 0 || pthread_detach(thread) != 0)
+            _exit(1);
+    usleep(20000);
+    exit(0);
+}
+
+static void who_exits_may_leave_a_thread_that_signs(void **state)
+{
+    pid_t children[20];
+    int status;
+    for (size_t i = 0; i < sizeof children / sizeof *children; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0)
+            sign_and_exit();
+    }
+    for (size_t i = 0; i < sizeof children / sizeof *children; i++) {
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_exits_may_leave_a_thread_that_signs), /* first: before this process has threads of its own */
         cmocka_unit_test(sm3_is_as_the_standard_says),
         cmocka_unit_test(hashes),
         cmocka_unit_test(tags),
