@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -33,6 +34,7 @@ struct loop {
     struct clock *clock;
     int epoll_fd, event_fd;
     _Atomic(struct loop_task *) posted; /* newest first */
+    atomic_uint n_posting;              /* threads within loop_post() or loop_stop(): what they posted may run before they are out */
     atomic_bool must_stop;
     _Atomic(pthread_t) thread;
     atomic_bool is_running;
@@ -79,6 +81,8 @@ void loop_destroy(struct loop *loop)
 {
     if (!loop)
         return;
+    while (atomic_load_explicit(&loop->n_posting, memory_order_acquire) != 0)
+        sched_yield(); /* a few instructions and a write away */
     free_dead(loop);
     for (uint32_t i = 0; i < loop->n_timers; i++)
         loop->timers[i]->heap_at = 0;
@@ -238,12 +242,14 @@ static void wake(struct loop *loop)
 
 void loop_post(struct loop *loop, struct loop_task *task)
 {
+    atomic_fetch_add_explicit(&loop->n_posting, 1, memory_order_relaxed);
     struct loop_task *head = atomic_load_explicit(&loop->posted, memory_order_relaxed);
     do {
         task->next = head;
     } while (!atomic_compare_exchange_weak_explicit(&loop->posted, &head, task, memory_order_release, memory_order_relaxed));
     if (!head && !(loop_is_current(loop) && loop->in_run)) /* a round looks for tasks before it waits */
         wake(loop);
+    atomic_fetch_sub_explicit(&loop->n_posting, 1, memory_order_release);
 }
 
 static void run_list(struct loop_task *task) /* newest first */
@@ -288,8 +294,10 @@ static void run_deferred(struct loop *loop)
 
 void loop_stop(struct loop *loop)
 {
+    atomic_fetch_add_explicit(&loop->n_posting, 1, memory_order_relaxed);
     atomic_store(&loop->must_stop, true);
     wake(loop);
+    atomic_fetch_sub_explicit(&loop->n_posting, 1, memory_order_release);
 }
 
 /* ---- hooks and rounds ---- */

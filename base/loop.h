@@ -17,7 +17,8 @@ struct loop;
 
 /* `clock` is kept. */
 enum err loop_create(struct clock *clock, struct loop **ret_loop) MUST_CHECK;
-void loop_destroy(struct loop *loop); /* takes NULL; tasks still posted are dropped unrun */
+void loop_destroy(
+    struct loop *loop); /* takes NULL; tasks still posted are dropped unrun; waits for who posted what has run and is not out yet */
 /* Runs until loop_stop(). */
 enum err loop_run(struct loop *loop) MUST_CHECK;
 /* One round: waits at most `wait_ms` (-1: until something happens), then handles what is ready. For tests and tools. */

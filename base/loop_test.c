@@ -170,6 +170,53 @@ static void tasks_of_many_threads_all_run(void **state)
     loop_thread_stop(thread);
 }
 
+/* ---- a loop that ends as soon as its last task has run ---- */
+
+struct late_poster {
+    struct loop_task task;     /* first: it is found by it */
+    _Atomic(struct loop *) to; /* NULL: nothing to post */
+    bool has_run;
+};
+
+#define NO_LOOP_ANY_MORE ((struct loop *)(uintptr_t)1)
+
+static void has_run(struct loop_task *task)
+{
+    ((struct late_poster *)(void *)task)->has_run = true;
+}
+
+static void *post_when_given(void *context)
+{
+    struct late_poster *poster = context;
+    struct loop *loop;
+    while ((loop = atomic_load(&poster->to)) != NO_LOOP_ANY_MORE)
+        if (loop) {
+            atomic_store(&poster->to, NULL);
+            loop_post(loop, &poster->task);
+        }
+    return NULL;
+}
+
+/* What waits for one answer may destroy its loop on getting it, while the poster still wakes it. */
+static void a_loop_may_end_while_its_poster_is_within(void **state)
+{
+    struct late_poster poster = {.task.fn = has_run};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, post_when_given, &poster), 0);
+    for (int i = 0; i < TEST_TIMES(4000); i++) {
+        struct loop *loop;
+        assert_ok(loop_create(clock_system(), &loop));
+        poster.has_run = false;
+        atomic_store(&poster.to, loop);
+        while (!poster.has_run)
+            assert_ok(loop_run_once(loop, 1000));
+        loop_destroy(loop);
+    }
+    atomic_store(&poster.to, NO_LOOP_ANY_MORE);
+    pthread_join(thread, NULL);
+    assert_int_equal(mem_n_live(), 0);
+}
+
 /* ---- what is put off to the end of a round ---- */
 
 static char noted[16];
@@ -321,6 +368,7 @@ int main(void)
         cmocka_unit_test(a_timer_that_restarts_itself_does_not_hold_the_loop),
         cmocka_unit_test(descriptors_are_watched_until_they_are_not),
         cmocka_unit_test(tasks_of_many_threads_all_run),
+        cmocka_unit_test(a_loop_may_end_while_its_poster_is_within),
         cmocka_unit_test(what_is_deferred_runs_when_the_round_is_done),
         cmocka_unit_test(what_is_deferred_runs_before_the_loop_ends),
         cmocka_unit_test(a_queue_refuses_past_its_limit),
