@@ -23,7 +23,7 @@ enum {
     ACT_KEY = CALL_FIELDS
 };
 static const struct command_option options[] = {
-    {"as", "PARTY", "who asks: a program of the city with a token, hangzhou/scene.parking"},
+    {"as", "PARTY", "who asks: a program of the city with a token, over the bus any party with a key: hangzhou/scene.parking"},
     {"purpose", "CODE", "what for, as the contract says it: parking.settle"},
     {"fields", "a,b", "which fields (default: all that the contract grants)"},
     {"contract", "ID", "under which contract (default: the one that fits)"},
@@ -37,7 +37,7 @@ static const struct command_option options[] = {
 };
 
 static const struct command_option act_options[] = {
-    {"as", "PARTY", "who asks: a program of the city with a token, hangzhou/scene.parking"},
+    {"as", "PARTY", "who asks: a program of the city with a token, over the bus any party with a key: hangzhou/scene.parking"},
     {"purpose", "CODE", "what for, as the contract says it: parking.obstruct"},
     {"key", "KEY", "your own name for this act: the same key acts once, however often it is asked"},
     {"contract", "ID", "under which contract (default: the one that fits)"},

@@ -12,7 +12,7 @@
 
 enum { QUERY_AS, QUERY_PURPOSE, QUERY_EXPLAIN, QUERY_JSON, QUERY_CITY, QUERY_DATA, QUERY_URL, QUERY_WAIT, QUERY_BUS };
 static const struct command_option options[] = {
-    {"as", "PARTY", "who asks: a program of the city with a token, hangzhou/scene.parking"},
+    {"as", "PARTY", "who asks: a program of the city with a token, over the bus any party with a key: hangzhou/scene.parking"},
     {"purpose", "CODE", "what for, as the contracts say it: parking.settle"},
     {"explain", NULL, "also tell what each department was asked, how often, and how many rows came"},
     {"json", NULL, "the answer as JSON (default: lines parted by tabs)"},
