@@ -6,22 +6,41 @@
 #include "hub/parts.h"
 #include "hub/place.h"
 
+#define PULL_MAX (64u << 10) /* bytes of the copies */
+
 struct hub_pull {
     struct hub_pull_options options;
+    struct arena arena; /* the contract's and the fields' names: an asking may be under way when the subscription is gone */
     struct hub_place place;
     struct hub_take take;
     bool is_asking, is_stopped;
     _Atomic bool is_cancelled;
 };
 
+static void destroy(struct hub_pull *pull)
+{
+    hub_pull_end_window(pull);
+    arena_finish(&pull->arena);
+    mem_free(pull);
+}
+
 enum err hub_pull_create(const struct hub_pull_options *options, struct hub_pull **ret_pull)
 {
     struct hub_pull *pull = mem_alloc_zero(1, sizeof *pull);
     if (!pull)
         return ERR_NO_MEMORY;
+    arena_init(&pull->arena, PULL_MAX);
     pull->options = *options;
-    *ret_pull = pull;
-    return ERR_OK;
+    struct str *fields = arena_alloc_zero(&pull->arena, options->n_fields + 1, sizeof *fields);
+    enum err err = fields ? arena_copy_str(&pull->arena, options->contract, &pull->options.contract) : ERR_NO_MEMORY;
+    for (size_t i = 0; !err && i < options->n_fields; i++)
+        err = arena_copy_str(&pull->arena, options->fields[i], &fields[i]);
+    pull->options.fields = fields;
+    if (err)
+        destroy(pull);
+    else
+        *ret_pull = pull;
+    return err;
 }
 
 bool hub_pull_is_asking(const struct hub_pull *pull)
@@ -70,8 +89,7 @@ static void on_taken(struct hub_take *take)
     if (pull->is_stopped) {
         for (size_t i = 0; i < take->taken.n && !take->err; i++)
             rows_release(take->rows[i]);
-        hub_pull_end_window(pull);
-        mem_free(pull);
+        destroy(pull);
     } else if (take->err) {
         pull->options.on_rows(pull->options.context, take->err, NULL, 0);
     } else {
@@ -113,6 +131,5 @@ void hub_pull_stop(struct hub_pull *pull)
     atomic_store_explicit(&pull->is_cancelled, true, memory_order_relaxed);
     if (pull->is_asking)
         return;
-    hub_pull_end_window(pull);
-    mem_free(pull);
+    destroy(pull);
 }

@@ -14,7 +14,7 @@ struct hub_pull_options {
     void *system;
     const struct hub_resource *resource;
     struct str contract;
-    const struct str *fields; /* kept */
+    const struct str *fields;
     size_t n_fields;
     struct loop *loop;
     /* Answers hub_pull_ask(): batches with the fields asked for, taken; none: there was nothing yet. An error: the window is over there. */
