@@ -164,6 +164,7 @@ enum err hub_feed_met(struct hub *hub, uint64_t process, bool *ret_is_new)
     if (!free_one)
         return ERR_FULL;
     *free_one = (struct hub_feed_replica){process, now};
+    atomic_store(&hub->feed.has_had_others, true);
     count_hubs(hub);
     *ret_is_new = true;
     return ERR_OK;

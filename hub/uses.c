@@ -300,7 +300,9 @@ static enum err answer(struct asking *asking)
     json_key(&w, "subject");
     json_put_raw(&w, asking->subject);
     json_field_i64(&w, "days", n_days);
-    json_field_bool(&w, "complete", hub_uses_n_indexed(uses) >= n_asked);
+    bool is_elsewhere = atomic_load(&uses->hub->feed.has_had_others);
+    json_field_bool(&w, "complete", !is_elsewhere && hub_uses_n_indexed(uses) >= n_asked);
+    json_field_bool(&w, "elsewhere", is_elsewhere);
     json_key(&w, "uses");
     json_begin_array(&w);
     for (size_t i = 0; i < n && !err && n_put < asking->n_max; i++) {

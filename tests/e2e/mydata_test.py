@@ -53,6 +53,7 @@ class MyData(unittest.TestCase):
     def mine(self, query=""):
         answer = self.city.get("/hub/v1/uses/mine" + query)
         self.assertTrue(answer["complete"])
+        self.assertFalse(answer["elsewhere"])
         return answer
 
     def receipts(self):

@@ -283,6 +283,9 @@ class Replicas(unittest.TestCase):
             self.assertEqual(self.call(self.r2, "test.shown")[0], 200)
         wait_for(lambda: self.used_today("hangzhou/c-95") >= before + 7, 60, "the replica's uses in the desk's figures")
         self.assertEqual(self.used_today("hangzhou/c-95"), before + 7)
+        self.city.sign_in("citizen")
+        mine = self.city.get("/hub/v1/uses/mine")
+        self.assertEqual((mine["complete"], mine["elsewhere"]), (False, True), "uses at replicas are not in the list, and it says so")
 
     def test_steps_at_the_desk_count_everywhere(self):
         draft = os.path.join(self.folder, "draft.json")

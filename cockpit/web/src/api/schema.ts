@@ -2874,8 +2874,10 @@ export interface components {
             };
             /** @description How many days back uses are found, as long as the days' keys are kept */
             days: number;
-            /** @description Every leaf of the ledger has been looked at */
+            /** @description Every leaf of the city's ledgers has been looked at */
             complete: boolean;
+            /** @description Further processes of the hub serve, too; what they served is not in this list */
+            elsewhere: boolean;
             uses: components["schemas"]["MyUse"][];
             /** @description Ask again with before=this for older ones */
             next: number | null;
