@@ -17,8 +17,8 @@
 #include <string.h>
 
 #define PATH_MAX_BYTES 4096
-#define ROWS_MAX 4096 /* areas by classes that are told */
-#define ROWS_BYTES_MAX (4u << 20)
+#define ROWS_MAX ((CENSUS_AREAS_MAX + 1) * (CENSUS_CLASSES_MAX + 1)) /* each class and all, in each area and the whole city */
+#define ROWS_BYTES_MAX ((size_t)ROWS_MAX << 10)
 #define ERROR_M 2.0 /* of sightings that tell none */
 #define TELL_EVERY_S 10
 #define BROKEN_LOGGED_MAX 5

@@ -305,7 +305,9 @@ enum err count_passages_convert(
     }
     if (err == ERR_OK && cameras.n != n_cameras)
         err = diag_set(diag, ERR_BUSY, from_path, 0, "it changed while it was read; convert it when it is whole");
-    if (err == ERR_OK && fseek(file, 0, SEEK_SET) == 0)
+    if (err == ERR_OK && fseek(file, 0, SEEK_SET) != 0)
+        err = diag_set(diag, err_from_errno(errno), to_path, 0, "cannot go back to its header: %s; give a plain file", strerror(errno));
+    if (err == ERR_OK)
         write_header(file, &cameras, second.writing.n);
     bool is_bad = file != NULL && ferror(file) != 0;
     if (file != NULL && (fclose(file) != 0 || is_bad) && err == ERR_OK)
