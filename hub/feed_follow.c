@@ -166,7 +166,7 @@ static void begin_life(struct hub *hub, uint64_t epoch, struct hub_feed_place *p
     if (epoch == place->epoch)
         return;
     *place = (struct hub_feed_place){.epoch = epoch};
-    hub->feed.telling = atomic_load(&hub->feed.generation) + 1;
+    hub->feed.telling++; /* also when the life before was told in part only */
 }
 
 enum err hub_feed_read(struct hub *hub, struct str bytes, struct mono_time asked, struct hub_feed_place *place, bool *ret_more)

@@ -25,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_MAX (512u * 1024) /* a part of a batch, and the row that does not fit any more */
 #define SEGMENT_MAX (8u << 20)
 #define APPEND_PARTS 16 /* parts of a batch: HUB_EVENTS_PART each; a longer batch is ERR_TOO_LARGE */
 
@@ -92,11 +91,9 @@ static void appended(struct journal_append *append)
         stream->err = append->err;
     post_settled(stream);
     pthread_cond_broadcast(&record->settled);
-    void (*fn)(void *context) = append->err ? NULL : record->on_durable;
-    void *context = record->context;
+    if (!append->err && record->on_durable) /* under the lock: who took it back is not called any more */
+        record->on_durable(record->context);
     pthread_mutex_unlock(&record->lock);
-    if (fn)
-        fn(context);
     buf_finish(&appending->bytes);
     mem_free(appending);
 }
@@ -420,7 +417,7 @@ static enum err open_stream(struct hub_record_stream *stream, const char *dir, s
         err = file_make_dirs(file_ops_system(), dir);
     const struct journal_options journal = {.dir = path,
         .segment_max_bytes = SEGMENT_MAX,
-        .record_max_bytes = RECORD_MAX,
+        .record_max_bytes = HUB_RECORD_MAX,
         .on_stopped = options->on_stopped,
         .context = options->context};
     if (!err)

@@ -13,6 +13,7 @@
 #include "hub/registry.h"
 
 #define HUB_RECORD_STREAMS_MAX 64
+#define HUB_RECORD_MAX (512u * 1024) /* bytes of one record: a part of a batch, and the row that does not fit any more */
 #define HUB_RECORD_WAITING_MAX (256u << 20)
 
 struct hub_record; /* of all streams */
@@ -38,7 +39,8 @@ void hub_record_destroy(struct hub_record *record);
 struct hub_record_stream *hub_record_find(struct hub_record *record, const struct hub_resource *resource); /* NULL: none; any thread */
 /* Only these fields are kept from now on, a bit each; at first all. Any thread. */
 void hub_record_mask(struct hub_record_stream *stream, uint64_t mask);
-/* Called on a journal's thread when something new is durable in any stream; NULL: nobody. */
+/* Called on a journal's thread, under the record's lock, when something new is durable in any stream: it may post and no more. NULL:
+ * nobody, also not one that was about to be called. */
 void hub_record_on_durable(struct hub_record *record, void (*fn)(void *context), void *context);
 struct hub_record_place {
     uint64_t epoch;                 /* of the numbering; another one when a disk came back with an older day's data */

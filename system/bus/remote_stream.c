@@ -30,7 +30,7 @@ struct remote_stream {
     struct bus_ask ask;
     struct loop_timer timer;
     struct mono_time began;
-    bool is_asking, is_silent;
+    bool is_asking, is_silent, is_refused;
     struct hub_place place;
     struct rows *waiting[HUB_TAKEN_MAX]; /* came, and is not handed over */
     size_t n_waiting, at;
@@ -167,16 +167,22 @@ static void ask_for_more(struct remote_stream *stream)
 
 /* ---- handing over ---- */
 
-/* False: a subscriber is behind. */
-static bool hand_over(struct remote_stream *stream)
+/* In how many milliseconds to try again; 0: all is handed over. */
+static int64_t hand_over(struct remote_stream *stream)
 {
     while (stream->at < stream->n_waiting) {
-        if (hub_publish(stream->remote->hub, stream->resource, stream->waiting[stream->at]))
-            return false;
+        enum err err = hub_publish(stream->remote->hub, stream->resource, stream->waiting[stream->at]);
+        bool is_refused = err && err != ERR_FULL; /* full: a subscriber is behind */
+        if (is_refused && !stream->is_refused)
+            log_write(LOG_ERROR, "bus", "rows of a department's stream cannot be handed on here; they wait",
+                LOG_STR("resource", stream->resource->name), LOG_ERR(err), LOG_END);
+        stream->is_refused = is_refused;
+        if (err)
+            return is_refused ? AGAIN_MS : BEHIND_MS;
         rows_release(stream->waiting[stream->at++]);
     }
     stream->at = stream->n_waiting = 0;
-    return hub_is_handed_over(stream->resource);
+    return hub_is_handed_over(stream->resource) ? 0 : BEHIND_MS;
 }
 
 static void go_on(struct remote_stream *stream)
@@ -192,8 +198,9 @@ static void go_on(struct remote_stream *stream)
         later(stream, BEHIND_MS * 10); /* what comes now would be lost on nobody */
         return;
     }
-    if (!hand_over(stream)) {
-        later(stream, BEHIND_MS);
+    int64_t wait_ms = hand_over(stream);
+    if (wait_ms > 0) {
+        later(stream, wait_ms);
         return;
     }
     if (stream->watermark_ms && !stream->is_alerts)

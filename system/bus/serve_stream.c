@@ -16,7 +16,9 @@
 #include <string.h>
 
 #define WAIT_MS 2000
-#define CREDIT (512u * 1024) /* bytes of records in one answer; the next is asked for when these are with the subscribers */
+#define CREDIT (400u * 1024) /* bytes of records in one answer; the next is asked for when these are with the subscribers */
+#define ANSWER_MAX (BUS_PEER_BYTES - 8192)
+_Static_assert(CREDIT + HUB_RECORD_MAX < ANSWER_MAX, "an answer has room for its last record");
 #define LOOK_MS 250
 
 struct serve_streams {
@@ -133,7 +135,7 @@ static bool try_to_answer(struct serving *serving)
     if (from >= place.end)
         return false;
     taking.next = from;
-    buf_init(&taking.bytes, BUS_PEER_BYTES - 8192);
+    buf_init(&taking.bytes, ANSWER_MAX);
     enum err err = hub_record_read(serving->stream, from, take_record, &taking);
     if (err || taking.bytes.err) {
         log_write(LOG_ERROR, "bus", "kept records cannot be read", LOG_STR("resource", serving->asked.resource->name),
