@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT_ROUNDS 500 /* of 10 ms, at the end: the desk hears what is given back */
-#define DOOR_ROUNDS 50   /* of 10 ms, at the end: answers that departments are still to give to consumers on the bus */
+#define COUNT_MS 5000 /* at the end: the desk hears what is given back */
+#define DOOR_MS 500   /* at the end: answers that departments are still to give to consumers on the bus */
+#define ROUND_MS 10
 
 enum err over_bus_read(struct over_bus *over, const char *given, bool is_replica, struct diag_list *diags)
 {
@@ -107,14 +108,21 @@ void over_bus_programs(struct over_bus *over, struct party_people *people)
         system_bus_follow_programs(over->follower, &programs);
 }
 
+static bool has_passed(struct mono_time from, int64_t ms)
+{
+    return mono_ms_between(from, clock_mono(clock_system())) >= ms;
+}
+
 void over_bus_stop(struct over_bus *over)
 {
+    struct mono_time from = clock_mono(clock_system());
     hub_bus_door_stop(over->door);
-    for (int i = 0; i < DOOR_ROUNDS && over->door && hub_bus_door_n_under_way(over->door) > 0; i++)
-        if (loop_run_once(over->loop, 10))
+    while (over->door && hub_bus_door_n_under_way(over->door) > 0 && !has_passed(from, DOOR_MS))
+        if (loop_run_once(over->loop, ROUND_MS))
             break;
-    for (int i = 0; i < COUNT_ROUNDS && over->follower && !system_bus_follow_end(over->follower); i++)
-        if (loop_run_once(over->loop, 10))
+    from = clock_mono(clock_system());
+    while (over->follower && !system_bus_follow_end(over->follower) && !has_passed(from, COUNT_MS))
+        if (loop_run_once(over->loop, ROUND_MS))
             break;
     system_bus_unfollow(over->follower);
     brain_bus_close(&over->bus);

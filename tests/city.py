@@ -32,9 +32,7 @@ DEMO_PASSWORD = "citybrain-demo"
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)
 
 
 def free_ports(n):
@@ -129,7 +127,7 @@ class City:
         """Starts the brain and waits for nothing."""
         self.brain = self._spawn("brain", [BRAIN, "run", self.city, "--data", self.data, "--port", str(self.port), *self.options])
 
-    def start(self, within_s=30):
+    def start(self, within_s=60):
         """Starts the brain and waits for its health check."""
         self.spawn_brain()
 

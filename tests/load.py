@@ -154,7 +154,7 @@ def check_leaves(test, city, receipts):
     test.assertEqual(len(set(receipts)), len(receipts), "a leaf's number was given twice")
     connection = http.client.HTTPConnection("127.0.0.1", city.port, timeout=30)
     for receipt in sorted(receipts, key=lambda name: int(name.rsplit("/", 1)[1])):
-        text = wait_for(lambda r=receipt: _receipt_file(connection, r), 5, f"the proof of {receipt}")
+        text = wait_for(lambda r=receipt: _receipt_file(connection, r), 60, f"the proof of {receipt}")
         leaf = json.loads(json.loads(text)["leaf"])
         test.assertEqual((leaf["type"], leaf["use"], leaf["consumer"], leaf["purpose"]), ("intent", "call", "hangzhou/scene.parking", "parking.settle"), receipt)
     connection.close()

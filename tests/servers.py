@@ -25,15 +25,11 @@ import sys
 import tempfile
 import time
 
+from city import free_port
+
 POSTGRES_BIN = "/usr/lib/postgresql/15/bin"
 DATABASE = "department"
 _dead_signal = ctypes.CDLL(None).prctl
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def unprivileged():

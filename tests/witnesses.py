@@ -45,7 +45,7 @@ class Witness:
         with open(os.path.join(self.folder, "witness.log"), "ab") as out:
             self.process = subprocess.Popen([BRAIN, "witness", self.folder, "--log", "info"], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                             preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0))
-        wait_for(lambda: self.process.poll() is not None or ask(self.url + "/health"), 20, f"{self.name}'s health check")
+        wait_for(lambda: self.process.poll() is not None or ask(self.url + "/health"), 60, f"{self.name}'s health check")
         assert self.process.poll() is None, self.log()
 
     def log(self):
@@ -56,7 +56,7 @@ class Witness:
         if self.process is None:
             return None
         self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.process = None
         return code
 

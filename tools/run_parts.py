@@ -13,7 +13,7 @@ import urllib.request
 
 from front import Failed, say
 
-HEALTHY_WITHIN_S = 30
+HEALTHY_WITHIN_S = 60
 STOPPED_WITHIN_S = 15
 DEMO_PASSWORD = "citybrain-demo"
 

@@ -234,7 +234,7 @@ def main():
         sumo = [pid for pid, name in children(world.pid).items() if name == "sumo"]
         check(len(sumo) == 1, f"one SUMO under the world, found {children(world.pid)}")
         os.kill(sumo[0], signal.SIGKILL)
-        check(world.wait(20) == 1, "the world ends with 1 when SUMO ends")
+        check(world.wait(60) == 1, "the world ends with 1 when SUMO ends")
         reader.join()
         check(any("SUMO has ended" in line for line in lines), lines)
 
@@ -243,7 +243,7 @@ def main():
         city.wait_for(lambda: len(second.passages) > seen, 60, "passages of a new world")
         sumo = list(children(world.pid))
         world.send_signal(signal.SIGTERM)
-        check(world.wait(10) == 0, "a clean end is 0")
+        check(world.wait(60) == 0, "a clean end is 0")
         check(not [pid for pid in sumo if os.path.exists(f"/proc/{pid}")], "SUMO is left behind")
     except BaseException:
         print("".join(lines[-20:]))

@@ -125,7 +125,7 @@ class Case(unittest.TestCase):
 
         opened = wait_for(case, 90, "the case of a silent camera")
         self.assertEqual(opened["closes"], "measured")
-        late = wait_for(lambda: case()["escalated"] and case(), 20, "the escalation")
+        late = wait_for(lambda: case()["escalated"] and case(), 60, "the escalation")
         self.assertTrue(late["late"])
         self.assertEqual(self.step(opened["id"], "close", text="换了网线"), 200)
         self.assertEqual(case()["state"], "measuring")  # words do not close it

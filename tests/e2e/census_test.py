@@ -84,7 +84,17 @@ class Census(unittest.TestCase):
         city.start()
         city.sign_in("mayor")
         wait_for(lambda: "the surveys cannot be counted" in city.log("brain"), 60, "the log's line")
-        wait_for(lambda: self.indicators(city, "puer") is None, 60, "a cockpit without a figure")
+        wait_for(lambda: city.request("GET", "/readyz")[0] == 200, 60, "readiness")
+        times = set()
+
+        def has_gone_on():  # three ticks of the cockpit
+            status, _, answer = city.request("GET", "/cockpit/v1/indicators?area=puer")
+            if status == 200:
+                times.add(json.loads(answer)["time"])
+            return len(times) > 3
+
+        wait_for(has_gone_on, 60, "a cockpit that goes on")
+        self.assertIsNone(self.indicators(city, "puer"))
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ class Life(unittest.TestCase):
                             file.write(body)
                         return status == 200
 
-                    wait_for(has_receipt, 5, "the step's checkpoint")
+                    wait_for(has_receipt, 60, "the step's checkpoint")
                     result = subprocess.run([BRAIN, "verify", receipt, "--vkey", vkey], capture_output=True, text=True, timeout=60)
                     self.assertEqual(result.returncode, 0, result.stderr)
                     with open(receipt, encoding="utf-8") as file:

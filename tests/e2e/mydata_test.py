@@ -76,7 +76,7 @@ class MyData(unittest.TestCase):
         self.assertEqual([use["receipt"] for use in self.mine(f"?limit=2&before={page['next']}")["uses"]], made[:1])
         # The receipt, checked by the program without a brain.
         index = made[0].split("/")[1]
-        wait_for(lambda: self.city.request("GET", f"/log/v1/receipt/{index}")[0] == 200, 10, "the checkpoint")
+        wait_for(lambda: self.city.request("GET", f"/log/v1/receipt/{index}")[0] == 200, 60, "the checkpoint")
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "receipt.json")
             with open(path, "wb") as out:

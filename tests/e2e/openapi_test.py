@@ -123,8 +123,8 @@ class Interface(unittest.TestCase):
         cls.camera = Camera(cls.city.port, cls.names[0], password)
         wait_for(lambda: cls.city.request("GET", "/cockpit/v1/why?indicator=mean_speed")[0] == 200, 90, "a figure")
         wait_for(lambda: cls.city.get("/cockpit/v1/ranking")["roads"], 90, "a road in the ranking")
-        wait_for(lambda: cls.city.get("/cockpit/v1/history?indicator=vehicles_true")["points"], 20, "a record")
-        wait_for(lambda: cls.city.request("GET", "/cockpit/v1/roads")[0] == 200, 20, "the roads")
+        wait_for(lambda: cls.city.get("/cockpit/v1/history?indicator=vehicles_true")["points"], 60, "a record")
+        wait_for(lambda: cls.city.request("GET", "/cockpit/v1/roads")[0] == 200, 60, "the roads")
 
     def ask(self, method, path, body=None, headers=(), query="", status=200, **params):
         """Asks, holds body and answer against the description, and gives the parsed answer."""
@@ -217,7 +217,7 @@ class Interface(unittest.TestCase):
             self.assertEqual(self.ask("post", publish, {"events": [], "posting": "one"}, self.world), answer)
         self.ask("post", publish, {"events": [{"name": "vehicles_true", "area": "hangzhou", "time": int(time.time() * 1000), "period_ms": 1000, "value": None, "n": 0}]},
                  self.world)
-        wait_for(lambda: self.city.request("GET", f"/log/v1/proof/{index}")[0] == 200, 10, "the checkpoint")
+        wait_for(lambda: self.city.request("GET", f"/log/v1/proof/{index}")[0] == 200, 60, "the checkpoint")
         for path in ("/log/v1/proof/{index}", "/log/v1/receipt/{index}"):
             self.ask("get", path, index=index)
         self.ask("get", "/log/v1/tile/{rest}", rest="entries/999", status=404)

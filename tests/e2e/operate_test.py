@@ -66,7 +66,7 @@ class Operating(unittest.TestCase):
     def grows(self, before, by, name, **labels):
         """A figure is as much larger as it must be, in a moment: what is counted on other threads comes behind the answer."""
         was = before.sum(name, **labels) or 0
-        wait_for(lambda: (self.page().sum(name, **labels) or 0) - was >= by, 20, f"{name}{labels} to grow by {by}")
+        wait_for(lambda: (self.page().sum(name, **labels) or 0) - was >= by, 60, f"{name}{labels} to grow by {by}")
 
     def test_who_may_ask(self):
         ask = self.city.request

@@ -258,8 +258,8 @@ class Replicas(unittest.TestCase):
         return self.city.get("/hub/v1/contracts/" + contract)["today"]
 
     def test_a_stopped_replica_gives_back(self):
-        """Stopped and started again and again it costs the quota nothing but what it used, and the desk shows each use of it."""
-        used, lost = 0, [0]
+        """Stopped and started again and again it costs the quota nothing but what it used, and a lease whose answer came too late; the desk shows each."""
+        used, lost, failed = 0, [0], 0
         for _ in range(3):
             self.wait_until_answered(self.r1)
             wait_for(lambda: self.call(self.r1, "test.back")[0] == 200, 60, "a use at the replica")
@@ -269,12 +269,15 @@ class Replicas(unittest.TestCase):
             lost.append(self.used_today("hangzhou/c-94") - used)
             self.r1.start()
         status = 200
-        while status == 200:  # all that is left, at the desk
+        while status in (200, 503, 504) and failed < 40:  # all that is left, at the desk
             status, answer = self.call(self.city, "test.back", contract="hangzhou/c-94")
             used += status == 200
-        self.assertEqual((status, answer["rule"], used + lost[-1]), (429, 11, 40))
-        self.assertEqual(lost, sorted(lost))
-        self.assertLess(len(set(lost)), 4, lost)  # an answer of the desk that comes too late is a lease that is lost; not each time
+            failed += status in (503, 504)  # which may have been permitted, and counts then
+        print(f"a quota of 40 a day over 3 stops: {used} used, {lost[-1]} lost with leases {lost[1:]}, {failed} failed at the desk", file=sys.stderr)
+        self.assertEqual((status, answer["rule"], self.used_today("hangzhou/c-94")), (429, 11, 40))
+        self.assertGreaterEqual(lost[-1], 0)
+        self.assertLessEqual(used, 40)
+        self.assertGreaterEqual(used + lost[-1] + failed, 40)
 
     def test_the_desk_shows_what_is_used_at_replicas(self):
         self.wait_until_answered(self.r2)

@@ -37,7 +37,7 @@ class Caller:
         return int(self.receipts[-1].rsplit("/", 1)[1])
 
 
-def published_past(city, index, within_s=20):
+def published_past(city, index, within_s=60):
     return wait_for(lambda: city.checkpoint()[0] > index and city.checkpoint(), within_s, f"a checkpoint over leaf {index}")
 
 
@@ -75,7 +75,7 @@ class Witnesses(unittest.TestCase):
 
             city.witnesses[2].kill()  # three are gone: no quorum; the city's work goes on
             index = caller.call(5)
-            wait_for(lambda: city.health()["halted"], 20, "the halt")
+            wait_for(lambda: city.health()["halted"], 60, "the halt")
             caller.call(5)
             health = city.health()
             self.assertLessEqual(health["published"], index)
@@ -86,10 +86,10 @@ class Witnesses(unittest.TestCase):
 
             city.witnesses[2].start()
             published_past(city, caller.call())
-            wait_for(lambda: not city.health()["halted"], 20, "the end of the halt")
+            wait_for(lambda: not city.health()["halted"], 60, "the end of the halt")
             city.witnesses[1].process.send_signal(signal.SIGCONT)
             city.witnesses[0].start()
-            wait_for(lambda: len(published_past(city, caller.call())[1]) == 6, 30, "all five witnesses again")
+            wait_for(lambda: len(published_past(city, caller.call())[1]) == 6, 60, "all five witnesses again")
             check_leaves(self, city, caller.receipts)
             self.assertEqual(city.stop(), 0)
             log = city.log("brain")
@@ -112,13 +112,13 @@ class Witnesses(unittest.TestCase):
             self.addCleanup(rolled_back.close)
             rolled_back.start()
             Caller(rolled_back).call(3)
-            line = wait_for(lambda: [one for one in rolled_back.log("brain").splitlines() if "the folder is an old copy" in one], 20, "the word")
+            line = wait_for(lambda: [one for one in rolled_back.log("brain").splitlines() if "the folder is an old copy" in one], 60, "the word")
             self.assertIn("Stop, and restore the newest one", line[0])
-            wait_for(lambda: rolled_back.get("/health")["ledger"]["halted"], 20, "the halt")
+            wait_for(lambda: rolled_back.get("/health")["ledger"]["halted"], 60, "the halt")
             status = [one["why"] for one in rolled_back.get("/health")["ledger"]["witnesses"] if not one["cosigns"]]
             self.assertEqual(len(status), 5)
             Caller(rolled_back).call(60)  # longer than what was cosigned, and another history
-            wait_for(lambda: "what it has cosigned is no beginning of this log" in rolled_back.log("brain"), 20, "the word of the fork")
+            wait_for(lambda: "what it has cosigned is no beginning of this log" in rolled_back.log("brain"), 60, "the word of the fork")
             self.assertLess(rolled_back.get("/health")["ledger"]["published"], size)
             self.assertEqual(rolled_back.stop(), 0)
             lines = [one for one in rolled_back.log("brain").splitlines() if "does not cosign" in one]
@@ -227,7 +227,7 @@ class Witnesses(unittest.TestCase):
     def test_old_entries_are_no_longer_served(self):
         with WitnessedCity(1, 1) as city:
             published_past(city, Caller(city).call(140))
-            wait_for(lambda: city.checkpoint()[0] > 260, 20, "a full bundle")
+            wait_for(lambda: city.checkpoint()[0] > 260, 60, "a full bundle")
             kept = ask(f"{city.url}/log/v1/receipt/0")
             self.assertEqual(city.stop(), 0)
             path = os.path.join(city.city, "city.yaml")
@@ -261,7 +261,7 @@ class Witnesses(unittest.TestCase):
                 city.start()
                 index = caller.call(5)
                 published_past(city, index)
-                wait_for(lambda i=index: city.request("GET", f"/log-sm/v1/receipt/{i}")[0] == 200, 20, "the parallel log's receipt")
+                wait_for(lambda i=index: city.request("GET", f"/log-sm/v1/receipt/{i}")[0] == 200, 60, "the parallel log's receipt")
                 now = int(ask(city.url + "/log-sm/v1/checkpoint").split("\n")[1])
                 self.assertGreater(now, size)
                 size = now
