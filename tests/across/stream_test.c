@@ -78,6 +78,9 @@ static enum err begin(struct sub *sub, int at)
     sub->at = at;
     sub->last = -1;
     sub->is_ended = false;
+    sub->n_windows = 0;
+    memset(sub->rows_of, 0, sizeof sub->rows_of);
+    sub->receipt[0] = '\0';
     return hub_subscribe(ones[at].hub, &options, NULL, &sub->subscription);
 }
 
