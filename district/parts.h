@@ -109,6 +109,7 @@ struct serving {
     struct district_take take; /* asked last */
     bool is_waiting;           /* for something to be there, */
     struct mono_time due;      /* until then */
+    bool is_ended;             /* the giving: nothing more is given, though they have not said that it is over */
 };
 
 /* ---- served.c ---- */

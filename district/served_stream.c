@@ -263,11 +263,20 @@ void serving_stream_take(struct serving *serving, const struct district_question
         refuse(serving, serving->last ? serving->last : ERR_RANGE, 0);
         return;
     }
+    enum err err = hub_giving_has_room(&serving->giving);
+    if (err) { /* as if they had ended it: the next window is decided and counted anew */
+        serving->last = err;
+        serving_stream_end(serving);
+        refuse(serving, err, 0);
+        return;
+    }
     serving->take = question->take;
     serve(serving);
 }
 
 void serving_stream_end(struct serving *serving)
 {
-    hub_giving_end(&serving->giving, serving->last);
+    if (!serving->is_ended)
+        hub_giving_end(&serving->giving, serving->last);
+    serving->is_ended = true;
 }

@@ -49,6 +49,7 @@ static void on_window(void *context, struct hub_window_state *window, enum err e
         refuse_err(given, ERR_UNAVAILABLE);
         return;
     }
+    given->window = window; /* here, since open_window() may be under way yet on another thread */
     hub_receipt(given->hub, hub_window_intent(window), giving->receipt);
     giving->started(giving);
 }
@@ -66,7 +67,8 @@ static enum err open_window(struct given *given)
         .on_ready = on_window,
         .context = given,
     };
-    return hub_window_open(&options, &given->window);
+    struct hub_window_state *window; /* on_window() has it: `given` may be gone when this returns */
+    return hub_window_open(&options, &window);
 }
 
 static void start(struct given *given)
@@ -145,6 +147,15 @@ enum err hub_giving_add(struct hub_giving *giving, const struct rows *rows)
 {
     struct given *given = giving->hub_state;
     return hub_window_add(given->window, rows, clock_mono(given->hub->clock));
+}
+
+enum err hub_giving_has_room(const struct hub_giving *giving)
+{
+    const struct given *given = giving->hub_state;
+    if (hub_window_n_rows(given->window) >= (size_t)HUB_GIVING_WINDOWS * HUB_WINDOW_ROWS)
+        return ERR_TOO_LARGE;
+    bool is_old = hub_window_age_ms(given->window, clock_mono(given->hub->clock)) >= (int64_t)HUB_GIVING_WINDOWS * HUB_WINDOW_MS;
+    return is_old ? ERR_TIMEOUT : ERR_OK;
 }
 
 void hub_giving_end(struct hub_giving *giving, enum err err)

@@ -7,6 +7,8 @@
 
 #include "hub/hub.h"
 
+#define HUB_GIVING_WINDOWS 2 /* as many rows, and as old, as so many windows: the asker ends it, and its clock starts later */
+
 struct hub_giving {
     /* asked; borrowed until it ended */
     struct str party, resource, purpose, contract;
@@ -24,6 +26,8 @@ struct hub_giving {
 void hub_giving_start(struct hub *hub, struct hub_giving *giving);
 /* Is it still permitted? ERR_DENIED, with the rule: state, dates. */
 enum err hub_giving_may(struct hub_giving *giving, int *ret_rule) MUST_CHECK;
+/* May it go on? ERR_TOO_LARGE, ERR_TIMEOUT: an asker that never ends its window would take the whole stream for one counted use. */
+enum err hub_giving_has_room(const struct hub_giving *giving) MUST_CHECK;
 /* Rows with the fields asked for, in their order, which are about to leave. */
 enum err hub_giving_add(struct hub_giving *giving, const struct rows *rows) MUST_CHECK;
 /* It is the caller's again. */

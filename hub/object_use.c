@@ -206,6 +206,7 @@ static enum err append_intent(struct using *using, struct value key)
 static enum err start(struct using *using)
 {
     struct hub_system *system = using->entry->system;
+    const bool is_by_intent = needs_intent(using); /* before the intent, with which `using` may end */
     struct value key;
     enum err err = read_key(using, &key);
     if (!err && !system)
@@ -221,7 +222,7 @@ static enum err start(struct using *using)
     using->ask.loop = using->use->loop;
     using->ask.done = opened;
     err = append_intent(using, key);
-    if (!err && system && !needs_intent(using))
+    if (!err && system && !is_by_intent)
         open_object(using);
     return err;
 }

@@ -105,6 +105,7 @@ enum err hub_window_open(const struct hub_window_options *options, struct hub_wi
     window->options = *options;
     window->public = (struct hub_window){.contract = options->contract->name, .opened = options->now};
     window->opened = clock_mono(hub->clock);
+    hub_seen_init(&window->seen, hub, options->now); /* all of it before the intent, which may be written on another thread */
     struct hub_intent intent = {
         .contract = options->contract,
         .use = "subscribe",
@@ -128,7 +129,6 @@ enum err hub_window_open(const struct hub_window_options *options, struct hub_wi
             hub_work_end(hub);
     }
     buf_finish(&request);
-    hub_seen_init(&window->seen, hub, options->now);
     if (err)
         finish(window);
     else

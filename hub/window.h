@@ -27,7 +27,8 @@ struct hub_window_options {
     void *context;
 };
 
-/* Begins its intent leaf. ERR_FULL: the ledger is behind. */
+/* Begins its intent leaf. ERR_FULL: the ledger is behind. Where `loop` is another thread's, on_ready may run before this returns, and the
+ * window may be gone: who opens it from elsewhere takes it from there. */
 enum err hub_window_open(const struct hub_window_options *options, struct hub_window_state **ret_window) MUST_CHECK;
 bool hub_window_is_ready(const struct hub_window_state *window);
 uint64_t hub_window_intent(const struct hub_window_state *window); /* its leaf, when it is ready */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #define SUBSCRIBE "\"use\":\"subscribe\""
-#define NUMBERS_MAX 20000
+#define NUMBERS_MAX 100000
 #define N_WINDOWS_MAX 64
 #define N_ROUNDS_MAX 5
 
@@ -498,11 +498,100 @@ static void an_asker_that_lies_harms_nobody_else(void **state)
     await_twins();
 }
 
+/* ---- a window that its asker never ends ---- */
+
+static struct { /* of the last answer; written on a district's thread */
+    _Atomic uint64_t intent, epoch, next;
+    _Atomic uint32_t part;
+    _Atomic int told;
+    _Atomic bool is_gone; /* nothing of that number is open there */
+} heard;
+
+static struct str hears(struct str bytes)
+{
+    static struct hub_taken taken; /* one answer at a time */
+    struct district_message message;
+    struct district_reply reply;
+    struct str rest, body;
+    enum err told;
+    if (district_message_read(bytes, &message, &rest) || message.kind != DISTRICT_ANSWER)
+        return bytes;
+    heard.is_gone = district_reply_read(rest, &reply, &body) || hub_taken_read(body, &taken, &told);
+    heard.told = heard.is_gone ? ERR_OK : told;
+    if (!heard.is_gone && !told) {
+        heard.epoch = taken.epoch;
+        heard.next = taken.first + taken.n;
+    }
+    heard.intent = message.answer.intent;
+    heard.part = message.answer.part;
+    return bytes;
+}
+
+/* Another part of the window that stands still, until it was answered. */
+static void ask_on(uint64_t intent)
+{
+    uint32_t part = heard.part;
+    for (int i = 0; heard.part == part && heard.intent == intent && !heard.is_gone; i++) {
+        assert_true(i < 600);
+        ask_as_city(intent, part + 1, "number", (struct district_take){heard.epoch, heard.next, 0}); /* taken on once, however often sent */
+        pass(100);
+    }
+}
+
+static size_t n_cut(void)
+{
+    return count_leaves(XIHU, OUTCOME, "\"status\":\"too_large\"") + count_leaves(XIHU, OUTCOME, "\"status\":\"timeout\"");
+}
+
+/* While the subscriber stands still its window is not ended; its part goes on in its name. False: on a slow machine it had ended before. */
+static bool take_without_end(struct sub *sub, size_t *ret_n_cut)
+{
+    hub_subscription_pause(sub->subscription, true);
+    pass(1500); /* the asking under way ends */
+    uint64_t intent = heard.intent;
+    *ret_n_cut = n_cut();
+    while (!heard.told && !heard.is_gone) {
+        publish(XIHU, 2000);
+        ask_on(intent);
+    }
+    return !heard.is_gone && (heard.told == ERR_TOO_LARGE || heard.told == ERR_TIMEOUT);
+}
+
+static void a_window_that_is_never_ended_is_cut(void **state)
+{
+    struct sub *sub = &subs[CITY];
+    size_t n;
+    sub->may_repeat = false;
+    answer_lies = hears;
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    int64_t from = next_number;
+    for (int i = 0; !take_without_end(sub, &n); i++) {
+        assert_true(i < 5);
+        hub_subscription_pause(sub->subscription, false);
+        publish(XIHU, 1);
+        await_number(sub, next_number - 1);
+    }
+    for (int i = 0; i < 1200 && n_cut() == n; i++)
+        pass(20);
+    assert_int_equal(n_cut(), n + 1); /* its outcome is written, though they did not end it, */
+    int told = heard.told;
+    ask_on(heard.intent); /* and nothing more comes under it; */
+    assert_true(heard.is_gone || heard.told == told);
+    hub_subscription_pause(sub->subscription, false);
+    await_number(sub, next_number - 1);
+    answer_lies = NULL;
+    assert_each(sub, from, next_number); /* under the next one all that it did not have */
+    assert_false(sub->is_ended);
+    finish(sub);
+    await_twins();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(go_both_ways), cmocka_unit_test(over_cut_links),
         cmocka_unit_test(over_stops_of_the_provider), cmocka_unit_test(over_a_stop_of_the_consumer),
         cmocka_unit_test(waits_for_its_subscriber_and_its_contract), cmocka_unit_test(a_provider_that_lies_harms_nobody_else),
-        cmocka_unit_test(an_asker_that_lies_harms_nobody_else)};
+        cmocka_unit_test(an_asker_that_lies_harms_nobody_else), cmocka_unit_test(a_window_that_is_never_ended_is_cut)};
     return cmocka_run_group_tests(tests, go_up_all, go_down_all);
 }
