@@ -14,12 +14,12 @@
  *              intent leaf names the asker's, and its answer names its own. Sent once: a use without an answer times out and is not
  *              repeated here. A use has one part, or, when the provider says that it stays open (a query's askings, an answer in
  *              pieces, an object, a stream's window), one after the other: the next goes out when the last is answered, at once or when it
- * is wanted. The asker's receipt that names the provider's leaf ends it there, as do a stop, silence, and a new start of the asker's hub. A
- * *long* use (an object, that takes as long as its reader does, a window) is named when the provider's receipt of it comes, by a leaf of
- * its own, so that it holds up no other; a stop ends it. receipts   a leaf of one log that names a leaf of the other's. Each hub numbers
- * those of its own log for each peer, 1, 2, 3 …, in the order of the log, and sends them until the peer has them on disk. For a use whose
- * answer was lost the asker then writes a leaf that names the provider's. So in the end each use that was served has one leaf in either log
- * and each names the other.
+ *              is wanted. The asker's receipt that names the provider's leaf ends it there, as do a stop, silence, and a new start of the
+ *              asker's hub. A *long* use (an object, that takes as long as its reader does, a window) is named when the provider's receipt
+ *              of it comes, by a leaf of its own, so that it holds up no other; a stop ends it.
+ *   receipts   a leaf of one log that names a leaf of the other's. Each hub numbers those of its own log for each peer, 1, 2, 3 …, in the
+ *              order of the log, and sends them until the peer has them on disk. For a use whose answer was lost the asker then writes a
+ *              leaf that names the provider's. So in the end each use that was served has one leaf in either log and each names the other.
  *
  * What is durable elsewhere and only mirrored here: got, acked, n_mine (district/book.h).
  */

@@ -2,7 +2,8 @@
  * One question's way: opened by its session → its party's and the door's limits → read and bounded (bus_ask.c) → hub_call_start(),
  * hub_query_start() or hub_act_start(), as for a program at the HTTP door → the answer in parts, each sealed for the asker alone.
  *
- * That an asker has gone is not seen on a bus. So each question says how long its asker waits, and what still runs then is ended.
+ * That an asker has gone is not seen on a bus. So each question says how long its asker waits, and what still runs then is ended, but a
+ * command, whose outcome is kept under its key.
  */
 #include "hub/bus_door.h"
 
@@ -245,7 +246,7 @@ static struct http_problem check(const struct hub_bus_door *door, const struct b
     if (door->is_stopping)
         return (struct http_problem){503, STR("the hub is stopping"), -1};
     if (bus_question_n_under_way(question) > HUB_BUS_OF_SESSION_MAX)
-        return (struct http_problem){429, STR("too many askings of this session are under way; 256 are allowed"), -1};
+        return (struct http_problem){429, STR("too many askings of this session are under way; wait for their answers"), -1};
     if (atomic_load(&door->n_under_way) > HUB_BUS_UNDER_WAY_MAX)
         return http_problem_of(ERR_FULL, STR_NONE);
     return (struct http_problem){.rule = -1};

@@ -45,8 +45,8 @@ enum err hub_feed_lease_read(struct str bytes, uint32_t *ret_granted) MUST_CHECK
 bool hub_feed_has_news(struct hub *hub, struct hub_feed_place place);
 /* Is this the hub's own party, whose processes hear of all contracts, lease quotas, and share rates? */
 bool hub_feed_is_replica(const struct hub *hub, struct str party);
-/* A process of the hub follows: it counts until it has been silent for so long that it denies everything. True: there is one more, and all
- * have to hear of it. ERR_FULL: there are HUB_REPLICAS_MAX, it may not follow. On the hub's loop. */
+/* A process of the hub follows: it counts among those that share rates until it has been silent for HUB_FEED_FRESH_MS. True: there is one
+ * more, and all have to hear of it. ERR_FULL: there are HUB_REPLICAS_MAX, it may not follow. On the hub's loop. */
 enum err hub_feed_met(struct hub *hub, uint64_t process, bool *ret_is_new) MUST_CHECK;
 bool hub_feed_forget(struct hub *hub); /* those that were silent for long; true: there is one less. On the hub's loop, now and then */
 /* What is newer than `place`, as much as fits. `party` hears of the contracts that it provides; the hub's own party of all. Any thread.

@@ -51,7 +51,7 @@ static void await(struct hub_waiter *waiter)
     else if (!hub_quota_is_reserved(waiting->contract)) {
         if (hub_wait(hub, waiter))
             return;
-        ask->granted = 0;
+        ask->granted = 0; /* nobody can wait any more: what was taken is nobody's until the period ends */
     }
     ask->done(ask);
 }

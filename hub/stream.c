@@ -25,7 +25,8 @@
 
 #define WINDOW_ROWS_AHEAD (HUB_WINDOW_ROWS / 10) /* at 50,000 rows a second the disk has 180 ms for the next intent */
 #define WINDOW_AHEAD_MS (HUB_WINDOW_MS - 2000)
-#define RETRY_MS 1000 /* a second's uses are used up, or the ledger is full */
+#define RETRY_MS 1000       /* a second's uses are used up, or the ledger is full */
+#define RETRY_DOUBLED_MAX 3 /* to 8 s, while another hub does not answer */
 #define LIMIT_DEFAULT 256
 #define OPTIONS_ARENA_MAX 65536
 
@@ -342,9 +343,11 @@ static void on_pulled(void *context, enum err err, struct rows **rows, size_t n)
     if (err) { /* this window is over there, so it is over here: the next one goes on where it was */
         hub_pull_end_window(subscription->pull);
         close_current(subscription);
-        later(subscription, RETRY_MS);
+        later(subscription, RETRY_MS << subscription->n_unanswered); /* each try is a use, and two leaves */
+        subscription->n_unanswered += subscription->n_unanswered < RETRY_DOUBLED_MAX;
         return;
     }
+    subscription->n_unanswered = 0;
     for (enum err one; i < n; i++) {
         if ((one = batches_push(&subscription->waiting, rows[i]))) {
             while (i < n)

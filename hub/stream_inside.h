@@ -26,6 +26,7 @@ struct hub_subscription {
     uint16_t *field_map;
     struct bus_subscription *bus; /* NULL: */
     struct hub_pull *pull;        /* it is of another hub's stream */
+    uint32_t n_unanswered;        /* windows there, one after the other */
     struct batches waiting;       /* to be handed over, in order */
     struct batches live;          /* came while the kept ones are still being replayed */
     struct hub_replay *replay;    /* NULL: none, or over */

@@ -7,7 +7,8 @@
  *     event: end      {"rule":…}                    the contract ended, was suspended, or its uses are used up; the connection closes
  *
  * Who does not keep up loses the oldest batches, and past the viewer's queue the connection: a program that must not lose runs beside the
- * hub, or asks the provider for what it keeps. A stream of another hub's is taken from there at the viewer's pace, and lost by nobody.
+ * hub, or asks the provider for what it keeps. A stream of another hub's is taken from there at the viewer's pace; subscriptions of
+ * one contract share their place in it (docs/district.md).
  */
 #include "base/json.h"
 #include "base/log.h"
