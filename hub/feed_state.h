@@ -25,6 +25,7 @@ struct hub_feed {
     uint64_t telling;            /* the generation that what is being told belongs to; the hub's loop's */
     _Atomic uint64_t generation; /* the last that was told as a whole, 0: none yet; contracts of an earlier one do not count */
     _Atomic uint16_t n_hubs;     /* processes of the hub, this one too, among whom a rate per second is shared; 0: one */
+    size_t count_from;           /* at a replica, on the hub's loop: the contract at which the next telling of counts begins */
     atomic_bool has_had_others;  /* at the desk: another process of the hub has followed since it began */
     struct hub_feed_replica {
         uint64_t process;

@@ -197,7 +197,8 @@ void hub_lease_told(struct hub *hub, const struct hub_lease *lease, enum err err
 
 /* ---- what the desk is told ---- */
 
-#define COUNTS_MAX 5000 /* in one telling; the rest with the next */
+#define COUNTS_MAX 5000           /* in one telling; the next goes on behind them */
+#define COUNTS_BYTES (128u << 10) /* about */
 
 /* Uses since the last telling; of a new period from its beginning. */
 static uint32_t take_used(struct hub_quota *quota, uint64_t *ret_period)
@@ -246,14 +247,18 @@ static bool write_count(struct hub_quota *quota, bool is_last, struct buf *out)
 
 bool hub_lease_count_write(struct hub *hub, bool is_last, struct buf *out)
 {
-    size_t head = out->len, n = 0;
+    size_t head = out->len, n = 0, n_contracts = atomic_load(&hub->n_contracts), at = hub->feed.count_from;
     buf_append_be(out, 0, 2);
-    for (size_t i = 0; i < atomic_load(&hub->n_contracts); i++)
-        for (int j = 0; j < QUOTA_N && !hub->contracts[i]->is_copy; j++) {
-            struct hub_quota *quota = &hub->contracts[i]->quotas[j];
-            quota->lease.told_before = quota->lease.told;
-            n += n < COUNTS_MAX && write_count(quota, is_last, out);
-        }
+    for (size_t i = 0; i < n_contracts; i++)
+        for (int j = 0; j < QUOTA_N; j++)
+            hub->contracts[i]->quotas[j].lease.told_before = hub->contracts[i]->quotas[j].lease.told;
+    for (size_t i = 0; i < n_contracts && n + QUOTA_N <= COUNTS_MAX && out->len - head < COUNTS_BYTES; i++) {
+        at = at < n_contracts ? at : 0;
+        struct hub_contract *contract = hub->contracts[at++];
+        for (int j = 0; j < QUOTA_N && !contract->is_copy; j++)
+            n += write_count(&contract->quotas[j], is_last, out);
+    }
+    hub->feed.count_from = at;
     if (!out->err) {
         out->ptr[head] = (char)(n >> 8);
         out->ptr[head + 1] = (char)n;

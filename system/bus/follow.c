@@ -211,7 +211,8 @@ static void on_counted(struct bus_ask *ask)
     mem_free(counting);
 }
 
-static void tell_counts(struct system_bus_follower *follower)
+/* False: there is nothing to tell, or no room to. */
+static bool tell_counts(struct system_bus_follower *follower)
 {
     struct counting *counting = mem_alloc_zero(1, sizeof *counting);
     struct hub_feed_question question = {.what = HUB_FEED_COUNT, .process = follower->process};
@@ -221,7 +222,8 @@ static void tell_counts(struct system_bus_follower *follower)
     bool has_some = counting && hub_lease_count_write(follower->hub, follower->is_ending, &counts);
     question.counts = buf_str(&counts);
     hub_feed_question_write(&question, &bytes);
-    if (has_some && !counts.err && !bytes.err) {
+    bool is_sent = has_some && !counts.err && !bytes.err;
+    if (is_sent) {
         counting->follower = follower;
         follower->n_holders++;
         follower->n_counting++;
@@ -239,13 +241,14 @@ static void tell_counts(struct system_bus_follower *follower)
     }
     buf_finish(&counts);
     buf_finish(&bytes);
+    return is_sent;
 }
 
 static void on_count(struct loop_timer *timer)
 {
     struct system_bus_follower *follower = container_of(timer, struct system_bus_follower, count);
     if (follower->is_heard && !follower->n_counting)
-        tell_counts(follower);
+        (void)tell_counts(follower);
     if (loop_timer_start(follower->loop, timer, COUNT_MS))
         log_write(LOG_ERROR, "bus", "no memory for a timer", LOG_END);
 }
@@ -257,11 +260,9 @@ bool system_bus_follow_end(struct system_bus_follower *follower)
         hub_lease_lender(follower->hub, NULL, NULL);
         follower->is_ending = true;
     }
-    if (!follower->is_given_back && follower->n_leasing == 0) { /* with what was on its way */
-        follower->is_given_back = true;
-        if (follower->is_heard)
-            tell_counts(follower);
-    }
+    if (!follower->is_given_back && follower->n_leasing == 0 &&
+        follower->n_counting == 0) /* with what was on its way; until there is no more */
+        follower->is_given_back = !follower->is_heard || !tell_counts(follower);
     return follower->is_given_back && follower->n_counting == 0;
 }
 

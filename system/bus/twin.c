@@ -123,12 +123,14 @@ void bus_twin_cut(struct bus_twin *twin, uint64_t end)
     twin->line_next = end;
 }
 
-/* 13: only time counts in which they were heard and their journal was read to its end */
-static void wait_for(struct bus_twin *twin, struct bus_twin_use *use, int64_t ms, bool is_current)
+/* 13: only time counts in which they were heard and their journal was read to its end. 19: but for a day at most: who serves and never
+ * tells its journal is no better than who has no line. */
+static void wait_for(struct bus_twin *twin, struct bus_twin_use *use, int64_t ms, bool is_current, bool is_one)
 {
+    bool is_open = use->is_answered && !use->is_served;
     use->age_ms += ms;
-    use->waited_ms += use->is_answered && !use->is_served && is_current ? ms : 0;
-    if (use->waited_ms >= BUS_TWIN_WAIT_MS)
+    use->waited_ms += is_open && is_current && is_one ? ms : 0;
+    if (use->waited_ms >= BUS_TWIN_WAIT_MS || (is_open && is_one && use->age_ms >= BUS_TWIN_GIVEN_UP_MS))
         wrong(twin, BUS_TWIN_MISSING, use->index);
 }
 
@@ -144,7 +146,7 @@ void bus_twin_tick(struct bus_twin *twin, int64_t ms, bool is_current, bool is_o
 {
     size_t n = 0;
     for (size_t i = 0; i < twin->n_uses; i++) {
-        wait_for(twin, &twin->uses[i], ms, is_current && is_one);
+        wait_for(twin, &twin->uses[i], ms, is_current, is_one);
         if (!is_settled(twin, &twin->uses[i]))
             twin->uses[n++] = twin->uses[i];
     }

@@ -15,7 +15,7 @@
 #define BUS_TWIN_WAIT_MS 20000                 /* of being heard, with its journal read to the end */
 #define BUS_TWIN_KEPT_MS 60000                 /* a use that has its twin is remembered for more lines of it */
 #define BUS_TWIN_LOST_MS 600000                /* a use without an outcome was cut off by a kill: nobody got an answer */
-#define BUS_TWIN_GIVEN_UP_MS INT64_C(86400000) /* answered, but for a day nobody could be asked for its line */
+#define BUS_TWIN_GIVEN_UP_MS INT64_C(86400000) /* answered, and for a day nobody could be asked for its line: missing, too */
 #define BUS_TWIN_USES_MAX 65536                /* not settled; past it no more leaves are followed until some are */
 #define BUS_TWIN_AHEAD_MAX 1024                /* lines that name leaves we have not; past it they count as unasked at once */
 

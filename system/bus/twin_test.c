@@ -101,6 +101,26 @@ static void rule_16_their_journal_only_grows(void **state)
     assert_int_equal(twin.line_next, 3);
 }
 
+static void rule_19_who_never_tells_its_journal(void **state)
+{
+    assert_ok(bus_twin_intent(&twin, 100, vehicle));
+    assert_ok(bus_twin_intent(&twin, 101, vehicle)); /* without an answer */
+    bus_twin_outcome(&twin, 100, true, 1);
+    bus_twin_outcome(&twin, 101, false, 0);
+    bus_twin_followed(&twin, 102);
+    bus_twin_tick(&twin, BUS_TWIN_GIVEN_UP_MS - 1, false, true);
+    expect(0, 0, 0, 0);
+    bus_twin_tick(&twin, 1, false, true);
+    expect(1, 0, 0, 0);
+    assert_int_equal(twin.last[BUS_TWIN_MISSING], 100);
+    bus_twin_tick(&twin, BUS_TWIN_GIVEN_UP_MS, false, true);
+    expect(1, 0, 0, 0); /* once */
+    assert_ok(bus_twin_intent(&twin, 103, vehicle));
+    bus_twin_outcome(&twin, 103, true, 1);
+    bus_twin_tick(&twin, BUS_TWIN_GIVEN_UP_MS, false, false); /* another process of theirs may have it */
+    expect(1, 0, 0, 0);
+}
+
 static void whatever_the_order_what_fits_is_not_told(void **state)
 {
     const char *given = getenv("TEST_SEED");
@@ -142,6 +162,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rule_14_a_line_is_about_what_its_leaf_is_about, setup, teardown),
         cmocka_unit_test_setup_teardown(rule_15_a_leaf_that_does_not_come_was_never_one, setup, teardown),
         cmocka_unit_test_setup_teardown(rule_16_their_journal_only_grows, setup, teardown),
+        cmocka_unit_test_setup_teardown(rule_19_who_never_tells_its_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(whatever_the_order_what_fits_is_not_told, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
