@@ -160,8 +160,10 @@ static void *cancel_one(void *statement)
  * until it comes back, and no other one. Without a thread it is tried again at the next look. */
 static void cancel_session(struct odbc_session *session)
 {
+    atomic_store(&session->is_cancelled, true); /* before it is: a statement that ends at once has to know why */
     session->has_canceller = pthread_create(&session->canceller, NULL, cancel_one, session->running) == 0;
-    atomic_store(&session->is_cancelled, session->has_canceller);
+    if (!session->has_canceller)
+        atomic_store(&session->is_cancelled, false);
 }
 
 void *odbc_cancel(void *context)
