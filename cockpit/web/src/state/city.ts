@@ -61,10 +61,12 @@ let generation = 0; // answers for an area that has been left are dropped
 export const areaNamed = (name: string): Area | undefined => city.areas.find((a) => a.name === name);
 /** The large figure: the vehicles; in a city that counts none what its own file names first. */
 export const heroName = computed(() => (city.figures[HERO] ? HERO : Object.keys(city.figures)[0] ?? HERO));
+/** False: there are no roads to show, no delay and no camera. */
+export const countsVehicles = computed(() => heroName.value === HERO);
 export const hero = computed(() => city.figures[heroName.value] ?? null);
 export const truth = computed(() => city.figures[TRUTH] ?? null);
 export const company = computed(() => {
-  const names = heroName.value === HERO ? COMPANY : Object.keys(city.figures).filter((name) => name !== heroName.value).slice(0, COMPANY.length);
+  const names = countsVehicles.value ? COMPANY : Object.keys(city.figures).filter((name) => name !== heroName.value).slice(0, COMPANY.length);
   return names.map((name) => city.figures[name]).filter((f): f is Figure => f !== undefined);
 });
 export const childAreas = computed(() => city.areas.filter((a) => a.parent === city.area));
@@ -210,7 +212,7 @@ async function readFigures(area: string): Promise<void> {
     read('ranking', mine, api.GET('/cockpit/v1/ranking', { params: { query: { area, limit: String(RANKING_LIMIT) } } }), (said) => (city.ranking = said)),
     read('sources', mine, api.GET('/cockpit/v1/sources', { params: { query: { area } } }), (said) => (city.sources = said)),
   ]);
-  if (mine !== generation || heroName.value === HERO) return;
+  if (mine !== generation || countsVehicles.value) return;
   delete city.failed.history; // of vehicles, which nobody counts here
   await Promise.all([hero.value, ...company.value].map((f) => (f ? readHistory(area, f.name, from, mine) : undefined)));
 }
