@@ -35,15 +35,27 @@ def free_port():
     return free_ports(1)
 
 
+_claims = []  # held until this process ends
+
+
+def claim(first, n):
+    """True when nobody uses these ports and no other test of this machine was given them: two that draw the same one would meet later.
+    The claim is a name of the kernel's (an abstract socket), so that it ends with its holder however that ends."""
+    with contextlib.ExitStack() as held, contextlib.ExitStack() as probes:
+        try:
+            for port in range(first, first + n):
+                held.enter_context(socket.socket(socket.AF_UNIX)).bind(f"\0citybrain-test-port-{port}")
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        _claims.append(held.pop_all())
+        return True
+
+
 def free_ports(n):
-    """The first of n free ports in a row, below those that the system gives to clients, so that none is taken a moment later."""
+    """The first of n free ports in a row, this test's alone, below those that the system gives to clients."""
     for first in random.sample(range(20000, 30000, n), 100):
-        with contextlib.ExitStack() as probes:
-            try:
-                for port in range(first, first + n):
-                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if claim(first, n):
             return first
     raise AssertionError(f"no {n} free ports in a row")
 
