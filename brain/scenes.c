@@ -73,6 +73,12 @@ static void on_tick(struct loop_timer *timer)
         log_write(LOG_ERROR, "scene", "the tick stopped", LOG_TEXT("scene", host->ops->name), LOG_ERR(err), LOG_END);
 }
 
+/* What may be left out, and was, is not. */
+static bool is_needed(const struct scene_need *need, struct yaml_node needs)
+{
+    return !need->is_optional || !yaml_is_none(yaml_get(needs, need->name));
+}
+
 static enum err subscribe(struct scene_host *host, size_t need_at)
 {
     const struct scene_need *need = &host->ops->needs[need_at];
@@ -114,7 +120,8 @@ static void start_on_loop(void *context)
     struct scene_host *host = context;
     host->err = host->ops->start(&host->env, yaml_root(host->yaml), host->diags, &host->scene);
     for (size_t i = 0; i < host->ops->n_needs && host->err == ERR_OK; i++)
-        host->err = subscribe(host, i);
+        if (is_needed(&host->ops->needs[i], yaml_get(yaml_root(host->yaml), "needs")))
+            host->err = subscribe(host, i);
     if (host->err == ERR_OK)
         host->err = loop_timer_start(host->env.loop, &host->tick, TICK_MS);
 }
@@ -127,7 +134,7 @@ static enum err check_needs(const struct scene_ops *ops, struct yaml_node needs,
     enum err err = ERR_OK;
     for (size_t i = 0; i < ops->n_needs; i++) {
         names[i] = ops->needs[i].name;
-        enum err one = yaml_get_str(needs, names[i], true, diags, &resource);
+        enum err one = is_needed(&ops->needs[i], needs) ? yaml_get_str(needs, names[i], true, diags, &resource) : ERR_OK;
         err = err != ERR_OK ? err : one;
     }
     enum err one = yaml_is_none(needs) ? ERR_OK : yaml_check_keys(needs, names, diags);
@@ -176,6 +183,8 @@ static enum err check_one(struct scenes *scenes, struct scene_host *host)
     enum err err = host->ops->start(&host->env, root, scenes->diags, &host->scene);
     for (size_t i = 0; i < host->ops->n_needs && scenes->hub; i++) {
         const struct scene_need *need = &host->ops->needs[i];
+        if (!is_needed(need, needs))
+            continue;
         struct hub_need wanted = {.party = host->env.party,
             .resource = yaml_text(yaml_get(needs, need->name)),
             .purpose = str_from_c(need->purpose),

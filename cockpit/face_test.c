@@ -30,11 +30,12 @@ static const char scene_yaml[] = "scene: count\nparty: h/count\nresources:\n"
                                  "      - {name: speed_mps, type: real, class: open}\n"
                                  "      - {name: delay_index, type: real, class: open}\n"
                                  "      - {name: flow_vph, type: real, class: open}\n"
-                                 "      - {name: n, type: integer, class: open}\n";
+                                 "      - {name: n, type: integer, class: open}\n"
+                                 "      - {name: sources, type: text, class: open}\n";
 
 static const char contract_yaml[] =
     "contract: h/c-3\nprovider: h/count\nconsumer: h/cockpit\nresource: h/count/road_state\nuses: [subscribe]\n"
-    "fields: [edge, time, speed_mps, delay_index, flow_vph, n]\npurpose: cockpit.show\nlegal_basis: {zh: 依, en: law}\n"
+    "fields: [edge, time, speed_mps, delay_index, flow_vph, n, sources]\npurpose: cockpit.show\nlegal_basis: {zh: 依, en: law}\n"
     "from: 2026-01-01\nuntil: 2028-01-01\nkeep: 24h\nstate: agreed\n";
 
 static struct fake_door door;

@@ -6,7 +6,8 @@
 const char *const hub_indicator_field_names[HUB_INDICATOR_N_FIELDS] = {
     "name", "area", "time", "period_ms", "value", "n", "stale_since", "basis"};
 
-const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS] = {"edge", "time", "speed_mps", "delay_index", "flow_vph", "n"};
+const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS] = {
+    "edge", "time", "speed_mps", "delay_index", "flow_vph", "n", "sources"};
 
 const char *const hub_road_index_field_names[HUB_ROAD_INDEX_N_FIELDS] = {
-    "road", "area", "time", "speed_mps", "delay_index", "flow_vph", "length_m", "n"};
+    "road", "area", "time", "speed_mps", "delay_index", "flow_vph", "length_m", "n", "sources"};

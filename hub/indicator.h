@@ -28,10 +28,11 @@ enum hub_road_state_field {
     HUB_ROAD_STATE_SPEED_MPS,   /* real; null: not observed lately */
     HUB_ROAD_STATE_DELAY_INDEX, /* real: actual over free-flow travel time, junction waiting included */
     HUB_ROAD_STATE_FLOW_VPH,    /* real: vehicles an hour */
-    HUB_ROAD_STATE_N,           /* integer: passages it rests on */
+    HUB_ROAD_STATE_N,           /* integer: vehicles it rests on */
+    HUB_ROAD_STATE_SOURCES,     /* text: where speed and delay come from: "camera", "gps", "camera gps"; null without them */
     HUB_ROAD_STATE_N_FIELDS
 };
-extern const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS]; /* edge time speed_mps delay_index flow_vph n */
+extern const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS]; /* edge time speed_mps delay_index flow_vph n sources */
 
 /* Per named road and area, each second: for the ranking. */
 enum hub_road_index_field {
@@ -43,8 +44,10 @@ enum hub_road_index_field {
     HUB_ROAD_INDEX_FLOW_VPH,
     HUB_ROAD_INDEX_LENGTH_M, /* real: of what was observed */
     HUB_ROAD_INDEX_N,
+    HUB_ROAD_INDEX_SOURCES, /* text: as above, of any part of it */
     HUB_ROAD_INDEX_N_FIELDS
 };
-extern const char *const hub_road_index_field_names[HUB_ROAD_INDEX_N_FIELDS]; /* road area time speed_mps delay_index flow_vph length_m n */
+extern const char
+    *const hub_road_index_field_names[HUB_ROAD_INDEX_N_FIELDS]; /* road area time speed_mps delay_index flow_vph length_m n sources */
 
 #endif

@@ -2,12 +2,10 @@
 #include "road/match_file.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/str_map.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #define TIME_MAX_MS ((int64_t)1 << 43) /* the year 2248 */
 #define SPEED_MAX 1000.0
@@ -15,31 +13,20 @@
 enum { POINT_VEHICLE, POINT_TIME, POINT_LON, POINT_LAT, POINT_X, POINT_Y, POINT_SPEED, POINT_HEADING };
 static const char *const columns[] = {"vehicle", "time_ms", "lon", "lat", "x", "y", "speed", "heading", NULL};
 
-struct followed { /* a vehicle under way, in a list by when it was heard of */
-    struct road_track *track;
-    struct road_passings passings;
-    uint32_t vehicle, older, newer; /* places in `followed`; ROAD_NONE at the ends */
-};
-
 struct matching {
     struct road_match_run *run;
-    struct road_matcher *matcher;
-    struct str_map names;
-    uint32_t *places; /* [cap_places] by vehicle: its place in `followed` + 1; 0: not under way */
-    uint32_t cap_places;
-    struct followed *followed;
-    uint32_t n_followed, oldest, newest;
-    struct followed *now; /* whose points are being told */
+    struct road_follow *follow;
+    struct str_map names; /* a vehicle's number is its name's */
 };
 
 /* ---- what is told ---- */
 
-static void write_passing(void *context, const struct road_passing *passing)
+static void write_passing(void *context, uint64_t vehicle, const struct road_passing *passing)
 {
     const struct matching *matching = context;
-    fprintf(matching->run->edges, STR_FORMAT "," STR_FORMAT ",%lld,%lld,%d\n",
-        STR_ARG(str_map_key(&matching->names, matching->now->vehicle)), STR_ARG(matching->run->network->edges[passing->edge].id),
-        (long long)passing->enter_ms, (long long)passing->leave_ms, passing->is_whole);
+    fprintf(matching->run->edges, STR_FORMAT "," STR_FORMAT ",%lld,%lld,%d\n", STR_ARG(str_map_key(&matching->names, (uint32_t)vehicle)),
+        STR_ARG(matching->run->network->edges[passing->edge].id), (long long)passing->enter_ms, (long long)passing->leave_ms,
+        passing->is_whole);
 }
 
 /* Digits by hand: printf's would take as long as the matching. `value` is not negative here by much: a few decimals, at least one digit. */
@@ -68,13 +55,13 @@ static void put_str(FILE *out, struct str s)
     fwrite(s.ptr, 1, s.len, out);
 }
 
-static void write_matched(void *context, const struct road_matched *matched)
+static void write_matched(void *context, uint64_t vehicle, const struct road_matched *matched)
 {
     struct matching *matching = context;
     struct road_match_run *run = matching->run;
     FILE *out = run->matched;
     int decimals = run->network->is_geographic ? 7 : 2;
-    put_str(out, str_map_key(&matching->names, matching->now->vehicle));
+    put_str(out, str_map_key(&matching->names, (uint32_t)vehicle));
     fputc(',', out);
     put_fixed(out, (double)matched->fix.time_ms, 0);
     if (matched->kind != ROAD_MATCHED) {
@@ -101,75 +88,6 @@ static void write_matched(void *context, const struct road_matched *matched)
         put_str(out, run->network->edges[matched->way[i]].id);
     }
     fputc('\n', out);
-    if (run->edges != NULL)
-        road_passings_add(&matching->now->passings, run->hierarchy, matched, write_passing, matching);
-}
-
-/* ---- vehicles under way ---- */
-
-static void take_out(struct matching *matching, struct followed *followed)
-{
-    *(followed->older == ROAD_NONE ? &matching->oldest : &matching->followed[followed->older].newer) = followed->newer;
-    *(followed->newer == ROAD_NONE ? &matching->newest : &matching->followed[followed->newer].older) = followed->older;
-}
-
-static void put_newest(struct matching *matching, struct followed *followed)
-{
-    uint32_t place = (uint32_t)(followed - matching->followed);
-    followed->older = matching->newest;
-    followed->newer = ROAD_NONE;
-    *(matching->newest == ROAD_NONE ? &matching->oldest : &matching->followed[matching->newest].newer) = place;
-    matching->newest = place;
-}
-
-static void finish_track(struct matching *matching, struct followed *followed)
-{
-    matching->now = followed;
-    road_track_end(followed->track, write_matched, matching);
-    if (matching->run->edges != NULL)
-        road_passings_end(&followed->passings, write_passing, matching);
-    road_track_destroy(followed->track);
-    followed->track = NULL;
-    matching->places[followed->vehicle] = 0;
-}
-
-/* The vehicle's track, old or new; NULL and *ret_wrong when there can be none. */
-static struct followed *follow(struct matching *matching, struct str name, const char **ret_wrong)
-{
-    uint32_t vehicle;
-    *ret_wrong = "no room for another vehicle";
-    if (str_map_add(&matching->names, name, &vehicle) != ERR_OK)
-        return NULL;
-    if (vehicle >= matching->cap_places) {
-        uint32_t cap = matching->cap_places == 0 ? 1024 : matching->cap_places * 2;
-        uint32_t *places = mem_resize(matching->places, cap * sizeof(*places));
-        if (places == NULL)
-            return NULL;
-        memset(places + matching->cap_places, 0, (cap - matching->cap_places) * sizeof(*places));
-        matching->places = places;
-        matching->cap_places = cap;
-    }
-    struct followed *followed = NULL;
-    if (matching->places[vehicle] != 0) {
-        followed = &matching->followed[matching->places[vehicle] - 1];
-        take_out(matching, followed);
-        put_newest(matching, followed);
-        return followed;
-    }
-    struct road_track *track = NULL;
-    if (road_track_create(matching->matcher, &track) != ERR_OK)
-        return NULL;
-    if (matching->n_followed < matching->run->tracks_max)
-        followed = &matching->followed[matching->n_followed++];
-    else {
-        followed = &matching->followed[matching->oldest];
-        finish_track(matching, followed);
-        take_out(matching, followed);
-    }
-    *followed = (struct followed){.track = track, .vehicle = vehicle};
-    put_newest(matching, followed);
-    matching->places[vehicle] = (uint32_t)(followed - matching->followed) + 1;
-    return followed;
 }
 
 /* ---- points ---- */
@@ -211,11 +129,10 @@ static const char *on_point(void *context, const struct str *fields)
         return "the speed is not a number of metres a second from 0 to 1000";
     if (!read_optional(fields[POINT_HEADING], -360, 360, &fix.heading))
         return "the heading is not a number of degrees";
-    const char *wrong = NULL;
-    matching->now = follow(matching, name, &wrong);
-    if (matching->now == NULL)
-        return wrong;
-    enum err err = road_track_add(matching->now->track, &fix, write_matched, matching);
+    uint32_t vehicle;
+    if (str_map_add(&matching->names, name, &vehicle) != ERR_OK)
+        return "no room for another vehicle";
+    enum err err = road_follow_add(matching->follow, vehicle, &fix);
     return err == ERR_OK ? NULL : err == ERR_RANGE ? "it is not later than the vehicle's point before" : err_text(err);
 }
 
@@ -235,13 +152,13 @@ static void on_progress(void *context, double share)
 
 static enum err run_table(struct road_match_run *run, struct str bytes, bool is_path, const char *name, struct diag *diag)
 {
-    struct matching matching = {.run = run, .oldest = ROAD_NONE, .newest = ROAD_NONE};
+    struct matching matching = {.run = run};
     struct road_table table = {columns, on_header, on_point, on_broken, on_progress, &matching, 0, 0};
+    const struct road_follow_settings settings = {run->settings, run->tracks_max};
+    const struct road_follow_told told = {write_matched, run->edges != NULL ? write_passing : NULL, &matching};
     str_map_init(&matching.names, ROAD_MATCH_VEHICLES_MAX, (uint64_t)clock_mono(clock_system()).ns); /* names come from outside */
     run->n_lines = run->n_broken = run->n_matched = run->n_off = run->n_jumps = run->n_tracks = 0;
-    matching.followed = mem_alloc_zero(run->tracks_max, sizeof(*matching.followed));
-    enum err err =
-        matching.followed == NULL ? ERR_NO_MEMORY : road_matcher_create(run->hierarchy, run->nearest, &run->settings, &matching.matcher);
+    enum err err = road_follow_create(run->hierarchy, run->nearest, &settings, &told, &matching.follow);
     if (err == ERR_RANGE)
         err = diag_set(diag, ERR_RANGE, NULL, 0, "sigma is 1 to 200 m, lag 1 to %u points", ROAD_MATCH_LAG_MAX);
     if (err == ERR_OK) {
@@ -250,14 +167,12 @@ static enum err run_table(struct road_match_run *run, struct str bytes, bool is_
             fprintf(run->edges, "vehicle,edge,enter_ms,leave_ms,whole\n");
         err = is_path ? road_table_read(&table, name, diag) : road_table_parse(&table, bytes, name, diag);
     }
-    for (uint32_t i = matching.oldest; i != ROAD_NONE; i = matching.followed[i].newer)
-        finish_track(&matching, &matching.followed[i]);
+    if (matching.follow != NULL)
+        road_follow_end_all(matching.follow);
     run->n_lines = table.n_lines;
     run->n_broken = table.n_broken;
-    road_matcher_destroy(matching.matcher);
+    road_follow_destroy(matching.follow);
     str_map_finish(&matching.names);
-    mem_free(matching.places);
-    mem_free(matching.followed);
     return err;
 }
 

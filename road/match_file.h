@@ -11,7 +11,7 @@
 #ifndef ROAD_MATCH_FILE_H
 #define ROAD_MATCH_FILE_H
 
-#include "road/passing.h"
+#include "road/follow.h"
 #include "road/table.h"
 
 #include <stdio.h>

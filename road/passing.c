@@ -3,12 +3,17 @@
 
 #include <math.h>
 
-static double crossing_s(const struct road_hierarchy *hierarchy, uint32_t from, uint32_t to)
+static struct road_turn turn_to(const struct road_hierarchy *hierarchy, uint32_t from, uint32_t to)
 {
     for (uint32_t t = hierarchy->first_turn[from]; t < hierarchy->first_turn[from + 1]; t++)
         if (hierarchy->turns[t].to == to)
-            return hierarchy->turns[t].crossing_ms / 1000.0;
-    return 0;
+            return hierarchy->turns[t];
+    return (struct road_turn){.to = to};
+}
+
+static double crossing_s(const struct road_hierarchy *hierarchy, uint32_t from, uint32_t to)
+{
+    return turn_to(hierarchy, from, to).crossing_ms / 1000.0;
 }
 
 /* Free-flow seconds from the place where the track is to the matched point. */
@@ -40,7 +45,7 @@ static void begin(struct road_passings *passings, const struct road_matched *mat
 void road_passings_end(struct road_passings *passings, road_passing_fn on_passing, void *context)
 {
     if (passings->is_on)
-        on_passing(context, &(struct road_passing){passings->edge, passings->enter_ms, passings->time_ms, false});
+        on_passing(context, &(struct road_passing){passings->edge, passings->enter_ms, passings->time_ms, false, 0, 0});
     *passings = (struct road_passings){.is_on = false};
 }
 
@@ -62,10 +67,14 @@ void road_passings_add(struct road_passings *passings, const struct road_hierarc
         uint32_t next = matched->way[i];
         done_s += edge_s;
         int64_t left_ms = passings->time_ms + llround(all_s > 0 ? took_ms * fmin(done_s / all_s, 1) : 0);
-        on_passing(context, &(struct road_passing){at, passings->enter_ms, left_ms, passings->is_from_start});
+        on_passing(context,
+            &(struct road_passing){at, passings->enter_ms, left_ms, passings->is_from_start, passings->free_s, passings->length_m});
         passings->enter_ms = left_ms;
         passings->is_from_start = true;
-        edge_s = crossing_s(hierarchy, at, next) + edges[next].length_m / edges[next].speed_mps;
+        struct road_turn turn = turn_to(hierarchy, at, next);
+        edge_s = turn.crossing_ms / 1000.0 + edges[next].length_m / edges[next].speed_mps;
+        passings->free_s = edge_s;
+        passings->length_m = (double)turn.crossing_m + edges[next].length_m;
         at = next;
     }
     passings->edge = at;

@@ -14,6 +14,7 @@ struct road_passing {
     int64_t enter_ms,
         leave_ms; /* at the end of the edge before; at its own end. Of the first and last edge of a track: of its points there */
     bool is_whole;
+    double free_s, length_m; /* of a whole one, with the junction before it: free flow, and what is driven */
 };
 
 typedef void (*road_passing_fn)(void *context, const struct road_passing *passing);
@@ -22,7 +23,7 @@ struct road_passings { /* of one track; zero at first */
     bool is_on;        /* an edge: `edge`, `offset_m` on it at `time_ms` */
     bool is_from_start;
     uint32_t edge;
-    double offset_m;
+    double offset_m, free_s, length_m; /* the latter two of the edge as a whole */
     int64_t enter_ms, time_ms;
 };
 

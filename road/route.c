@@ -134,6 +134,11 @@ const struct road_network *road_router_network(const struct road_router *router)
     return router->hierarchy->network;
 }
 
+const struct road_hierarchy *road_router_hierarchy(const struct road_router *router)
+{
+    return router->hierarchy;
+}
+
 uint32_t road_router_edge_ms(const struct road_router *router, uint32_t edge)
 {
     return router->edge_ms[edge];

@@ -37,7 +37,8 @@ enum err road_router_create_on(const struct road_hierarchy *hierarchy, struct ro
 void road_router_destroy(struct road_router *router); /* takes NULL */
 /* Seconds over each edge ([n_edges], read now; infinite or not a number: closed), or NULL for free flow. */
 void road_router_set_times(struct road_router *router, const float *edge_s);
-const struct road_network *road_router_network(const struct road_router *router); /* borrowed */
+const struct road_network *road_router_network(const struct road_router *router);     /* borrowed */
+const struct road_hierarchy *road_router_hierarchy(const struct road_router *router); /* the same */
 /* What the router counts for an edge; ROAD_ROUTE_MAX_MS when it is closed. */
 uint32_t road_router_edge_ms(const struct road_router *router, uint32_t edge);
 /* From the end of an edge through the junction to the end of the next; ROAD_ROUTE_MAX_MS: that turn is not connected, or closed. */

@@ -25,6 +25,7 @@ struct scene_need {
     const char *purpose;       /* code of the purpose */
     const char *const *fields; /* NULL-terminated, in the order of the rows */
     int64_t replay_ms;         /* of what came before the start */
+    bool is_optional;          /* the scene's file may leave it out; then no row of it ever comes */
 };
 
 struct scene_ops {

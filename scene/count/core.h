@@ -11,7 +11,7 @@
 #ifndef SCENE_COUNT_CORE_H
 #define SCENE_COUNT_CORE_H
 
-#include "road/network.h"
+#include "road/hierarchy.h"
 #include "scene/count/settings.h"
 #include "scene/count/vehicles.h"
 
@@ -53,10 +53,14 @@ struct count_area_figures {
     uint32_t n_vehicles, n_passages, n_links; /* what they rest on: vehicles seen, passages and driven edges in the window */
 };
 
+#define COUNT_SOURCE_CAMERA 1u /* where a speed comes from: a bit each */
+#define COUNT_SOURCE_GPS 2u
+
 struct count_edge_state {
     uint32_t edge;
     double speed_mps, delay_index, flow_vph; /* NAN: not observed lately */
     uint32_t n;
+    unsigned sources; /* of speed and delay */
 };
 
 struct count_road_state {
@@ -64,6 +68,7 @@ struct count_road_state {
     uint16_t area;
     double speed_mps, delay_index, flow_vph, length_m;
     uint32_t n;
+    unsigned sources;
 };
 
 /* What a tick tells; all borrowed until the next step. A passage tells nothing. */
@@ -84,6 +89,7 @@ struct count_counters {
     uint64_t n_late, n_future;               /* refused by their time */
     uint64_t n_links, n_impossible, n_stops; /* pairs of sightings; too fast; with a stop on the way */
     uint64_t n_resets;                       /* the clock was set back */
+    uint64_t n_drives, n_drives_odd;         /* edges that floating cars drove over; of these too fast, or with a stop on the way */
 };
 
 struct count;
@@ -95,6 +101,10 @@ void count_destroy(struct count *count); /* takes NULL */
 enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_camera) MUST_CHECK;
 /* The whole of the core. */
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates);
+/* What a floating car tells of an edge (gps.h): it weighs there as one vehicle between two cameras does. See drive.c. */
+struct count_drive;
+void count_drive(struct count *count, const struct count_drive *drive);
+const struct road_hierarchy *count_hierarchy(const struct count *count); /* of its network; borrowed until count_destroy() */
 const struct count_counters *count_counters(const struct count *count);
 const struct count_vehicles *count_known_vehicles(const struct count *count);
 

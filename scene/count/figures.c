@@ -130,6 +130,7 @@ static void fade(struct count_figures *figures, struct count_edge_sums *edge, in
     edge->driven_m *= keep;
     edge->n *= keep;
     edge->n_flow *= keep;
+    edge->n_gps *= keep;
     edge->faded_ms = now_ms;
 }
 
@@ -137,8 +138,6 @@ static void fade(struct count_figures *figures, struct count_edge_sums *edge, in
 static struct count_edge_sums *touch(struct count_figures *figures, uint32_t at, int64_t at_ms, float *ret_weight)
 {
     struct count_edge_sums *edge = &figures->edges[at];
-    if (figures->first_ms == INT64_MIN || at_ms < figures->first_ms)
-        figures->first_ms = at_ms;
     if (!edge->is_active) {
         *edge = (struct count_edge_sums){.is_active = true, .faded_ms = at_ms};
         figures->active[figures->n_active++] = at;
@@ -152,6 +151,8 @@ static struct count_edge_sums *touch(struct count_figures *figures, uint32_t at,
 void count_figures_passage(struct count_figures *figures, uint32_t edge, int64_t at_ms)
 {
     float weight;
+    if (figures->first_ms == INT64_MIN || at_ms < figures->first_ms)
+        figures->first_ms = at_ms;
     touch(figures, edge, at_ms, &weight)->n_flow += weight;
 }
 
@@ -173,7 +174,24 @@ void count_figures_link(struct count_figures *figures, const struct count_pair *
     }
 }
 
+void count_figures_drive(struct count_figures *figures, uint32_t at, double actual_s, double free_s, double driven_m, int64_t at_ms)
+{
+    float weight;
+    struct count_edge_sums *edge = touch(figures, at, at_ms, &weight);
+    edge->actual_s += weight * (float)actual_s;
+    edge->free_s += weight * (float)free_s;
+    edge->driven_m += weight * (float)driven_m;
+    edge->n += weight;
+    edge->n_gps += weight;
+}
+
 /* ---- the tick ---- */
+
+/* Where the edge's speed comes from. */
+static unsigned sources_of(const struct count_edge_sums *edge)
+{
+    return (edge->n - edge->n_gps >= FADED_AWAY ? COUNT_SOURCE_CAMERA : 0) | (edge->n_gps >= FADED_AWAY ? COUNT_SOURCE_GPS : 0);
+}
 
 static void add_sums(struct count_group_sums *to, const struct count_group_sums *from)
 {
@@ -184,14 +202,16 @@ static void add_sums(struct count_group_sums *to, const struct count_group_sums 
     to->delay_m += from->delay_m;
     to->flow_m += from->flow_m;
     to->length_m += from->length_m;
+    to->flow_length_m += from->flow_length_m;
     to->driven_length_m += from->driven_length_m;
+    to->sources |= from->sources;
 }
 
 static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vph, bool is_stale)
 {
     const struct count_edge_sums *edge = &figures->edges[at];
     struct count_edge_state *state = &figures->states[figures->n_states++];
-    *state = (struct count_edge_state){at, NAN, NAN, NAN, 0};
+    *state = (struct count_edge_state){at, NAN, NAN, NAN, 0, 0};
     if (is_stale)
         return;
     state->flow_vph = flow_vph;
@@ -199,6 +219,7 @@ static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vp
     if (edge->n >= FADED_AWAY && edge->actual_s > 0) {
         state->speed_mps = (double)(edge->driven_m / edge->actual_s);
         state->delay_index = (double)(edge->actual_s / edge->free_s);
+        state->sources = sources_of(edge);
     }
 }
 
@@ -215,20 +236,26 @@ static bool tick_edge(struct count_figures *figures, uint32_t i, int64_t now_ms,
         figures->active[i] = figures->active[--figures->n_active];
         return false;
     }
-    double flow_vph = (double)edge->n_flow * flow_scale;
+    bool has_flow = edge->n_flow >= FADED_AWAY; /* without a camera's vehicle nothing is known of the flow: it is not none */
+    double flow_vph = has_flow ? (double)edge->n_flow * flow_scale : NAN;
     if (edge->is_changed || is_refresh)
         tell_edge(figures, at, flow_vph, is_stale[area]);
     edge->is_changed = false;
     if (is_stale[area])
         return true;
     double length_m = figures->map.network->edges[at].length_m;
-    struct count_group_sums sums = {.flow_m = flow_vph * length_m, .length_m = length_m};
+    struct count_group_sums sums = {.length_m = length_m};
+    if (has_flow) {
+        sums.flow_m = flow_vph * length_m;
+        sums.flow_length_m = length_m;
+    }
     if (edge->n >= FADED_AWAY && edge->free_s > 0) {
         sums.actual_s = (double)edge->actual_s;
         sums.free_s = (double)edge->free_s;
         sums.driven_m = (double)edge->driven_m;
         sums.n = (double)edge->n;
         sums.driven_length_m = length_m;
+        sums.sources = sources_of(edge);
         sums.delay_m = sums.driven_m * sums.actual_s / sums.free_s;
     }
     add_sums(&figures->area_sums[area], &sums);
@@ -262,9 +289,10 @@ static void tell_roads(struct count_figures *figures)
             .area = figures->groups[i].area,
             .speed_mps = sums->driven_m / sums->actual_s,
             .delay_index = sums->actual_s / sums->free_s,
-            .flow_vph = sums->flow_m / sums->length_m,
+            .flow_vph = sums->flow_length_m > 0 ? sums->flow_m / sums->flow_length_m : NAN,
             .length_m = sums->length_m,
-            .n = (uint32_t)lround(sums->n)};
+            .n = (uint32_t)lround(sums->n),
+            .sources = sums->sources};
     }
 }
 
@@ -289,7 +317,7 @@ void count_figures_tick(
         if (figures->map.area_parents[i] >= 0)
             add_sums(&figures->area_sums[figures->map.area_parents[i]], sums);
         bool is_observed = sums->actual_s > 0 && !is_stale[i];
-        areas[i].flow_vph = sums->length_m > 0 && !is_stale[i] ? sums->flow_m / sums->length_m : NAN;
+        areas[i].flow_vph = sums->flow_length_m > 0 && !is_stale[i] ? sums->flow_m / sums->flow_length_m : NAN;
         areas[i].speed_mps = is_observed ? sums->driven_m / sums->actual_s : NAN;
         areas[i].delay_index = is_observed ? sums->delay_m / sums->driven_m : NAN;
         areas[i].n_links = is_stale[i] ? 0 : (uint32_t)lround(sums->n);

@@ -1,5 +1,5 @@
 /*
- * Flow, speed and delay: per directed edge from passages and driven ways, rolled up to named roads and areas.
+ * Flow, speed and delay: per directed edge from passages, driven ways and floating cars, rolled up to named roads and areas.
  *
  * Every sum fades exponentially with the window. A way between two cameras is spread over its edges in proportion to their
  * free-flow times, the junctions' part included: between two cameras nobody knows where the time went.
@@ -13,6 +13,7 @@
 struct count_edge_sums {
     float actual_s, free_s, driven_m, n; /* of driven ways, faded */
     float n_flow;                        /* vehicles, faded */
+    float n_gps;                         /* of n: floating cars */
     bool is_active;                      /* in the list of what is observed */
     bool is_changed;                     /* since it was told last */
     int64_t faded_ms;
@@ -22,7 +23,9 @@ struct count_group_sums { /* of a road in an area, or an area */
     double actual_s, free_s, driven_m, n;
     double delay_m;          /* driven metres times delay index */
     double flow_m, length_m; /* flow times length, length: of observed edges */
+    double flow_length_m;    /* length of those with a flow */
     double driven_length_m;  /* length of those with a speed */
+    unsigned sources;        /* of the speeds */
 };
 
 struct count_road_group {
@@ -56,6 +59,9 @@ void count_figures_clear(struct count_figures *figures);  /* forgets every obser
 void count_figures_passage(struct count_figures *figures, uint32_t edge, int64_t at_ms);
 /* One vehicle over a way in `actual_s`, at its end at `at_ms`. */
 void count_figures_link(struct count_figures *figures, const struct count_pair *pair, double actual_s, int64_t at_ms);
+/* One floating car over the whole edge in `actual_s`, at its end at `at_ms`; `free_s` and `driven_m` with the junction before it. It says
+ * nothing of the flow: nobody knows of how many it is one. */
+void count_figures_drive(struct count_figures *figures, uint32_t edge, double actual_s, double free_s, double driven_m, int64_t at_ms);
 /* Fills states and roads, and each area's speed, delay, flow and n. `is_stale` ([n_areas]): no figures there;
  * `tell_all`: every observed edge is told, changed or not. */
 void count_figures_tick(

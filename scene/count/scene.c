@@ -16,6 +16,7 @@
 #include "road/geojson.h"
 #include "road/nearest.h"
 #include "scene/count/core.h"
+#include "scene/count/position.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -43,7 +44,12 @@ enum passage_field {
 };
 
 static const char *const passage_fields[] = {"camera", "vehicle", "time", "arrived", "lon", "lat", "heading", NULL};
-static const struct scene_need needs[] = {{"passage", "traffic.count", passage_fields, REPLAY_MS}};
+
+enum need { NEED_PASSAGE, NEED_POSITION };
+static const struct scene_need needs[] = {
+    [NEED_PASSAGE] = {"passage", "traffic.count", passage_fields, REPLAY_MS, false},
+    [NEED_POSITION] = {"position", "traffic.count", count_position_fields, 0, true},
+};
 
 struct scene_count {
     struct hub *hub;
@@ -52,7 +58,9 @@ struct scene_count {
     struct road_nearest *nearest;
     uint16_t *edge_areas;  /* [n_edges] */
     int32_t *area_parents; /* [area_n(tree)] */
+    struct clock *clock;
     struct count *count;
+    struct count_gps *gps;    /* NULL: the scene's file names no floating cars */
     struct str_map cameras;   /* devices by name */
     uint32_t *camera_numbers; /* [CAMERA_NAMES_MAX] the core's; COUNT_NONE beside every road */
     const struct hub_resource *indicator, *road_state, *road_index, *road;
@@ -61,6 +69,7 @@ struct scene_count {
     struct rows *records[RECORDS_KEPT]; /* oldest first; owned */
     size_t n_records;
     uint64_t n_dropped, n_records_lost; /* batches */
+    uint64_t n_points_refused;
 };
 
 /* ---- passages ---- */
@@ -89,9 +98,8 @@ static uint32_t camera_number(struct scene_count *scene, const struct value *row
     return scene->camera_numbers[number];
 }
 
-static void on_event(void *self, size_t need, const struct hub_window *window, struct rows *rows)
+static void on_passages(struct scene_count *scene, const struct hub_window *window, const struct rows *rows)
 {
-    struct scene_count *scene = self;
     snprintf(scene->basis, sizeof(scene->basis), STR_FORMAT, STR_ARG(window->receipt));
     for (size_t i = 0; i < rows_n(rows); i++) {
         const struct value *row = rows_at(rows, i);
@@ -108,7 +116,50 @@ static void on_event(void *self, size_t need, const struct hub_window *window, s
     }
 }
 
+/* ---- points of floating cars ---- */
+
+/* Logged at powers of two, by why; neither vehicle nor place stands there. */
+static void tell_refused(struct scene_count *scene, enum count_gps_verdict why)
+{
+    scene->n_points_refused++;
+    if ((scene->n_points_refused & (scene->n_points_refused - 1)) == 0)
+        log_write(LOG_INFO, "scene/count", "a point of a floating car is not used", LOG_TEXT("why", count_gps_verdict_text(why)),
+            LOG_INT("points", (int64_t)scene->n_points_refused), LOG_END);
+}
+
+static void on_drive(void *context, const struct count_drive *drive)
+{
+    count_drive(context, drive);
+}
+
+static void on_positions(struct scene_count *scene, const struct rows *rows)
+{
+    int64_t now_ms = clock_wall(scene->clock).ms;
+    for (size_t i = 0; i < rows_n(rows) && scene->gps != NULL; i++) {
+        struct count_gps_point point;
+        if (!count_position_read(rows_at(rows, i), now_ms, &point))
+            continue; /* nobody's point, or of no time */
+        enum count_gps_verdict verdict = count_gps_add(scene->gps, &point);
+        if (verdict != COUNT_GPS_TAKEN && verdict != COUNT_GPS_PARKED)
+            tell_refused(scene, verdict);
+    }
+}
+
+static void on_event(void *self, size_t need, const struct hub_window *window, struct rows *rows)
+{
+    if (need == NEED_POSITION)
+        on_positions(self, rows);
+    else
+        on_passages(self, window, rows);
+}
+
 /* ---- figures ---- */
+
+static struct value sources_text(unsigned sources)
+{
+    static const struct str texts[] = {STR_INIT(""), STR_INIT("camera"), STR_INIT("gps"), STR_INIT("camera gps")};
+    return sources == 0 ? VALUE_NONE : value_text(texts[sources & (COUNT_SOURCE_CAMERA | COUNT_SOURCE_GPS)]);
+}
 
 static struct value real_or_null(double real)
 {
@@ -168,6 +219,7 @@ static struct rows *state_rows(struct scene_count *scene, const struct count_upd
             [HUB_ROAD_STATE_DELAY_INDEX] = real_or_null(state->delay_index),
             [HUB_ROAD_STATE_FLOW_VPH] = real_or_null(state->flow_vph),
             [HUB_ROAD_STATE_N] = value_integer(state->n),
+            [HUB_ROAD_STATE_SOURCES] = sources_text(state->sources),
         };
         err = rows_add(rows, values);
     }
@@ -193,6 +245,7 @@ static struct rows *index_rows(struct scene_count *scene, const struct count_upd
             [HUB_ROAD_INDEX_FLOW_VPH] = real_or_null(road->flow_vph),
             [HUB_ROAD_INDEX_LENGTH_M] = real_or_null(road->length_m),
             [HUB_ROAD_INDEX_N] = value_integer(road->n),
+            [HUB_ROAD_INDEX_SOURCES] = sources_text(road->sources),
         };
         err = rows_add(rows, values);
     }
@@ -242,6 +295,8 @@ static void on_tick(void *self, struct wall_time now)
     struct scene_count *scene = self;
     struct count_event event = {.type = COUNT_TICK, .now_ms = now.ms > 0 ? now.ms : 0};
     struct count_updates updates;
+    if (scene->gps != NULL)
+        count_gps_tick(scene->gps, event.now_ms);
     count_step(scene->count, &event, &updates);
     publish_now(scene, scene->indicator, indicator_rows(scene, updates.areas, updates.time_ms, 1000));
     publish_now(scene, scene->road_state, state_rows(scene, &updates));
@@ -255,7 +310,7 @@ static void on_tick(void *self, struct wall_time now)
 /* ---- start and stop ---- */
 
 static const char *const config_keys[] = {
-    "scene", "party", "title", "needs", "network", "record_every", "stale_after", "vehicles_max", "resources", NULL};
+    "scene", "party", "title", "needs", "network", "record_every", "stale_after", "vehicles_max", "gps", "resources", NULL};
 
 /* The resource PARTY/NAME, which the scene's own file declares, with exactly these fields. */
 static const struct hub_resource *own_resource(const struct scene_env *env, struct yaml_node config, struct diag_list *diags,
@@ -384,6 +439,32 @@ static enum err read_settings(struct scene_count *scene, struct yaml_node config
     return err;
 }
 
+/* `gps:`, what a city may turn of its floating cars. */
+static enum err read_gps(struct yaml_node config, struct diag_list *diags, struct count_gps_settings *settings)
+{
+    static const char *const keys[] = {"error_m", "vehicles_max", NULL};
+    struct yaml_node gps = yaml_get(config, "gps");
+    int64_t error_m = (int64_t)settings->follow.match.sigma_m, vehicles_max = settings->follow.vehicles_max;
+    if (yaml_is_none(gps))
+        return ERR_OK;
+    if (yaml_kind(gps) != YAML_MAP)
+        return yaml_error(gps, diags, ERR_SYNTAX, "gps: {error_m: 10, vehicles_max: 20000}");
+    enum err err = first_of(ERR_OK, yaml_check_keys(gps, keys, diags));
+    err = first_of(err, yaml_get_i64(gps, "error_m", false, diags, 1, 200, &error_m));
+    err = first_of(err, yaml_get_i64(gps, "vehicles_max", false, diags, 1, ROAD_FOLLOW_VEHICLES_MAX, &vehicles_max));
+    settings->follow.match.sigma_m = (double)error_m;
+    settings->follow.vehicles_max = (uint32_t)vehicles_max;
+    return err;
+}
+
+/* Only where the scene's file names a stream of positions: the followers' memory is nobody else's. */
+static enum err start_gps(struct scene_count *scene, struct yaml_node config, const struct count_gps_settings *settings)
+{
+    if (yaml_is_none(yaml_get(yaml_get(config, "needs"), needs[NEED_POSITION].name)))
+        return ERR_OK;
+    return count_gps_create(count_hierarchy(scene->count), scene->nearest, settings, on_drive, scene->count, &scene->gps);
+}
+
 static void stop(void *self)
 {
     struct scene_count *scene = self;
@@ -391,6 +472,7 @@ static void stop(void *self)
         return;
     for (size_t i = 0; i < scene->n_records; i++)
         rows_release(scene->records[i]);
+    count_gps_destroy(scene->gps);
     count_destroy(scene->count);
     road_nearest_destroy(scene->nearest);
     road_network_destroy(scene->network);
@@ -406,7 +488,8 @@ static enum err check(const struct scene_env *env, struct yaml_node config, stru
 {
     struct scene_count scene = {.hub = NULL};
     struct count_settings settings = COUNT_SETTINGS_DEFAULT;
-    enum err err = read_settings(&scene, config, diags, &settings);
+    struct count_gps_settings gps_settings = COUNT_GPS_SETTINGS_DEFAULT;
+    enum err err = first_of(read_settings(&scene, config, diags, &settings), read_gps(config, diags, &gps_settings));
     enum err one = env->hub != NULL ? find_resources(&scene, env, config, diags) : ERR_OK;
     err = err != ERR_OK ? err : one;
     one = load_network(&scene, env, config, diags);
@@ -423,12 +506,16 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     if (scene == NULL)
         return ERR_NO_MEMORY;
     scene->hub = env->hub;
+    scene->clock = env->clock;
     scene->tree = hub_areas(env->hub);
     /* Names of devices come over the wire: their order in the table must not be foreseeable. */
     str_map_init(&scene->cameras, CAMERA_NAMES_MAX, (uint64_t)clock_mono(env->clock).ns);
     scene->camera_numbers = mem_alloc_zero(CAMERA_NAMES_MAX, sizeof(*scene->camera_numbers));
     struct count_settings settings = COUNT_SETTINGS_DEFAULT;
+    struct count_gps_settings gps_settings = COUNT_GPS_SETTINGS_DEFAULT;
     enum err err = scene->camera_numbers == NULL ? ERR_NO_MEMORY : read_settings(scene, config, diags, &settings);
+    if (err == ERR_OK)
+        err = read_gps(config, diags, &gps_settings);
     if (err == ERR_OK)
         err = find_resources(scene, env, config, diags);
     if (err == ERR_OK)
@@ -439,6 +526,8 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
         struct count_map map = {scene->network, scene->edge_areas, scene->area_parents, area_n(scene->tree)};
         err = count_create(&settings, &map, &scene->count);
     }
+    if (err == ERR_OK)
+        err = start_gps(scene, config, &gps_settings);
     if (err == ERR_OK)
         err = put_road(scene);
     if (err != ERR_OK) {
@@ -453,7 +542,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
 const struct scene_ops scene_count_ops = {
     .name = "count",
     .needs = needs,
-    .n_needs = 1,
+    .n_needs = sizeof(needs) / sizeof(needs[0]),
     .start = start,
     .on_event = on_event,
     .on_tick = on_tick,

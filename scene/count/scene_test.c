@@ -71,7 +71,8 @@ static void forget_published(void)
             rows_release(published[r][--n_published[r]]);
 }
 
-/* ---- a city in a folder: one road of two edges eastward along 30.28 north, from 120.120 to 120.140; streets divided at 120.130 ---- */
+/* ---- a city in a folder: one road of two edges eastward along 30.28 north, from 120.120 to 120.140, and a third one without cameras
+ * behind them; streets divided at 120.130 ---- */
 
 static const char areas_yaml[] =
     "areas:\n"
@@ -89,8 +90,10 @@ static const char net_xml[] =
     "1110,0\"/></edge>"
     "<edge id=\"east\" from=\"b\" to=\"c\" name=\"文一路\"><lane id=\"e_0\" index=\"0\" speed=\"10\" length=\"960\" shape=\"1116,0 "
     "2226,0\"/></edge>"
+    "<edge id=\"far\" from=\"c\" to=\"d\"><lane id=\"f_0\" index=\"0\" speed=\"10\" length=\"960\" shape=\"2232,0 3342,0\"/></edge>"
     "<junction id=\"a\" type=\"priority\" x=\"0\" y=\"0\"/><junction id=\"b\" type=\"traffic_light\" x=\"1113\" y=\"0\"/>"
-    "<junction id=\"c\" type=\"priority\" x=\"2226\" y=\"0\"/>"
+    "<junction id=\"c\" type=\"priority\" x=\"2226\" y=\"0\"/><junction id=\"d\" type=\"priority\" x=\"3342\" y=\"0\"/>"
+    "<connection from=\"east\" to=\"far\" fromLane=\"0\" toLane=\"0\"/>"
     "<connection from=\"west\" to=\"east\" fromLane=\"0\" toLane=\"0\"/></net>";
 
 static char folder[] = "/tmp/citybrain_scene_XXXXXX"; /* mkdtemp() fills it in */
@@ -179,6 +182,19 @@ static void pass(struct bench *bench, const char *camera, const char *vehicle, i
     rows_release(rows);
 }
 
+/* A row of the other need's fields: vehicle time lon lat speed_mps heading status. */
+static void locate(struct bench *bench, const char *vehicle, int64_t ms, double lon, int64_t status)
+{
+    struct value values[] = {value_text(str_from_c(vehicle)), value_time(T0 + ms), value_real(lon), value_real(30.28), VALUE_NONE,
+        VALUE_NONE, value_integer(status)};
+    struct rows *rows = NULL;
+    assert_ok(rows_create(7, 4096, &rows));
+    assert_ok(rows_add(rows, values));
+    struct hub_window window = {.contract = STR("h/c-7"), .receipt = STR("h.log/513")};
+    scene_count_ops.on_event(bench->scene, 1, &window, rows);
+    rows_release(rows);
+}
+
 static void tick(struct bench *bench, int64_t ms)
 {
     scene_count_ops.on_tick(bench->scene, (struct wall_time){T0 + ms});
@@ -203,7 +219,8 @@ static const struct value *indicator(const char *name, const char *area, int64_t
 static void needs_are_what_the_contract_grants(void **state)
 {
     assert_string_equal(scene_count_ops.name, "count");
-    assert_int_equal(scene_count_ops.n_needs, 1);
+    assert_int_equal(scene_count_ops.n_needs, 2);
+    assert_true(!scene_count_ops.needs[0].is_optional && scene_count_ops.needs[1].is_optional);
     const char *granted[] = {
         "camera", "vehicle", "time", "arrived", "lane", "speed_mps", "lon", "lat", "heading"}; /* c-1 of the demo city */
     for (size_t i = 0; scene_count_ops.needs[0].fields[i] != NULL; i++) {
@@ -247,8 +264,53 @@ static void passages_become_figures(void **state)
     assert_int_equal(rows_n(states), 2);
     assert_int_equal(rows_n(roads), 3); /* 文一路 in the city, the district and the eastern street */
     assert_str(rows_at(roads, 0)[HUB_ROAD_INDEX_ROAD].s, "文一路");
+    assert_str(rows_at(roads, 0)[HUB_ROAD_INDEX_SOURCES].s, "camera");
     assert_near(rows_at(roads, 0)[HUB_ROAD_INDEX_DELAY_INDEX].r, 2, 1e-3);
     bench_stop(&bench);
+}
+
+/* Floating cars tell of a road beside its cameras, and the rows say so. Without `position:` in the file nobody follows them. */
+static void positions_become_speeds(void **state)
+{
+    for (int is_asked = 0; is_asked <= 1; is_asked++) {
+        struct bench bench;
+        struct diag_list diags;
+        const char *config = is_asked ? "scene: count\nparty: h/count\ntitle: {zh: 数数, en: Counting}\n"
+                                        "needs: {passage: h/police/passage, position: h/taxi/position}\n"
+                                        "network: '{data}/n.net.xml'\ngps: {error_m: 5, vehicles_max: 100}\n"
+                                      : CONFIG "network: '{data}/n.net.xml'\n";
+        if (bench_start(&bench, config, &diags) != ERR_OK)
+            fail_msg("%s", diags.diags[0].text);
+        pass(&bench, "C-E", "v1", 0, 120.1400, 88);
+        /* From the middle of "west" to the middle of "far", 0.001 degrees in 16 s: 960 m in 160 s, 6 m/s; some points are none. */
+        for (int i = 0; i <= 20; i++) {
+            clock_fake_advance_ms(&bench.clock, i == 0 ? 500 : 16000);
+            for (int v = 0; v < 6; v++) {
+                char name[] = {'t', (char)('0' + v), 0};
+                locate(&bench, name, i * 16000, 120.125 + i * 0.001, 3);
+            }
+            if (i % 3 == 0)
+                locate(&bench, "t1", i * 16000 + 1000, 0, 1);
+        }
+        pass(&bench, "C-E", "v2", 330000, 120.1400, 88);
+        tick(&bench, 331000);
+        const struct rows *states = published[1][n_published[1] - 1];
+        const struct value *east = NULL;
+        for (size_t i = 0; i < rows_n(states); i++)
+            if (str_equal_c(rows_at(states, i)[HUB_ROAD_STATE_EDGE].s, "east"))
+                east = rows_at(states, i);
+        assert_non_null(east);
+        if (is_asked) {
+            assert_near(east[HUB_ROAD_STATE_SPEED_MPS].r, 6, 0.1);
+            assert_str(east[HUB_ROAD_STATE_SOURCES].s, "gps");
+            assert_int_equal(east[HUB_ROAD_STATE_N].i, lround(6 * exp(-90.0 / 120))); /* they were at its end 90 s ago */
+            assert_str(rows_at(published[2][n_published[2] - 1], 0)[HUB_ROAD_INDEX_SOURCES].s, "gps");
+        } else {
+            assert_int_equal(east[HUB_ROAD_STATE_SPEED_MPS].type, VALUE_NULL);
+            assert_int_equal(east[HUB_ROAD_STATE_SOURCES].type, VALUE_NULL);
+        }
+        bench_stop(&bench);
+    }
 }
 
 static void cameras_beside_every_road_move_nothing(void **state)
@@ -376,6 +438,8 @@ static void a_check_starts_nothing(void **state)
         {CONFIG "network: mine.net.xml\n", true, 1, {"/nowhere/mine.net.xml: cannot open"}},
         {CONFIG "network: '{data}/n.net.xml'\nrecord_evry: 1s\nstale_after: 1s\nvehicles_max: 1\n", true, 3,
             {"count.yaml:6: ", "count.yaml:8: ", "count.yaml:7: stale_after must be from 2s to 1h"}},
+        {CONFIG "network: '{data}/n.net.xml'\ngps: {error_m: 500, vehicles: 3}\n", true, 2, {"count.yaml:6: ", "error_m"}},
+        {CONFIG "network: '{data}/n.net.xml'\ngps: 10\n", true, 1, {"count.yaml:6: gps: {error_m: 10"}},
         {CONFIG "network: '{data}/n.net.xml'\nrecord_every: 1ms\n", false, 1, {"count.yaml:6: record_every must be"}},
     };
     int64_t before = mem_n_live();
@@ -451,6 +515,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(needs_are_what_the_contract_grants),
         cmocka_unit_test(passages_become_figures),
+        cmocka_unit_test(positions_become_speeds),
         cmocka_unit_test(cameras_beside_every_road_move_nothing),
         cmocka_unit_test(silence_is_published_as_stale),
         cmocka_unit_test(the_record_waits_for_its_subscriber),
