@@ -37,7 +37,9 @@ static enum err visit_vehicle(void *context, const struct viid_vehicle *vehicle)
         abort();
     if (status != VIID_STATUS_OK)
         return ERR_OK;
-    passage_values(&passage, values);
+    struct plate_locals locals = {1, {"浙A"}};
+    passage.vehicle_len = passage.is_whole;
+    passage_values(&passage, &locals, values);
     if (passage.at == NULL || passage.id.len == 0 || passage.id.len > PASSAGE_ID_MAX || passage.plate_len > PASSAGE_PLATE_MAX ||
         passage.time_ms > now.ms + seen->rules.accept_future_ms || passage.time_ms < now.ms - seen->rules.accept_past_ms)
         abort();

@@ -38,6 +38,7 @@ const struct passage_field_form passage_fields[PASSAGE_N_FIELDS] = {
     [PASSAGE_LON] = {"lon", VALUE_REAL},
     [PASSAGE_LAT] = {"lat", VALUE_REAL},
     [PASSAGE_HEADING] = {"heading", VALUE_REAL},
+    [PASSAGE_PLATE_GROUP] = {"plate_group", VALUE_TEXT},
 };
 
 /* What one reading needs, so that each rule is one small function. */
@@ -321,10 +322,12 @@ static struct value text_or_none(const char *ptr, size_t len)
     return len == 0 ? VALUE_NONE : value_text((struct str){ptr, len});
 }
 
-void passage_values(const struct passage *passage, struct value values[PASSAGE_N_FIELDS])
+void passage_values(const struct passage *passage, const struct plate_locals *locals, struct value values[PASSAGE_N_FIELDS])
 {
     const struct camera *at = passage->at;
     bool has_place = at != NULL && (at->place.lon != 0 || at->place.lat != 0);
+    struct str group = plate_group(passage->vehicle_len > 0 ? locals : NULL, (struct str){passage->plate, passage->plate_len},
+        (struct str){passage->plate_class, passage->plate_class_len});
     values[PASSAGE_CAMERA] = value_text(passage->camera);
     values[PASSAGE_VEHICLE] = text_or_none(passage->vehicle, passage->vehicle_len);
     values[PASSAGE_PLATE] = text_or_none(passage->plate, passage->plate_len);
@@ -337,4 +340,5 @@ void passage_values(const struct passage *passage, struct value values[PASSAGE_N
     values[PASSAGE_LON] = has_place ? value_real(at->place.lon) : VALUE_NONE;
     values[PASSAGE_LAT] = has_place ? value_real(at->place.lat) : VALUE_NONE;
     values[PASSAGE_HEADING] = at != NULL && !isnan(at->heading) ? value_real(at->heading) : VALUE_NONE;
+    values[PASSAGE_PLATE_GROUP] = text_or_none(group.ptr, group.len);
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/rows.h"
 #include "system/vehicle_camera/camera.h"
+#include "system/vehicle_camera/plate.h"
 #include "system/vehicle_camera/viid.h"
 
 #define PASSAGE_ID_MAX 128     /* bytes of a MotorVehicleID; the standard has 48 and rule 7 says not to insist */
@@ -40,6 +41,7 @@ enum passage_field {
     PASSAGE_LON,         /* real */
     PASSAGE_LAT,         /* real */
     PASSAGE_HEADING,     /* real: degrees from north */
+    PASSAGE_PLATE_GROUP, /* text: plate_group() of a plate that was read whole */
     PASSAGE_N_FIELDS
 };
 struct passage_field_form {
@@ -78,7 +80,7 @@ struct passage_rules {
 enum viid_status passage_read(const struct viid_vehicle *vehicle, const struct passage_rules *rules, struct str speaker,
     struct wall_time now, struct passage *ret_passage, char text[PASSAGE_TEXT_MAX]) MUST_CHECK;
 
-/* The values of a passage in the order of the fields; text is borrowed from it. */
-void passage_values(const struct passage *passage, struct value values[PASSAGE_N_FIELDS]);
+/* The values of a passage in the order of the fields; text is borrowed from it. `locals` may be NULL: no group is told. */
+void passage_values(const struct passage *passage, const struct plate_locals *locals, struct value values[PASSAGE_N_FIELDS]);
 
 #endif

@@ -135,7 +135,15 @@ static void a_whole_passage(void **state)
     assert_taken(&r, "whole", "");
     assert_string_equal(r.text, "OK");
     assert_int_equal(r.passage.id.len, 48);
-    passage_values(&r.passage, values);
+    struct plate_locals locals = {.n = 0};
+    assert_ok(plate_locals_add(&locals, STR("浙A")));
+    passage_values(&r.passage, &locals, values);
+    assert_int_equal(values[PASSAGE_PLATE_GROUP].type, VALUE_NULL); /* of a vehicle that has a pseudonym */
+    r.passage.vehicle_len = 1;
+    passage_values(&r.passage, &locals, values);
+    assert_str(values[PASSAGE_PLATE_GROUP].s, "province");
+    r.passage.vehicle_len = 0;
+    passage_values(&r.passage, NULL, values);
     assert_str(values[PASSAGE_CAMERA].s, FAKE_CAMERA_1);
     assert_int_equal(values[PASSAGE_VEHICLE].type, VALUE_NULL); /* the store's business */
     assert_str(values[PASSAGE_PLATE].s, "浙BY6H39");

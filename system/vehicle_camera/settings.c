@@ -88,10 +88,26 @@ static enum err read_kept(const struct hub_system_env *env, struct diag_list *di
     return err;
 }
 
+static enum err read_locals(struct yaml_node connection, struct diag_list *diags, struct plate_locals *locals)
+{
+    struct yaml_node list = yaml_get(connection, "local_plates");
+    if (yaml_is_none(list))
+        return ERR_OK;
+    if (yaml_kind(list) != YAML_LIST || yaml_n_items(list) == 0 || yaml_n_items(list) > PLATE_LOCALS_MAX)
+        return yaml_error(
+            list, diags, ERR_RANGE, "local_plates: lists 1 to %d beginnings of this city's plates, as in [浙A]", PLATE_LOCALS_MAX);
+    for (size_t i = 0; i < yaml_n_items(list); i++)
+        if (plate_locals_add(locals, yaml_text(yaml_item(list, i))) != ERR_OK)
+            return yaml_error(yaml_item(list, i), diags, ERR_SYNTAX,
+                "\"" STR_FORMAT "\" begins no plate; write a province's character with or without a letter, as in 浙A",
+                STR_ARG(yaml_text(yaml_item(list, i))));
+    return ERR_OK;
+}
+
 enum err settings_read(const struct hub_system_env *env, struct yaml_node system, struct diag_list *diags, struct settings *ret_settings)
 {
     static const char *const keys[] = {"realm", "password_file", "zone", "silent_after", "status_code", "accept_future", "accept_past",
-        "required", "repeats_remembered", NULL};
+        "required", "repeats_remembered", "local_plates", NULL};
     static const char *const codes[] = {"string", "integer", NULL};
     static const char *const required[] = {"standard", "used", NULL};
     struct settings s = {.silent_after_ms = 60000, .accept_future_ms = 300000, .accept_past_ms = DAY_MS, .kept_ms = 7 * DAY_MS};
@@ -117,6 +133,8 @@ enum err settings_read(const struct hub_system_env *env, struct yaml_node system
         err = read_choice(connection, "required", required, diags, &which);
     if (err == ERR_OK && !yaml_is_none(yaml_get(connection, "repeats_remembered")))
         err = yaml_get_i64(connection, "repeats_remembered", true, diags, 1000, 100000000, &s.n_repeats);
+    if (err == ERR_OK)
+        err = read_locals(connection, diags, &s.locals);
     if (err == ERR_OK)
         err = read_kept(env, diags, &s.kept_ms);
     if (err != ERR_OK)

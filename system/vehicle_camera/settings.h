@@ -5,6 +5,7 @@
 #define SYSTEM_VEHICLE_CAMERA_SETTINGS_H
 
 #include "hub/system.h"
+#include "system/vehicle_camera/plate.h"
 
 #define SETTINGS_PATH_MAX 512
 
@@ -15,6 +16,7 @@ struct settings {
     struct time_zone zone;
     int64_t silent_after_ms, accept_future_ms, accept_past_ms, kept_ms;
     int64_t n_repeats;
+    struct plate_locals locals; /* none: plates have no group */
     bool status_as_integer;
     bool needs_standard;
 };

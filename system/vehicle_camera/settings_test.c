@@ -292,7 +292,7 @@ static void checks_without_touching(void **state)
     struct hub_resource wrong = fake_passage;
     wrong.n_fields = PASSAGE_N_FIELDS - 1;
     assert_true(system_vehicle_camera_ops.bind(system, &wrong, yaml_root(yaml), diags) != ERR_OK);
-    assert_non_null(strstr(diags->diags[0].text, "field 12 of \"hangzhou/police/passage\" must be \"heading\" of type real"));
+    assert_non_null(strstr(diags->diags[0].text, "field 13 of \"hangzhou/police/passage\" must be \"plate_group\" of type text"));
     struct hub_field fields[PASSAGE_N_FIELDS + 1];
     memcpy(fields, fake_passage.fields, sizeof(struct hub_field) * PASSAGE_N_FIELDS);
     fields[PASSAGE_N_FIELDS] = (struct hub_field){.name = STR("colour"), .type = VALUE_TEXT};

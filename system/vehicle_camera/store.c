@@ -90,14 +90,14 @@ static enum err take_memory_make(struct store_take *take, const struct passage *
     return ERR_OK;
 }
 
-static enum err make_rows(const struct passage *const *passages, size_t n, struct rows **ret_rows)
+static enum err make_rows(const struct passage *const *passages, size_t n, const struct plate_locals *locals, struct rows **ret_rows)
 {
     struct rows *rows = NULL;
     struct value values[PASSAGE_N_FIELDS];
     /* values and text; a passage's text is bounded by its record */
     enum err err = rows_create(PASSAGE_N_FIELDS, n * (sizeof values + RECORD_PASSAGE_MAX) + 65536, &rows);
     for (size_t i = 0; i < n && err == ERR_OK; i++) {
-        passage_values(passages[i], values);
+        passage_values(passages[i], locals, values);
         err = rows_add(rows, values);
     }
     if (err != ERR_OK) {
@@ -124,7 +124,7 @@ static enum err add_record(
     struct record_head head = {.counter = store->next_counter, .arrived_ms = arrived_ms, .n_before = store->n_passages, .n = (uint32_t)n};
     memcpy(head.start, store->key.start, sizeof head.start);
     size_t len = 0;
-    enum err err = n > 0 ? make_rows(passages, n, &batch->rows) : ERR_OK;
+    enum err err = n > 0 ? make_rows(passages, n, store->options.locals, &batch->rows) : ERR_OK;
     if (err == ERR_OK)
         err = record_seal(&store->key, &head, passages, &store->plain, memory->bytes + memory->n_bytes, &len);
     if (err != ERR_OK) {

@@ -25,6 +25,7 @@ struct store_options {
     size_t segment_max_bytes;          /* 0: STORE_SEGMENT_DEFAULT */
     struct file_ops *files;            /* NULL: the system's */
     const struct camera_list *cameras; /* for replay: where a camera stands */
+    const struct plate_locals *locals; /* for the plates' groups; NULL: none is told */
     /* On the publisher's thread, in the journal's order; borrows. ERR_FULL: asked again a little later, with the same rows. */
     enum err (*publish)(void *context, struct rows *rows);
     /* Once, from any thread: nothing will be taken any more. */

@@ -187,7 +187,7 @@ static enum err record_to_rows(struct reading *reading, const struct record_head
         if (err != ERR_OK)
             break;
         passage.at = reading->store->options.cameras != NULL ? camera_find(reading->store->options.cameras, passage.camera) : NULL;
-        passage_values(&passage, values);
+        passage_values(&passage, reading->store->options.locals, values);
         err = rows_add(rows, values);
     }
     if (err != ERR_OK) {

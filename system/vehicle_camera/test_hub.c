@@ -37,6 +37,7 @@ static const struct hub_field passage_declared[PASSAGE_N_FIELDS] = {
     {.name = STR_INIT("lon"), .type = VALUE_REAL},
     {.name = STR_INIT("lat"), .type = VALUE_REAL},
     {.name = STR_INIT("heading"), .type = VALUE_REAL},
+    {.name = STR_INIT("plate_group"), .type = VALUE_TEXT},
 };
 
 const struct hub_resource fake_passage = {

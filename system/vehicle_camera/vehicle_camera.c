@@ -82,6 +82,7 @@ static enum err open_store(struct vehicle_camera *system, struct diag_list *diag
         .accept_future_ms = system->settings.accept_future_ms,
         .n_repeats = (size_t)system->settings.n_repeats,
         .cameras = &system->cameras,
+        .locals = &system->settings.locals,
         .publish = publish,
         .fatal = on_fatal,
         .context = system,

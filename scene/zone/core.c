@@ -1,0 +1,406 @@
+/* The step. One function an event, in the order of a vehicle's day. */
+#include "scene/zone/core.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#define LATE_MAX_MS 600000
+#define FUTURE_MAX_MS 60000
+#define RETRY_FIRST_MS 1000
+#define RETRY_MAX_MS 60000
+#define SILENT_GAPS 8 /* silent by chance once in e^8 */
+#define SILENT_MAX_MS 600000
+#define HEARD_WEIGHT 0.05 /* of a new gap between passages of a zone */
+#define HOUR_MS 3600000
+
+struct zone_state {
+    struct zone_gaps gaps;
+    struct zone_figures figures;
+    int64_t heard_ms;    /* INT64_MIN: never */
+    double heard_gap_ms; /* between two passages, as of late */
+    int64_t hour;        /* in which n_told were told */
+    uint32_t n_told;
+};
+
+struct zone_core {
+    struct zone_settings settings;
+    const struct zones *zones;
+    struct zone_vehicles vehicles;
+    struct zone_checks checks;
+    struct zone_counters counters;
+    int64_t now_ms; /* INT64_MIN: not known yet */
+    int32_t today;
+    int64_t retry_ms, retry_at_ms; /* 0: the last ask was answered */
+    struct zone_state states[ZONES_MAX];
+    struct zone_breach breaches[ZONE_BREACHES_MAX];
+    size_t n_breaches;
+    struct zone_figures figures[ZONES_MAX];
+};
+
+enum err zone_create(const struct zone_settings *settings, const struct zones *zones, struct zone_core **ret_core)
+{
+    struct zone_core *core = mem_alloc_zero(1, sizeof(*core));
+    if (core == NULL)
+        return ERR_NO_MEMORY;
+    core->settings = *settings;
+    core->zones = zones;
+    core->now_ms = INT64_MIN;
+    zone_vehicles_init(&core->vehicles, settings->vehicles_max);
+    for (size_t i = 0; i < zones->n; i++) {
+        zone_gaps_init(&core->states[i].gaps, settings->timeout_ms);
+        core->states[i].heard_ms = INT64_MIN;
+        core->states[i].figures.stale_since_ms = INT64_MIN;
+    }
+    enum err err = zone_checks_init(&core->checks, settings->checks_max);
+    if (err == ERR_OK)
+        *ret_core = core;
+    else
+        mem_free(core);
+    return err;
+}
+
+void zone_destroy(struct zone_core *core)
+{
+    if (core == NULL)
+        return;
+    zone_vehicles_finish(&core->vehicles);
+    zone_checks_finish(&core->checks);
+    mem_free(core);
+}
+
+/* ---- time ---- */
+
+/* Our clock goes on with whatever comes; a tick that is far behind it is a clock that was set back. */
+static void go_on(struct zone_core *core, int64_t now_ms, bool is_tick)
+{
+    if (now_ms <= core->now_ms && !(is_tick && core->now_ms - now_ms > LATE_MAX_MS))
+        return;
+    core->now_ms = now_ms;
+    core->retry_at_ms = core->retry_at_ms > now_ms + RETRY_MAX_MS ? now_ms : core->retry_at_ms;
+    int32_t today = zone_day(now_ms, core->zones->time_zone);
+    if (today == core->today)
+        return;
+    core->today = today;
+    for (size_t i = 0; i < core->zones->n; i++) {
+        memset(core->states[i].figures.through, 0, sizeof(core->states[i].figures.through));
+        core->states[i].figures.breaches = 0;
+    }
+}
+
+static void heard(struct zone_state *state, int64_t now_ms)
+{
+    if (state->heard_ms != INT64_MIN && now_ms >= state->heard_ms)
+        state->heard_gap_ms += HEARD_WEIGHT * ((double)(now_ms - state->heard_ms) - state->heard_gap_ms);
+    state->heard_ms = now_ms > state->heard_ms ? now_ms : state->heard_ms;
+    state->figures.has_camera = true;
+    state->figures.n_passages++;
+}
+
+static bool is_silent(const struct zone_core *core, const struct zone_state *state)
+{
+    double limit_ms = state->heard_gap_ms * SILENT_GAPS;
+    limit_ms = limit_ms > SILENT_MAX_MS ? SILENT_MAX_MS : limit_ms;
+    limit_ms = limit_ms < (double)core->settings.stale_after_ms ? (double)core->settings.stale_after_ms : limit_ms;
+    return state->heard_ms == INT64_MIN || (double)core->now_ms - (double)state->heard_ms > limit_ms;
+}
+
+/* ---- where it is ---- */
+
+static void set_inside(struct zone_core *core, struct zone_vehicle *vehicle, uint16_t inside)
+{
+    for (unsigned changed = vehicle->inside ^ inside; changed != 0; changed &= changed - 1) {
+        int at = __builtin_ctz(changed);
+        uint32_t *now = &core->states[at].figures.now[vehicle->group];
+        *now = inside >> at & 1 ? *now + 1 : *now - 1;
+    }
+    vehicle->inside = inside;
+}
+
+static void on_leave(void *context, struct zone_vehicle *vehicle)
+{
+    set_inside(context, vehicle, 0);
+}
+
+/* Zones of `mask` in which one last seen then is still waited for. */
+static uint16_t still_in(const struct zone_core *core, uint16_t mask, int64_t seen_ms)
+{
+    uint16_t still = 0;
+    for (unsigned left = mask; left != 0; left &= left - 1) {
+        int at = __builtin_ctz(left);
+        still |= (uint16_t)((core->now_ms - seen_ms <= core->states[at].gaps.timeout_ms) << at);
+    }
+    return still;
+}
+
+/* A sighting says where it is, also that it is elsewhere. One that comes out of order moves nothing. */
+static void move(struct zone_core *core, struct zone_vehicle *vehicle, const struct zone_passage *passage)
+{
+    if (vehicle->seen_ms != INT64_MIN && passage->time_ms < vehicle->seen_ms)
+        return;
+    if (vehicle->seen_ms != INT64_MIN)
+        for (unsigned left = vehicle->headed; left != 0; left &= left - 1)
+            zone_gaps_add(&core->states[__builtin_ctz(left)].gaps, passage->time_ms - vehicle->seen_ms);
+    vehicle->seen_ms = passage->time_ms;
+    vehicle->headed = passage->ahead;
+    set_inside(core, vehicle, still_in(core, passage->ahead, passage->time_ms));
+    zone_vehicles_renew(&core->vehicles, vehicle);
+}
+
+/* ---- breaches ---- */
+
+static void claim(struct zone_core *core, struct zone_vehicle *vehicle, const struct zone_check *check)
+{
+    struct zone_state *state = &core->states[check->zone];
+    int32_t day = zone_day(check->time_ms, core->zones->time_zone);
+    if (vehicle != NULL && vehicle->breached >> check->zone & 1)
+        return; /* asked twice, since it was forgotten in between */
+    if (vehicle != NULL)
+        vehicle->breached |= (uint16_t)(1u << check->zone);
+    if (day == core->today)
+        state->figures.breaches++;
+    if (state->hour != core->now_ms / HOUR_MS)
+        state->n_told = 0;
+    state->hour = core->now_ms / HOUR_MS;
+    if (state->n_told >= core->settings.breaches_per_hour || core->n_breaches == ZONE_BREACHES_MAX) {
+        core->counters.n_withheld++;
+        return;
+    }
+    state->n_told++;
+    struct zone_breach *breach = &core->breaches[core->n_breaches++];
+    *breach =
+        (struct zone_breach){.camera = check->camera, .zone = check->zone, .group = check->group, .day = day, .time_ms = check->time_ms};
+    memcpy(breach->pseudonym, check->pseudonym, check->pseudonym_len);
+}
+
+static bool is_answered(const struct zone_core *core, const struct zone_vehicle *vehicle, int64_t time_ms)
+{
+    int64_t age_ms = core->now_ms - vehicle->asked_ms; /* below 0: the clock was set back */
+    return vehicle->asked_ms != 0 && age_ms >= 0 && age_ms <= core->settings.pass_fresh_ms && time_ms >= vehicle->same_from &&
+           time_ms < vehicle->same_until;
+}
+
+/* Restricted here and now: is there a pass? */
+static void look_for_pass(struct zone_core *core, struct zone_vehicle *vehicle, const struct zone_passage *passage, int zone)
+{
+    struct zone_check check = {.id = passage->vehicle,
+        .time_ms = passage->time_ms,
+        .camera = passage->camera,
+        .zone = (uint8_t)zone,
+        .group = vehicle->group,
+        .plate_len = (uint8_t)passage->plate.len,
+        .pseudonym_len = (uint8_t)passage->pseudonym.len};
+    memcpy(check.pseudonym, passage->pseudonym.ptr, passage->pseudonym.len);
+    if (is_answered(core, vehicle, passage->time_ms)) {
+        core->counters.n_from_cache++;
+        if (!(vehicle->allowed >> zone & 1))
+            claim(core, vehicle, &check);
+        return;
+    }
+    memcpy(check.plate, passage->plate.ptr, passage->plate.len);
+    if (zone_checks_put(&core->checks, &check) == ERR_OK)
+        vehicle->waiting |= (uint16_t)(1u << zone);
+    else
+        core->counters.n_given_up++; /* its next passage tries again */
+}
+
+static void look_at_rules(struct zone_core *core, struct zone_vehicle *vehicle, const struct zone_passage *passage)
+{
+    bool is_readable = !str_is_empty(passage->plate) && passage->plate.len <= ZONE_PLATE_MAX &&
+                       passage->pseudonym.len <= ZONE_PSEUDONYM_MAX &&
+                       (passage->confidence < 0 || passage->confidence >= core->settings.confidence_min);
+    if (!is_readable)
+        return;
+    for (unsigned left = passage->held & ~(unsigned)(vehicle->breached | vehicle->waiting); left != 0; left &= left - 1) {
+        int zone = __builtin_ctz(left);
+        if (zone_restricts(core->zones, (size_t)zone, vehicle->group, passage->time_ms))
+            look_for_pass(core, vehicle, passage, zone);
+    }
+}
+
+static void count_through(struct zone_core *core, struct zone_vehicle *vehicle, uint16_t held)
+{
+    unsigned new = held & ~(unsigned)vehicle->through;
+    vehicle->through |= held;
+    for (; new != 0 && vehicle->day == core->today; new &= new - 1)
+        core->states[__builtin_ctz(new)].figures.through[vehicle->group]++;
+}
+
+/* ---- events ---- */
+
+static void on_passage(struct zone_core *core, const struct zone_passage *passage)
+{
+    if (passage->time_ms > passage->arrived_ms + FUTURE_MAX_MS || passage->time_ms < passage->arrived_ms - LATE_MAX_MS) {
+        core->counters.n_future += passage->time_ms > passage->arrived_ms;
+        core->counters.n_late += passage->time_ms < passage->arrived_ms;
+        return;
+    }
+    go_on(core, passage->arrived_ms, false);
+    core->counters.n_passages++;
+    uint16_t here = passage->held | passage->ahead;
+    for (unsigned left = here; left != 0; left &= left - 1)
+        heard(&core->states[__builtin_ctz(left)], core->now_ms);
+    struct zone_vehicle *vehicle = passage->group < ZONE_N_GROUPS ? zone_vehicles_find(&core->vehicles, passage->vehicle) : NULL;
+    if (vehicle == NULL) {
+        if (here == 0 || passage->group >= ZONE_N_GROUPS)
+            return;
+        vehicle = zone_vehicles_add(&core->vehicles, passage->vehicle, core->today, on_leave, core);
+        if (vehicle == NULL)
+            return;
+        vehicle->group = passage->group;
+        vehicle->day = zone_day(passage->time_ms, core->zones->time_zone);
+    }
+    move(core, vehicle, passage);
+    count_through(core, vehicle, passage->held);
+    look_at_rules(core, vehicle, passage);
+}
+
+/* What passes say of the check's moment, and from when until when they say the same. */
+static struct zone_vehicle read_passes(const struct zone_check *check, uint32_t nth, const struct zone_pass *passes, size_t n)
+{
+    struct zone_vehicle known = {.same_from = INT64_MIN, .same_until = INT64_MAX};
+    for (size_t i = 0; i < n; i++) {
+        const struct zone_pass *pass = &passes[i];
+        if (pass->check != nth || pass->from_ms >= pass->until_ms)
+            continue;
+        if (pass->from_ms <= check->time_ms && check->time_ms < pass->until_ms)
+            known.allowed |= pass->zones;
+        const int64_t edges[] = {pass->from_ms, pass->until_ms};
+        for (size_t edge = 0; edge < 2; edge++)
+            if (edges[edge] <= check->time_ms)
+                known.same_from = edges[edge] > known.same_from ? edges[edge] : known.same_from;
+            else
+                known.same_until = edges[edge] < known.same_until ? edges[edge] : known.same_until;
+    }
+    return known;
+}
+
+static void end_wait(struct zone_core *core, const struct zone_check *check)
+{
+    struct zone_vehicle *vehicle = zone_vehicles_find(&core->vehicles, check->id);
+    if (vehicle != NULL)
+        vehicle->waiting &= (uint16_t) ~(1u << check->zone);
+}
+
+static void on_answer(struct zone_core *core, uint32_t number, const struct zone_pass *passes, size_t n)
+{
+    struct zone_ask *ask = zone_checks_find(&core->checks, number);
+    if (ask == NULL)
+        return;
+    core->retry_ms = core->retry_at_ms = 0;
+    for (uint32_t i = 0; i < ask->n; i++) {
+        const struct zone_check *check = &ask->checks[i];
+        struct zone_vehicle known = read_passes(check, i, passes, n), *vehicle = zone_vehicles_find(&core->vehicles, check->id);
+        core->counters.n_asked++;
+        end_wait(core, check);
+        if (vehicle != NULL) {
+            vehicle->asked_ms = ask->asked_ms;
+            vehicle->allowed = known.allowed;
+            vehicle->same_from = known.same_from;
+            vehicle->same_until = known.same_until;
+        }
+        if (!(known.allowed >> check->zone & 1))
+            claim(core, vehicle, check);
+    }
+    zone_checks_end(&core->checks, ask);
+}
+
+static void on_no_answer(struct zone_core *core, uint32_t number, bool is_final)
+{
+    struct zone_ask *ask = zone_checks_find(&core->checks, number);
+    if (ask == NULL)
+        return;
+    core->retry_ms = core->retry_ms == 0 ? RETRY_FIRST_MS : core->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : core->retry_ms * 2;
+    core->retry_at_ms = core->now_ms + core->retry_ms;
+    if (!is_final) {
+        core->counters.n_put_off += ask->n;
+        zone_checks_put_back(&core->checks, ask);
+        return;
+    }
+    core->counters.n_given_up += ask->n;
+    for (uint32_t i = 0; i < ask->n; i++)
+        end_wait(core, &ask->checks[i]);
+    zone_checks_end(&core->checks, ask);
+}
+
+/* Those that were to be seen again and were not; the rest of the list has been heard of since. */
+static void expire(struct zone_core *core)
+{
+    int64_t shortest_ms = INT64_MAX;
+    for (size_t i = 0; i < core->zones->n; i++)
+        shortest_ms = core->states[i].gaps.timeout_ms < shortest_ms ? core->states[i].gaps.timeout_ms : shortest_ms;
+    struct zone_vehicle *vehicle = zone_vehicles_first(&core->vehicles, ZONE_INSIDE), *next;
+    for (; vehicle != NULL && core->now_ms - vehicle->seen_ms > shortest_ms; vehicle = next) {
+        next = zone_vehicles_next(&core->vehicles, vehicle);
+        set_inside(core, vehicle, still_in(core, vehicle->inside, vehicle->seen_ms));
+        if (vehicle->inside == 0)
+            zone_vehicles_renew(&core->vehicles, vehicle);
+    }
+}
+
+static void on_tick(struct zone_core *core, struct zone_updates *updates)
+{
+    expire(core);
+    for (size_t i = 0; i < core->zones->n; i++) {
+        struct zone_state *state = &core->states[i];
+        state->figures.timeout_ms = state->gaps.timeout_ms;
+        state->figures.stale_since_ms = !is_silent(core, state) ? ZONE_FRESH : state->heard_ms == INT64_MIN ? 0 : state->heard_ms;
+        core->figures[i] = state->figures;
+        state->figures.n_passages = 0;
+    }
+    updates->figures = core->figures;
+}
+
+static void on_drop(void *context, const struct zone_check *check)
+{
+    struct zone_core *core = context;
+    core->counters.n_given_up++;
+    end_wait(core, check);
+}
+
+/* At once when there is a batch, else with the next tick. */
+static const struct zone_ask *ask(struct zone_core *core, bool is_tick)
+{
+    bool is_due = core->checks.n >= ZONE_ASK_MAX || (is_tick && core->checks.n > 0);
+    if (!is_due || core->now_ms < core->retry_at_ms)
+        return NULL;
+    return zone_checks_take(&core->checks, core->now_ms, core->now_ms - core->settings.check_kept_ms, on_drop, core);
+}
+
+void zone_step(struct zone_core *core, const struct zone_event *event, struct zone_updates *updates)
+{
+    *updates = (struct zone_updates){.breaches = core->breaches};
+    core->n_breaches = 0;
+    switch (event->type) {
+    case ZONE_PASSAGE:
+        on_passage(core, &event->passage);
+        break;
+    case ZONE_ANSWER:
+        on_answer(core, event->answer.number, event->answer.passes, event->answer.n);
+        break;
+    case ZONE_NO_ANSWER:
+        on_no_answer(core, event->no_answer.number, event->no_answer.is_final);
+        break;
+    case ZONE_TICK:
+        go_on(core, event->now_ms, true);
+        on_tick(core, updates);
+        break;
+    }
+    updates->n_breaches = core->n_breaches;
+    updates->ask = ask(core, event->type == ZONE_TICK);
+}
+
+const struct zone_counters *zone_counters(const struct zone_core *core)
+{
+    return &core->counters;
+}
+
+uint32_t zone_n_waiting(const struct zone_core *core)
+{
+    return core->checks.n + core->checks.n_asked;
+}
+
+const struct zone_vehicles *zone_known_vehicles(const struct zone_core *core)
+{
+    return &core->vehicles;
+}
