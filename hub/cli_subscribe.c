@@ -70,6 +70,15 @@ static enum err take_rows(struct hub_cli_events *events, const json_t *rows)
     return err ? err : events->is_enough ? ERR_CANCELLED : ERR_OK;
 }
 
+/* What is no row but would have been one. */
+static enum err take_left_out(struct hub_cli_events *events, const json_t *left_out)
+{
+    struct str detail;
+    if (events->error && json_get_str(left_out, "detail", &detail) == ERR_OK)
+        fprintf(events->error, "citybrain subscribe: left out under %s: " STR_FORMAT "\n", events->receipt, STR_ARG(detail));
+    return ERR_OK;
+}
+
 static enum err take_end(struct hub_cli_events *events, const json_t *end)
 {
     int64_t rule;
@@ -84,7 +93,7 @@ static enum err take_event(struct hub_cli_events *events)
     static const struct {
         const char *name;
         enum err (*take)(struct hub_cli_events *events, const json_t *json);
-    } kinds[] = {{"window", take_window}, {"rows", take_rows}, {"end", take_end}};
+    } kinds[] = {{"window", take_window}, {"rows", take_rows}, {"left_out", take_left_out}, {"end", take_end}};
     enum err err = ERR_OK;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         json_t *json;
@@ -209,6 +218,7 @@ int hub_cli_subscribe(const struct hub_cli_subscribe *subscribe, FILE *out, FILE
     struct hub_cli_events events;
     struct http_response response = {0};
     hub_cli_events_init(&events, out, subscribe->n_rows);
+    events.error = error;
     enum err err = make_url(subscribe, url);
     const struct http_request request = {
         .method = "GET", .url = url, .bearer = subscribe->token, .timeout_ms = SILENCE_MS, .on_bytes = on_bytes, .context = &events};

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define HUB_CLI_EVENT_MAX (2u << 20) /* bytes of one event: a rows event has at most 1 MiB */
+#define HUB_CLI_EVENT_MAX (2u << 20) /* bytes of one event: a rows event has at most 640 KiB */
 
 struct hub_cli_subscribe {
     const char *url;      /* "http://127.0.0.1:8080" */
@@ -30,8 +30,8 @@ int hub_cli_subscribe(const struct hub_cli_subscribe *subscribe, FILE *out, FILE
 /* ---- what comes, as it comes ---- */
 
 struct hub_cli_events {
-    FILE *out;
-    uint64_t n_left; /* UINT64_MAX: without end */
+    FILE *out, *error; /* error NULL: what was left out is told to nobody */
+    uint64_t n_left;   /* UINT64_MAX: without end */
     /* kept */
     struct buf line, data;
     char event[16], contract[256], receipt[256];

@@ -6,6 +6,7 @@
 #include "base/test.h"
 #include "http/client.h"
 #include "hub/cli_call.h"
+#include "hub/cli_subscribe.h"
 #include "hub/fake_door.h"
 #include "ledger/verify.h"
 
@@ -404,6 +405,80 @@ static void an_asker_who_goes(void **state)
     assert_int_equal(ask("POST", CALL, "parking", BODY), 200);
 }
 
+/* ---- a subscription ---- */
+
+#define N_LARGE 500
+#define LARGE 6000
+
+struct viewer {
+    struct hub_cli_events events;
+    bool has_begun;
+};
+
+/* Rows of `len` bytes each, which begin with their number. */
+static void publish_rows(int64_t first, size_t n, size_t len)
+{
+    const struct hub_resource *passage = hub_resource_find(door.city.hub, STR("h/police/passage"));
+    struct rows *rows;
+    char *camera = malloc(len + 1);
+    assert_non_null(camera);
+    assert_ok(rows_create(3, 16u << 20, &rows));
+    for (size_t i = 0; i < n; i++) {
+        snprintf(camera, len + 1, "%08lld%0*d", (long long)first + (long long)i, (int)len - 8, 0);
+        const struct value values[] = {value_text(str_from_c(camera)), value_text(STR("p")), value_time(1)};
+        assert_ok(rows_add(rows, values));
+    }
+    assert_ok(hub_publish(door.city.hub, passage, rows));
+    rows_release(rows);
+    free(camera);
+}
+
+static enum err view(void *context, struct str bytes)
+{
+    struct viewer *viewer = context;
+    if (!viewer->has_begun) { /* it is subscribed */
+        publish_rows(0, N_LARGE, LARGE);
+        publish_rows(N_LARGE, 1, 600000);
+        publish_rows(N_LARGE + 1, 1, 700000); /* one too large */
+        publish_rows(N_LARGE + 2, 2, 20);
+    }
+    viewer->has_begun = true;
+    return hub_cli_events_take(&viewer->events, bytes);
+}
+
+/* Three megabytes in one batch, a row as large as an event may be, and one that is larger: each row comes once, in order, or is told. */
+static void rows_of_any_size(void **state)
+{
+    char url[256], *text = NULL, *words = NULL;
+    size_t n_text, n_words;
+    struct viewer viewer = {0};
+    struct http_response response;
+    FILE *o = open_memstream(&text, &n_text), *e = open_memstream(&words, &n_words);
+    hub_cli_events_init(&viewer.events, o, N_LARGE + 3);
+    viewer.events.error = e;
+    snprintf(url, sizeof url, "%s/hub/v1/subscribe/h/police/passage?purpose=traffic.count&fields=camera", door.url);
+    const struct http_request request = {
+        .method = "GET", .url = url, .bearer = "count", .timeout_ms = 60000, .on_bytes = view, .context = &viewer};
+    if (http_client_perform(&request, &response) == ERR_OK)
+        buf_finish(&response.body);
+    assert_true(viewer.events.is_enough);
+    hub_cli_events_finish(&viewer.events);
+    fclose(o);
+    fclose(e);
+    int64_t next = 0;
+    for (const char *at = text; (at = strstr(at, "\"camera\":\"")); next++) {
+        at += strlen("\"camera\":\"");
+        next += next == N_LARGE + 1;
+        char number[9] = "";
+        memcpy(number, at, 8);
+        assert_int_equal(strtoll(number, NULL, 10), next);
+    }
+    assert_int_equal(next, N_LARGE + 4);
+    assert_non_null(strstr(words, "fewer of its fields"));
+    free(text);
+    free(words);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +492,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(objects_and_lists, make, finish),
         cmocka_unit_test_setup_teardown(the_ledgers_files, make, finish),
         cmocka_unit_test_setup_teardown(from_the_shell, make, finish),
+        cmocka_unit_test_setup_teardown(rows_of_any_size, make, finish),
         cmocka_unit_test_setup_teardown(every_systems_door_is_there, make_many_doors, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

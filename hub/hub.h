@@ -120,8 +120,8 @@ struct hub_subscription;
  * One that is wanted for good is better begun by hub_keep_start() (hub/keep.h), which begins again what ended. */
 enum err hub_subscribe(struct hub *hub, const struct hub_subscribe_options *options, struct hub_refusal *ret_refusal,
     struct hub_subscription **ret_subscription) MUST_CHECK;
-/* A subscriber that has not sent on what it got takes no more of another hub's stream: the provider keeps it. Streams of this hub are not
- * held back by it. On the subscription's loop, also from within on_rows(). */
+/* A subscriber that has not sent on what it got takes no more: another hub's stream its provider keeps, batches of one of this hub's own
+ * wait as behind any slow subscriber (`limit`, `when_full`). On the subscription's loop, also from within on_rows(). */
 void hub_subscription_pause(struct hub_subscription *subscription, bool is_paused);
 void hub_unsubscribe(struct hub_subscription *subscription); /* closes the window with its outcome leaf; takes NULL */
 

@@ -555,7 +555,7 @@ void hub_unsubscribe(struct hub_subscription *subscription)
 
 void hub_subscription_pause(struct hub_subscription *subscription, bool is_paused)
 {
-    subscription->is_paused = is_paused && subscription->pull;
-    if (!subscription->is_paused)
+    subscription->is_paused = is_paused;
+    if (!is_paused)
         pump(subscription);
 }

@@ -3,12 +3,14 @@
  *
  *     event: window   {"contract":…,"receipt":…}   its intent leaf is durable; what follows is covered by it, until the next one
  *     event: rows     [{"a":…,"b":…},…]
+ *     event: left_out {"rows":1,"detail":…}         in its place in the order: a row that is too large for an event, and what to do
  *     event: ping     {}                            each ten seconds, so that both sides see that the other is there
  *     event: end      {"rule":…}                    the contract ended, was suspended, or its uses are used up; the connection closes
  *
- * Who does not keep up loses the oldest batches, and past the viewer's queue the connection: a program that must not lose runs beside the
- * hub, or asks the provider for what it keeps. A stream of another hub's is taken from there at the viewer's pace; subscriptions of
- * one contract share their place in it (docs/district.md).
+ * Events are cut by rows and by bytes, and no more are sent than the viewer's queue takes: the rest of a batch follows when that is on its
+ * way, and the subscription stands still meanwhile. Who does not keep up so loses the oldest batches, and when nothing at all is taken the
+ * connection: a program that must not lose runs beside the hub, or asks the provider for what it keeps. A stream of another hub's is taken
+ * from there at the viewer's pace; subscriptions of one contract share their place in it (docs/district.md).
  */
 #include "base/json.h"
 #include "base/log.h"
@@ -19,8 +21,10 @@
 #include <string.h>
 
 #define PING_MS 10000
-#define EVENT_ROWS_MAX 500 /* of one event; a batch of more goes in several */
-#define EVENT_BYTES_MAX (1u << 20)
+#define EVENT_ROWS_MAX 500           /* of one event; a batch of more goes in several */
+#define EVENT_BYTES_MAX (256u << 10) /* past it the next row is another event's */
+#define ROW_BYTES_MAX (640u << 10)   /* of one row as JSON, an event by itself; a larger one is left out, and that is told */
+#define AHEAD_BYTES_MAX (256u << 10) /* on their way; with one event more it is below a viewer's queue of 1 MiB (http/server.c) */
 #define ARENA_MAX 65536
 
 struct subscriber {
@@ -31,7 +35,10 @@ struct subscriber {
     struct hub_subscription *subscription;
     struct loop *loop;
     struct loop_timer ping;
-    bool is_afar;                  /* another hub's stream: it waits for the viewer */
+    bool is_afar;       /* another hub's stream: it waits for the viewer */
+    struct rows *rows;  /* of the batch that is being sent, from `at` on; NULL: none */
+    size_t at, n_ahead; /* n_ahead: bytes sent since all before was on its way */
+    bool has_left_out;
     char receipt[HUB_RECEIPT_MAX]; /* of the running window */
 };
 
@@ -39,6 +46,7 @@ static void destroy(struct subscriber *subscriber)
 {
     loop_timer_stop(&subscriber->ping);
     hub_unsubscribe(subscriber->subscription);
+    rows_release(subscriber->rows);
     arena_finish(&subscriber->arena);
     mem_free(subscriber);
 }
@@ -68,42 +76,93 @@ static void send_window(struct subscriber *subscriber, const struct hub_window *
     snprintf(subscriber->receipt, sizeof subscriber->receipt, STR_FORMAT, STR_ARG(window->receipt));
 }
 
-static void send_rows(struct subscriber *subscriber, const struct rows *rows, size_t from, size_t to)
+static void put_row(const struct subscriber *subscriber, const struct value *values, struct json_writer *w)
+{
+    json_begin_object(w);
+    for (size_t i = 0; i < subscriber->n_fields; i++) {
+        json_key_str(w, subscriber->fields[i]);
+        json_put_value(w, values[i]);
+    }
+    json_end_object(w);
+}
+
+/* In the row's place, so that nobody takes what comes for all there was. */
+static void send_left_out(struct subscriber *subscriber)
+{
+    struct buf json;
+    buf_init(&json, 256);
+    buf_printf(&json, "{\"rows\":1,\"detail\":\"a row of more than %u bytes as JSON; subscribe to fewer of its fields\"}", ROW_BYTES_MAX);
+    send_event(subscriber, "left_out", &json);
+    buf_finish(&json);
+    if (!subscriber->has_left_out)
+        log_write(LOG_WARNING, "hub", "a row is too large for a subscriber's event and is left out; fewer fields would fit",
+            LOG_TEXT("receipt", subscriber->receipt), LOG_INT("bytes_max", ROW_BYTES_MAX), LOG_END);
+    subscriber->has_left_out = true;
+}
+
+/* As many of the rows from `at` on as one event takes. */
+static void send_rows(struct subscriber *subscriber)
 {
     struct buf json;
     struct json_writer w;
-    buf_init(&json, EVENT_BYTES_MAX);
+    size_t n = 0;
+    buf_init(&json, ROW_BYTES_MAX);
     json_writer_init(&w, &json);
     json_begin_array(&w);
-    for (size_t i = from; i < to; i++) {
-        json_begin_object(&w);
-        for (size_t j = 0; j < subscriber->n_fields; j++) {
-            json_key_str(&w, subscriber->fields[j]);
-            json_put_value(&w, rows_at(rows, i)[j]);
+    while (n < EVENT_ROWS_MAX && subscriber->at + n < rows_n(subscriber->rows)) {
+        const size_t len = json.len;
+        put_row(subscriber, rows_at(subscriber->rows, subscriber->at + n), &w);
+        if (n > 0 && (json.err == ERR_TOO_LARGE || json.len > EVENT_BYTES_MAX)) { /* it begins the next event */
+            json.len = len;
+            json.err = ERR_OK;
+            break;
         }
-        json_end_object(&w);
+        n++;
     }
     json_end_array(&w);
-    send_event(subscriber, "rows", &json);
+    if (n == 1 && json.err == ERR_TOO_LARGE) {
+        send_left_out(subscriber);
+    } else {
+        send_event(subscriber, "rows", &json);
+        subscriber->n_ahead += json.len;
+    }
+    subscriber->at += n;
     buf_finish(&json);
+}
+
+static void drop_rows(struct subscriber *subscriber)
+{
+    rows_release(subscriber->rows);
+    subscriber->rows = NULL;
+}
+
+static void send_more(struct subscriber *subscriber)
+{
+    while (subscriber->rows && subscriber->n_ahead < AHEAD_BYTES_MAX) {
+        send_rows(subscriber);
+        if (subscriber->at == rows_n(subscriber->rows))
+            drop_rows(subscriber);
+    }
 }
 
 static void on_rows(void *context, const struct hub_window *window, struct rows *rows)
 {
     struct subscriber *subscriber = context;
-    size_t n = rows_n(rows);
     if (!str_equal_c(window->receipt, subscriber->receipt))
         send_window(subscriber, window);
-    for (size_t from = 0; from < n; from += EVENT_ROWS_MAX)
-        send_rows(subscriber, rows, from, from + EVENT_ROWS_MAX < n ? from + EVENT_ROWS_MAX : n);
-    if (subscriber->is_afar)
+    subscriber->rows = rows_hold(rows);
+    subscriber->at = 0;
+    send_more(subscriber);
+    if (subscriber->rows || subscriber->is_afar)
         hub_subscription_pause(subscriber->subscription, true);
 }
 
 static void on_empty(void *context)
 {
     struct subscriber *subscriber = context;
-    if (subscriber->is_afar && subscriber->subscription)
+    subscriber->n_ahead = 0;
+    send_more(subscriber);
+    if (!subscriber->rows && subscriber->subscription)
         hub_subscription_pause(subscriber->subscription, false);
 }
 
@@ -111,6 +170,7 @@ static void on_end(void *context, const struct hub_refusal *why)
 {
     struct subscriber *subscriber = context;
     struct buf json;
+    drop_rows(subscriber); /* what was not sent yet does not follow */
     buf_init(&json, 64);
     buf_printf(&json, "{\"rule\":%d}", why->rule);
     send_event(subscriber, "end", &json);
