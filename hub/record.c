@@ -260,7 +260,7 @@ static void remember(struct hub_record_stream *stream)
     char text[64];
     int n = snprintf(text, sizeof text, "%" PRIx64 " %" PRIu64 "\n", stream->epoch, stream->confirmed);
     if (file_replace(file_ops_system(), stream->confirmed_path, (struct str){text, (size_t)n}))
-        log_write(LOG_WARNING, "bus", "how far the hub has a stream could not be written down; after a start more is sent twice",
+        log_write(LOG_WARNING, "hub", "how far the hub has a stream could not be written down; after a start more is sent twice",
             LOG_STR("resource", stream->resource->name), LOG_END);
 }
 
@@ -271,21 +271,19 @@ static uint64_t bytes_before(struct str record)
     return bytes_read_u64be(&in);
 }
 
-static bool see_first(void *context, uint64_t index, struct str record)
+static bool see_end(void *context, uint64_t index, struct str record)
 {
-    *(uint64_t *)context = bytes_before(record);
+    *(uint64_t *)context = bytes_before(record) + record.len;
     return false;
 }
 
 void hub_record_confirm(struct hub_record_stream *stream, uint64_t number)
 {
-    uint64_t n_bytes;
+    uint64_t n_bytes = 0;
     if (number <= stream->confirmed || number > journal_n_durable(stream->journal))
         return;
-    pthread_mutex_lock(&stream->record->lock);
-    n_bytes = stream->n_bytes;
-    pthread_mutex_unlock(&stream->record->lock);
-    if (journal_read(stream->journal, number, see_first, &n_bytes))
+    /* By the last record that is confirmed: the one after it may be on its way to the disk, and waits still. */
+    if (journal_read(stream->journal, number - 1, see_end, &n_bytes) || n_bytes == 0)
         return; /* its disk does not answer: nothing is dropped */
     stream->confirmed = number;
     remember(stream);
@@ -293,7 +291,7 @@ void hub_record_confirm(struct hub_record_stream *stream, uint64_t number)
     stream->n_bytes_confirmed = n_bytes;
     pthread_mutex_unlock(&stream->record->lock);
     if (journal_drop_before(stream->journal, number))
-        log_write(LOG_WARNING, "bus", "confirmed records stay on disk", LOG_STR("resource", stream->resource->name), LOG_END);
+        log_write(LOG_WARNING, "hub", "confirmed records stay on disk", LOG_STR("resource", stream->resource->name), LOG_END);
 }
 
 uint64_t hub_record_n_waiting(struct hub_record_stream *stream)
@@ -419,7 +417,8 @@ static enum err open_stream(struct hub_record_stream *stream, const char *dir, s
         .segment_max_bytes = SEGMENT_MAX,
         .record_max_bytes = HUB_RECORD_MAX,
         .on_stopped = options->on_stopped,
-        .context = options->context};
+        .context = options->context,
+        .files = options->files};
     if (!err)
         err = journal_open(&journal, diag, &stream->journal);
     if (err)

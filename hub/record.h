@@ -16,12 +16,14 @@
 #define HUB_RECORD_MAX (512u * 1024) /* bytes of one record: a part of a batch, and the row that does not fit any more */
 #define HUB_RECORD_WAITING_MAX (256u << 20)
 
+struct file_ops;
 struct hub_record; /* of all streams */
 
 struct hub_record_options {
     uint64_t waiting_max;                            /* bytes unconfirmed of a stream; 0: HUB_RECORD_WAITING_MAX */
     void (*on_stopped)(void *context, enum err err); /* as a journal's; may be NULL */
     void *context;
+    struct file_ops *files; /* of the journals; NULL: the system's; kept */
 };
 enum err hub_record_create(const struct hub_record_options *options, struct hub_record **ret_record) MUST_CHECK;
 struct hub_keeper *hub_record_keeper(struct hub_record *record); /* for hub_options; refuses until the opening */

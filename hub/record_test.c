@@ -4,6 +4,7 @@
  */
 #include "hub/record.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/test.h"
 #include "hub/events.h"
@@ -21,16 +22,27 @@ static const struct hub_resource *passage;
 static char dir[128];
 static uint64_t waiting_max; /* 0: as ever */
 static _Atomic int n_told;
+static _Atomic bool is_disk_held; /* what is written is not durable yet */
+static struct file_ops files;
 
 static void told(void *context)
 {
     atomic_fetch_add(&n_told, 1);
 }
 
+static int held_sync(struct file_ops *ops, const int *fds, size_t n)
+{
+    while (is_disk_held)
+        usleep(1000);
+    return file_ops_system()->sync(file_ops_system(), fds, n);
+}
+
 static void open_record(void)
 {
     struct diag diag = {""};
-    const struct hub_record_options options = {.waiting_max = waiting_max};
+    files = *file_ops_system();
+    files.sync = held_sync;
+    const struct hub_record_options options = {.waiting_max = waiting_max, .files = &files};
     assert_ok(hub_record_create(&options, &record));
     assert_ok(hub_record_open(record, city.hub, STR("h/police"), dir, &diag));
     hub_record_on_durable(record, told, NULL);
@@ -197,6 +209,29 @@ static void as_much_as_may_wait(void **state)
     waiting_max = 0;
 }
 
+/* All that is durable is confirmed while more is on its way to the disk: that still waits, and counts. */
+static void confirmed_while_more_comes(void **state)
+{
+    struct hub_record_stream *stream = hub_record_find(record, passage);
+    struct hub_keeper *keeper = hub_record_keeper(record);
+    for (int i = 0; i < 5; i++)
+        assert_ok(keep(1, "浙A1"));
+    uint64_t one = hub_record_n_waiting(stream) / 5;
+    is_disk_held = true;
+    for (int i = 0; i < 3; i++)
+        assert_ok(keep_one(1, "浙A1", false));
+    assert_int_equal(hub_record_place(stream).end, 5);
+    hub_record_confirm(stream, 5);
+    assert_int_equal(hub_record_place(stream).confirmed, 5);
+    assert_int_equal(hub_record_n_waiting(stream), 3 * one);
+    is_disk_held = false;
+    assert_ok(keeper->settle(keeper));
+    hub_record_confirm(stream, 7);
+    assert_int_equal(hub_record_n_waiting(stream), one);
+    hub_record_confirm(stream, 8);
+    assert_int_equal(hub_record_n_waiting(stream), 0);
+}
+
 static void another_numbering(void **state)
 {
     struct hub_record_stream *stream = hub_record_find(record, passage);
@@ -304,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(kept_over_a_start, make, finish),
         cmocka_unit_test_setup_teardown(long_batches, make, finish),
         cmocka_unit_test_setup_teardown(as_much_as_may_wait, make, finish),
+        cmocka_unit_test_setup_teardown(confirmed_while_more_comes, make, finish),
         cmocka_unit_test_setup_teardown(another_numbering, make, finish),
         cmocka_unit_test_setup_teardown(bounded, make_small, finish_small),
         cmocka_unit_test_setup_teardown(masked, make, finish),
