@@ -77,7 +77,8 @@ static void subscription_unref(struct hub_subscription *subscription)
     mem_free(subscription);
 }
 
-static void unlink_entry(struct hub_subscription *subscription)
+/* Out of both lists at once: who publishes asks in the one whether any of the other refuses, before the rows go to the disk. */
+static void leave(struct hub_subscription *subscription)
 {
     struct hub_entry *entry = subscription->entry;
     pthread_mutex_lock(&entry->lock);
@@ -86,6 +87,7 @@ static void unlink_entry(struct hub_subscription *subscription)
             *at = subscription->next;
             break;
         }
+    bus_unsubscribe(subscription->bus);
     pthread_mutex_unlock(&entry->lock);
 }
 
@@ -95,8 +97,7 @@ static void detach(struct hub_subscription *subscription)
     if (subscription->is_closed)
         return;
     subscription->is_closed = true;
-    unlink_entry(subscription);
-    bus_unsubscribe(subscription->bus);
+    leave(subscription);
     hub_pull_stop(subscription->pull);
     subscription->pull = NULL;
     hub_replay_stop(subscription->replay);
