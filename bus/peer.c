@@ -1,6 +1,7 @@
 /*
  * Asking. A question to a party without a session waits for one; opening it takes one question more. When the server says that nobody
- * listens at a session's process any more, or that process does not know the session, it is dropped and opened once anew.
+ * listens at a session's process any more, or that process says under its party's signature that it does not know the session, it is
+ * dropped and opened once anew. What is not signed makes nobody ask again.
  *
  * A lock, not a loop, guards sessions: they are used from whichever thread asks. Under it lies one pass of AES over a message, no I/O.
  */
@@ -14,6 +15,7 @@
 
 #define OPEN_MS 3000   /* for the other side to answer a hello: two signatures and the way */
 #define MATES_MAX 4096 /* parties that one party asks */
+#define UNKNOWNS_MAX 4 /* of one asking: "I know no such session" that are looked at, a signature each */
 
 void peer_hold(struct bus_peer *peer)
 {
@@ -85,9 +87,15 @@ static bool on_answer(struct bus_request *request, struct str bytes)
     struct bus_frame frame;
     struct bus_mark mark;
     uint8_t id[8];
-    if (bytes.len == 10 && bytes.ptr[0] == 1 && bytes.ptr[1] == BUS_UNKNOWN && memcmp(bytes.ptr + 2, ask->session->session.id, 8) == 0)
-        return ask->is_unknown = true; /* anybody may say so; believing it costs an opening */
     enum err err = bus_session_id(bytes, id);
+    if (!err && bytes.ptr[1] == BUS_UNKNOWN) {
+        err = ask->n_unknowns++ < UNKNOWNS_MAX ? bus_session_check_unknown(&ask->session->session, &ask->session->key, &ask->mark, bytes)
+                                               : ERR_BUSY;
+        if (!err)
+            return ask->is_unknown = true; /* by that party, about this question: it was not taken */
+        atomic_fetch_add(&peer->n_refused[err], 1);
+        return false;
+    }
     uint8_t *room = err ? NULL : mem_resize(ask->room, bytes.len);
     if (room)
         ask->room = room;
@@ -208,6 +216,7 @@ static enum err welcome(struct peer_mate *mate, struct str bytes, struct peer_se
     if (!err)
         err = bus_session_complete(&mate->opening, &key, bytes, clock_wall(peer->clock), &session->session, instance);
     if (!err) {
+        session->key = key;
         snprintf(session->party, sizeof session->party, "%s", mate->name);
         snprintf(verb, sizeof verb, "ASK.%s", instance);
         err = bus_subject(str_from_c(mate->name), verb, session->subject);
@@ -349,7 +358,7 @@ void bus_peer_ask(struct bus_peer *peer, struct bus_ask *ask)
     ask->session = NULL;
     ask->room = NULL;
     ask->answer = STR_NONE;
-    ask->next_part = 0;
+    ask->next_part = ask->n_unknowns = 0;
     ask->is_repeated = ask->is_unknown = ask->has_gap = false;
     ask->due.ns = clock_mono(peer->clock).ns + ask->timeout_ms * 1000000;
     buf_init(&ask->kept, BUS_PEER_BYTES);

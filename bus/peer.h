@@ -54,7 +54,7 @@ struct bus_ask {
     struct str party, bytes;
     const char *door; /* the process of the party that has it (bus_peer_options.door), a literal; NULL: any of them */
     int64_t timeout_ms;
-    bool may_repeat; /* asked twice does no harm: then it is asked again when the other side has lost the session */
+    bool may_repeat; /* asked twice does no harm: then it is asked again when the other side says, signed, that it lost the session */
     struct loop *loop;
     /* Each part of the answer, in order, the last one too; borrows. May be NULL. On `loop`. */
     void (*on_part)(struct bus_ask *ask, struct str bytes);
@@ -71,6 +71,7 @@ struct bus_ask {
     uint8_t *room;
     struct mono_time due;
     uint32_t next_part;
+    uint32_t n_unknowns; /* that were looked at */
     bool is_repeated, is_unknown, has_gap;
     struct bus_ask *next;
     struct loop_task task;

@@ -8,6 +8,7 @@
 
 #define OPENINGS_A_SECOND 400 /* signatures checked and made for others: two fifths of a core with SM2 */
 #define OPENINGS_OF_ONE 100   /* of these for hellos in one party's name: a flood in its name does not shut out the others */
+#define UNKNOWNS_A_SECOND 100 /* told that their session is not known, a signature each */
 #define QUESTIONS_MAX 8192    /* not yet handed over */
 
 struct bus_question {
@@ -175,14 +176,20 @@ static void on_hello(void *context, const struct bus_message *message)
 
 /* ---- questions ---- */
 
-static void say_unknown(struct bus_peer *peer, const struct bus_message *message, const uint8_t id[8])
+static void say_unknown(struct bus_peer *peer, const struct bus_message *message)
 {
-    uint8_t bytes[10] = {1, BUS_UNKNOWN};
-    memcpy(bytes + 2, id, 8);
+    struct buf out;
     atomic_fetch_add(&peer->n_refused[ERR_NOT_FOUND], 1);
     begin_second(peer);
-    if (peer->n_unknowns++ < OPENINGS_A_SECOND && bus_link_answer(peer->link, message->reply, (struct str){(char *)bytes, sizeof bytes}))
-        log_write(LOG_DEBUG, "bus", "no way to answer", LOG_END);
+    if (peer->n_unknowns++ >= UNKNOWNS_A_SECOND)
+        return;
+    buf_init(&out, 256);
+    enum err err = bus_session_unknown(peer->key, message->bytes, &out);
+    if (!err)
+        err = bus_link_answer(peer->link, message->reply, buf_str(&out));
+    buf_finish(&out);
+    if (err)
+        log_write(LOG_DEBUG, "bus", "no way to answer", LOG_ERR(err), LOG_END);
 }
 
 static enum err open_question(struct bus_peer *peer, const struct bus_message *message, struct bus_question *question)
@@ -206,7 +213,7 @@ static enum err open_question(struct bus_peer *peer, const struct bus_message *m
     }
     pthread_mutex_unlock(&peer->lock);
     if (!session) {
-        say_unknown(peer, message, id);
+        say_unknown(peer, message);
         return ERR_STATE; /* counted there */
     }
     return err;

@@ -15,7 +15,8 @@
 struct peer_session {
     atomic_size_t n_holders;
     atomic_size_t n_under_way;  /* questions of theirs that are not over */
-    struct bus_session session; /* guarded by the peer's lock */
+    struct bus_session session; /* guarded by the peer's lock; its id stays as it is */
+    struct sign_public key;     /* of the other side, in a session that we opened */
     char party[BUS_PARTY_MAX + 1];
     char subject[BUS_SUBJECT_MAX + 1]; /* where its questions go */
     struct mono_time used;

@@ -257,6 +257,38 @@ enum err bus_session_id(struct str message, uint8_t ret_id[8])
     return ERR_OK;
 }
 
+enum err bus_session_unknown(const struct sign_key *key, struct str message, struct buf *out)
+{
+    uint8_t room[HELLO_MAX];
+    struct bytes_writer writer;
+    if (message.len < QUESTION_HEAD + TAG_LEN)
+        return ERR_SYNTAX;
+    bytes_writer_init(&writer, room, sizeof room);
+    bytes_write_u8(&writer, VERSION);
+    bytes_write_u8(&writer, BUS_UNKNOWN);
+    bytes_write(&writer, message.ptr + 2, 16); /* session and counter */
+    bytes_write(&writer, message.ptr + message.len - TAG_LEN, TAG_LEN);
+    return sign_and_append(&writer, key, out);
+}
+
+enum err bus_session_check_unknown(
+    const struct bus_session *session, const struct sign_public *peer_key, const struct bus_mark *question, struct str message)
+{
+    struct bytes_reader reader;
+    bytes_reader_init(&reader, message.ptr, message.len);
+    uint8_t version = bytes_read_u8(&reader), kind = bytes_read_u8(&reader);
+    struct str id = bytes_read_str(&reader, sizeof session->id);
+    uint64_t counter = bytes_read_u64be(&reader);
+    struct str tag = bytes_read_str(&reader, TAG_LEN);
+    bytes_read_str(&reader, SIGN_SIGNATURE_LEN);
+    if (reader.err || bytes_reader_left(&reader) || version != VERSION || kind != BUS_UNKNOWN)
+        return ERR_SYNTAX;
+    if (!crypto_equal(id.ptr, session->id, sizeof session->id) || counter != question->counter ||
+        !crypto_equal(tag.ptr, question->tag, sizeof question->tag))
+        return ERR_DENIED;
+    return check_signature(message, peer_key);
+}
+
 static bool was_seen(const struct bus_session *session, uint64_t counter)
 {
     if (counter > session->highest)

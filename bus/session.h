@@ -76,6 +76,12 @@ enum err bus_session_open(struct bus_session *session, struct wall_time now, con
     uint8_t *room, struct bus_frame *ret_frame, struct bus_mark *ret_mark) MUST_CHECK;
 /* Which session a message says to be of, to find it by. ERR_SYNTAX. */
 enum err bus_session_id(struct str message, uint8_t ret_id[8]) MUST_CHECK;
+/* "I know no such session", to who sent `message`: signed, and about that message alone, so that nobody else can make anybody ask again.
+ * ERR_SYNTAX: that is no message of a session. */
+enum err bus_session_unknown(const struct sign_key *key, struct str message, struct buf *out) MUST_CHECK;
+/* Is it just that, about the question `question`? ERR_SYNTAX: no; ERR_DENIED: about another one; ERR_CRYPTO: not signed by that key. */
+enum err bus_session_check_unknown(
+    const struct bus_session *session, const struct sign_public *peer_key, const struct bus_mark *question, struct str message) MUST_CHECK;
 bool bus_session_is_old(const struct bus_session *session, struct wall_time now); /* its keys have served long enough */
 void bus_session_wipe(struct bus_session *session);
 

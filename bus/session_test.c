@@ -264,6 +264,39 @@ static void what_belongs_elsewhere(void **state)
 
 /* A bus that does what it likes with N questions: each is opened at most once whatever comes, and exactly once if it ever came in time;
  * nothing that was never sealed is opened. */
+/* "I know no such session" is the other party's word about one question, to the byte. */
+static void each_byte_of_unknown_matters(void **state)
+{
+    for (int algorithm = SIGN_ED25519; algorithm <= SIGN_SM2; algorithm++) {
+        struct pair pair;
+        struct bus_frame frame = {.is_last = true, .bytes = STR("question")};
+        struct bus_mark mark, other;
+        struct buf question, another, unknown;
+        open_pair(&pair, (enum sign_algorithm)algorithm);
+        buf_init(&question, 4096);
+        buf_init(&another, 4096);
+        buf_init(&unknown, 4096);
+        assert_ok(bus_session_seal(&pair.hub, NOW, NULL, &frame, &question, &mark));
+        assert_ok(bus_session_seal(&pair.hub, NOW, NULL, &frame, &another, &other));
+        assert_ok(bus_session_unknown(pair.police_key, buf_str(&question), &unknown));
+        struct str said = buf_str(&unknown);
+        assert_ok(bus_session_check_unknown(&pair.hub, &pair.police_public, &mark, said));
+        assert_err(bus_session_check_unknown(&pair.hub, &pair.police_public, &other, said), ERR_DENIED);
+        assert_err(bus_session_check_unknown(&pair.hub, &pair.hub_public, &mark, said), ERR_CRYPTO);
+        for (size_t i = 0; i < said.len; i++) {
+            assert_true(bus_session_check_unknown(&pair.hub, &pair.police_public, &mark, str_slice(said, 0, i)) != ERR_OK);
+            unknown.ptr[i] ^= 1;
+            assert_true(bus_session_check_unknown(&pair.hub, &pair.police_public, &mark, said) != ERR_OK);
+            unknown.ptr[i] ^= 1;
+        }
+        assert_err(bus_session_unknown(pair.police_key, str_slice(buf_str(&question), 0, 41), &another), ERR_SYNTAX);
+        buf_finish(&question);
+        buf_finish(&another);
+        buf_finish(&unknown);
+        close_pair(&pair);
+    }
+}
+
 static void a_hostile_bus(void **state)
 {
     enum { N = 12000, STEPS = 60000 };
@@ -325,6 +358,7 @@ int main(void)
         cmocka_unit_test(an_opening_for_others_or_of_another_time),
         cmocka_unit_test(each_byte_of_a_message_matters),
         cmocka_unit_test(what_belongs_elsewhere),
+        cmocka_unit_test(each_byte_of_unknown_matters),
         cmocka_unit_test(a_hostile_bus),
     };
     const char *given = getenv("SEED");

@@ -113,7 +113,7 @@ static enum err ask(const struct hub_cli_bus *bus, const struct hub_bus_ask *ask
         asking->ask = (struct bus_ask){.party = bus->hub,
             .bytes = buf_str(&question),
             .timeout_ms = bus->wait_ms,
-            .may_repeat = asked->what != HUB_BUS_ACT, /* "I know no such session" is not signed */
+            .may_repeat = asked->what != HUB_BUS_ACT, /* who asked repeats it, by its key */
             .loop = bus->loop,
             .on_part = on_part,
             .done = on_done};
