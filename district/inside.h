@@ -80,7 +80,7 @@ struct district_figures {
     struct metric_counter sent[DISTRICT_PEERS_MAX], received[DISTRICT_PEERS_MAX], unreadable[DISTRICT_PEERS_MAX];
     struct metric_counter ended[DISTRICT_PEERS_MAX][2][DISTRICT_WHATS][ERR_COUNT];
     struct metric_histogram took[2][DISTRICT_WHATS];
-    struct metric_counter asked_full, served_full, held_full, objects_full, windows_full, stream_dropped;
+    struct metric_counter asked_full, served_full, held_full, objects_full, windows_full, streams_full, stream_dropped;
 };
 struct district_shown { /* at the last tick */
     size_t n_peers, n_asked, n_open, n_served, n_held, n_objects, n_contracts, n_streams, n_windows;

@@ -128,6 +128,8 @@ void district_measure(struct district *district, struct metric_page *page)
     metric_put_queue(page, "district_open", STR(""), shown.n_open, DISTRICT_OPEN_MAX * shown.n_peers, NULL);
     metric_put_queue(page, "district_objects", STR(""), shown.n_objects, DISTRICT_OBJECTS_MAX, &figures->objects_full);
     metric_put_queue(page, "district_windows", STR(""), shown.n_windows, DISTRICT_WINDOWS_OF_PEER * shown.n_peers, &figures->windows_full);
+    metric_put_queue(page, "district_streams", STR(""), shown.n_streams,
+        district->options.streams_max ? district->options.streams_max : HUB_RECORD_STREAMS_MAX, &figures->streams_full);
     for (size_t i = 0; i < shown.n_streams; i++)
         metric_put_queue(page, "district_stream_bytes", shown.streams[i].name, shown.streams[i].n_waiting, DISTRICT_KEPT_MAX, NULL);
     metric_put_counter(page, &dropped, &figures->stream_dropped, NULL);

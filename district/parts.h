@@ -146,6 +146,7 @@ struct district_place {   /* of a contract's consumer in a stream's record (hub/
     uint64_t epoch, turn; /* the record's; what is told is their exclusive or: so one consumer's numbering begins anew alone */
     uint64_t confirmed;
     bool is_known, is_read, is_new; /* it has a place; the book was asked; and does not know it yet */
+    bool is_told;                   /* that its stream is not kept */
 };
 void district_streams_look(struct district *district); /* at the contracts: what is to be kept */
 void district_streams_tend(struct district *district); /* what all have is let go, and where they are is written down */

@@ -29,17 +29,33 @@ struct district_stream *district_stream_find(struct district *district, const st
 
 /* ---- what is kept ---- */
 
-static struct district_stream *open_stream(struct district *district, const struct hub_resource *resource)
+static size_t streams_max(const struct district *district)
+{
+    size_t max = district->options.streams_max;
+    return max && max < HUB_RECORD_STREAMS_MAX ? max : HUB_RECORD_STREAMS_MAX;
+}
+
+/* For the contract at `contract`. NULL: not kept, which is told once. */
+static struct district_stream *open_stream(struct district *district, size_t contract, const struct hub_resource *resource)
 {
     struct diag diag = {""};
     struct hub_record_stream *record;
     struct district_stream *stream = &district->streams[district->n_streams];
-    enum err err = hub_record_open_stream(district->record, resource, district->streams_dir, &diag, &record);
-    if (err) {
-        log_write(LOG_ERROR, "district", "a stream cannot be kept for another hub", LOG_STR("resource", resource->name), LOG_ERR(err),
+    bool is_full = district->n_streams == streams_max(district), *is_told = &district->places[contract].is_told;
+    enum err err = is_full ? diag_set(&diag, ERR_FULL, NULL, 0,
+                                 "%zu streams are kept for other hubs, as many as may be; end the contracts of one that is not needed, and "
+                                 "start this hub anew",
+                                 district->n_streams)
+                           : hub_record_open_stream(district->record, resource, district->streams_dir, &diag, &record);
+    if (err && !*is_told) {
+        metric_add(&district->figures.streams_full, is_full);
+        log_write(LOG_ERROR, "district", "a stream is not kept for another hub, which gets nothing of it",
+            LOG_STR("resource", resource->name), LOG_STR("contract", district->contracts[contract]), LOG_ERR(err),
             LOG_STR("detail", str_from_c(diag.text)), LOG_END);
-        return NULL;
     }
+    *is_told = err != ERR_OK;
+    if (err)
+        return NULL;
     *stream = (struct district_stream){.resource = resource, .record = record};
     district->n_streams++;
     return stream;
@@ -73,8 +89,8 @@ void district_streams_look(struct district *district)
         if (!resource || info.state != HUB_AGREED)
             continue;
         struct district_stream *stream = district_stream_find(district, resource);
-        if (!stream && district->n_streams < HUB_RECORD_STREAMS_MAX)
-            stream = open_stream(district, resource);
+        if (!stream)
+            stream = open_stream(district, i, resource);
         if (stream)
             masks[stream - district->streams] |= mask_of(&info, resource);
     }

@@ -198,7 +198,7 @@ static const char parties_text[] = "parties:\n  - {name: h/police, title: {zh: Ë
 #define STREAM(name_, fields_) "  - name: " name_ "\n    title: {zh: ÊµÅ, en: Stream}\n    kind: stream\n    fields:\n" fields_
 #define PASSAGE FIELD("number", "integer", "") FIELD("text", "text", "") FIELD("more", "text", "")
 static const char police_pushes[] = "party: h/police\nconnector: push\nresources:\n" STREAM("alarm", PASSAGE);
-static const char lots_push[] = "party: h.x/lots\nconnector: push\nresources:\n" STREAM("passage", PASSAGE);
+static const char lots_push[] = "party: h.x/lots\nconnector: push\nresources:\n" STREAM("passage", PASSAGE) STREAM("stay", PASSAGE);
 static const char police_here[] =
     "party: h/police\nconnector: sqlite\nconnection: {file: \"{data}/police.sqlite\", timeout: 5s}\nresources:\n" TABLE(
         "vehicle", "    bind: {table: vehicle}\n", VEHICLE);
@@ -213,9 +213,9 @@ static const char lots_here[] =
         "session", "    bind: {table: session}\n", SESSION) TABLE("visit", "    bind: {table: visit}\n", VISIT) TABLE("slow",
         "    bind: {select: \"SELECT a.minutes AS n FROM session a, session b, session c WHERE a.minutes + b.minutes + c.minutes < 0\"}\n",
         SLOW) COMMAND("open", RUN("gate_open"), "") COMMAND("ring", RUN("ring"), "    at_most_once: true\n");
-static const char lots_there[] =
-    "party: h.x/lots\nconnector: district\nresources:\n" TABLE("session", "", SESSION) TABLE("visit", "", VISIT) TABLE("slow", "", SLOW)
-        COMMAND("open", "", "") COMMAND("ring", "", "    at_most_once: true\n") OBJECT("plan", "", PLAN) STREAM("passage", PASSAGE);
+static const char lots_there[] = "party: h.x/lots\nconnector: district\nresources:\n" TABLE("session", "", SESSION)
+    TABLE("visit", "", VISIT) TABLE("slow", "", SLOW) COMMAND("open", "", "") COMMAND("ring", "", "    at_most_once: true\n")
+        OBJECT("plan", "", PLAN) STREAM("passage", PASSAGE) STREAM("stay", PASSAGE);
 
 static void write_file(const char *dir, const char *name, const char *text)
 {
@@ -314,6 +314,7 @@ static void write_city(int at)
     write_contract(one->dir, "h.x/c-5", "h.x/lots/ring", "h/parking", "act", "lot", "");
     write_contract(one->dir, "h.x/c-6", "h.x/lots/plan", "h/parking", "call", "bytes", "");
     write_contract(one->dir, "h.x/c-7", "h.x/lots/passage", "h/parking", "subscribe", "number, text", "");
+    write_contract(one->dir, "h.x/c-8", "h.x/lots/stay", "h/parking", "subscribe", "number", "");
     write_contract(one->dir, "h/c-14", "h/police/alarm", "h.x/gate", "subscribe", "text, number", "");
     write_contract(one->dir, "h/c-13", "h/police/photo", "h.x/gate", "call", "bytes", "");
     write_contract(one->dir, "h/c-12", "h/police/vehicle", "h.x/gate", "query", "plate, colour", "");
@@ -365,6 +366,7 @@ void go_up(int at)
         .carrier = &one->wire.carrier,
         .store_path = store,
         .streams_dir = streams,
+        .streams_max = 1,
         .use_ms = 1500};
     check(district_create(&options, &diags, &one->district), &diags);
     const struct ledger_options ledger_options = {

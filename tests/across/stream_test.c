@@ -228,6 +228,25 @@ static void go_both_ways(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* One more than are kept is not: told, not given, and the others go on. */
+static void a_stream_too_many(void **state)
+{
+    static const char refused[] = "citybrain_queue_refused_total{queue=\"district_streams\",of=\"\"} 1\n";
+    struct metric_page *page;
+    struct buf text;
+    assert_false(hub_is_subscribed(hub_resource_find(ones[XIHU].hub, STR("h.x/lots/stay"))));
+    assert_true(hub_is_subscribed(hub_resource_find(ones[XIHU].hub, STR("h.x/lots/passage"))));
+    assert_ok(metric_page_create(&page));
+    buf_init(&text, 1u << 20);
+    district_measure(ones[XIHU].district, page);
+    assert_ok(metric_page_write(page, &text));
+    buf_append_byte(&text, '\0');
+    if (text.err || !strstr(text.ptr, refused))
+        fail_msg("%s", text.ptr);
+    buf_finish(&text);
+    metric_page_destroy(page);
+}
+
 static void over_cut_links(void **state)
 {
     struct sub *sub = &subs[CITY];
@@ -589,8 +608,8 @@ static void a_window_that_is_never_ended_is_cut(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(go_both_ways), cmocka_unit_test(over_cut_links),
-        cmocka_unit_test(over_stops_of_the_provider), cmocka_unit_test(over_a_stop_of_the_consumer),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(go_both_ways), cmocka_unit_test(a_stream_too_many),
+        cmocka_unit_test(over_cut_links), cmocka_unit_test(over_stops_of_the_provider), cmocka_unit_test(over_a_stop_of_the_consumer),
         cmocka_unit_test(waits_for_its_subscriber_and_its_contract), cmocka_unit_test(a_provider_that_lies_harms_nobody_else),
         cmocka_unit_test(an_asker_that_lies_harms_nobody_else), cmocka_unit_test(a_window_that_is_never_ended_is_cut)};
     return cmocka_run_group_tests(tests, go_up_all, go_down_all);
