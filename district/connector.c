@@ -178,6 +178,13 @@ static void take_remote(void *system, struct hub_take *take)
     }
 }
 
+static bool may_take_remote(void *system)
+{
+    const struct remote *remote = system;
+    int peer = remote->district && remote->hub >= 0 ? remote->district->peer_of[remote->hub] : -1;
+    return peer >= 0 && atomic_load_explicit(&remote->district->may_ask[peer], memory_order_relaxed);
+}
+
 /* ---- life ---- */
 
 static void close_remote(void *system)
@@ -191,7 +198,7 @@ static void close_remote(void *system)
 }
 
 static const struct hub_system_objects objects = {.open = open_object, .read = read_object, .close = close_long, .needs_intent = true};
-static const struct hub_system_streams streams = {.take = take_remote, .close = close_long};
+static const struct hub_system_streams streams = {.take = take_remote, .may_take = may_take_remote, .close = close_long};
 static const struct hub_system_tables tables = {.compile = compile_remote, .fetch = fetch_remote, .is_remote = true};
 
 const struct hub_system_ops district_system_ops = {.connector = "district",

@@ -139,7 +139,8 @@ struct district {
     bool is_broken;     /* the disk refused */
     /* any thread's */
     pthread_mutex_t lock;
-    bool is_open; /* uses may come; under the lock */
+    bool is_open;                             /* uses may come; under the lock */
+    _Atomic bool may_ask[DISTRICT_PEERS_MAX]; /* the link is up, and the agreement in force */
     struct district_shown shown;
     struct district_figures figures;
 };

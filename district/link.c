@@ -50,6 +50,8 @@ void district_link_changed(struct district *district, size_t peer, bool is_up)
         LOG_STR("hub", district->federation->hubs[district->hub_of[peer]].area), LOG_END);
     district->links[peer].since_ms = now_ms(district);
     district->links[peer].next_ms = 0;
+    if (!is_up)
+        atomic_store_explicit(&district->may_ask[peer], false, memory_order_relaxed);
     report(district, peer, is_up);
 }
 
@@ -74,7 +76,10 @@ void district_links_tend(struct district *district)
     int64_t now = now_ms(district);
     for (size_t at = 0; at < district->state->n_peers; at++) {
         struct district_link *link = &district->links[at];
-        bool is_up = district->state->peers[at].is_up;
+        const struct district_peer *peer = &district->state->peers[at];
+        bool is_up = peer->is_up;
+        atomic_store_explicit(
+            &district->may_ask[at], is_up && district_in_force(peer, now, clock_wall(district->clock).ms), memory_order_relaxed);
         if (is_up && link->is_told && tell(district, at, true) == ERR_OK)
             link->is_told = false;
         if (is_up || now - link->since_ms < CUT_MS || now < link->next_ms || tell(district, at, false) != ERR_OK)

@@ -66,6 +66,7 @@ enum err hub_quota_open(struct hub *hub, struct diag_list *diags) MUST_CHECK; /*
 void hub_quota_close(struct hub *hub);                                        /* writes the exact counts */
 void hub_quota_take(struct hub_contract *contract, struct wall_time now, struct decide_counters *ret_before);
 void hub_quota_give_back(struct hub_contract *contract, struct wall_time now);
+void hub_quota_give_back_unused(struct hub_contract *contract, struct wall_time now); /* day and month; the second's stays counted */
 /* Uses of the running day and month. Any thread. */
 void hub_quota_used(const struct hub_contract *contract, struct wall_time now, int64_t *ret_day, int64_t *ret_month);
 /* Is what was taken counted on disk? When not, the writing is on its way. */

@@ -43,6 +43,12 @@ enum err hub_pull_create(const struct hub_pull_options *options, struct hub_pull
     return err;
 }
 
+bool hub_pull_may_ask(const struct hub_pull *pull)
+{
+    const struct hub_pull_options *options = &pull->options;
+    return !options->ops->may_take || options->ops->may_take(options->system);
+}
+
 bool hub_pull_is_asking(const struct hub_pull *pull)
 {
     return pull->is_asking;

@@ -24,6 +24,7 @@ struct hub_pull_options {
 enum err hub_pull_create(const struct hub_pull_options *options, struct hub_pull **ret_pull) MUST_CHECK;
 /* Under the window of leaf `intent`, which is durable; not while one asks. */
 void hub_pull_ask(struct hub_pull *pull, uint64_t intent);
+bool hub_pull_may_ask(const struct hub_pull *pull); /* false: in vain now, for certain, as while the link is cut */
 bool hub_pull_is_asking(const struct hub_pull *pull);
 void hub_pull_end_window(struct hub_pull *pull); /* what was asked under it is over; not while one asks */
 void hub_pull_stop(struct hub_pull *pull);       /* no call-back comes after it; takes NULL */

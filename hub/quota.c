@@ -82,6 +82,11 @@ void hub_quota_give_back(struct hub_contract *contract, struct wall_time now)
 {
     if (contract->terms.per_second != DECIDE_NONE)
         give_back(&contract->second, SECOND_BITS, second_of(now));
+    hub_quota_give_back_unused(contract, now);
+}
+
+void hub_quota_give_back_unused(struct hub_contract *contract, struct wall_time now)
+{
     for (int i = 0; i < QUOTA_N; i++)
         give_back(&contract->quotas[i].used, COUNT_BITS, hub_quota_period(contract, i, now));
 }

@@ -26,7 +26,7 @@
 #define WINDOW_ROWS_AHEAD (HUB_WINDOW_ROWS / 10) /* at 50,000 rows a second the disk has 180 ms for the next intent */
 #define WINDOW_AHEAD_MS (HUB_WINDOW_MS - 2000)
 #define RETRY_MS 1000       /* a second's uses are used up, or the ledger is full */
-#define RETRY_DOUBLED_MAX 3 /* to 8 s, while another hub does not answer */
+#define RETRY_DOUBLED_MAX 4 /* to 16 s, while another hub refuses: each try is two leaves here, and two there */
 #define LIMIT_DEFAULT 256
 #define OPTIONS_ARENA_MAX 65536
 
@@ -156,6 +156,11 @@ static struct hub_window_state *open_window(struct hub_subscription *subscriptio
     struct wall_time now = clock_wall(hub->clock);
     struct hub_window_state *window = NULL;
     int rule = 0;
+    if (subscription->pull && !hub_pull_may_ask(subscription->pull)) { /* no row can come, so nothing is begun and counted */
+        subscription->n_unanswered = 0;
+        later(subscription, RETRY_MS);
+        return NULL;
+    }
     enum err err = hub_contract_decide(subscription->contract, &subscription->request, now, true, &rule);
     if (!err && is_ahead && (rule == DECIDE_PER_DAY || rule == DECIDE_PER_MONTH))
         return NULL; /* the running window has its permit yet, and is the last */
@@ -169,6 +174,7 @@ static struct hub_window_state *open_window(struct hub_subscription *subscriptio
             .contract = subscription->contract,
             .fields = subscription->options.fields,
             .n_fields = subscription->options.n_fields,
+            .is_paced = subscription->pull != NULL,
             .loop = subscription->options.loop,
             .now = now,
             .on_ready = on_window,
@@ -344,7 +350,7 @@ static void on_pulled(void *context, enum err err, struct rows **rows, size_t n)
     if (err) { /* this window is over there, so it is over here: the next one goes on where it was */
         hub_pull_end_window(subscription->pull);
         close_current(subscription);
-        later(subscription, RETRY_MS << subscription->n_unanswered); /* each try is a use, and two leaves */
+        later(subscription, RETRY_MS << subscription->n_unanswered);
         subscription->n_unanswered += subscription->n_unanswered < RETRY_DOUBLED_MAX;
         return;
     }

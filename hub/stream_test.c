@@ -7,6 +7,7 @@
 #include "hub/fake.h"
 #include "hub/keeper.h"
 #include "hub/negotiate.h"
+#include "hub/parts.h"
 #include "hub/state.h"
 #include "hub/window.h"
 
@@ -258,6 +259,57 @@ static void a_day_used_up_ends_it(void **state)
         hub_unsubscribe(subscription);
         fake_city_spin(&city);
         clock_fake_advance_ms(&city.clock, 31 * INT64_C(86400000)); /* another month: the next row's uses begin at none */
+    }
+}
+
+static int64_t used_today(void)
+{
+    int64_t day, month;
+    hub_quota_used(names_get(&city.hub->contract_names, STR("h/c-1")), clock_wall(city.hub->clock), &day, &month);
+    return day;
+}
+
+/* Subscribes, stays for so long without a row, and leaves. Returns whether a window had been begun: else its use was still being reserved.
+ */
+static bool stay_silent(const struct hub_subscribe_options *options, int64_t ms)
+{
+    struct hub_subscription *subscription;
+    size_t n = fake_ledger_count("\"status\":\"unused\"");
+    assert_ok(hub_subscribe(city.hub, options, NULL, &subscription));
+    fake_city_spin(&city);
+    clock_fake_advance_ms(&city.clock, ms);
+    fake_city_spin(&city);
+    hub_unsubscribe(subscription);
+    fake_city_spin(&city);
+    size_t n_more = fake_ledger_count("\"status\":\"unused\"") - n;
+    assert_true(n_more <= 1); /* one, however long it was silent */
+    return n_more == 1;
+}
+
+/* Who stays a window's time without a row has used nothing; shorter ones are counted, since each costs leaves. */
+static void silence_is_not_counted(void **state)
+{
+    struct taker taker = {0};
+    struct hub_subscription *subscription;
+    load_with_quota("per_day: 1000\n");
+    struct hub_subscribe_options options = options_for(&taker);
+    assert_ok(hub_subscribe(city.hub, &options, NULL, &subscription));
+    use_windows(&taker, 5);
+    hub_unsubscribe(subscription);
+    fake_city_spin(&city);
+    int64_t used = used_today();
+    assert_true(used >= 5);
+    for (int n = 0, i = 0; n < 5; i++) {
+        assert_true(i < 10000);
+        n += stay_silent(&options, i % 2 ? 3600000 : HUB_WINDOW_MS);
+        assert_int_equal(used_today(), used);
+        clock_fake_advance_ms(&city.clock, -(i % 2 ? 3600000 : HUB_WINDOW_MS)); /* the same day */
+    }
+    for (int n = 0, i = 0; n < 5; i++) {
+        assert_true(i < 10000);
+        n += stay_silent(&options, HUB_WINDOW_MS - 1);
+        assert_int_equal(used_today(), used + n);
+        clock_fake_advance_ms(&city.clock, 1 - HUB_WINDOW_MS);
     }
 }
 
@@ -620,6 +672,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(windows_by_time, make, finish),
         cmocka_unit_test_setup_teardown(revoked, make, finish),
         cmocka_unit_test_setup_teardown(a_day_used_up_ends_it, make, finish),
+        cmocka_unit_test_setup_teardown(silence_is_not_counted, make, finish),
         cmocka_unit_test_setup_teardown(the_last_window_is_whole, make, finish),
         cmocka_unit_test_setup_teardown(a_second_used_up_waits, make, finish),
         cmocka_unit_test_setup_teardown(denied, make, finish),

@@ -38,6 +38,8 @@ struct hub_system_streams {
         enum err (*emit)(void *context, struct rows *rows), void *context);
     /* Of a resource at another hub: any thread, never blocks; `done` always runs, once, later, on take->loop. NULL: rows are published. */
     void (*take)(void *system, struct hub_take *take);
+    /* Is there any use in asking now? While there is none, no window is begun. Any thread, never blocks; NULL: always. */
+    bool (*may_take)(void *system);
     /* A window has ended: any thread, while nothing is asked of it; must not block. */
     void (*close)(void *window);
 };

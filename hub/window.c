@@ -51,6 +51,15 @@ static void flush_chunk(struct hub_window_state *window)
     window->n_chunk = 0;
 }
 
+/* No row came: there was nothing to be counted, but that it was begun. */
+static void give_back(const struct hub_window_state *window)
+{
+    const struct hub_window_options *options = &window->options;
+    int64_t stood_ms = mono_ms_between(window->opened, clock_mono(options->contract->hub->clock));
+    if (window->n_rows == 0 && (options->is_paced || stood_ms >= HUB_WINDOW_MS))
+        hub_quota_give_back_unused(options->contract, options->now);
+}
+
 static void write_outcome(struct hub_window_state *window)
 {
     struct hub *hub = window->options.contract->hub;
@@ -62,6 +71,7 @@ static void write_outcome(struct hub_window_state *window)
         .duration_us = (clock_mono(hub->clock).ns - window->opened.ns) / 1000,
         .now = clock_wall(hub->clock),
     };
+    give_back(window);
     hub_seen_tell(&window->seen, window->intent.index);
     flush_chunk(window);
     enum err err = crypto_hash_end(window->hash, &outcome.digest);

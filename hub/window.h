@@ -20,8 +20,9 @@ struct hub_window_options {
     const struct str *fields; /* kept */
     size_t n_fields;
     struct str twin; /* the receipt of the same window at the asker's own hub, another one; empty: subscribed here */
+    bool is_paced;   /* when the next one begins the hub says, not who takes the rows: an unused one is given back, however short */
     struct loop *loop;
-    struct wall_time now;
+    struct wall_time now; /* as which it was decided and counted */
     /* On the loop: its intent is durable (ERR_OK), or never will be. Not called after hub_window_close(). */
     void (*on_ready)(void *context, struct hub_window_state *window, enum err err);
     void *context;
@@ -36,7 +37,8 @@ size_t hub_window_n_rows(const struct hub_window_state *window);
 int64_t hub_window_age_ms(const struct hub_window_state *window, struct mono_time now); /* since its first row */
 const struct hub_window *hub_window_public(const struct hub_window_state *window);
 enum err hub_window_add(struct hub_window_state *window, const struct rows *rows, struct mono_time now) MUST_CHECK;
-/* Takes the window (or NULL): its outcome leaf is written, with `status` ("ok", or "unused" when no row came), then it is freed. */
+/* Takes the window (or NULL): its outcome leaf is written, with `status` ("ok", or "unused" when no row came), then it is freed. An unused
+ * one that stood HUB_WINDOW_MS gives its use of the day and month back; a shorter one costs two leaves, and counts. */
 void hub_window_close(struct hub_window_state *window, const char *status);
 
 #endif

@@ -274,6 +274,37 @@ static void over_cut_links(void **state)
     await_twins();
 }
 
+static void look_at_link(void *context)
+{
+    *(bool *)context = ones[CITY].district->state->peers[0].is_up;
+}
+
+/* A subscription that cannot have anything begins no windows: neither ledger grows by it, and no use is counted. */
+static void a_cut_link_costs_no_leaves(void **state)
+{
+    struct sub *sub = &subs[CITY];
+    bool is_up = true;
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    int64_t from = next_number;
+    set_ether(true, false, false);
+    for (int i = 0; is_up; i++) {
+        assert_true(i < 3000);
+        pass(20);
+        loop_thread_call(ones[CITY].district->thread, look_at_link, &is_up);
+    }
+    pass(2000); /* the asking under way ends, and what it was asked under */
+    size_t n = count_leaves(CITY, SUBSCRIBE, INTENT);
+    pass(7000);
+    assert_int_equal(count_leaves(CITY, SUBSCRIBE, INTENT), n);
+    set_ether(false, false, false);
+    publish(XIHU, 5);
+    await_number(sub, next_number - 1);
+    assert_each(sub, from, next_number);
+    finish(sub);
+    await_twins();
+}
+
 static void over_stops_of_the_provider(void **state)
 {
     struct sub *sub = &subs[CITY];
@@ -609,8 +640,9 @@ static void a_window_that_is_never_ended_is_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(go_both_ways), cmocka_unit_test(a_stream_too_many),
-        cmocka_unit_test(over_cut_links), cmocka_unit_test(over_stops_of_the_provider), cmocka_unit_test(over_a_stop_of_the_consumer),
-        cmocka_unit_test(waits_for_its_subscriber_and_its_contract), cmocka_unit_test(a_provider_that_lies_harms_nobody_else),
-        cmocka_unit_test(an_asker_that_lies_harms_nobody_else), cmocka_unit_test(a_window_that_is_never_ended_is_cut)};
+        cmocka_unit_test(over_cut_links), cmocka_unit_test(a_cut_link_costs_no_leaves), cmocka_unit_test(over_stops_of_the_provider),
+        cmocka_unit_test(over_a_stop_of_the_consumer), cmocka_unit_test(waits_for_its_subscriber_and_its_contract),
+        cmocka_unit_test(a_provider_that_lies_harms_nobody_else), cmocka_unit_test(an_asker_that_lies_harms_nobody_else),
+        cmocka_unit_test(a_window_that_is_never_ended_is_cut)};
     return cmocka_run_group_tests(tests, go_up_all, go_down_all);
 }
