@@ -271,11 +271,17 @@ static void begin(struct asked *asked, const char *resource, const char *key, co
     hub_act_start(city.hub, &asked->act);
 }
 
-static void wait(struct asked *asked)
+static void await_answer(struct asked *asked)
 {
     for (int i = 0; i < 6000 && !asked->is_done; i++)
         assert_ok(loop_run_once(city.loop, 10));
     assert_true(asked->is_done);
+}
+
+/* With what follows the answer. */
+static void wait(struct asked *asked)
+{
+    await_answer(asked);
     fake_city_spin(&city);
 }
 
@@ -340,12 +346,13 @@ static void once_a_key_over_ended_sessions(void **state)
             for (size_t i = 0; i < AT_ONCE; i++) {
                 if (n_told[i] == n_times)
                     continue;
-                wait(&asked[i]);
+                await_answer(&asked[i]);
                 n_askings++;
                 n_again += !is_known(&asked[i]);
                 n_told[i] += is_known(&asked[i]);
                 n_left -= n_told[i] == n_times;
             }
+            fake_city_spin(&city);
         }
     }
     print_message("%s: %d keys in %zu askings, %zu of them without an answer, over %zu ended sessions\n", engine->name, KEYS, n_askings,
