@@ -18,6 +18,8 @@ enum {
     COUNT_ROADS,
     COUNT_AREAS,
     COUNT_AREAS_OUT,
+    COUNT_CLONES,
+    COUNT_HEALTH,
     COUNT_CONVERT
 };
 static const struct command_option options[] = {
@@ -30,6 +32,8 @@ static const struct command_option options[] = {
     {"roads", "FILE", "speeds and delay of roads: time_s,edge,n,speed_mps,delay_index"},
     {"areas", "FILE", "polygons (GeoJSON) whose property area is a name"},
     {"areas-out", "FILE", "where their counts go: time_s,area,count,low,high"},
+    {"clones", "FILE", "plates at two places at once: two pairs of passages each that nobody could have driven between"},
+    {"health", "FILE", "each camera's clock error and recall, as learned by the end"},
     {"convert", "FILE", "only write the passages in the binary form, 32 bytes each; needs --passages alone"},
     {NULL, NULL, NULL},
 };
@@ -121,6 +125,8 @@ static int run_count(const struct command_line *line)
         .roads_path = line->values[COUNT_ROADS],
         .areas_path = line->values[COUNT_AREAS],
         .areas_out_path = line->values[COUNT_AREAS_OUT],
+        .clones_path = line->values[COUNT_CLONES],
+        .health_path = line->values[COUNT_HEALTH],
         .every_s = (int64_t)every,
         .until_s = (int64_t)until,
         .settings = COUNT_SETTINGS_DEFAULT,

@@ -54,6 +54,8 @@ enum err count_create(const struct count_settings *settings, const struct count_
     enum err err = count_travel_init(&count->travel, map->network, settings->pairs_max);
     if (err == ERR_OK)
         err = count_figures_init(&count->figures, map, settings);
+    if (err == ERR_OK)
+        err = count_faults_init(&count->faults, map->network);
     if (count->has_camera == NULL || count->speaks == NULL || count->areas == NULL || count->is_stale == NULL || count->told == NULL ||
         count->record == NULL || count->sums == NULL)
         err = ERR_NO_MEMORY;
@@ -77,6 +79,7 @@ void count_destroy(struct count *count)
     count_vehicles_finish(&count->vehicles);
     count_travel_finish(&count->travel);
     count_figures_finish(&count->figures);
+    count_faults_finish(&count->faults);
     mem_free(count->cameras);
     mem_free(count->has_camera);
     mem_free(count->speaks);
@@ -101,6 +104,9 @@ enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_came
         count->cameras = grown;
         count->cap_cameras = cap;
     }
+    enum err err = count_faults_camera(&count->faults, count->n_cameras, edge);
+    if (err != ERR_OK)
+        return err;
     count->cameras[count->n_cameras] = (struct count_camera){.edge = edge, .looked_ms = INT64_MIN};
     if (count->has_camera[edge] < UINT8_MAX)
         count->has_camera[edge]++;
@@ -148,6 +154,7 @@ void count_advance(struct count *count, int64_t now_ms)
 {
     if (now_ms <= count->now_ms)
         return;
+    count_faults_learn(&count->faults, now_ms);
     count->now_ms = now_ms;
     expose(count);
 }
@@ -228,7 +235,7 @@ static void first_sighting(struct count *count, const struct count_camera *camer
     area->lead_s += weight * count_expect_lead_s(&count->expect, expected_s);
 }
 
-static bool is_duplicate(const struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage)
+bool count_is_duplicate(const struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage)
 {
     int64_t within_ms = count->settings.duplicate_ms;
     return (vehicle->camera == passage->camera && llabs(passage->time_ms - vehicle->last_ms) <= within_ms) ||
@@ -287,18 +294,19 @@ static bool is_timely(struct count *count, const struct count_passage *passage)
     return true;
 }
 
-static void on_passage(struct count *count, const struct count_passage *passage)
+static void on_passage(struct count *count, const struct count_passage *as_told)
 {
-    assert(passage->camera < count->n_cameras);
+    assert(as_told->camera < count->n_cameras);
+    struct count_passage corrected = count_faults_hear(&count->faults, as_told), *passage = &corrected;
     if (!is_timely(count, passage))
         return;
     count_advance(count, passage->arrived_ms);
     struct count_camera *camera = &count->cameras[passage->camera];
     hear(count, camera, passage->arrived_ms);
     int64_t seen_ms = passage->time_ms < passage->arrived_ms ? passage->time_ms : passage->arrived_ms;
-    uint32_t at = count_vehicles_find(&count->vehicles, passage->vehicle);
+    uint32_t at = count_faults_track(count, count_vehicles_find(&count->vehicles, passage->vehicle), passage, seen_ms);
     bool is_first = at == COUNT_NONE;
-    if (!is_first && is_duplicate(count, &count->vehicles.slab[at], passage)) {
+    if (!is_first && count_is_duplicate(count, &count->vehicles.slab[at], passage)) {
         count->counters.n_duplicates++;
         return;
     }

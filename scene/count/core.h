@@ -25,11 +25,14 @@ struct count_map {
     size_t n_areas;
 };
 
+struct count_clone; /* clones.h */
+
 struct count_passage {
     uint64_t vehicle;   /* hash of its pseudonym */
     uint32_t camera;    /* of count_camera_add() */
     int64_t time_ms;    /* on the camera's clock */
     int64_t arrived_ms; /* on ours; 0 to 2^43 */
+    uint8_t confidence; /* of the reading, 1 to 100; 0: unknown */
 };
 
 enum count_event_type { COUNT_PASSAGE, COUNT_TICK };
@@ -78,7 +81,17 @@ struct count_updates {
     const struct count_edge_state *edges;    /* that changed */
     const struct count_road_state *roads;    /* that were observed; once with NAN when they are not any more */
     const struct count_area_figures *record; /* at the end of a period: its means; otherwise NULL */
-    uint32_t n_edges, n_roads;
+    const struct count_clone *clones;        /* plates found at two places at once since the last tick */
+    uint32_t n_edges, n_roads, n_clones;
+};
+
+/* How well a camera works, from its passages and those around it. */
+struct count_camera_health {
+    bool is_silent;
+    int64_t heard_ms;               /* last; 0: never */
+    double clock_s, clock_within_s; /* its clock is ahead by this, known to within that; it is taken off the passages' times */
+    double recall;                  /* share of the passing vehicles that it reads right; NAN: not known yet */
+    uint32_t n_recall;              /* on so many vehicles */
 };
 
 /* Since the start. */
@@ -107,5 +120,9 @@ void count_drive(struct count *count, const struct count_drive *drive);
 const struct road_hierarchy *count_hierarchy(const struct count *count); /* of its network; borrowed until count_destroy() */
 const struct count_counters *count_counters(const struct count *count);
 const struct count_vehicles *count_known_vehicles(const struct count *count);
+uint32_t count_n_cameras(const struct count *count);
+/* A corrected time as the camera's own clock told it. */
+int64_t count_camera_time(const struct count *count, uint32_t camera, int64_t corrected_ms);
+void count_camera_health(const struct count *count, uint32_t camera, struct count_camera_health *ret_health);
 
 #endif

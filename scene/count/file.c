@@ -5,6 +5,7 @@
 #include "base/str_map.h"
 #include "road/table.h"
 #include "scene/count/areas.h"
+#include "scene/count/clones.h"
 #include "scene/count/passages.h"
 
 #include <errno.h>
@@ -25,10 +26,11 @@ struct run {
     uint16_t *camera_areas;   /* the same */
     uint32_t n_standing;      /* cameras on the network */
     struct count_reading reading;
-    FILE *counts, *roads, *areas_out;
-    int64_t next_s;    /* time of the next row; INT64_MIN before the first arrival */
-    int64_t latest_ms; /* arrival */
-    bool is_held;      /* one far ahead of the others, until the next tells whether to believe it */
+    FILE *counts, *roads, *areas_out, *clones;
+    uint32_t *camera_names; /* number in `cameras`, by the core's */
+    int64_t next_s;         /* time of the next row; INT64_MIN before the first arrival */
+    int64_t latest_ms;      /* arrival */
+    bool is_held;           /* one far ahead of the others, until the next tells whether to believe it */
     struct count_record held;
 };
 
@@ -60,6 +62,7 @@ static const char *on_camera(void *context, const struct str *fields)
         return "no room for another camera";
     }
     run->camera_areas[number] = run->areas.edge_areas[edge];
+    run->camera_names[run->camera_numbers[number]] = number;
     run->n_standing++;
     return NULL;
 }
@@ -85,6 +88,28 @@ static enum err read_cameras(struct run *run)
     return err;
 }
 
+/* ---- files out ---- */
+
+static enum err open_out(struct run *run, const char *path, const char *header, FILE **ret_file)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL)
+        return diag_set(run->diag, err_from_errno(errno), path, 0, "cannot write: %s; mend the path", strerror(errno));
+    fprintf(file, "%s\n", header);
+    *ret_file = file;
+    return ERR_OK;
+}
+
+static enum err close_out(struct run *run, FILE *file, const char *path)
+{
+    if (file == NULL)
+        return ERR_OK;
+    bool is_bad = ferror(file) != 0;
+    if (fclose(file) != 0 || is_bad)
+        return diag_set(run->diag, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, path, 0, "cannot write it whole; free some of the disk");
+    return ERR_OK;
+}
+
 /* ---- rows out ---- */
 
 static void write_areas(struct run *run, const struct count_area_figures *figures)
@@ -93,6 +118,42 @@ static void write_areas(struct run *run, const struct count_area_figures *figure
         if (!isnan(figures[i].vehicles))
             fprintf(run->areas_out, "%lld," STR_FORMAT ",%.1f,%.1f,%.1f\n", (long long)run->next_s, STR_ARG(run->areas.names[i]),
                 figures[i].vehicles, figures[i].vehicles, figures[i].vehicles);
+}
+
+static struct str name_of(const struct run *run, uint32_t camera)
+{
+    return str_map_key(&run->cameras, run->camera_names[camera]);
+}
+
+static void write_clones(struct run *run, const struct count_clone *clones, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct count_seen *seen[] = {&clones[i].first.a, &clones[i].first.b, &clones[i].second.a, &clones[i].second.b};
+        fprintf(run->clones, "%lld", (long long)run->next_s);
+        for (int k = 0; k < 4; k++) {
+            fprintf(run->clones, "," STR_FORMAT ",%lld", STR_ARG(name_of(run, seen[k]->camera)),
+                (long long)count_camera_time(run->count, seen[k]->camera, seen[k]->time_ms));
+            if (k == 1)
+                fprintf(run->clones, ",%.1f", clones[i].first.least_s);
+        }
+        fputc('\n', run->clones);
+    }
+}
+
+static enum err write_health(struct run *run)
+{
+    FILE *file = NULL;
+    enum err err = open_out(run, run->files->health_path, "camera,clock_ms,clock_within_ms,recall,n_recall,silent", &file);
+    for (uint32_t c = 0; err == ERR_OK && c < count_n_cameras(run->count); c++) {
+        struct count_camera_health health;
+        count_camera_health(run->count, c, &health);
+        fprintf(file, STR_FORMAT ",%.0f,%.0f,", STR_ARG(name_of(run, c)), health.clock_s * 1000, health.clock_within_s * 1000);
+        if (!isnan(health.recall))
+            fprintf(file, "%.3f", health.recall);
+        fprintf(file, ",%u,%d\n", health.n_recall, health.is_silent);
+    }
+    enum err closed = close_out(run, file, run->files->health_path);
+    return err != ERR_OK ? err : closed;
 }
 
 static void write_row(struct run *run)
@@ -107,6 +168,8 @@ static void write_row(struct run *run)
     }
     if (run->areas_out != NULL)
         write_areas(run, updates.areas);
+    if (run->clones != NULL)
+        write_clones(run, updates.clones, updates.n_clones);
     for (uint32_t i = 0; run->roads != NULL && i < updates.n_edges; i++) {
         const struct count_edge_state *state = &updates.edges[i];
         if (isnan(state->speed_mps))
@@ -139,7 +202,10 @@ static void take(struct run *run, const struct count_record *record)
         .passage = {.vehicle = record->vehicle,
             .camera = run->camera_numbers[record->camera],
             .time_ms = record->pass_ms,
-            .arrived_ms = record->arrived_ms}};
+            .arrived_ms = record->arrived_ms,
+            .confidence = record->confidence == COUNT_CONFIDENCE_NONE ? 0
+                          : record->confidence > 0                    ? record->confidence
+                                                                      : 1}};
     struct count_passage *passage = &event.passage;
     bool is_first = run->next_s == INT64_MIN;
     if (!is_first && passage->arrived_ms < run->latest_ms) {
@@ -218,26 +284,6 @@ static enum err read_passages(struct run *run)
 
 /* ---- the run ---- */
 
-static enum err open_out(struct run *run, const char *path, const char *header, FILE **ret_file)
-{
-    FILE *file = fopen(path, "wb");
-    if (file == NULL)
-        return diag_set(run->diag, err_from_errno(errno), path, 0, "cannot write: %s; mend the path", strerror(errno));
-    fprintf(file, "%s\n", header);
-    *ret_file = file;
-    return ERR_OK;
-}
-
-static enum err close_out(struct run *run, FILE *file, const char *path)
-{
-    if (file == NULL)
-        return ERR_OK;
-    bool is_bad = ferror(file) != 0;
-    if (fclose(file) != 0 || is_bad)
-        return diag_set(run->diag, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, path, 0, "cannot write it whole; free some of the disk");
-    return ERR_OK;
-}
-
 /* Areas that will have no row are told once. */
 static enum err tell_empty_areas(struct run *run)
 {
@@ -271,7 +317,8 @@ static enum err prepare(struct run *run)
                                     : count_areas_whole(run->network, &run->areas);
     run->camera_numbers = mem_alloc_zero(files->settings.cameras_max, sizeof(*run->camera_numbers));
     run->camera_areas = mem_alloc_zero(files->settings.cameras_max, sizeof(*run->camera_areas));
-    if (err == ERR_OK && (run->camera_numbers == NULL || run->camera_areas == NULL))
+    run->camera_names = mem_alloc_zero(files->settings.cameras_max, sizeof(*run->camera_names));
+    if (err == ERR_OK && (run->camera_numbers == NULL || run->camera_areas == NULL || run->camera_names == NULL))
         err = ERR_NO_MEMORY;
     struct count_map map = {run->network, run->areas.edge_areas, run->areas.parents, run->areas.n};
     if (err == ERR_OK)
@@ -286,6 +333,9 @@ static enum err prepare(struct run *run)
         err = open_out(run, files->roads_path, "time_s,edge,n,speed_mps,delay_index", &run->roads);
     if (err == ERR_OK && files->areas_out_path != NULL)
         err = open_out(run, files->areas_out_path, "time_s,area,count,low,high", &run->areas_out);
+    if (err == ERR_OK && files->clones_path != NULL)
+        err = open_out(run, files->clones_path,
+            "time_s,camera_a,pass_time_ms_a,camera_b,pass_time_ms_b,least_s,camera_c,pass_time_ms_c,camera_d,pass_time_ms_d", &run->clones);
     return err;
 }
 
@@ -297,6 +347,8 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
     enum err err = prepare(&run);
     if (err == ERR_OK)
         err = read_passages(&run);
+    if (err == ERR_OK && files->health_path != NULL)
+        err = write_health(&run);
     if (run.count != NULL) {
         files->counters = *count_counters(run.count);
         files->n_evicted = count_known_vehicles(run.count)->n_evicted;
@@ -304,13 +356,15 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
     enum err closed = close_out(&run, run.counts, files->counts_path);
     enum err closed_roads = close_out(&run, run.roads, files->roads_path);
     enum err closed_areas = close_out(&run, run.areas_out, files->areas_out_path);
+    enum err closed_clones = close_out(&run, run.clones, files->clones_path);
     if (err == ERR_OK)
-        err = closed != ERR_OK ? closed : closed_roads != ERR_OK ? closed_roads : closed_areas;
+        err = closed != ERR_OK ? closed : closed_roads != ERR_OK ? closed_roads : closed_areas != ERR_OK ? closed_areas : closed_clones;
     count_destroy(run.count);
     count_areas_finish(&run.areas);
     road_network_destroy(run.network);
     mem_free(run.camera_numbers);
     mem_free(run.camera_areas);
+    mem_free(run.camera_names);
     str_map_finish(&run.cameras);
     return err;
 }

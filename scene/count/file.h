@@ -7,6 +7,9 @@
  *     counts.csv    time_s,count,low,high         one row each `every_s` of the arrival clock
  *     roads.csv     time_s,edge,n,speed_mps,delay_index
  *     areas.csv     time_s,area,count,low,high    of areas with a camera: areas.h
+ *     clones.csv    time_s,camera_a,pass_time_ms_a,camera_b,pass_time_ms_b,least_s,camera_c,pass_time_ms_c,camera_d,pass_time_ms_d
+ *                   two pairs of passages of one plate, each further apart than anybody could have driven (clones.h)
+ *     health.csv    camera,clock_ms,clock_within_ms,recall,n_recall,silent    each camera's, at the end
  *
  * A row is made from what arrived by its time and nothing after. There is no interval yet: low and high are the count. An area's silence
  * makes no row stale here: a file ends, a city does not.
@@ -32,6 +35,7 @@ struct count_files {
     const char *network_path, *cameras_path, *passages_path, *counts_path;
     const char *roads_path;                  /* NULL: none */
     const char *areas_path, *areas_out_path; /* both, or NULL: none */
+    const char *clones_path, *health_path;   /* NULL: none */
     int64_t every_s;                         /* 1 to 86400 */
     int64_t until_s;                         /* -1: to the last arrival */
     struct count_settings settings;

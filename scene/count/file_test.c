@@ -254,11 +254,11 @@ static void a_camera_in_the_year_2000_is_refused_alone(void **state)
 static void late_passages_and_repeats_are_told_apart(void **state)
 {
     struct count_files files = asked();
-    run_lines(&files, "700000,700100,A,1,P1,97\n"
-                      "700000,702000,A,1,P1,97\n"   /* sent again */
+    run_lines(&files, "700000,700100,B,1,P1,97\n"
+                      "700000,702000,B,1,P1,97\n"   /* sent again */
                       "102000,702000,A,1,P2,97\n"   /* 600 s late */
                       "101999,702000,A,1,P3,97\n"   /* a millisecond more */
-                      "650000,702000,B,1,P1,97\n"); /* an older sighting of a known vehicle */
+                      "650000,702000,A,1,P1,97\n"); /* an older sighting of a known vehicle */
     assert_int_equal(files.counters.n_duplicates, 1);
     assert_int_equal(files.counters.n_late, 1);
     assert_int_equal(files.counters.n_out_of_order, 1);

@@ -16,6 +16,7 @@
 #include "road/geojson.h"
 #include "road/nearest.h"
 #include "scene/count/core.h"
+#include "scene/count/health.h"
 #include "scene/count/position.h"
 
 #include <inttypes.h>
@@ -63,6 +64,9 @@ struct scene_count {
     struct count_gps *gps;    /* NULL: the scene's file names no floating cars */
     struct str_map cameras;   /* devices by name */
     uint32_t *camera_numbers; /* [CAMERA_NAMES_MAX] the core's; COUNT_NONE beside every road */
+    uint32_t *camera_devices; /* [CAMERA_NAMES_MAX] and back: the device of a core's camera */
+    uint32_t *camera_edges;   /* [CAMERA_NAMES_MAX] its edge, by the core's number */
+    struct count_health health;
     const struct hub_resource *indicator, *road_state, *road_index, *road;
     char basis[HUB_RECEIPT_MAX]; /* receipt of the window that the latest passages came in */
     int64_t record_ms;
@@ -95,6 +99,10 @@ static uint32_t camera_number(struct scene_count *scene, const struct value *row
             LOG_END);
     else if (count_camera_add(scene->count, match.edge, &scene->camera_numbers[number]) != ERR_OK)
         log_write(LOG_WARNING, "scene/count", "no room for another camera", LOG_STR("camera", name), LOG_END);
+    else {
+        scene->camera_devices[scene->camera_numbers[number]] = number;
+        scene->camera_edges[scene->camera_numbers[number]] = match.edge;
+    }
     return scene->camera_numbers[number];
 }
 
@@ -301,6 +309,9 @@ static void on_tick(void *self, struct wall_time now)
     publish_now(scene, scene->indicator, indicator_rows(scene, updates.areas, updates.time_ms, 1000));
     publish_now(scene, scene->road_state, state_rows(scene, &updates));
     publish_now(scene, scene->road_index, index_rows(scene, &updates));
+    count_health_clones(&scene->health, scene->count, updates.clones, updates.n_clones);
+    if (updates.record != NULL)
+        count_health_tell(&scene->health, scene->count, updates.time_ms);
     if (updates.record == NULL && scene->n_records == 0)
         return;
     int64_t end_ms = updates.time_ms / scene->record_ms * scene->record_ms;
@@ -340,6 +351,38 @@ static enum err find_resources(struct scene_count *scene, const struct scene_env
     scene->road = own_resource(env, config, diags, "road", NULL, 0);
     bool are_there = scene->indicator != NULL && scene->road_state != NULL && scene->road_index != NULL && scene->road != NULL;
     return are_there ? ERR_OK : ERR_NOT_FOUND;
+}
+
+static struct str name_of_camera(void *context, uint32_t camera)
+{
+    const struct scene_count *scene = context;
+    return str_map_key(&scene->cameras, scene->camera_devices[camera]);
+}
+
+static struct str area_of_camera(void *context, uint32_t camera)
+{
+    const struct scene_count *scene = context;
+    return area_at(scene->tree, scene->edge_areas[scene->camera_edges[camera]])->name;
+}
+
+/* Alerts go to whose passages they are about; the stream of cameras is told where the file declares it. */
+static enum err prepare_health(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
+{
+    struct str resource;
+    char full[256];
+    int len = snprintf(full, sizeof(full), STR_FORMAT "/camera", STR_ARG(env->party));
+    scene->health =
+        (struct count_health){.hub = env->hub, .zone = env->zone, .name_of = name_of_camera, .area_of = area_of_camera, .context = scene};
+    enum err err = yaml_get_str(yaml_get(config, "needs"), "passage", true, diags, &resource);
+    if (err != ERR_OK)
+        return err;
+    for (size_t i = 0; i < resource.len; i++)
+        if (resource.ptr[i] == '/')
+            scene->health.provider = str_slice(resource, 0, i);
+    if (hub_resource_find(env->hub, (struct str){full, (size_t)len}) == NULL)
+        return ERR_OK;
+    scene->health.camera = own_resource(env, config, diags, "camera", count_health_field_names, COUNT_HEALTH_N_FIELDS);
+    return scene->health.camera == NULL ? ERR_RANGE : ERR_OK;
 }
 
 /* Each edge in the deepest area that holds its middle; beside every outline in the root. */
@@ -477,7 +520,10 @@ static void stop(void *self)
     road_nearest_destroy(scene->nearest);
     road_network_destroy(scene->network);
     str_map_finish(&scene->cameras);
+    count_health_finish(&scene->health);
     mem_free(scene->camera_numbers);
+    mem_free(scene->camera_devices);
+    mem_free(scene->camera_edges);
     mem_free(scene->edge_areas);
     mem_free(scene->area_parents);
     mem_free(scene);
@@ -511,13 +557,18 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     /* Names of devices come over the wire: their order in the table must not be foreseeable. */
     str_map_init(&scene->cameras, CAMERA_NAMES_MAX, (uint64_t)clock_mono(env->clock).ns);
     scene->camera_numbers = mem_alloc_zero(CAMERA_NAMES_MAX, sizeof(*scene->camera_numbers));
+    scene->camera_devices = mem_alloc_zero(CAMERA_NAMES_MAX, sizeof(*scene->camera_devices));
+    scene->camera_edges = mem_alloc_zero(CAMERA_NAMES_MAX, sizeof(*scene->camera_edges));
     struct count_settings settings = COUNT_SETTINGS_DEFAULT;
     struct count_gps_settings gps_settings = COUNT_GPS_SETTINGS_DEFAULT;
-    enum err err = scene->camera_numbers == NULL ? ERR_NO_MEMORY : read_settings(scene, config, diags, &settings);
+    bool has_memory = scene->camera_numbers != NULL && scene->camera_devices != NULL && scene->camera_edges != NULL;
+    enum err err = !has_memory ? ERR_NO_MEMORY : read_settings(scene, config, diags, &settings);
     if (err == ERR_OK)
         err = read_gps(config, diags, &gps_settings);
     if (err == ERR_OK)
         err = find_resources(scene, env, config, diags);
+    if (err == ERR_OK)
+        err = prepare_health(scene, env, config, diags);
     if (err == ERR_OK)
         err = load_network(scene, env, config, diags);
     if (err == ERR_OK)

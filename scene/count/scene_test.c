@@ -5,8 +5,10 @@
 #include "scene/count/scene.h"
 
 #include "base/mem.h"
+#include "hub/alert.h"
 #include "hub/indicator.h"
 #include "scene/count/city_testing.h"
+#include "scene/count/health.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,21 +22,24 @@ struct hub {
     struct area_tree *tree;
 };
 
-static struct hub_field fields_of[4][HUB_FIELDS_MAX];
-static struct hub_resource resources[4] = {
+static struct hub_field fields_of[5][HUB_FIELDS_MAX];
+static struct hub_resource resources[5] = {
     {.name = STR_INIT("h/count/indicator"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/road_state"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/road_index"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/road"), .kind = HUB_OBJECT},
+    {.name = STR_INIT("h/count/camera"), .kind = HUB_STREAM},
 };
-static struct rows *published[3][2000]; /* in the order of the resources */
-static size_t n_published[3];
+static struct rows *published[5][2000]; /* in the order of the resources */
+static size_t n_published[5];
+static char alerts[8][1600]; /* kind|area|party|key|state|title|detail */
+static size_t n_alerts;
 static bool is_refusing;
 static struct buf object;
 
 const struct hub_resource *hub_resource_find(const struct hub *hub, struct str name)
 {
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         if (str_equal(resources[i].name, name))
             return &resources[i];
     return NULL;
@@ -55,6 +60,17 @@ enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struc
     return ERR_OK;
 }
 
+enum err hub_alert(struct hub *hub, const struct hub_alert *alert)
+{
+    if (n_alerts < sizeof(alerts) / sizeof(alerts[0]))
+        snprintf(alerts[n_alerts], sizeof(alerts[0]),
+            STR_FORMAT "|" STR_FORMAT "|" STR_FORMAT "|" STR_FORMAT "|%s|" STR_FORMAT "|" STR_FORMAT, STR_ARG(alert->kind),
+            STR_ARG(alert->area), STR_ARG(alert->party), STR_ARG(alert->key), alert->is_green ? "green" : "red", STR_ARG(alert->title_en),
+            STR_ARG(alert->detail));
+    n_alerts++;
+    return ERR_OK;
+}
+
 enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, struct str media_type, struct str bytes)
 {
     assert_ptr_equal(resource, &resources[3]);
@@ -66,7 +82,7 @@ enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, st
 
 static void forget_published(void)
 {
-    for (size_t r = 0; r < 3; r++)
+    for (size_t r = 0; r < 5; r++)
         while (n_published[r] > 0)
             rows_release(published[r][--n_published[r]]);
 }
@@ -123,6 +139,7 @@ static int setup(void **state)
     write_text(areas_path, areas_yaml);
     write_text(net_path, net_xml);
     declare(0, hub_indicator_field_names, HUB_INDICATOR_N_FIELDS);
+    declare(4, count_health_field_names, COUNT_HEALTH_N_FIELDS);
     declare(1, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
     declare(2, hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
     buf_init(&object, 1u << 20);
@@ -151,6 +168,7 @@ struct bench {
 static enum err bench_start(struct bench *bench, const char *config, struct diag_list *ret_diags)
 {
     *bench = (struct bench){.scene = NULL};
+    n_alerts = 0;
     ret_diags->n = 0;
     clock_fake_init(&bench->clock, (struct wall_time){T0});
     assert_ok(area_tree_load(areas_path, ret_diags, &bench->hub.tree));
@@ -510,6 +528,56 @@ static void memory_may_fail_anywhere(void **state)
     assert_true(nth > 30);
 }
 
+/* A passage as pass() makes it, by a camera whose clock is ahead. */
+static void pass_ahead(struct bench *bench, const char *camera, const char *vehicle, int64_t ms, double lon, int64_t ahead_ms)
+{
+    struct value values[] = {value_text(str_from_c(camera)), value_text(str_from_c(vehicle)), value_time(T0 + ms + ahead_ms),
+        value_time(T0 + ms + 100 + ms / 1000 % 7 * 50), value_real(lon), value_real(30.28), value_real(90)};
+    struct rows *rows = NULL;
+    assert_ok(rows_create(7, 4096, &rows));
+    assert_ok(rows_add(rows, values));
+    struct hub_window window = {.contract = STR("h/c-1"), .receipt = STR("h.log/512")};
+    scene_count_ops.on_event(bench->scene, 0, &window, rows);
+    rows_release(rows);
+}
+
+/* A camera twenty seconds ahead is told as a fault of whose passages they are, each camera's health once a period; mended, it is told
+ * again. */
+static void a_wrong_clock_is_an_alert_and_a_figure(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    bool is_mended = false;
+    assert_ok(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\nrecord_every: 60s\n", &diags));
+    for (int s = 0; s < 3000 && !is_mended; s++) {
+        char vehicle[16];
+        snprintf(vehicle, sizeof(vehicle), "v%d", s);
+        pass_ahead(&bench, "west", vehicle, (int64_t)s * 1000, 120.1295, s < 600 ? 20000 : 0);
+        snprintf(vehicle, sizeof(vehicle), "v%d", s - 110);
+        pass_ahead(&bench, "east", vehicle, (int64_t)s * 1000 + 20, 120.1398, 0);
+        tick(&bench, (int64_t)s * 1000 + 500);
+        if (s == 599) {
+            assert_int_equal(n_alerts, 1);
+            assert_string_equal(
+                alerts[0], "data.quality|h.x.west|h/police|camera/west/clock|red|A camera's clock is 20 s ahead|+20.0 s ± 2.0 s");
+            const struct rows *rows = published[4][n_published[4] - 1];
+            assert_int_equal(rows_n(rows), 2);
+            const struct value *west = rows_at(rows, 0);
+            assert_str(west[COUNT_HEALTH_CAMERA].s, "west");
+            assert_near((double)west[COUNT_HEALTH_CLOCK_MS].i, 20000, 200);
+            assert_near((double)rows_at(rows, 1)[COUNT_HEALTH_CLOCK_MS].i, 0, 200);
+            assert_false(west[COUNT_HEALTH_SILENT].i);
+            assert_int_equal(west[COUNT_HEALTH_RECALL].type, VALUE_NULL);
+        }
+        is_mended = n_alerts == 2;
+        if (s % 500 == 499)
+            forget_published();
+    }
+    assert_true(is_mended);
+    assert_non_null(strstr(alerts[1], "camera/west/clock|green|"));
+    bench_stop(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,6 +589,7 @@ int main(void)
         cmocka_unit_test(the_record_waits_for_its_subscriber),
         cmocka_unit_test(broken_files_are_refused_with_their_place),
         cmocka_unit_test(a_check_starts_nothing),
+        cmocka_unit_test(a_wrong_clock_is_an_alert_and_a_figure),
         cmocka_unit_test(memory_may_fail_anywhere),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

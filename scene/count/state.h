@@ -1,11 +1,12 @@
 /*
- * The core's state, for core.c (what a passage does) and tick.c (what a second does). Nobody else includes it.
+ * The core's state, for core.c (what a passage does), tick.c (what a second does) and faults.c. Nobody else includes it.
  */
 #ifndef SCENE_COUNT_STATE_H
 #define SCENE_COUNT_STATE_H
 
 #include "scene/count/core.h"
 #include "scene/count/expect.h"
+#include "scene/count/faults.h"
 #include "scene/count/figures.h"
 #include "scene/count/silence.h"
 #include "scene/count/travel.h"
@@ -45,6 +46,7 @@ struct count {
     struct count_travel travel;
     struct count_expect expect;
     struct count_figures figures;
+    struct count_faults faults;
     struct count_counters counters;
     struct count_camera *cameras;
     uint32_t n_cameras, cap_cameras;
@@ -62,6 +64,8 @@ struct count {
 
 /* Time goes on to `now_ms`, never backward: the waiting of all vehicles is counted, those not seen for long are forgotten. */
 void count_advance(struct count *count, int64_t now_ms);
+/* The same passing of the same camera, told once more? */
+bool count_is_duplicate(const struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage);
 /* The whole of a tick. */
 void count_tick(struct count *count, int64_t now_ms, struct count_updates *ret_updates);
 

@@ -167,6 +167,7 @@ static void reset(struct count *count)
     count_vehicles_clear(&count->vehicles);
     count_figures_clear(&count->figures);
     count_expect_init(&count->expect, &count->settings, count->trip_s);
+    count_faults_clear(&count->faults);
     for (uint32_t i = 0; i < count->n_cameras; i++) {
         struct count_camera *camera = &count->cameras[i];
         if (camera->is_silent)
@@ -209,5 +210,8 @@ void count_tick(struct count *count, int64_t now_ms, struct count_updates *ret_u
         .n_edges = count->figures.n_states,
         .roads = count->figures.roads,
         .n_roads = count->figures.n_roads,
-        .record = keep_record(count, before_ms)};
+        .record = keep_record(count, before_ms),
+        .clones = count->faults.clones.told,
+        .n_clones = count->faults.clones.n_told};
+    count->faults.clones.n_told = 0;
 }

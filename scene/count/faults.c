@@ -1,0 +1,195 @@
+/* Where the core meets clocks, clones and recall; see faults.h. */
+#include "scene/count/faults.h"
+
+#include "scene/count/state.h"
+
+#include <math.h>
+
+#define LEARN_MS 30000
+#define FAR_S 1800.0   /* after this a car can be anywhere */
+#define HELD_UP_S 10.0 /* two passages that came in the wrong order, and by less: one of them was held up on its way to us */
+
+enum err count_faults_init(struct count_faults *faults, const struct road_network *network)
+{
+    faults->learned_ms = INT64_MIN;
+    count_clocks_init(&faults->clocks);
+    enum err err = count_clones_init(&faults->clones);
+    enum err one = count_recall_init(&faults->recall, network->n_edges);
+    return err != ERR_OK ? err : one;
+}
+
+void count_faults_finish(struct count_faults *faults)
+{
+    count_clocks_finish(&faults->clocks);
+    count_clones_finish(&faults->clones);
+    count_recall_finish(&faults->recall);
+}
+
+void count_faults_clear(struct count_faults *faults)
+{
+    faults->learned_ms = INT64_MIN;
+    count_clocks_clear(&faults->clocks);
+    count_clones_clear(&faults->clones);
+    count_recall_clear(&faults->recall);
+}
+
+enum err count_faults_camera(struct count_faults *faults, uint32_t camera, uint32_t edge)
+{
+    enum err err = faults->clocks.n > camera ? ERR_OK : count_clocks_add(&faults->clocks);
+    return err != ERR_OK || faults->recall.n > camera ? err : count_recall_add(&faults->recall, edge);
+}
+
+struct count_passage count_faults_hear(struct count_faults *faults, const struct count_passage *passage)
+{
+    struct count_passage corrected = *passage;
+    if (passage->time_ms < 0 || passage->time_ms > COUNT_TIME_MAX_MS || passage->arrived_ms < 0 || passage->arrived_ms > COUNT_TIME_MAX_MS)
+        return corrected; /* refused by the core */
+    count_clocks_hear(&faults->clocks, passage->camera, passage->time_ms, passage->arrived_ms);
+    int64_t time_ms = count_clocks_correct(&faults->clocks, passage->camera, passage->time_ms);
+    corrected.time_ms = time_ms > 0 ? time_ms : 0;
+    return corrected;
+}
+
+/* One way a plate may have come: from where a vehicle was seen last. */
+struct way {
+    bool is_apart;
+    const struct count_pair *pair; /* NULL: there is no way, or it is too long to matter */
+    double gap_s, least_s;         /* at the limits; 0: unknown */
+};
+
+/* Late passages come in the wrong order: then it is asked whether the car can have driven there from here. */
+static struct way way_from(struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage, int64_t seen_ms)
+{
+    bool is_back = seen_ms < vehicle->last_ms;
+    uint32_t from = is_back ? passage->camera : vehicle->camera, to = is_back ? vehicle->camera : passage->camera;
+    struct way way = {.gap_s = fabs((double)(seen_ms - vehicle->last_ms)) / 1000};
+    if (from == to || way.gap_s > FAR_S)
+        return way;
+    double max_s = fmin(fmax(way.gap_s / count->settings.delay_min, 60), COUNT_NEXT_S);
+    way.pair = count_travel_pair(&count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, max_s);
+    way.least_s = (double)way.pair->free_flow_s;
+    if (way.pair->free_flow_s <= 0) {
+        uint32_t least_ms = road_route_ms(count->travel.router, count->cameras[from].edge, count->cameras[to].edge);
+        way.pair = NULL;
+        way.least_s = least_ms >= ROAD_ROUTE_MAX_MS ? 0 : (double)least_ms / 1000; /* no way at all is the map's mistake */
+    }
+    const struct count_clock *clocks = count->faults.clocks.clocks;
+    way.is_apart = count_clones_is_apart(way.gap_s, way.least_s, clocks[from].uncertain_s + clocks[to].uncertain_s);
+    return way;
+}
+
+/* What a link says of clocks and cameras. The pair's edges are those of the fastest way. */
+static void learn_link(
+    struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage, int64_t seen_ms, const struct way *way)
+{
+    bool is_back = seen_ms < vehicle->last_ms;
+    if (!is_back)
+        count_clocks_way(
+            &count->faults.clocks, vehicle->camera, passage->camera, way->least_s, vehicle->last_ms, seen_ms, passage->arrived_ms);
+    else if (way->gap_s > HELD_UP_S && way->gap_s < COUNT_CLOCK_MAX_S) {
+        /* It came here after it was there, by the order of arrivals: the ways' own direction is asked for. */
+        double least_s =
+            (double)road_route_ms(count->travel.router, count->cameras[vehicle->camera].edge, count->cameras[passage->camera].edge) / 1000;
+        count_clocks_way(&count->faults.clocks, vehicle->camera, passage->camera, least_s, vehicle->last_ms, seen_ms, passage->arrived_ms);
+        return;
+    }
+    if (is_back || way->is_apart || way->pair == NULL)
+        return;
+    struct count_recall_pass pass = {vehicle->key, vehicle->camera, COUNT_RECALL_NONE, passage->camera, way->gap_s};
+    count_recall_pass(&count->faults.recall, count->travel.router, count->speaks, &pass, way->pair->edges, way->pair->n_edges);
+    if (vehicle->n_sightings < 2 || vehicle->before_camera == passage->camera)
+        return;
+    pass = (struct count_recall_pass){
+        vehicle->key, vehicle->before_camera, vehicle->camera, passage->camera, (double)(seen_ms - vehicle->before_ms) / 1000};
+    count_recall_pass(&count->faults.recall, count->travel.router, count->speaks, &pass, NULL, 0);
+}
+
+/* The plate was seen there, and is here: a witness that there are two. */
+static void tell_apart(struct count *count, uint64_t plate, const struct count_vehicle *vehicle, const struct count_passage *passage,
+    int64_t seen_ms, const struct way *way)
+{
+    struct count_seen here = {passage->camera, seen_ms}, there = {vehicle->camera, vehicle->last_ms};
+    struct count_apart pair = {seen_ms < vehicle->last_ms ? here : there, seen_ms < vehicle->last_ms ? there : here, way->least_s};
+    bool is_doubtful = passage->confidence != 0 && passage->confidence < COUNT_CLONE_CONFIDENCE;
+    count_clones_apart(&count->faults.clones, plate, &pair, is_doubtful);
+    count->counters.n_links++;
+    count->counters.n_impossible++;
+}
+
+/* Both vehicles with this plate are known: on whose way does it lie? */
+static uint32_t of_both(struct count *count, uint32_t at, uint32_t twin_at, struct count_passage *passage, int64_t seen_ms)
+{
+    const struct count_vehicle *one = &count->vehicles.slab[at], *twin = &count->vehicles.slab[twin_at];
+    uint64_t twin_key = twin->key;
+    if (count_is_duplicate(count, one, passage))
+        return at;
+    if (count_is_duplicate(count, twin, passage)) {
+        passage->vehicle = twin_key;
+        return twin_at;
+    }
+    /* A second question may take the place of the first one's pair; only its answer is kept. */
+    struct way from_one = way_from(count, one, passage, seen_ms), from_twin = way_from(count, twin, passage, seen_ms);
+    bool is_twin = from_one.is_apart ||
+                   (!from_twin.is_apart && from_twin.gap_s * fmax(from_one.least_s, 1) < from_one.gap_s * fmax(from_twin.least_s, 1));
+    if (from_one.is_apart && !from_twin.is_apart)
+        tell_apart(count, passage->vehicle, one, passage, seen_ms, &from_one);
+    else if (!from_one.is_apart && from_twin.is_apart)
+        tell_apart(count, passage->vehicle, twin, passage, seen_ms, &from_twin);
+    if (is_twin)
+        passage->vehicle = twin_key;
+    return is_twin ? twin_at : at;
+}
+
+uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passage *passage, int64_t seen_ms)
+{
+    struct count_vehicles *vehicles = &count->vehicles;
+    if (at == COUNT_NONE)
+        return COUNT_NONE;
+    struct count_vehicle *vehicle = &vehicles->slab[at];
+    uint64_t twin_key = count_clones_twin(passage->vehicle);
+    uint32_t twin_at = vehicle->has_twin ? count_vehicles_find(vehicles, twin_key) : COUNT_NONE;
+    if (twin_at != COUNT_NONE)
+        return of_both(count, at, twin_at, passage, seen_ms);
+    vehicle->has_twin = false;
+    if (count_is_duplicate(count, vehicle, passage))
+        return at;
+    struct way way = way_from(count, vehicle, passage, seen_ms);
+    learn_link(count, vehicle, passage, seen_ms, &way);
+    if (!way.is_apart)
+        return at;
+    tell_apart(count, passage->vehicle, vehicle, passage, seen_ms, &way);
+    vehicle->has_twin = true;
+    passage->vehicle = twin_key;
+    return count_vehicles_find(vehicles, twin_key);
+}
+
+void count_faults_learn(struct count_faults *faults, int64_t now_ms)
+{
+    if (faults->learned_ms != INT64_MIN && now_ms - faults->learned_ms < LEARN_MS)
+        return;
+    faults->learned_ms = now_ms;
+    count_clocks_learn(&faults->clocks, now_ms);
+    count_recall_learn(&faults->recall, now_ms);
+}
+
+void count_camera_health(const struct count *count, uint32_t camera, struct count_camera_health *ret_health)
+{
+    const struct count_clock *clock = &count->faults.clocks.clocks[camera];
+    double n = 0;
+    *ret_health = (struct count_camera_health){.is_silent = count->cameras[camera].is_silent,
+        .heard_ms = count->cameras[camera].heard.last_ms,
+        .clock_s = clock->error_s,
+        .clock_within_s = clock->uncertain_s,
+        .recall = count_recall_of(&count->faults.recall, camera, &n)};
+    ret_health->n_recall = (uint32_t)n;
+}
+
+int64_t count_camera_time(const struct count *count, uint32_t camera, int64_t corrected_ms)
+{
+    return 2 * corrected_ms - count_clocks_correct(&count->faults.clocks, camera, corrected_ms);
+}
+
+uint32_t count_n_cameras(const struct count *count)
+{
+    return count->n_cameras;
+}

@@ -1,0 +1,36 @@
+/*
+ * What is wrong with the passages: wrong clocks (clocks.h), one plate on two cars (clones.h), cameras that miss many (recall.h). Where the
+ * core meets these three; each of them knows nothing of it.
+ *
+ * A passage's way: its camera's clock is put right → the vehicle with this plate, or, where it cannot have come from there in this time,
+ * its twin → what the link tells of both clocks and of cameras that were passed unread.
+ */
+#ifndef SCENE_COUNT_FAULTS_H
+#define SCENE_COUNT_FAULTS_H
+
+#include "scene/count/clocks.h"
+#include "scene/count/clones.h"
+#include "scene/count/core.h"
+#include "scene/count/recall.h"
+
+struct count_faults {
+    struct count_clocks clocks;
+    struct count_clones clones;
+    struct count_recall recall;
+    int64_t learned_ms;
+};
+
+enum err count_faults_init(struct count_faults *faults, const struct road_network *network) MUST_CHECK; /* ERR_NO_MEMORY */
+void count_faults_finish(struct count_faults *faults);
+void count_faults_clear(struct count_faults *faults);
+/* The next camera, whose number this is. After ERR_NO_MEMORY it may be added again. */
+enum err count_faults_camera(struct count_faults *faults, uint32_t camera, uint32_t edge) MUST_CHECK;
+/* The passage as its camera's clock should have told it. */
+struct count_passage count_faults_hear(struct count_faults *faults, const struct count_passage *passage);
+/* Which vehicle is it? `at` is the one with its plate, or COUNT_NONE. Answers a place, or COUNT_NONE: a new one; `passage->vehicle` becomes
+ * the key of the twin where it is that one. */
+uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passage *passage, int64_t seen_ms);
+/* Time goes on; every half a minute it is learned. */
+void count_faults_learn(struct count_faults *faults, int64_t now_ms);
+
+#endif
