@@ -44,12 +44,14 @@ struct hub_reach over_bus_reach(struct over_bus *over)
     return (struct hub_reach){.ops = over->is_replica ? replica_ops : system_bus_ops, .context = &over->reach};
 }
 
-/* Those who follow the contracts have the desk, consumers the door. */
+/* Those who follow the contracts have the desk, consumers the door; the desk asks the replicas for citizens' uses. */
 static void on_question(void *context, struct bus_question *question)
 {
     struct over_bus *over = context;
     if (over->desk && !hub_bus_ask_is(bus_question_bytes(question)))
         system_bus_desk_question(over->desk, question);
+    else if (over->is_replica && hub_uses_question_is(bus_question_bytes(question)))
+        system_bus_other_question(over->bus.hub, question);
     else
         hub_bus_door_question(over->door, question);
 }
@@ -57,13 +59,17 @@ static void on_question(void *context, struct bus_question *question)
 static enum err follow(struct over_bus *over, struct hub *hub, struct str area)
 {
     enum err err = hub_feed_follow(hub, STR_NONE);
-    return err == ERR_OK ? system_bus_follow(hub, over->bus.peer, area, over->loop, &over->follower) : err;
+    if (err == ERR_OK)
+        err = system_bus_follow(hub, over->bus.peer, area, over->loop, &over->follower);
+    if (err == ERR_OK)
+        system_bus_follow_log(over->follower);
+    return err;
 }
 
 enum err over_bus_open(struct over_bus *over, const struct brain_bus_options *options, struct hub *hub, struct str area, struct loop *loop,
     struct diag_list *diags)
 {
-    char name[BUS_PARTY_MAX + 1];
+    char name[BUS_PARTY_MAX + 1], log_door[SYSTEM_BUS_LOG_DOOR];
     struct brain_bus_options reserved = *options;
     for (size_t i = 0; over->parties[i]; i++)
         if (!hub_party_find(hub, str_from_c(over->parties[i])))
@@ -75,15 +81,19 @@ enum err over_bus_open(struct over_bus *over, const struct brain_bus_options *op
         return ERR_TOO_LARGE;
     over->loop = loop;
     reserved.is_reserved = true; /* until the door is open */
+    system_bus_log_door(hub_log(hub), log_door);
     enum err err = hub_bus_door_create(hub, loop, &over->door);
     if (err == ERR_OK && !over->is_replica)
         err = system_bus_desk_create(hub, loop, &over->desk);
     if (err == ERR_OK)
         err = brain_bus_open(&reserved, hub, (struct str){name, (size_t)len}, loop, on_question, over,
-            over->is_replica ? NULL : SYSTEM_BUS_DESK, diags, &over->bus);
+            over->is_replica ? log_door : SYSTEM_BUS_DESK, diags, &over->bus);
     if (err == ERR_OK && over->is_replica)
         err = follow(over, hub, area);
-    over->reach.peer = over->bus.peer;
+    over->reach.peer = over->others.peer = over->bus.peer;
+    memcpy(over->others.party, name, sizeof(name));
+    if (err == ERR_OK && !over->is_replica)
+        hub_others_set(hub, system_bus_ask_other, &over->others);
     if (err == ERR_OK)
         hub_bus_door_open(over->door, over->bus.peer);
     return err;

@@ -23,6 +23,7 @@ struct over_bus { /* stays in its place */
     struct system_bus_desk *desk;         /* NULL at a replica: */
     struct system_bus_follower *follower; /* it follows */
     struct hub_bus_door *door;            /* for consumers; NULL: there is no bus */
+    struct system_bus_others others;      /* at the desk: how the replicas' logs are asked */
 };
 
 /* `given`: "hangzhou/police,hangzhou/health", NULL for none. Before the hub. */

@@ -303,7 +303,7 @@ static enum err collect_mounts(struct door *door)
     if (brain->cockpit)
         door->mounts[door->n_mounts++] = cockpit_face_mount(door->face);
     door->mounts[door->n_mounts++] = party_mount(brain->people);
-    if (brain->uses)
+    if (brain->uses && !brain->options->replica) /* citizens' pages are the desk's, which asks the others */
         door->mounts[door->n_mounts++] = hub_uses_mount(brain->uses);
     if (brain->cases)
         door->mounts[door->n_mounts++] = case_mount(brain->cases);
@@ -408,8 +408,6 @@ static enum err open_rest(struct brain *brain, struct diag_list *diags)
 {
     enum err err = open_cases(brain, diags);
     if (err == ERR_OK)
-        err = open_uses(brain, diags);
-    if (err == ERR_OK)
         err = open_cockpit(brain, diags);
     if (err == ERR_OK)
         err = scenes_start(brain->hub, &brain->city, brain->clock, diags, &brain->scenes);
@@ -435,6 +433,8 @@ static enum err go_up(struct brain *brain, struct diag_list *diags)
     err = open_hub(brain, diags);
     if (err == ERR_OK)
         err = open_people(brain, diags);
+    if (err == ERR_OK)
+        err = open_uses(brain, diags);
     if (err == ERR_OK && !brain->options->replica)
         err = open_rest(brain, diags);
     if (err == ERR_OK) {

@@ -268,7 +268,7 @@ static void on_open(struct loop_task *task)
     char subject[BUS_SUBJECT_MAX + 1], verb[PEER_DOOR_MAX + 8];
     buf_init(&hello, 1024);
     crypto_random(secret, sizeof secret);
-    snprintf(verb, sizeof verb, "%s%sHELLO", mate->door ? mate->door : "", mate->door ? "." : "");
+    snprintf(verb, sizeof verb, "%s%sHELLO", mate->door, mate->door[0] ? "." : "");
     enum err err = atomic_load(&peer->is_closing) ? ERR_CANCELLED : bus_subject(str_from_c(mate->name), verb, subject);
     if (!err)
         err = peer->key_of(peer->context, str_from_c(mate->name), &key);
@@ -299,7 +299,7 @@ static struct peer_mate *find_mate(struct bus_peer *peer, const char *name, cons
     size_t n = 0;
     struct peer_mate *mate;
     for (mate = peer->mates; mate; mate = mate->next, n++)
-        if (strcmp(mate->name, name) == 0 && strcmp(mate->door ? mate->door : "", door ? door : "") == 0)
+        if (strcmp(mate->name, name) == 0 && strcmp(mate->door, door ? door : "") == 0)
             break;
     if (mate || n >= MATES_MAX)
         return mate;
@@ -307,7 +307,7 @@ static struct peer_mate *find_mate(struct bus_peer *peer, const char *name, cons
     if (!mate)
         return NULL;
     snprintf(mate->name, sizeof mate->name, "%s", name);
-    mate->door = door;
+    snprintf(mate->door, sizeof mate->door, "%s", door ? door : "");
     mate->last = &mate->first;
     mate->peer = peer;
     mate->task.fn = on_open;

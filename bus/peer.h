@@ -30,7 +30,8 @@ struct bus_peer_options {
     /* A question by a party that has shown its key; to be ended by bus_question_answer() or _drop(). On `loop`. NULL: it only asks. */
     void (*on_question)(void *context, struct bus_question *question);
     void *context;
-    const char *door; /* capitals: of a party's several processes this one also answers those who ask for this door; NULL: none */
+    const char *door; /* capitals and digits, at most 15: of a party's several processes this one also answers those who ask for this door;
+                         NULL: none */
     bool is_reserved; /* it takes no hello of those who ask for any process of the party until bus_peer_listen() */
 };
 
@@ -52,7 +53,7 @@ void bus_peer_measure(struct bus_peer *peer, struct metric_page *page); /* and i
 struct bus_ask {
     /* asked; borrowed until bus_peer_ask() returns */
     struct str party, bytes;
-    const char *door; /* the process of the party that has it (bus_peer_options.door), a literal; NULL: any of them */
+    const char *door; /* the process of the party that has it (bus_peer_options.door), borrowed until `done`; NULL: any of them */
     int64_t timeout_ms;
     bool may_repeat; /* asked twice does no harm: then it is asked again when the other side says, signed, that it lost the session */
     struct loop *loop;

@@ -26,7 +26,7 @@ struct peer_session {
 struct peer_mate { /* a party that we ask */
     struct peer_mate *next;
     char name[BUS_PARTY_MAX + 1];
-    const char *door;              /* NULL: whichever of its processes */
+    char door[PEER_DOOR_MAX];      /* empty: whichever of its processes */
     struct peer_session *session;  /* NULL: none yet */
     struct bus_ask *first, **last; /* waiting for one */
     bool is_opening;

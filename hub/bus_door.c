@@ -37,6 +37,7 @@ struct hub_bus_door {
     struct loop *loop;
     struct bus_peer *peer; /* NULL: not open yet, or stopped */
     bool is_stopping;
+    enum err untaken; /* why hellos cannot be taken, told once */
     struct serving *first;
     _Atomic size_t n_under_way;
     struct metric_counter n_refused; /* at a limit, or malformed */
@@ -311,8 +312,11 @@ static void take_hellos(struct hub_bus_door *door)
         return;
     hub_readiness(door->hub, &readiness);
     enum err err = bus_peer_listen(door->peer, readiness.is_started && !readiness.is_stopping && !readiness.is_cut_off);
-    if (err)
+    if (err && !door->untaken)
         log_write(LOG_WARNING, "hub", "consumers' hellos cannot be taken; tried again", LOG_ERR(err), LOG_END);
+    else if (!err && door->untaken)
+        log_write(LOG_NOTICE, "hub", "consumers' hellos are taken again", LOG_END);
+    door->untaken = err;
 }
 
 static void look(struct loop_timer *timer)

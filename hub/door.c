@@ -12,6 +12,7 @@
 #include "hub/object_parts.h"
 #include "hub/problem.h"
 #include "hub/terms.h"
+#include "hub/uses_inside.h"
 #include "ledger/retention.h"
 #include "ledger/tile.h"
 #include "ledger/verify.h"
@@ -310,34 +311,51 @@ enum err hub_note_salt(const struct hub *hub, uint64_t index, char hex[65])
     return err;
 }
 
-static void reply_opening(struct http_exchange *x, struct hub *hub, uint64_t index)
+enum err hub_opening_write(struct hub *hub, uint64_t index, struct str party, struct buf *out)
 {
-    struct buf bytes, out;
+    struct buf bytes;
     json_t *leaf = NULL;
     char salt[65];
     buf_init(&bytes, LEDGER_LEAF_MAX);
-    buf_init(&out, 2 * LEDGER_LEAF_MAX);
     enum err err = read_leaf(hub, index, &bytes, &leaf);
     if (!err)
-        err = is_party_of(hub, leaf, http_identity(x)->party);
+        err = is_party_of(hub, leaf, party);
     if (err) {
-        /* Another's leaf and none look the same here; the leaf itself is public. */
-        http_reply_problem(x, 404, STR("there is no such leaf of a use of yours"), -1);
+        err = ERR_NOT_FOUND;
     } else if ((err = leaf_salt(hub, leaf, salt))) {
-        http_reply_problem(x, err == ERR_NOT_FOUND ? 410 : 500, STR("the salt of that day was erased"), -1);
+        err = err == ERR_NOT_FOUND ? ERR_STATE : err;
     } else {
         struct json_writer w;
-        json_writer_init(&w, &out);
+        json_writer_init(&w, out);
         json_begin_object(&w);
         json_field_i64(&w, "index", (int64_t)index);
         json_field_c(&w, "salt", salt);
         json_key(&w, "leaf");
         json_put_raw(&w, buf_str(&bytes));
         json_end_object(&w);
-        http_reply_json(x, 200, buf_str(&out));
+        err = out->err;
     }
     json_decref(leaf);
     buf_finish(&bytes);
+    return err;
+}
+
+void hub_reply_opening(struct http_exchange *x, enum err err, struct str json)
+{
+    if (err == ERR_NOT_FOUND) /* another's leaf and none look the same here; the leaf itself is public */
+        http_reply_problem(x, 404, STR("there is no such leaf of a use of yours"), -1);
+    else if (err)
+        http_reply_problem(x, err == ERR_STATE ? 410 : 500, STR("the salt of that day was erased"), -1);
+    else
+        http_reply_json(x, 200, json);
+}
+
+static void reply_opening(struct http_exchange *x, struct hub *hub, uint64_t index)
+{
+    struct buf out;
+    buf_init(&out, 2 * LEDGER_LEAF_MAX);
+    enum err err = hub_opening_write(hub, index, http_identity(x)->party, &out);
+    hub_reply_opening(x, err, buf_str(&out));
     buf_finish(&out);
 }
 
@@ -427,26 +445,35 @@ static void handle_proof(struct http_exchange *x, void *context)
 }
 
 /* All that `citybrain verify` needs, in one file (ledger/verify.h). */
-static void handle_receipt(struct http_exchange *x, void *context)
+enum err hub_receipt_write(struct hub *hub, uint64_t index, struct buf *out)
 {
-    struct hub *hub = context;
-    uint64_t index;
     uint8_t public_key[32];
-    struct buf receipt;
-    buf_init(&receipt, RECEIPT_MAX);
     crypto_key_public(hub->ledger_key, public_key);
-    enum err err =
-        str_to_u64(http_param(x, "index"), &index) ? ERR_NOT_FOUND : verify_write_receipt(hub->ledger, index, public_key, &receipt);
+    enum err err = verify_write_receipt(hub->ledger, index, public_key, out);
+    return !err && index < ledger_minimum(hub->ledger) ? ERR_STATE : err;
+}
+
+void hub_reply_receipt(struct http_exchange *x, enum err err, struct str json)
+{
     if (err == ERR_BUSY) {
         http_add_header(x, "Retry-After", STR("1"));
         http_reply_problem(x, 409, STR("the leaf is durable, its checkpoint comes within a second"), -1);
+    } else if (err == ERR_STATE) {
+        reply_pruned(x);
     } else if (err) {
         http_reply_err(x, err, STR("there is no such leaf"));
-    } else if (index < ledger_minimum(hub->ledger)) {
-        reply_pruned(x);
     } else {
-        http_reply_json(x, 200, buf_str(&receipt));
+        http_reply_json(x, 200, json);
     }
+}
+
+static void handle_receipt(struct http_exchange *x, void *context)
+{
+    uint64_t index;
+    struct buf receipt;
+    buf_init(&receipt, RECEIPT_MAX);
+    enum err err = str_to_u64(http_param(x, "index"), &index) ? ERR_NOT_FOUND : hub_receipt_write(context, index, &receipt);
+    hub_reply_receipt(x, err, buf_str(&receipt));
     buf_finish(&receipt);
 }
 

@@ -19,6 +19,11 @@ static enum err by_token(void *context, struct str token, struct http_identity *
             *ret_identity = (struct http_identity){.party = parties[i], .area = STR("h"), .acts_for = parties[i]};
             return ERR_OK;
         }
+    if (str_equal_c(token, "citizen")) {
+        *ret_identity = (struct http_identity){
+            .party = STR("h/citizen"), .person = STR("citizen"), .subject = STR("{\"licence\":\"990\",\"plate\":\"浙A1\"}")};
+        return ERR_OK;
+    }
     /* Stand for people: who signs in at a post with a role. */
     static const struct {
         const char *token, *acts_for;
@@ -69,13 +74,16 @@ static void start_server(void *context)
 {
     struct fake_door *door = context;
     struct diag diag = {0};
+    size_t n = hub_mounts(door->city.hub, door->mounts, FAKE_DOOR_MOUNTS_MAX - 1);
+    assert(n < FAKE_DOOR_MOUNTS_MAX);
+    if (door->more.n_routes)
+        door->mounts[n++] = door->more;
     const struct http_server_options options = {
         .address = "127.0.0.1",
         .mounts = door->mounts,
-        .n_mounts = hub_mounts(door->city.hub, door->mounts, FAKE_DOOR_MOUNTS_MAX),
+        .n_mounts = n,
         .auth = {.token = by_token},
     };
-    assert(options.n_mounts <= FAKE_DOOR_MOUNTS_MAX);
     door->err = http_server_create(loop_thread_loop(door->http_thread), &options, &diag, &door->server);
     if (!door->err)
         door->port = http_server_port(door->server);
@@ -107,6 +115,8 @@ void fake_door_start(struct fake_door *door)
     if (door->err)
         fprintf(stderr, "%s\n", door->diags.diags[0].text);
     assert(!door->err);
+    if (door->open_more)
+        door->open_more(door);
     loop_thread_call(door->http_thread, start_server, door);
     assert(!door->err);
     snprintf(door->url, sizeof door->url, "http://127.0.0.1:%u", door->port);
@@ -114,7 +124,14 @@ void fake_door_start(struct fake_door *door)
 
 static void stop_server(void *context)
 {
-    http_server_destroy(((struct fake_door *)context)->server);
+    struct fake_door *door = context;
+    http_server_destroy(door->server);
+    door->server = NULL;
+}
+
+void fake_door_stop_server(struct fake_door *door)
+{
+    loop_thread_call(door->http_thread, stop_server, door);
 }
 
 static void stop_hub(void *context)

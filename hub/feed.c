@@ -31,6 +31,10 @@ void hub_feed_question_write(const struct hub_feed_question *question, struct bu
         buf_append_str(out, question->counts);
         return;
     }
+    if (question->what == HUB_FEED_LOG) {
+        put_text(out, question->log);
+        return;
+    }
     put_text(out, question->contract);
     buf_append_byte(out, (char)question->quota);
     buf_append_be(out, question->period, 8);
@@ -55,6 +59,8 @@ enum err hub_feed_question_read(struct str bytes, struct hub_feed_question *ret_
         question.n = bytes_read_u32be(&reader);
     } else if (question.what == HUB_FEED_COUNT)
         question.counts = bytes_read_str(&reader, bytes_reader_left(&reader));
+    else if (question.what == HUB_FEED_LOG)
+        question.log = bytes_read_str(&reader, bytes_read_u32be(&reader));
     else if (question.what != HUB_FEED_PROGRAMS)
         return ERR_SYNTAX;
     if (reader.err || version != VERSION || bytes_reader_left(&reader) != 0)
@@ -140,10 +146,22 @@ bool hub_feed_is_replica(const struct hub *hub, struct str party)
 
 static void count_hubs(struct hub *hub)
 {
-    uint16_t n = 1;
-    for (size_t i = 0; i < HUB_REPLICAS_MAX; i++)
-        n = (uint16_t)(n + (hub->feed.replicas[i].process != 0));
+    uint16_t n = 1, n_unnamed = 0;
+    for (size_t i = 0; i < HUB_REPLICAS_MAX; i++) {
+        const struct hub_feed_replica *one = &hub->feed.replicas[i];
+        n = (uint16_t)(n + (one->process != 0));
+        n_unnamed = (uint16_t)(n_unnamed + (one->process && !one->is_named));
+    }
     atomic_store(&hub->feed.n_hubs, n);
+    atomic_store(&hub->feed.n_unnamed, n_unnamed);
+}
+
+void hub_feed_named(struct hub *hub, uint64_t process)
+{
+    for (size_t i = 0; i < HUB_REPLICAS_MAX; i++)
+        if (process && hub->feed.replicas[i].process == process)
+            hub->feed.replicas[i].is_named = true;
+    count_hubs(hub);
 }
 
 enum err hub_feed_met(struct hub *hub, uint64_t process, bool *ret_is_new)
@@ -163,8 +181,7 @@ enum err hub_feed_met(struct hub *hub, uint64_t process, bool *ret_is_new)
     }
     if (!free_one)
         return ERR_FULL;
-    *free_one = (struct hub_feed_replica){process, now};
-    atomic_store(&hub->feed.has_had_others, true);
+    *free_one = (struct hub_feed_replica){.process = process, .heard = now};
     count_hubs(hub);
     *ret_is_new = true;
     return ERR_OK;

@@ -18,7 +18,7 @@
 #define HUB_FEED_FRESH_MS 60000
 #define HUB_FEED_PART (256u << 10) /* bytes of one answer, about; then there is more */
 
-enum hub_feed_what { HUB_FEED_FOLLOW = 16, HUB_FEED_LEASE = 17, HUB_FEED_PROGRAMS = 18, HUB_FEED_COUNT = 19 };
+enum hub_feed_what { HUB_FEED_FOLLOW = 16, HUB_FEED_LEASE = 17, HUB_FEED_PROGRAMS = 18, HUB_FEED_COUNT = 19, HUB_FEED_LOG = 20 };
 
 struct hub_feed_place { /* up to where a follower has it */
     uint64_t epoch, number;
@@ -33,6 +33,7 @@ struct hub_feed_question {
     uint64_t period;
     uint32_t n;
     struct str counts; /* COUNT: hub_lease_count_write()'s */
+    struct str log;    /* LOG: the asking process's own, "hangzhou.log.r1" */
 };
 void hub_feed_question_write(const struct hub_feed_question *question, struct buf *out);              /* check out->err */
 enum err hub_feed_question_read(struct str bytes, struct hub_feed_question *ret_question) MUST_CHECK; /* ERR_SYNTAX. Borrows */
@@ -48,6 +49,7 @@ bool hub_feed_is_replica(const struct hub *hub, struct str party);
 /* A process of the hub follows: it counts among those that share rates until it has been silent for HUB_FEED_FRESH_MS. True: there is one
  * more, and all have to hear of it. ERR_FULL: there are HUB_REPLICAS_MAX, it may not follow. On the hub's loop. */
 enum err hub_feed_met(struct hub *hub, uint64_t process, bool *ret_is_new) MUST_CHECK;
+void hub_feed_named(struct hub *hub, uint64_t process); /* it has told which log is its own (hub/uses.h). On the hub's loop */
 bool hub_feed_forget(struct hub *hub); /* those that were silent for long; true: there is one less. On the hub's loop, now and then */
 /* What is newer than `place`, as much as fits. `party` hears of the contracts that it provides; the hub's own party of all. Any thread.
  * Check out->err. */

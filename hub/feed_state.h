@@ -26,10 +26,11 @@ struct hub_feed {
     _Atomic uint64_t generation; /* the last that was told as a whole, 0: none yet; contracts of an earlier one do not count */
     _Atomic uint16_t n_hubs;     /* processes of the hub, this one too, among whom a rate per second is shared; 0: one */
     size_t count_from;           /* at a replica, on the hub's loop: the contract at which the next telling of counts begins */
-    atomic_bool has_had_others;  /* at the desk: another process of the hub has followed since it began */
+    _Atomic uint16_t n_unnamed;  /* at the desk: processes of the hub that follow and have not told yet which log is theirs */
     struct hub_feed_replica {
         uint64_t process;
         struct mono_time heard;
+        bool is_named;
     } replicas[HUB_REPLICAS_MAX];                               /* at the desk, on the hub's loop: who follows */
     void (*want)(void *context, const struct hub_lease *lease); /* hub/lease.h */
     void *lender;

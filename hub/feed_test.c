@@ -685,6 +685,12 @@ static void what_is_no_answer(void **state)
         assert_err(hub_feed_question_read((struct str){out.ptr, len}, &question), ERR_SYNTAX);
     assert_ok(hub_feed_question_read(buf_str(&out), &question));
     assert_true(question.what == HUB_FEED_PROGRAMS && question.process == 8);
+    buf_reset(&out);
+    hub_feed_question_write(&(struct hub_feed_question){.what = HUB_FEED_LOG, .process = 9, .log = STR("h.log.r1")}, &out);
+    for (size_t len = 0; len < out.len; len++)
+        assert_err(hub_feed_question_read((struct str){out.ptr, len}, &question), ERR_SYNTAX);
+    assert_ok(hub_feed_question_read(buf_str(&out), &question));
+    assert_true(question.what == HUB_FEED_LOG && question.process == 9 && str_equal_c(question.log, "h.log.r1"));
     buf_finish(&out);
 }
 

@@ -1,12 +1,9 @@
-/* Who used my data: answers by the days' keys, out of an index that follows the ledger. */
-#include "hub/uses.h"
+/* Who used my data: this process's own uses, by the days' keys, out of an index that follows the ledger. */
+#include "hub/uses_inside.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub/parts.h"
-#include "hub/uses_index.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,17 +16,7 @@
 #define DAYS_MAX 1200      /* three years and a bit: as long as records of processing are kept */
 #define DAY_MS INT64_C(86400000)
 #define PSEUDONYM 32
-#define ANSWER_MAX (4u << 20)
 #define FOUND_MAX ((HUB_USES_PAGE_MAX + 1) * HUB_SUBJECTS_MAX)
-
-struct hub_uses {
-    struct hub *hub;
-    struct loop_thread *thread;
-    struct loop_timer tick;
-    struct uses_index *index; /* the thread's, but for what uses_index.h says */
-    uint64_t n_seen;          /* leaves at the last tick */
-    enum err broken;          /* told once */
-};
 
 /* ---- following the ledger ---- */
 
@@ -49,6 +36,7 @@ static void on_tick(struct loop_timer *timer)
     bool is_behind = false, is_busy = n - uses->n_seen > BUSY;
     enum err err = follow(uses, is_busy ? BATCH_BUSY : USES_INDEX_BATCH, &is_behind);
     uses->n_seen = n;
+    uses_keep_logs(uses);
     err = loop_timer_start(timer->loop, timer, !err && is_behind && !is_busy ? TICK_BEHIND_MS : TICK_MS);
     if (err)
         log_write(LOG_ERROR, "hub", "the index of uses stands still", LOG_ERR(err), LOG_END);
@@ -193,17 +181,7 @@ enum err hub_use_of_subject(struct hub *hub, uint64_t index, struct str subject,
     return err ? err : is_theirs ? ERR_OK : ERR_NOT_FOUND;
 }
 
-/* ---- answering ---- */
-
-struct asking {
-    struct loop_task task;
-    struct hub_uses *uses;
-    struct http_exchange *x;
-    struct str subject;
-    int64_t before, n_max;
-    struct buf out;
-    enum err err;
-};
+/* ---- finding ---- */
 
 static int newer_first(const void *a, const void *b)
 {
@@ -252,178 +230,60 @@ static enum err find(struct hub_uses *uses, const struct keys *keys, int64_t bef
     return ERR_OK;
 }
 
-static void put_use(struct json_writer *w, const struct hub *hub, const struct hub_use_info *use)
+enum err uses_collect(
+    struct hub_uses *uses, struct str subject, size_t n_max, struct arena *arena, struct hub_uses_part *part, int64_t *ret_days)
 {
-    struct hub_contract_info contract;
-    const struct hub_resource *resource = hub_resource_find(hub, use->resource);
-    char receipt[HUB_RECEIPT_MAX];
-    hub_receipt((struct hub *)hub, use->index, receipt);
-    json_begin_object(w);
-    json_field_c(w, "receipt", receipt);
-    json_field_i64(w, "time", use->time_ms);
-    json_field_str(w, "use", use->use);
-    hub_put_party(w, hub, "consumer", use->consumer);
-    hub_put_party(w, hub, "provider", use->provider);
-    json_field_str(w, "resource", use->resource);
-    hub_put_title(w, "resource_title", resource ? resource->title_zh : use->resource, resource ? resource->title_en : use->resource);
-    json_field_str(w, "contract", use->contract);
-    json_field_str(w, "purpose", use->purpose);
-    bool has_contract = hub_contract_find(hub, use->contract, &contract);
-    hub_put_title(w, "legal_basis", has_contract ? contract.legal_basis_zh : STR_NONE, has_contract ? contract.legal_basis_en : STR_NONE);
-    json_field_i64(w, "keep_ms", has_contract ? contract.keep_ms : 0);
-    json_key(w, "may_see"); /* what the contract grants at most; which of them were asked for is in the receipt's opening */
-    json_begin_array(w);
-    for (size_t i = 0; has_contract && i < contract.n_fields; i++)
-        json_put_str(w, contract.fields[i]);
-    json_end_array(w);
-    json_end_object(w);
-}
-
-static enum err answer(struct asking *asking)
-{
-    struct hub_uses *uses = asking->uses;
+    struct ledger *ledger = uses->hub->ledger;
     struct uses_found found[FOUND_MAX];
-    int64_t n_days = 0, n_put = 0, last = 0;
-    size_t n = 0;
+    size_t n = 0, n_read = 0;
     struct keys keys = {.n = 0};
-    struct json_writer w;
-    struct arena arena;
-    arena_init(&arena, ANSWER_MAX);
-    uint64_t n_asked = ledger_n_durable(uses->hub->ledger); /* what comes while it is answered is of after the asking */
+    uint64_t n_asked = ledger_n_durable(ledger); /* what comes while it is answered is of after the asking */
     catch_up(uses);
-    enum err err = read_keys(asking->subject, &arena, &keys);
+    part->end = ledger_n_durable(ledger);
+    part->n = 0;
+    part->has_more = false;
+    part->uses = arena_alloc_zero(arena, n_max + 1, sizeof *part->uses);
+    int64_t before = part->before < (int64_t)part->end ? part->before : (int64_t)part->end;
+    enum err err = part->uses ? read_keys(subject, arena, &keys) : ERR_NO_MEMORY;
     if (!err)
-        err = find(uses, &keys, asking->before, (size_t)asking->n_max, found, &n, &n_days);
-    json_writer_init(&w, &asking->out);
-    json_begin_object(&w);
-    json_field_i64(&w, "time", clock_wall(uses->hub->clock).ms);
-    json_key(&w, "subject");
-    json_put_raw(&w, asking->subject);
-    json_field_i64(&w, "days", n_days);
-    bool is_elsewhere = atomic_load(&uses->hub->feed.has_had_others);
-    json_field_bool(&w, "complete", !is_elsewhere && hub_uses_n_indexed(uses) >= n_asked);
-    json_field_bool(&w, "elsewhere", is_elsewhere);
-    json_key(&w, "uses");
-    json_begin_array(&w);
-    for (size_t i = 0; i < n && !err && n_put < asking->n_max; i++) {
-        struct hub_use_info use;
-        enum err one = hub_use_of_subject(uses->hub, (uint64_t)found[i].leaf, asking->subject, &arena, &use);
-        if (one == ERR_NOT_FOUND)
-            continue; /* another's whose pseudonym begins alike */
-        err = one;
-        if (!err) {
-            put_use(&w, uses->hub, &use);
-            n_put++;
-            last = found[i].leaf;
-        }
+        err = find(uses, &keys, before, n_max, found, &n, ret_days);
+    for (; n_read < n && !err && part->n < n_max; n_read++) {
+        enum err one = hub_use_of_subject(uses->hub, (uint64_t)found[n_read].leaf, subject, arena, &part->uses[part->n]);
+        if (one == ERR_OK)
+            part->n++;
+        else if (one != ERR_NOT_FOUND) /* another's whose pseudonym begins alike */
+            err = one;
     }
-    json_end_array(&w);
-    json_key(&w, "next");
-    if (n_put == asking->n_max && (int64_t)n > n_put)
-        json_put_i64(&w, last);
-    else
-        json_put_null(&w);
-    json_end_object(&w);
-    arena_finish(&arena);
-    return err ? err : asking->out.err;
+    part->has_more = n_read < n;
+    part->is_complete = hub_uses_n_indexed(uses) >= n_asked;
+    return err;
 }
 
 struct listing {
     struct hub_uses *uses;
     struct str subject;
     struct arena *arena;
-    uint64_t *leaves;
-    size_t max, n;
+    struct hub_uses_part part;
     enum err err;
 };
 
 static void list_on_thread(void *context)
 {
     struct listing *listing = context;
-    struct uses_found found[FOUND_MAX];
-    struct keys keys = {.n = 0};
-    size_t n = 0;
     int64_t n_days;
-    catch_up(listing->uses);
-    listing->err = read_keys(listing->subject, listing->arena, &keys);
-    if (!listing->err)
-        listing->err = find(listing->uses, &keys, INT64_MAX, HUB_USES_PAGE_MAX, found, &n, &n_days);
-    for (size_t i = 0; i < n && !listing->err && listing->n < listing->max; i++) {
-        struct hub_use_info use;
-        enum err one = hub_use_of_subject(listing->uses->hub, (uint64_t)found[i].leaf, listing->subject, listing->arena, &use);
-        if (one == ERR_OK)
-            listing->leaves[listing->n++] = use.index;
-        else if (one != ERR_NOT_FOUND)
-            listing->err = one;
-    }
+    listing->err = uses_collect(listing->uses, listing->subject, HUB_USES_PAGE_MAX, listing->arena, &listing->part, &n_days);
 }
 
 enum err hub_uses_list(struct hub_uses *uses, struct str subject, struct arena *arena, uint64_t *leaves, size_t max, size_t *ret_n)
 {
-    struct listing listing = {.uses = uses, .subject = subject, .arena = arena, .leaves = leaves, .max = max};
+    struct listing listing = {.uses = uses, .subject = subject, .arena = arena, .part.before = HUB_USES_FROM_TOP};
     loop_thread_call(uses->thread, list_on_thread, &listing);
-    if (!listing.err)
-        *ret_n = listing.n;
-    return listing.err;
-}
-
-static void reply(struct loop_task *task)
-{
-    struct asking *asking = container_of(task, struct asking, task);
-    struct buf out = asking->out; /* the rest goes with the exchange */
-    http_add_header(asking->x, "Cache-Control", STR("no-store"));
-    if (asking->err)
-        http_reply_err(asking->x, asking->err, STR("the uses could not be read"));
-    else
-        http_reply_json(asking->x, 200, buf_str(&out));
-    buf_finish(&out);
-}
-
-static void answer_on_thread(struct loop_task *task)
-{
-    struct asking *asking = container_of(task, struct asking, task);
-    asking->err = answer(asking);
-    asking->task.fn = reply;
-    loop_post(http_loop(asking->x), &asking->task);
-}
-
-static bool query_i64(struct http_exchange *x, const char *name, int64_t max, int64_t *ret_i)
-{
-    struct str text = http_query(x, name);
-    return str_is_empty(text) || (str_to_i64(text, ret_i) == ERR_OK && *ret_i >= 1 && *ret_i <= max);
-}
-
-static void handle_mine(struct http_exchange *x, void *context)
-{
-    struct hub_uses *uses = context;
-    int64_t before = INT64_MAX, n_max = 50;
-    if (str_is_empty(http_identity(x)->subject)) {
-        http_reply_err(x, ERR_NOT_FOUND, STR("this page is for citizens: who signs in as an official sees nobody's data here"));
-        return;
-    }
-    if (!query_i64(x, "before", INT64_MAX, &before) || !query_i64(x, "limit", HUB_USES_PAGE_MAX, &n_max)) {
-        http_reply_err(x, ERR_RANGE, STR("before is the number of a leaf, limit from 1 to 200"));
-        return;
-    }
-    struct asking *asking = arena_alloc_zero(http_arena(x), 1, sizeof *asking);
-    if (!asking) {
-        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
-        return;
-    }
-    *asking = (struct asking){
-        .uses = uses, .x = x, .subject = http_identity(x)->subject, .before = before, .n_max = n_max, .task = {.fn = answer_on_thread}};
-    buf_init(&asking->out, ANSWER_MAX);
-    loop_post(loop_thread_loop(uses->thread), &asking->task);
-}
-
-static const struct http_route routes[] = {
-    {HTTP_GET, "/hub/v1/uses/mine", HTTP_SIGNED_IN, 0, handle_mine, "The uses of the data of the citizen who asks, the newest first",
-        .answer = "MyUses", .query = "before? limit?"},
-};
-
-struct http_mount hub_uses_mount(struct hub_uses *uses)
-{
-    return (struct http_mount){.routes = routes, .n_routes = 1, .context = uses};
+    if (listing.err)
+        return listing.err;
+    *ret_n = listing.part.n < max ? listing.part.n : max;
+    for (size_t i = 0; i < *ret_n; i++)
+        leaves[i] = listing.part.uses[i].index;
+    return ERR_OK;
 }
 
 /* ---- life ---- */
@@ -444,7 +304,10 @@ enum err hub_uses_open(struct hub *hub, const char *path, struct diag_list *diag
     if (!uses)
         return ERR_NO_MEMORY;
     uses->hub = hub;
+    pthread_mutex_init(&uses->logs_lock, NULL);
     enum err err = uses_index_open(hub->ledger, path, &diag, &uses->index);
+    if (!err)
+        err = uses_read_logs(uses);
     if (!err)
         err = loop_thread_start(hub->clock, "uses", &uses->thread);
     if (!err) {
@@ -475,7 +338,10 @@ void hub_uses_close(struct hub_uses *uses)
     if (uses->thread)
         loop_thread_call(uses->thread, stop_on_thread, uses);
     loop_thread_stop(uses->thread);
+    if (uses->index)
+        uses_keep_logs(uses);
     uses_index_close(uses->index);
+    pthread_mutex_destroy(&uses->logs_lock);
     mem_free(uses);
 }
 

@@ -18,6 +18,7 @@ static const char *const migrations[] = {
     "CREATE TABLE followed (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL) STRICT;"
     "INSERT INTO followed VALUES (1, 0)",
     "CREATE TABLE seen (subject BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (subject, leaf)) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE log (name TEXT NOT NULL PRIMARY KEY, heard_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 struct row {
@@ -278,6 +279,61 @@ enum err uses_index_has(struct uses_index *index, const uint8_t subject[HUB_SEEN
         db_reset(statement);
     }
     pthread_mutex_unlock(&index->reader_lock);
+    return err;
+}
+
+/* ---- logs of other processes ---- */
+
+enum err uses_index_read_logs(struct uses_index *index, struct uses_log *logs, size_t max, size_t *ret_n)
+{
+    struct db_statement *statement;
+    struct diag diag = {""};
+    bool is_row = true;
+    size_t n = 0;
+    enum err err = db_cached(index->db, "SELECT name, heard_ms FROM log ORDER BY heard_ms DESC", &diag, &statement);
+    if (err)
+        return err;
+    while (n < max && (err = db_step(statement, &is_row)) == ERR_OK && is_row) {
+        logs[n].heard_ms = db_column(statement, 1).i;
+        if (str_to_c(db_column(statement, 0).s, logs[n].name, sizeof logs[n].name) == ERR_OK)
+            n++;
+    }
+    db_reset(statement);
+    if (!err)
+        *ret_n = n;
+    return err;
+}
+
+static enum err put_log(struct uses_index *index, const struct uses_log *log)
+{
+    struct db_statement *statement;
+    struct diag diag = {""};
+    bool is_row;
+    enum err err = db_cached(index->db, "INSERT OR REPLACE INTO log VALUES (?1, ?2)", &diag, &statement);
+    if (err)
+        return err;
+    err = db_bind(statement, 1, value_text(str_from_c(log->name)));
+    if (!err)
+        err = db_bind(statement, 2, value_integer(log->heard_ms));
+    if (!err)
+        err = db_step(statement, &is_row);
+    db_reset(statement);
+    return err;
+}
+
+enum err uses_index_write_logs(struct uses_index *index, const struct uses_log *logs, size_t n)
+{
+    struct diag diag = {""};
+    enum err err = db_begin(index->db);
+    if (err)
+        return err;
+    err = db_exec(index->db, "DELETE FROM log", &diag);
+    for (size_t i = 0; i < n && !err; i++)
+        err = put_log(index, &logs[i]);
+    if (!err)
+        err = db_commit(index->db);
+    if (err)
+        db_rollback(index->db);
     return err;
 }
 

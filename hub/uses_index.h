@@ -1,6 +1,7 @@
 /*
  * The index behind hub/uses.h: from pseudonyms to leaves, in a SQLite file of its own. Two tables: `subject`, made from the ledger's leaves
- * alone and made again when it is lost; `seen`, what was noted of queries and subscriptions (hub/seen.h), which is nowhere else.
+ * alone and made again when it is lost; `seen`, what was noted of queries and subscriptions (hub/seen.h), which is nowhere else. And a list
+ * of the logs of other processes of the hub, which are asked, too.
  *
  * Pseudonyms are random, so rows come in no order: a batch is sorted before it is put in, so that each page of the tree is touched once a
  * batch, and the larger the batch the cheaper a row. One thread uses it, but for uses_index_has().
@@ -36,6 +37,15 @@ enum err uses_index_find(struct uses_index *index, const uint8_t subject[HUB_SEE
     size_t max, size_t *ret_n) MUST_CHECK;
 /* Was it noted? Any thread. */
 enum err uses_index_has(struct uses_index *index, const uint8_t subject[HUB_SEEN_BYTES], uint64_t leaf, bool *ret_has) MUST_CHECK;
+/* Logs of other processes, and when they were heard last. */
+#define USES_INDEX_LOG_MAX 104
+struct uses_log {
+    char name[USES_INDEX_LOG_MAX];
+    int64_t heard_ms;
+};
+enum err uses_index_read_logs(struct uses_index *index, struct uses_log *logs, size_t max, size_t *ret_n) MUST_CHECK;
+enum err uses_index_write_logs(struct uses_index *index, const struct uses_log *logs, size_t n) MUST_CHECK; /* instead of those there */
+
 /* The pseudonyms of an intent's subjects, at most `max`, each of 32 bytes. Leaves are canonical JSON of our own, so nothing is parsed. */
 size_t uses_index_subjects(struct str leaf, uint8_t (*subjects)[32], size_t max);
 

@@ -1,6 +1,6 @@
 /*
  * Who used my data, over the real ledger: calls by one and by several keys, queries, windows of streams; nobody else's; after a restart,
- * without the index's file, without the day's key.
+ * without the index's file, without the day's key. And pages of several processes: answers, silence, nonsense, which logs there are.
  */
 #include "hub/uses.h"
 
@@ -8,6 +8,8 @@
 #include "hub/fake_door.h"
 
 #include <glob.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +22,15 @@
 
 static struct fake_door door;
 static struct hub_uses *uses;
-static char path[256], out[70000];
+static char path[256], out[300000];
 extern struct fake_system fake_system;
 
-static void open_uses(void)
+static void open_uses(struct fake_door *unused)
 {
     struct diag_list diags = {0};
     snprintf(path, sizeof path, "%s/uses.sqlite", door.city.data);
     assert_ok(hub_uses_open(door.city.hub, path, &diags, &uses));
+    door.more = hub_uses_mount(uses);
 }
 
 static int make(void **state)
@@ -51,13 +54,14 @@ static int make(void **state)
         "      - {name: plate, type: text, class: personal}\n"
         "      - {name: time, type: time, class: internal}\n");
     fake_system.n_rows = 1;
+    door.open_more = open_uses;
     fake_door_start(&door);
-    open_uses();
     return 0;
 }
 
 static int finish(void **state)
 {
+    fake_door_stop_server(&door);
     hub_uses_close(uses);
     fake_door_stop(&door);
     return 0;
@@ -210,11 +214,11 @@ static void over_restarts(void **state)
     uint64_t called = call("{\"plate\":\"浙A1\",\"kind\":1}"), queried = query("浙A1");
     const uint64_t both[] = {queried, called};
     hub_uses_close(uses); /* with what waited */
-    open_uses();
+    open_uses(NULL);
     expect(MINE, both, 2);
     hub_uses_close(uses);
     assert_int_equal(remove(path), 0);
-    open_uses();
+    open_uses(NULL);
     expect(MINE, &called, 1);
     query("浙A1");
     char pattern[256];
@@ -227,9 +231,214 @@ static void over_restarts(void **state)
     expect(MINE, NULL, 0);
 }
 
+/* ---- other processes ---- */
+
+/* The process with log h.log.r1: its uses are those here, so a page has each twice; or it is silent, or says what is no answer. */
+static enum { ANSWERS, IS_SILENT, TALKS_NONSENSE } other;
+static _Atomic int n_others_asked;
+
+struct answering {
+    struct hub_uses_asked asked;
+    struct hub_others_ask *ask;
+    struct loop_task task;
+    struct buf question, answer;
+};
+
+static void on_answered(struct loop_task *task)
+{
+    struct answering *answering = container_of(task, struct answering, task);
+    struct hub_others_ask *ask = answering->ask;
+    ask->answer = other == TALKS_NONSENSE ? STR("nonsense") : buf_str(&answering->answer);
+    ask->done(ask);
+    buf_finish(&answering->question);
+    buf_finish(&answering->answer);
+    free(answering);
+}
+
+static void on_ready(struct hub_uses_asked *asked, struct str answer)
+{
+    struct answering *answering = container_of(asked, struct answering, asked);
+    buf_append_str(&answering->answer, answer);
+    loop_post(answering->ask->loop, &answering->task);
+}
+
+static void ask_other(void *context, struct hub_others_ask *ask)
+{
+    struct answering *answering = calloc(1, sizeof *answering);
+    assert_str(ask->log, "h.log.r1");
+    atomic_fetch_add(&n_others_asked, 1);
+    answering->ask = ask;
+    answering->task.fn = on_answered;
+    buf_init(&answering->question, 1 << 16);
+    buf_init(&answering->answer, 1 << 20);
+    buf_append_str(&answering->question, ask->bytes);
+    answering->asked = (struct hub_uses_asked){.bytes = buf_str(&answering->question), .done = on_ready};
+    ask->err = other == IS_SILENT ? ERR_TIMEOUT : ERR_OK;
+    if (ask->err)
+        loop_post(ask->loop, &answering->task);
+    else
+        hub_uses_answer(door.city.hub, &answering->asked);
+}
+
+static int get(const char *where, const char *token)
+{
+    return fake_door_ask(&door, "GET", where, token, NULL, out, sizeof out);
+}
+
+static bool has(const char *text)
+{
+    return strstr(out, text) != NULL;
+}
+
+static void pages_of_several_processes(void **state)
+{
+    uint64_t one = call("{\"plate\":\"浙A1\"}"), two = call("{\"licence\":\"990\"}");
+    char text[128], next[64] = "";
+    hub_others_set(door.city.hub, ask_other, NULL);
+    assert_int_equal(get("/hub/v1/uses/mine", "parking"), 404);
+    assert_int_equal(get("/hub/v1/uses/mine?limit=0", "citizen"), 400);
+    assert_int_equal(get("/hub/v1/uses/mine?before=x", "citizen"), 400);
+    assert_int_equal(get("/hub/v1/uses/mine", "citizen"), 200);
+    assert_true(has("\"complete\":true,\"unanswered\":[]") && has("\"next\":null") && !has("h.log.r1"));
+    assert_true(hub_uses_met(door.city.hub, STR("h.log.r1")));
+    other = ANSWERS;
+    assert_int_equal(get("/hub/v1/uses/mine", "citizen"), 200);
+    assert_true(has("\"complete\":true,\"unanswered\":[]") && has("\"next\":null"));
+    snprintf(text, sizeof text, "h.log.r1/%llu\"", (unsigned long long)one);
+    assert_true(has(text));
+    assert_int_equal(get("/hub/v1/uses/mine?limit=3", "citizen"), 200); /* two here and there, then one here */
+    snprintf(text, sizeof text, "\"next\":\"%llu,r1:%llu\"", (unsigned long long)one, (unsigned long long)two);
+    assert_true(has(text));
+    snprintf(next, sizeof next, "/hub/v1/uses/mine?before=%llu,r1:%llu", (unsigned long long)one, (unsigned long long)two);
+    assert_int_equal(get(next, "citizen"), 200);
+    snprintf(text, sizeof text, "\"uses\":[{\"receipt\":\"h.log.r1/%llu\"", (unsigned long long)one);
+    assert_true(has(text) && has("\"next\":null"));
+    for (other = IS_SILENT; other <= TALKS_NONSENSE; other++) {
+        assert_int_equal(get("/hub/v1/uses/mine", "citizen"), 200);
+        assert_true(has("\"complete\":false,\"unanswered\":[\"h.log.r1\"]"));
+        snprintf(text, sizeof text, "\"receipt\":\"h.log/%llu\"", (unsigned long long)one);
+        assert_true(has(text) && !has("h.log.r1/"));
+    }
+}
+
+static void what_stands_behind_receipts(void **state)
+{
+    uint64_t one = call("{\"plate\":\"浙A1\"}");
+    char own[64], there[64], opening[64], text[64];
+    snprintf(own, sizeof own, "/hub/v1/receipt/h.log/%llu", (unsigned long long)one);
+    snprintf(there, sizeof there, "/hub/v1/receipt/h.log.r1/%llu", (unsigned long long)one);
+    snprintf(opening, sizeof opening, "/hub/v1/opening/h.log.r1/%llu", (unsigned long long)one);
+    other = ANSWERS;
+    for (int i = 0; i < 6000 && get(own, "citizen") == 409; i++) /* until its checkpoint */
+        usleep(10000);
+    assert_int_equal(get(own, "citizen"), 200);
+    snprintf(text, sizeof text, "\"receipt\":\"h.log/%llu\"", (unsigned long long)one);
+    assert_true(has(text));
+    assert_int_equal(get(there, "citizen"), 404); /* nobody told of such a log */
+    assert_true(hub_uses_met(door.city.hub, STR("h.log.r1")));
+    assert_int_equal(get(there, "citizen"), 503); /* nobody can ask it */
+    hub_others_set(door.city.hub, ask_other, NULL);
+    assert_int_equal(get(there, "citizen"), 200);
+    assert_true(has("\"proof\":") && has("\"vkey\":"));
+    assert_int_equal(get(there, NULL), 401);
+    assert_int_equal(get(opening, "citizen"), 404);
+    assert_int_equal(get(opening, "count"), 404);
+    assert_int_equal(get(opening, "parking"), 200);
+    assert_true(has("\"salt\":"));
+    assert_int_equal(get("/hub/v1/receipt/h.log.r1/99999", "citizen"), 404);
+    assert_int_equal(get("/hub/v1/receipt/h.log.r1/x", "citizen"), 404);
+    other = IS_SILENT;
+    assert_int_equal(get(there, "citizen"), 504);
+    other = TALKS_NONSENSE;
+    assert_int_equal(get(there, "citizen"), 503);
+}
+
+struct finding {
+    struct hub_use_ask ask;
+    struct arena arena;
+    char receipt[64];
+    atomic_bool is_done;
+};
+
+static void on_found(struct hub_use_ask *ask)
+{
+    atomic_store(&container_of(ask, struct finding, ask)->is_done, true);
+}
+
+static void start_finding(void *context)
+{
+    hub_use_find(door.city.hub, &((struct finding *)context)->ask);
+}
+
+static enum err find_use(const char *log, uint64_t index, const char *subject)
+{
+    struct finding finding = {.ask = {.subject = str_from_c(subject), .loop = door.city.loop, .done = on_found}};
+    snprintf(finding.receipt, sizeof finding.receipt, "%s/%llu", log, (unsigned long long)index);
+    arena_init(&finding.arena, 1 << 16);
+    finding.ask.receipt = str_from_c(finding.receipt);
+    finding.ask.arena = &finding.arena;
+    fake_door_on_hub(&door, start_finding, &finding);
+    while (!atomic_load(&finding.is_done))
+        usleep(1000);
+    if (!finding.ask.err)
+        assert_true(finding.ask.info.index == index && str_equal_c(finding.ask.info.contract, "h/c-17"));
+    arena_finish(&finding.arena);
+    return finding.ask.err;
+}
+
+/* Who objects names a receipt: theirs, in the log that it says, or none. */
+static void the_use_that_a_receipt_names(void **state)
+{
+    uint64_t one = call("{\"plate\":\"浙A1\"}"), others = call("{\"plate\":\"浙A2\"}"), two = call("{\"plate\":\"浙A1\"}");
+    hub_others_set(door.city.hub, ask_other, NULL);
+    other = ANSWERS;
+    atomic_store(&n_others_asked, 0);
+    assert_ok(find_use("h.log", one, MINE));
+    assert_err(find_use("h.log", others, MINE), ERR_NOT_FOUND);
+    assert_err(find_use("x.log", one, MINE), ERR_NOT_FOUND);
+    assert_err(find_use("h.log.r1", one, MINE), ERR_NOT_FOUND);
+    assert_int_equal(atomic_load(&n_others_asked), 0); /* nobody whose log is unknown */
+    assert_true(hub_uses_met(door.city.hub, STR("h.log.r1")));
+    assert_ok(find_use("h.log.r1", one, MINE));
+    assert_ok(find_use("h.log.r1", two, MINE));
+    assert_err(find_use("h.log.r1", others, MINE), ERR_NOT_FOUND);
+    assert_err(find_use("h.log.r1", 99999, MINE), ERR_NOT_FOUND);
+    other = IS_SILENT;
+    assert_err(find_use("h.log.r1", one, MINE), ERR_TIMEOUT);
+}
+
+/* One that is away is named for as long as it may have uses; past the bound the one longest unheard makes room. */
+static void which_logs_there_are(void **state)
+{
+    char logs[HUB_USES_LOGS_MAX][HUB_USES_LOG_MAX], name[32];
+    static const char *const bad[] = {"h.log", "x.log.r1", "h.log.sm", "h.log.a/b", ""};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(hub_uses_met(door.city.hub, str_from_c(bad[i])));
+    assert_true(hub_uses_met(door.city.hub, STR("h.log.r1")) && hub_uses_met(door.city.hub, STR("h.log.r1")));
+    assert_int_equal(hub_uses_logs(door.city.hub, logs), 1);
+    fake_door_stop_server(&door);
+    hub_uses_close(uses);
+    assert_int_equal(hub_uses_logs(door.city.hub, logs), 0);
+    open_uses(NULL);
+    assert_int_equal(hub_uses_logs(door.city.hub, logs), 1);
+    assert_string_equal(logs[0], "h.log.r1");
+    for (int i = 2; i < HUB_USES_LOGS_MAX + 5; i++) {
+        usleep(2000); /* so that one is the oldest */
+        snprintf(name, sizeof name, "h.log.r%d", i);
+        assert_true(hub_uses_met(door.city.hub, str_from_c(name)));
+    }
+    assert_int_equal(hub_uses_logs(door.city.hub, logs), HUB_USES_LOGS_MAX - 1);
+    for (int i = 0; i < HUB_USES_LOGS_MAX - 1; i++)
+        assert_string_not_equal(logs[i], "h.log.r1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(pages_of_several_processes, make, finish),
+        cmocka_unit_test_setup_teardown(what_stands_behind_receipts, make, finish),
+        cmocka_unit_test_setup_teardown(the_use_that_a_receipt_names, make, finish),
+        cmocka_unit_test_setup_teardown(which_logs_there_are, make, finish),
         cmocka_unit_test_setup_teardown(calls_by_one_key_and_by_several, make, finish),
         cmocka_unit_test_setup_teardown(queries_whose_rows_were_theirs, make, finish),
         cmocka_unit_test_setup_teardown(windows_of_streams, make, finish),

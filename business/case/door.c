@@ -461,42 +461,69 @@ static void handle_correction(struct http_exchange *x, void *context)
 
 /* ---- POST /case/v1/objection: a citizen objects to a use of their own data; a case at the provider, once a use ---- */
 
-static void handle_objection(struct http_exchange *x, void *context)
+struct objecting {
+    struct hub_use_ask ask;
+    struct http_exchange *x;
+    struct case_desk *desk;
+    struct str what;
+};
+
+static void refuse_objection(struct http_exchange *x, enum err err)
 {
-    struct case_desk *desk = context;
-    const struct http_identity *who = http_identity(x);
-    struct str receipt, what, origin, number, key;
-    struct hub_use_info use;
-    json_t *json;
-    uint64_t index;
-    if (http_body_json(x, &json) != ERR_OK || !read_text(x, json, "receipt", HUB_RECEIPT_MAX, &receipt) ||
-        !read_text(x, json, "what", CASE_TEXT_MAX - 1000, &what))
-        return;
-    const struct hub_resource *resource = NULL;
-    /* A leaf that is not about this citizen, and none, are the same. */
-    if (str_cut_last(receipt, '/', &origin, &number) && str_to_u64(number, &index) == ERR_OK &&
-        hub_use_of_subject(desk->options.hub, index, who->subject, http_arena(x), &use) == ERR_OK)
-        resource = hub_resource_find(desk->options.hub, use.resource);
+    bool is_silent = err == ERR_UNAVAILABLE || err == ERR_TIMEOUT;
+    if (err == ERR_NOT_FOUND)
+        http_reply_err(x, err, STR("there is no such use of your data"));
+    else
+        http_reply_err(x, err, is_silent ? STR("the process of the hub that keeps this receipt does not answer; try again") : STR_NONE);
+}
+
+/* A leaf that is not about this citizen, and none, are the same. */
+static void on_use_found(struct hub_use_ask *ask)
+{
+    struct objecting *objecting = container_of(ask, struct objecting, ask);
+    struct http_exchange *x = objecting->x;
+    struct case_desk *desk = objecting->desk;
+    struct str key;
+    const struct hub_resource *resource = ask->err ? NULL : hub_resource_find(desk->options.hub, ask->info.resource);
     if (!resource) {
-        http_reply_err(x, ERR_NOT_FOUND, STR("there is no such use of your data"));
+        refuse_objection(x, ask->err ? ask->err : ERR_NOT_FOUND);
         return;
     }
-    if (str_is_empty(what)) {
+    if (str_is_empty(objecting->what)) {
         http_reply_err(x, ERR_RANGE, STR("say \"what\" you object to"));
         return;
     }
     struct case_write *write = begin_step(x, desk);
     if (!write)
         return;
-    enum err err = arena_printf(
-        http_arena(x), &key, STR_FORMAT " " STR_FORMAT " " STR_FORMAT, STR_ARG(use.contract), STR_ARG(use.consumer), STR_ARG(who->subject));
+    enum err err = arena_printf(http_arena(x), &key, STR_FORMAT " " STR_FORMAT " " STR_FORMAT, STR_ARG(ask->info.contract),
+        STR_ARG(ask->info.consumer), STR_ARG(http_identity(x)->subject));
     if (!err)
-        err = fill_message(write, http_arena(x), &objection, resource, key, what, receipt);
-    write->event.alert.receipt = receipt;
+        err = fill_message(write, http_arena(x), &objection, resource, key, objecting->what, ask->receipt);
+    write->event.alert.receipt = ask->receipt;
     if (err)
         http_reply_err(x, err, STR("the objection could not be written"));
     else
         submit_step(write);
+}
+
+static void handle_objection(struct http_exchange *x, void *context)
+{
+    struct case_desk *desk = context;
+    struct str receipt, what;
+    json_t *json;
+    if (http_body_json(x, &json) != ERR_OK || !read_text(x, json, "receipt", HUB_RECEIPT_MAX, &receipt) ||
+        !read_text(x, json, "what", CASE_TEXT_MAX - 1000, &what))
+        return;
+    struct objecting *objecting = arena_alloc_zero(http_arena(x), 1, sizeof *objecting);
+    if (!objecting) {
+        http_reply_err(x, ERR_NO_MEMORY, STR_NONE);
+        return;
+    }
+    *objecting = (struct objecting){.x = x, .desk = desk, .what = what};
+    objecting->ask = (struct hub_use_ask){
+        .receipt = receipt, .subject = http_identity(x)->subject, .arena = http_arena(x), .loop = http_loop(x), .done = on_use_found};
+    hub_use_find(desk->options.hub, &objecting->ask);
 }
 
 const struct http_route case_routes[] = {

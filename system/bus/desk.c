@@ -134,6 +134,20 @@ void system_bus_desk_programs(struct system_bus_desk *desk, const struct system_
     desk->programs = *programs;
 }
 
+/* ---- logs ---- */
+
+static void name_log(struct system_bus_desk *desk, struct bus_question *question, const struct hub_feed_question *asked)
+{
+    static const char named[] = {1, HUB_FEED_LOG};
+    if (hub_uses_met(desk->hub, asked->log))
+        hub_feed_named(desk->hub, asked->process);
+    else
+        log_write(LOG_WARNING, "bus", "a process of the hub writes a log that is none of this hub's; its uses are not shown to citizens",
+            LOG_STR("log", asked->log), LOG_END);
+    if (bus_question_answer(question, (struct str){named, sizeof named}, true))
+        bus_question_drop(question); /* it tells again */
+}
+
 /* ---- questions ---- */
 
 /* False: it is none, or more than may ask. */
@@ -171,6 +185,10 @@ void system_bus_desk_question(void *context, struct bus_question *question)
     }
     if (asked.what == HUB_FEED_COUNT) {
         count(desk, question, asked.counts);
+        return;
+    }
+    if (asked.what == HUB_FEED_LOG) {
+        name_log(desk, question, &asked);
         return;
     }
     struct held *held = NULL;

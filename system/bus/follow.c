@@ -28,7 +28,10 @@ struct system_bus_follower {
     struct system_bus_programs programs; /* read: NULL: nobody wants to know */
     struct bus_ask programs_ask;
     uint64_t programs_epoch, programs_asked; /* the desk's life in which they were told, and are being asked for; 0: none */
-    size_t n_holders;                        /* its owner, and what is under way; on its loop */
+    struct bus_ask log_ask;
+    struct str log;               /* this process's own; empty: it is not told */
+    uint64_t log_epoch, log_told; /* the desk's life which knows this process's log, and is being told; 0: none */
+    size_t n_holders;             /* its owner, and what is under way; on its loop */
 };
 
 static void release(struct system_bus_follower *follower)
@@ -119,6 +122,46 @@ void system_bus_follow_programs(struct system_bus_follower *follower, const stru
     follower->programs = *programs;
 }
 
+/* ---- this process's log ---- */
+
+static void on_named(struct bus_ask *asked)
+{
+    struct system_bus_follower *follower = container_of(asked, struct system_bus_follower, log_ask);
+    if (!follower->is_closed) {
+        if (!asked->err) /* else told again when the desk is heard next */
+            follower->log_epoch = follower->log_told;
+        follower->log_told = 0;
+    }
+    release(follower);
+}
+
+/* In each life of the desk once, as soon as it is heard: there citizens ask who used their data. */
+static void tell_log(struct system_bus_follower *follower)
+{
+    const struct hub_feed_question question = {.what = HUB_FEED_LOG, .process = follower->process, .log = follower->log};
+    struct buf bytes;
+    if (str_is_empty(follower->log) || follower->log_told || follower->log_epoch == follower->place.epoch)
+        return;
+    buf_init(&bytes, 512);
+    hub_feed_question_write(&question, &bytes);
+    follower->log_told = follower->place.epoch;
+    follower->n_holders++;
+    follower->log_ask = (struct bus_ask){.party = str_from_c(follower->desk),
+        .door = SYSTEM_BUS_DESK,
+        .bytes = buf_str(&bytes),
+        .timeout_ms = TIMEOUT_MS,
+        .may_repeat = true,
+        .loop = follower->loop,
+        .done = on_named};
+    bus_peer_ask(follower->peer, &follower->log_ask);
+    buf_finish(&bytes);
+}
+
+void system_bus_follow_log(struct system_bus_follower *follower)
+{
+    follower->log = hub_log(follower->hub);
+}
+
 static void on_told(struct bus_ask *asked)
 {
     struct system_bus_follower *follower = container_of(asked, struct system_bus_follower, ask);
@@ -132,6 +175,7 @@ static void on_told(struct bus_ask *asked)
     follower->n_holders--; /* its owner has it still */
     if (!err) {
         want_programs(follower);
+        tell_log(follower);
         ask(follower);
     } else if (loop_timer_start(follower->loop, &follower->again, AGAIN_MS))
         log_write(LOG_ERROR, "bus", "no memory for a timer", LOG_END);

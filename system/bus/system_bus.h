@@ -8,6 +8,7 @@
 #include "base/journal.h"
 #include "bus/peer.h"
 #include "hub/system.h"
+#include "hub/uses.h"
 
 /* ---- the hub's side ---- */
 
@@ -47,6 +48,20 @@ enum err system_bus_follow(
 bool system_bus_follow_end(struct system_bus_follower *follower);
 void system_bus_unfollow(
     struct system_bus_follower *follower); /* on its loop, which must have a round after the link is closed. Takes NULL */
+
+/* ---- who used my data, at all processes of the hub (hub/uses.h) ---- */
+
+/* The door of the process that writes a log (bus_peer_options.door). */
+#define SYSTEM_BUS_LOG_DOOR 16
+void system_bus_log_door(struct str log, char out[SYSTEM_BUS_LOG_DOOR]);
+void system_bus_follow_log(struct system_bus_follower *follower); /* a replica: the desk hears of its log. On its loop */
+struct system_bus_others {                                        /* lives as long as the peer */
+    struct bus_peer *peer;
+    char party[BUS_PARTY_MAX + 1]; /* the hub's own */
+};
+void system_bus_ask_other(void *others, struct hub_others_ask *ask); /* for hub_others_set(); any thread */
+/* A question of which hub_uses_question_is() says that it is one. On the peer's loop. */
+void system_bus_other_question(struct hub *hub, struct bus_question *question);
 
 /* ---- the department's side ---- */
 

@@ -53,7 +53,7 @@ class MyData(unittest.TestCase):
     def mine(self, query=""):
         answer = self.city.get("/hub/v1/uses/mine" + query)
         self.assertTrue(answer["complete"])
-        self.assertFalse(answer["elsewhere"])
+        self.assertEqual(answer["unanswered"], [])
         return answer
 
     def receipts(self):

@@ -200,6 +200,7 @@ class Interface(unittest.TestCase):
         self.assertTrue(self.ask("post", "/hub/v1/query", {**query, "explain": True}, token)["explain"])
         self.ask("post", "/hub/v1/query", {**query, "sql": "SELECT"}, token, status=400)
         self.ask("get", "/hub/v1/opening/{index}", headers=token, index=index)
+        self.ask("get", "/hub/v1/opening/{log}/{index}", headers=token, log=called["receipt"].split("/")[0], index=index)
         referral = {"Authorization": "Bearer " + self.city.token("hangzhou/scene.referral")}
         where_xray = {"area": "hangzhou", "party": "health", "name": "xray"}
         self.ask("get", "/hub/v1/object/{area}/{party}/{name}", headers=referral, query="purpose=medical.refer&key=X0000001", **where_xray)
@@ -293,6 +294,12 @@ class Interface(unittest.TestCase):
         self.as_person("citizen")
         self.ask("get", "/party/v1/session")
         uses = self.ask("get", "/hub/v1/uses/mine", query="limit=5")["uses"]
+        self.ask("get", "/hub/v1/uses/mine", query="before=1,r1", status=400)
+        log, index = uses[0]["receipt"].split("/")
+        wait_for(lambda: self.city.request("GET", "/hub/v1/receipt/" + uses[0]["receipt"])[0] == 200, 60, "the checkpoint")
+        self.ask("get", "/hub/v1/receipt/{log}/{index}", log=log, index=index)
+        self.ask("get", "/hub/v1/receipt/{log}/{index}", log="other.log", index=index, status=404)
+        self.ask("get", "/hub/v1/opening/{log}/{index}", log=log, index=index, status=404)
         self.ask("post", "/case/v1/objection", {"receipt": uses[0]["receipt"], "what": "not me"})
         self.ask("post", "/case/v1/objection", {"receipt": "hangzhou.log/0", "what": "not me"}, status=404)
 

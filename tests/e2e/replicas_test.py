@@ -3,6 +3,8 @@
 answers and leaves receipts in a ledger of its own; a daily quota holds over all of them, over kills; a contract's step at the desk counts everywhere, and
 when the desk or the way to it is gone, for as long as the contract's fresh_for; what a replica acknowledged stands in its ledger after kill -9."""
 import concurrent.futures
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -23,6 +25,7 @@ from city import BRAIN, DEMO_PASSWORD, ROOT, City, wait_for  # noqa: E402
 from departments import Department  # noqa: E402
 from witnesses import Witness  # noqa: E402
 
+MINE, LICENCE = "浙A00001", "990000000001"  # the citizen's, in parties.yaml
 QUOTA = int(os.environ.get("REPLICAS_QUOTA", "300"))
 CONTRACT = """contract: hangzhou/c-%(number)d
 provider: hangzhou/police
@@ -140,7 +143,7 @@ class Replicas(unittest.TestCase):
             cls.replicas.append(replica)
         cls.r1, cls.r2 = cls.replicas
         with sqlite3.connect(os.path.join(cls.police.data, "departments", "police.sqlite")) as db:
-            cls.plates = [row[0] for row in db.execute("SELECT plate FROM vehicle LIMIT 50")]
+            cls.plates = [row[0] for row in db.execute("SELECT plate FROM vehicle WHERE plate <> ? LIMIT 50", [MINE])]
         cls.bearer = {"Authorization": f"Bearer {cls.city.token('hangzhou/scene.parking')}"}
         for one in (cls.city, *cls.replicas):
             cls.wait_until_answered(one)
@@ -286,9 +289,78 @@ class Replicas(unittest.TestCase):
             self.assertEqual(self.call(self.r2, "test.shown")[0], 200)
         wait_for(lambda: self.used_today("hangzhou/c-95") >= before + 7, 60, "the replica's uses in the desk's figures")
         self.assertEqual(self.used_today("hangzhou/c-95"), before + 7)
+
+    def mine(self, query=""):
         self.city.sign_in("citizen")
-        mine = self.city.get("/hub/v1/uses/mine")
-        self.assertEqual((mine["complete"], mine["elsewhere"]), (False, True), "uses at replicas are not in the list, and it says so")
+        return self.city.get("/hub/v1/uses/mine" + query)
+
+    def test_who_used_my_data_anywhere(self):
+        """A citizen asks the desk's process, and sees what each process did with their data: in order, page by page, with receipts that can be checked
+        there, and objects to one; what a process that is away did is missing, and the page names it."""
+        wait_for(lambda: self.mine()["complete"], 60, "both replicas' logs at the desk")
+        made = []
+        for hub in (self.r1, self.city, self.r2, self.r2, self.r1):
+            status, answer = self.call(hub, "test.load", MINE, contract="hangzhou/c-92")
+            self.assertEqual(status, 200, answer)
+            made.append(answer["receipt"])
+            self.call(hub, "test.load")  # another's
+        self.assertEqual([receipt.split("/")[0] for receipt in made], ["hangzhou.log.r1", "hangzhou.log", "hangzhou.log.r2", "hangzhou.log.r2", "hangzhou.log.r1"])
+        mine = self.mine()
+        self.assertEqual((mine["complete"], mine["unanswered"], mine["next"]), (True, [], None))
+        self.assertEqual([use["receipt"] for use in mine["uses"]], made[::-1])
+        self.assertEqual({use["contract"] for use in mine["uses"]}, {"hangzhou/c-92"})
+        paged, query = [], "?limit=2"
+        for _ in range(3):
+            page = self.mine(query)
+            paged += [use["receipt"] for use in page["uses"]]
+            query = f"?limit=2&before={page['next']}"
+        self.assertEqual((paged, page["next"]), (made[::-1], None))
+        self.checks_at_the_desk(made[3], self.r2)
+        self.objects(made[4])
+        self.r2.kill()
+        wait_for(lambda: self.mine()["unanswered"] == ["hangzhou.log.r2"], 60, "the name of who does not answer")
+        mine = self.mine()
+        self.assertEqual((mine["complete"], [use["receipt"] for use in mine["uses"]]), (False, [made[4], made[1], made[0]]))
+        self.assertEqual(self.city.request("GET", "/hub/v1/receipt/" + made[3])[0], 503)
+        self.assertEqual(self.city.request("POST", "/case/v1/objection", {"receipt": made[3], "what": "x"})[0], 503)
+        self.r2.start()
+        wait_for(lambda: self.mine()["complete"], 60, "its answer")
+        self.assertEqual([use["receipt"] for use in self.mine()["uses"]], made[::-1])
+        for hub in (self.city, *self.replicas):
+            for secret in (MINE, LICENCE):
+                self.assertNotIn(secret, hub.log("brain"))
+
+    def checks_at_the_desk(self, receipt, hub):
+        """The desk hands out what stands behind a receipt of another process's log; it proves against that log's key."""
+        status, _, body = wait_for(lambda: (lambda one: one if one[0] != 409 else None)(self.city.request("GET", "/hub/v1/receipt/" + receipt)), 60, "the proof")
+        self.assertEqual(status, 200, body)
+        self.assertEqual(json.loads(body)["receipt"], receipt)
+        path, vkey = os.path.join(self.folder, "mine.json"), hub.request("GET", "/log/v1/vkey")[2].decode().strip()
+        with open(path, "wb") as out:
+            out.write(body)
+        done = subprocess.run([BRAIN, "verify", path, "--vkey", vkey], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        leaf = json.loads(json.loads(body)["leaf"])
+        self.assertNotIn(MINE, str(leaf))
+        self.assertEqual(self.city.request("GET", "/hub/v1/opening/" + receipt)[0], 404)  # a citizen is no party of it
+        status, _, body = self.city.request("GET", "/hub/v1/opening/" + receipt, headers=self.bearer)
+        self.assertEqual(status, 200, body)
+        asked = {"fields": ["colour"], "key": {"plate": MINE}, "purpose": "test.load", "resource": "hangzhou/police/vehicle"}
+        text = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        self.assertEqual(leaf["request"], hmac.new(bytes.fromhex(json.loads(body)["salt"]), text.encode(), hashlib.sha256).hexdigest())
+        for wrong in ("hangzhou.log.r2/99999999", "hangzhou.log.r9/0", "hangzhou.log/x"):
+            self.assertEqual(self.city.request("GET", "/hub/v1/receipt/" + wrong)[0], 404, wrong)
+
+    def objects(self, receipt):
+        def to(name, what="我没有同意"):
+            return self.city.request("POST", "/case/v1/objection", {"receipt": name, "what": what})[0]
+        others = self.call(self.r1, "test.load")[1]["receipt"]
+        for wrong in (others, "hangzhou.log.r1/0", "hangzhou.log.r9/" + receipt.split("/")[1], "other.log/1"):
+            self.assertEqual(to(wrong), 404, wrong)
+        self.assertEqual((to(receipt, " "), to(receipt)), (400, 200))
+        self.city.sign_in("police-contracts")
+        self.assertEqual([case["receipt"] for case in self.city.get("/case/v1/cases?kind=data.objection")["cases"]], [receipt])
+        self.city.sign_in("citizen")
 
     def test_steps_at_the_desk_count_everywhere(self):
         draft = os.path.join(self.folder, "draft.json")

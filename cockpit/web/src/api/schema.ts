@@ -1874,6 +1874,102 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hub/v1/receipt/{log}/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A leaf with its proof and the key, of the log of any process of this hub: what citybrain verify reads */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    log: string;
+                    index: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Receipt"];
+                    };
+                };
+                /** @description A problem (RFC 9457) */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hub/v1/opening/{log}/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The salt of a leaf of the log of any process of this hub, for the parties of its use */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    log: string;
+                    index: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Opening"];
+                    };
+                };
+                /** @description A problem (RFC 9457) */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/case/v1/cases": {
         parameters: {
             query?: never;
@@ -2874,13 +2970,13 @@ export interface components {
             };
             /** @description How many days back uses are found, as long as the days' keys are kept */
             days: number;
-            /** @description Every leaf of the city's ledgers has been looked at */
+            /** @description Every leaf of the ledgers of all processes of the hub has been looked at */
             complete: boolean;
-            /** @description Further processes of the hub serve, too; what they served is not in this list */
-            elsewhere: boolean;
+            /** @description Logs of processes of the hub that did not answer: their uses are not in this list */
+            unanswered: string[];
             uses: components["schemas"]["MyUse"][];
-            /** @description Ask again with before=this for older ones */
-            next: number | null;
+            /** @description Ask again with before=this for older ones: how far the list has come in each log */
+            next: string | null;
         };
         MyUse: {
             receipt: components["schemas"]["ReceiptName"];

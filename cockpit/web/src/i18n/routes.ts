@@ -23,6 +23,8 @@ const zh: Record<string, string> = {
   'get /hub/v1/resources': '询问者提供的、或有契约可用的资源',
   'get /hub/v1/outcome/{index}': '按意向叶子的编号取对象使用的结果及其盐，只给这次使用的双方',
   'get /hub/v1/opening/{index}': '一片叶子的盐，只给这次使用的双方',
+  'get /hub/v1/receipt/{log}/{index}': '中枢任一进程账本中的一片叶子、证明与公钥，供 citybrain verify 检验',
+  'get /hub/v1/opening/{log}/{index}': '中枢任一进程账本中一片叶子的盐，只给这次使用的双方',
   'get /log/v1/checkpoint': '账本最新的检查点（C2SP signed note）',
   'get /log/v1/tile/{rest}': '账本的瓦片（C2SP tlog-tiles）',
   'get /log/v1/proof/{index}': '一片叶子在账本中的证明（C2SP tlog-proof）',

@@ -73,6 +73,19 @@ const serve = (log: Served): Get => async (path) => {
 const verify = (log: Served, index: number, claim = {}): Promise<Verification> =>
   verifyReceipt(`${ORIGIN}/${index}`, claim, serve(log), () => undefined, async () => undefined);
 
+/** Another process's log of the same hub: this server has its own key, and the other's receipts as files. */
+const serveElsewhere = (log: Served, index: number, change: (file: Record<string, string>) => void = () => undefined): Get => async (path) => {
+  if (path === '/log/v1/vkey') {
+    const own = 'own.log';
+    return { status: 200, bytes: utf8(`${own}+${toHex(keyIdOf(own, publicKey))}+${toBase64(concat(new Uint8Array([1]), publicKey))}`) };
+  }
+  if (path !== `/hub/v1/receipt/${ORIGIN}/${index}`) return { status: 404, bytes: new Uint8Array() };
+  if (log.busy-- > 0) return { status: 409, bytes: new Uint8Array(), retryAfterMs: 1 };
+  const file: Record<string, string> = { receipt: `${ORIGIN}/${index}`, leaf: new TextDecoder().decode(leaves[index]), proof: log.proof, vkey: log.vkey };
+  change(file);
+  return { status: 200, bytes: utf8(JSON.stringify(file)) };
+};
+
 const refusalOf = (v: Verification): string | undefined => v.steps.find((s) => s.state === 'refused')?.refusal;
 
 describe('a receipt', () => {
@@ -178,6 +191,21 @@ describe('a receipt', () => {
   it('is refused when the leaf speaks of another contract or resource than the screen', async () => {
     expect(refusalOf(await verify(makeLog(5), 5, { contract: 'hangzhou/c-6' }))).toBe('other_contract');
     expect(refusalOf(await verify(makeLog(5), 5, { contract: 'hangzhou/c-5', resource: 'hangzhou/police/passage' }))).toBe('other_resource');
+  });
+
+  it('of another process of the hub is verified from its file, and refused when anything of it is another', async () => {
+    const at = (index: number, get: Get): Promise<Verification> => verifyReceipt(`${ORIGIN}/${index}`, {}, get, () => undefined, async () => undefined);
+    const log = makeLog(259);
+    log.busy = 2; // not under a checkpoint yet
+    const v = await at(259, serveElsewhere(log, 259));
+    expect([v.verdict, v.vkey]).toEqual(['verified', vkey]);
+    expect(v.leaf).toMatchObject({ contract: 'hangzhou/c-259' });
+    const changed = (change: (file: Record<string, string>) => void): Promise<Verification> => at(259, serveElsewhere(makeLog(259), 259, change));
+    expect(refusalOf(await changed((file) => { file.leaf += ' '; }))).toBe('other_root');
+    expect(refusalOf(await changed((file) => { file.proof = makeLog(258).proof; }))).toBe('other_index');
+    expect(refusalOf(await changed((file) => { file.vkey = vkey.replace(ORIGIN, 'tess.log'); }))).toBe('unreadable');
+    expect(refusalOf(await changed((file) => { delete file.proof; }))).toBe('unreadable');
+    expect(refusalOf(await at(258, serveElsewhere(makeLog(259), 259)))).toBe('other_origin'); // none of this hub's
   });
 
   it('says what failed when the ledger does not answer', async () => {

@@ -1,8 +1,9 @@
 // Verifies a receipt in the browser, from the ledger's public files alone, and tells each step as it goes:
 //   key → proof → signature → entry → inclusion → content.
+// A receipt of another process's log of the same hub comes as one file, which this server fetches there (docs/mydata.md).
 // It asks the same server for the key and for the proof: that shows that leaf, tree and signature belong together; that the
 // key is the city's, the reader learns by comparing it with the key published elsewhere. The screen says so.
-import { sameBytes, toBase64, toHex } from './bytes';
+import { sameBytes, toBase64, toHex, utf8 } from './bytes';
 import { leafHash, rootFromPath } from './merkle';
 import { isSignedBy, parseCheckpoint, parseNote, parseVerifierKey } from './note';
 import type { Checkpoint, Note, VerifierKey } from './note';
@@ -33,6 +34,7 @@ export interface Verification {
   steps: Step[];
   verdict: 'running' | 'verified' | 'refused';
   leaf?: unknown;
+  vkey?: string; // of the log, as text
 }
 
 /** What the screen claims of the receipt; the leaf must say the same. */
@@ -64,37 +66,72 @@ async function fetchBytes(get: Get, path: string): Promise<Uint8Array> {
   return answer.bytes;
 }
 
-async function fetchKey(get: Get, origin: string, facts: Step['facts']): Promise<VerifierKey> {
-  const key = parseVerifierKey(text(await fetchBytes(get, '/log/v1/vkey')));
-  if (!key) throw new Refused('unreadable');
-  facts.name = key.name;
-  facts.keyId = toHex(key.keyId);
-  facts.publicKey = toBase64(key.publicKey);
-  if (key.name !== origin) throw new Refused('other_origin');
-  return key;
-}
+type Waiting = { tell: () => void; sleep: (ms: number) => Promise<void> };
 
-async function fetchProof(
-  get: Get, index: number, step: Step, tell: () => void, sleep: (ms: number) => Promise<void>,
-): Promise<Proof> {
+/** What exists once the leaf is under a checkpoint. */
+async function fetchProven(get: Get, path: string, step: Step, waiting: Waiting): Promise<string> {
   for (let attempt = 0; attempt < PROOF_TRIES; attempt++) {
-    const answer = await get(`/log/v1/proof/${index}`).catch(() => null);
+    const answer = await get(path).catch(() => null);
     if (!answer) throw new Refused('unreachable');
     if (answer.status === 404) throw new Refused('not_found');
-    if (answer.status === 200) {
-      const proof = parseProof(text(answer.bytes));
-      if (!proof) throw new Refused('unreadable');
-      step.facts.index = String(proof.index);
-      step.facts.hashes = String(proof.path.length);
-      if (proof.index !== index) throw new Refused('other_index');
-      return proof;
-    }
+    if (answer.status === 200) return text(answer.bytes);
     if (answer.status !== 409) throw new Refused('unreachable');
     step.state = 'waiting'; // durable, but not under a checkpoint yet
-    tell();
-    await sleep(answer.retryAfterMs ?? RETRY_MS);
+    waiting.tell();
+    await waiting.sleep(answer.retryAfterMs ?? RETRY_MS);
   }
   throw new Refused('not_yet');
+}
+
+/** A receipt file: what `citybrain verify` reads, too. */
+interface File {
+  vkey: string;
+  proof: string;
+  leaf: string;
+}
+
+function parseFile(content: string): File {
+  try {
+    const file = JSON.parse(content) as Partial<File>;
+    if (typeof file.vkey === 'string' && typeof file.proof === 'string' && typeof file.leaf === 'string') return file as File;
+  } catch {
+    // said below
+  }
+  throw new Refused('unreadable');
+}
+
+interface Key {
+  key: VerifierKey;
+  vkey: string;
+  file: File | null; // null: this server's own log
+}
+
+async function fetchKey(get: Get, origin: string, index: number, step: Step, waiting: Waiting): Promise<Key> {
+  let vkey = text(await fetchBytes(get, '/log/v1/vkey')).trim();
+  let key = parseVerifierKey(vkey);
+  let file: File | null = null;
+  if (key && key.name !== origin) {
+    file = parseFile(await fetchProven(get, `/hub/v1/receipt/${encodeURIComponent(origin)}/${index}`, step, waiting).catch((e: unknown) => {
+      throw e instanceof Refused && e.refusal === 'not_found' ? new Refused('other_origin') : e;
+    }));
+    vkey = file.vkey.trim();
+    key = parseVerifierKey(vkey);
+  }
+  if (!key) throw new Refused('unreadable');
+  step.facts.name = key.name;
+  step.facts.keyId = toHex(key.keyId);
+  step.facts.publicKey = toBase64(key.publicKey);
+  if (key.name !== origin) throw new Refused('other_origin');
+  return { key, vkey, file };
+}
+
+async function fetchProof(get: Get, index: number, file: File | null, step: Step, waiting: Waiting): Promise<Proof> {
+  const proof = parseProof(file ? file.proof : await fetchProven(get, `/log/v1/proof/${index}`, step, waiting));
+  if (!proof) throw new Refused('unreadable');
+  step.facts.index = String(proof.index);
+  step.facts.hashes = String(proof.path.length);
+  if (proof.index !== index) throw new Refused('other_index');
+  return proof;
 }
 
 function checkSignature(proof: Proof, key: VerifierKey, origin: string, facts: Step['facts']): Checkpoint {
@@ -109,7 +146,8 @@ function checkSignature(proof: Proof, key: VerifierKey, origin: string, facts: S
   return checkpoint;
 }
 
-async function fetchLeaf(get: Get, index: number, size: number, facts: Step['facts']): Promise<Uint8Array> {
+async function fetchLeaf(get: Get, index: number, size: number, file: File | null, facts: Step['facts']): Promise<Uint8Array> {
+  if (file) return tellLeaf(utf8(file.leaf), facts);
   const bundle = Math.floor(index / BUNDLE_ENTRIES);
   const path = bundlePath(bundle, size);
   facts.path = `/log/v1/tile/${path}`;
@@ -120,6 +158,10 @@ async function fetchLeaf(get: Get, index: number, size: number, facts: Step['fac
   });
   const leaf = entryAt(bytes, index % BUNDLE_ENTRIES);
   if (!leaf) throw new Refused('unreadable');
+  return tellLeaf(leaf, facts);
+}
+
+function tellLeaf(leaf: Uint8Array, facts: Step['facts']): Uint8Array {
   facts.bytes = String(leaf.length);
   facts.hash = toBase64(leafHash(leaf));
   return leaf;
@@ -162,10 +204,12 @@ export async function verifyReceipt(
     const named = parseReceipt(receipt);
     const keyStep = begin('key');
     if (!named) throw new Refused('unreadable');
-    const key = await fetchKey(get, named.origin, keyStep.facts);
-    const proof = await fetchProof(get, named.index, begin('proof'), () => tell(v), sleep);
+    const waiting = { tell: () => tell(v), sleep };
+    const { key, vkey, file } = await fetchKey(get, named.origin, named.index, keyStep, waiting);
+    v.vkey = vkey;
+    const proof = await fetchProof(get, named.index, file, begin('proof'), waiting);
     const checkpoint = checkSignature(proof, key, named.origin, begin('signature').facts);
-    const leaf = await fetchLeaf(get, named.index, checkpoint.size, begin('entry').facts);
+    const leaf = await fetchLeaf(get, named.index, checkpoint.size, file, begin('entry').facts);
     checkInclusion(proof, checkpoint, leaf, begin('inclusion').facts);
     const content = begin('content');
     try {
