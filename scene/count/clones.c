@@ -53,7 +53,7 @@ static struct count_suspect *suspect_of(struct count_clones *clones, uint64_t ve
     return oldest;
 }
 
-static bool is_same(const struct count_seen *a, const struct count_seen *b)
+static bool is_same(const struct count_sighting *a, const struct count_sighting *b)
 {
     return a->camera == b->camera && a->time_ms == b->time_ms;
 }

@@ -28,14 +28,14 @@
 #define COUNT_SUSPECTS 4096                        /* a power of two */
 #define COUNT_CLONES_TOLD 64                       /* between two ticks; more are counted */
 
-struct count_seen {
+struct count_sighting {
     uint32_t camera;
     int64_t time_ms; /* corrected */
 };
 
 /* Two sightings that are apart; the earlier one first. */
 struct count_apart {
-    struct count_seen a, b;
+    struct count_sighting a, b;
     double least_s; /* what the network allows at the least, at the limits */
 };
 

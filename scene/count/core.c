@@ -154,7 +154,7 @@ void count_advance(struct count *count, int64_t now_ms)
 {
     if (now_ms <= count->now_ms)
         return;
-    count_faults_learn(&count->faults, now_ms);
+    count_faults_learn(count, now_ms);
     count->now_ms = now_ms;
     expose(count);
 }

@@ -68,7 +68,7 @@ static struct way way_from(struct count *count, const struct count_vehicle *vehi
     double max_s = fmin(fmax(way.gap_s / count->settings.delay_min, 60), COUNT_NEXT_S);
     way.pair = count_travel_pair(&count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, max_s);
     way.least_s = (double)way.pair->free_flow_s;
-    if (way.pair->free_flow_s <= 0) {
+    if (way.pair->free_flow_s <= 0 || (double)way.pair->free_flow_s > max_s) { /* the table may know it from another question */
         uint32_t least_ms = road_route_ms(count->travel.router, count->cameras[from].edge, count->cameras[to].edge);
         way.pair = NULL;
         way.least_s = least_ms >= ROAD_ROUTE_MAX_MS ? 0 : (double)least_ms / 1000; /* no way at all is the map's mistake */
@@ -96,19 +96,19 @@ static void learn_link(
     if (is_back || way->is_apart || way->pair == NULL)
         return;
     struct count_recall_pass pass = {vehicle->key, vehicle->camera, COUNT_RECALL_NONE, passage->camera, way->gap_s};
-    count_recall_pass(&count->faults.recall, count->travel.router, count->speaks, &pass, way->pair->edges, way->pair->n_edges);
+    count_recall_pass(&count->faults.recall, count->travel.router, &pass, way->pair->edges, way->pair->n_edges);
     if (vehicle->n_sightings < 2 || vehicle->before_camera == passage->camera)
         return;
     pass = (struct count_recall_pass){
         vehicle->key, vehicle->before_camera, vehicle->camera, passage->camera, (double)(seen_ms - vehicle->before_ms) / 1000};
-    count_recall_pass(&count->faults.recall, count->travel.router, count->speaks, &pass, NULL, 0);
+    count_recall_pass(&count->faults.recall, count->travel.router, &pass, NULL, 0);
 }
 
 /* The plate was seen there, and is here: a witness that there are two. */
 static void tell_apart(struct count *count, uint64_t plate, const struct count_vehicle *vehicle, const struct count_passage *passage,
     int64_t seen_ms, const struct way *way)
 {
-    struct count_seen here = {passage->camera, seen_ms}, there = {vehicle->camera, vehicle->last_ms};
+    struct count_sighting here = {passage->camera, seen_ms}, there = {vehicle->camera, vehicle->last_ms};
     struct count_apart pair = {seen_ms < vehicle->last_ms ? here : there, seen_ms < vehicle->last_ms ? there : here, way->least_s};
     bool is_doubtful = passage->confidence != 0 && passage->confidence < COUNT_CLONE_CONFIDENCE;
     count_clones_apart(&count->faults.clones, plate, &pair, is_doubtful);
@@ -163,12 +163,20 @@ uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passa
     return count_vehicles_find(vehicles, twin_key);
 }
 
-void count_faults_learn(struct count_faults *faults, int64_t now_ms)
+static bool is_silent(const struct count *count, uint32_t camera)
 {
+    return count->cameras[camera].is_silent;
+}
+
+void count_faults_learn(struct count *count, int64_t now_ms)
+{
+    struct count_faults *faults = &count->faults;
     if (faults->learned_ms != INT64_MIN && now_ms - faults->learned_ms < LEARN_MS)
         return;
     faults->learned_ms = now_ms;
     count_clocks_learn(&faults->clocks, now_ms);
+    for (uint32_t i = 0; i < count->n_cameras; i++)
+        faults->recall.cameras[i].is_silent = is_silent(count, i);
     count_recall_learn(&faults->recall, now_ms);
 }
 
@@ -176,7 +184,7 @@ void count_camera_health(const struct count *count, uint32_t camera, struct coun
 {
     const struct count_clock *clock = &count->faults.clocks.clocks[camera];
     double n = 0;
-    *ret_health = (struct count_camera_health){.is_silent = count->cameras[camera].is_silent,
+    *ret_health = (struct count_camera_health){.is_silent = is_silent(count, camera),
         .heard_ms = count->cameras[camera].heard.last_ms,
         .clock_s = clock->error_s,
         .clock_within_s = clock->uncertain_s,

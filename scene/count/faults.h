@@ -31,6 +31,6 @@ struct count_passage count_faults_hear(struct count_faults *faults, const struct
  * the key of the twin where it is that one. */
 uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passage *passage, int64_t seen_ms);
 /* Time goes on; every half a minute it is learned. */
-void count_faults_learn(struct count_faults *faults, int64_t now_ms);
+void count_faults_learn(struct count *count, int64_t now_ms);
 
 #endif

@@ -128,7 +128,7 @@ static struct str name_of(const struct run *run, uint32_t camera)
 static void write_clones(struct run *run, const struct count_clone *clones, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        const struct count_seen *seen[] = {&clones[i].first.a, &clones[i].first.b, &clones[i].second.a, &clones[i].second.b};
+        const struct count_sighting *seen[] = {&clones[i].first.a, &clones[i].first.b, &clones[i].second.a, &clones[i].second.b};
         fprintf(run->clones, "%lld", (long long)run->next_s);
         for (int k = 0; k < 4; k++) {
             fprintf(run->clones, "," STR_FORMAT ",%lld", STR_ARG(name_of(run, seen[k]->camera)),

@@ -39,7 +39,7 @@ static void tell(struct count_health *health, const struct hub_alert *alert)
 
 static int put_pair(struct count_health *health, const struct count *count, char *text, size_t cap, const struct count_apart *pair)
 {
-    const struct count_seen *seen[] = {&pair->a, &pair->b};
+    const struct count_sighting *seen[] = {&pair->a, &pair->b};
     char times[2][40];
     for (int i = 0; i < 2; i++) {
         struct wall_time time = {count_camera_time(count, seen[i]->camera, seen[i]->time_ms)};

@@ -120,8 +120,8 @@ static uint32_t camera_between(const struct count_recall *recall, const uint32_t
     return between;
 }
 
-void count_recall_pass(struct count_recall *recall, struct road_router *router, const uint8_t *speaks, const struct count_recall_pass *pass,
-    const uint32_t *edges, uint32_t n_edges)
+void count_recall_pass(
+    struct count_recall *recall, struct road_router *router, const struct count_recall_pass *pass, const uint32_t *edges, uint32_t n_edges)
 {
     const struct count_recall_gap *gap = find_gap(recall, pass->from, pass->to);
     if (gap == NULL) {
@@ -139,7 +139,7 @@ void count_recall_pass(struct count_recall *recall, struct road_router *router, 
     if (pass->gap_s >= (double)gap->past_s || (pass->middle != COUNT_RECALL_NONE && pass->middle != gap->between))
         return;
     struct count_recall_camera *camera = &recall->cameras[gap->between];
-    if (speaks[camera->edge] == 0)
+    if (camera->is_silent)
         return;
     camera->n_read += pass->middle != COUNT_RECALL_NONE;
     camera->n_missed += pass->middle == COUNT_RECALL_NONE;

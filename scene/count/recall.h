@@ -34,6 +34,7 @@ struct count_recall_gap {
 
 struct count_recall_camera {
     uint32_t edge;
+    bool is_silent;          /* the owner's: it misses nobody */
     double n_read, n_missed; /* faded */
 };
 
@@ -60,9 +61,9 @@ struct count_recall_pass {
     double gap_s;
 };
 /* Counts it, where there is a gap between the two. Where none is known and it was nowhere in between: looks for one on the fastest way,
- * `edges`, the last camera's among them and the first one's not. `speaks[edge]` is 0 where cameras are silent: those miss nobody. */
-void count_recall_pass(struct count_recall *recall, struct road_router *router, const uint8_t *speaks, const struct count_recall_pass *pass,
-    const uint32_t *edges, uint32_t n_edges);
+ * `edges`, the last camera's among them and the first one's not. */
+void count_recall_pass(
+    struct count_recall *recall, struct road_router *router, const struct count_recall_pass *pass, const uint32_t *edges, uint32_t n_edges);
 /* Fades, and allows new searches. */
 void count_recall_learn(struct count_recall *recall, int64_t now_ms);
 /* NAN when it rests on less than COUNT_RECALL_LEAST vehicles. *ret_n: on how many; may be NULL. */
