@@ -20,6 +20,9 @@ enum {
     COUNT_AREAS_OUT,
     COUNT_CLONES,
     COUNT_HEALTH,
+    COUNT_INDEX,
+    COUNT_INDICES,
+    COUNT_JUNCTIONS,
     COUNT_CONVERT
 };
 static const struct command_option options[] = {
@@ -34,6 +37,9 @@ static const struct command_option options[] = {
     {"areas-out", "FILE", "where their counts go: time_s,area,count,low,high"},
     {"clones", "FILE", "plates at two places at once: two pairs of passages each that nobody could have driven between"},
     {"health", "FILE", "each camera's clock error and recall, as learned by the end"},
+    {"index", "FILE", "the index object (a city's indices/*.yaml): levels of speed and the congestion index"},
+    {"indices", "FILE", "where the indices go: time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by"},
+    {"junctions", "FILE", "delay of a vehicle at each junction: time_s,junction,n,delay_s,delay_index"},
     {"convert", "FILE", "only write the passages in the binary form, 32 bytes each; needs --passages alone"},
     {NULL, NULL, NULL},
 };
@@ -127,6 +133,9 @@ static int run_count(const struct command_line *line)
         .areas_out_path = line->values[COUNT_AREAS_OUT],
         .clones_path = line->values[COUNT_CLONES],
         .health_path = line->values[COUNT_HEALTH],
+        .index_path = line->values[COUNT_INDEX],
+        .indices_path = line->values[COUNT_INDICES],
+        .junctions_path = line->values[COUNT_JUNCTIONS],
         .every_s = (int64_t)every,
         .until_s = (int64_t)until,
         .settings = COUNT_SETTINGS_DEFAULT,

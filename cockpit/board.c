@@ -25,6 +25,8 @@ enum {
     SOURCE_DETAIL
 };
 
+#define WORDS_MAX 1024 /* a city has a handful; what is past it is not shown */
+
 /* An array that grows beside a str_map: one element a key. */
 struct table {
     struct str_map map;
@@ -39,7 +41,8 @@ struct cockpit_board {
     struct cockpit_value *values; /* [indicator][area] */
     int64_t *last_sample_ms;      /* by indicator */
     struct table edges, roads, sources;
-    struct arena text; /* titles of sources */
+    struct str_map words; /* that many roads have in common: levels, formulas */
+    struct arena text;    /* titles of sources */
     struct cockpit_recorded *recorded;
     size_t n_recorded;
     uint64_t number, n_refused;
@@ -93,6 +96,7 @@ enum err cockpit_board_create(
     table_init(&board->edges, COCKPIT_EDGES_MAX, seed, sizeof(struct cockpit_edge));
     table_init(&board->roads, COCKPIT_ROADS_MAX, seed, sizeof(struct cockpit_road));
     table_init(&board->sources, COCKPIT_SOURCES_MAX, seed, sizeof(struct cockpit_source));
+    str_map_init(&board->words, WORDS_MAX, seed);
     arena_init(&board->text, COCKPIT_SOURCES_MAX * 256u);
     board->values = mem_alloc_zero(n_indicators * n_areas + 1, sizeof(*board->values));
     board->last_sample_ms = mem_alloc_zero(n_indicators + 1, sizeof(*board->last_sample_ms));
@@ -112,6 +116,7 @@ void cockpit_board_destroy(struct cockpit_board *board)
     table_finish(&board->edges);
     table_finish(&board->roads);
     table_finish(&board->sources);
+    str_map_finish(&board->words);
     arena_finish(&board->text);
     mem_free(board->values);
     mem_free(board->last_sample_ms);
@@ -142,6 +147,19 @@ static int64_t integer_of(struct value value)
 static bool is_text(struct value value)
 {
     return value.type == VALUE_TEXT;
+}
+
+/* The text as the board keeps it, once for all that say it; empty when there is none. */
+static struct str word_of(struct cockpit_board *board, struct value value)
+{
+    uint32_t at;
+    bool is_kept = is_text(value) && !str_is_empty(value.s) && str_map_add(&board->words, value.s, &at) == ERR_OK;
+    return is_kept ? str_map_key(&board->words, at) : STR_NONE;
+}
+
+static int level_of(struct value value)
+{
+    return value.type == VALUE_INTEGER && value.i >= 0 && value.i < COCKPIT_LEVELS_MAX ? (int)value.i : -1;
 }
 
 static enum err refuse(struct cockpit_board *board, enum err err)
@@ -179,6 +197,8 @@ enum err cockpit_board_indicator(struct cockpit_board *board, struct str source,
     copy_text(value.contract, sizeof(value.contract), window->contract);
     if (is_text(row[HUB_INDICATOR_BASIS]))
         copy_text(value.basis, sizeof(value.basis), row[HUB_INDICATOR_BASIS].s);
+    if (is_text(row[HUB_INDICATOR_MADE_BY]))
+        copy_text(value.made_by, sizeof(value.made_by), row[HUB_INDICATOR_MADE_BY].s);
     *ret_record = !declared->is_sampled && value.period_ms == declared->period_ms;
     *ret_indicator = indicator;
     *ret_area = area;
@@ -202,8 +222,9 @@ enum err cockpit_board_indicator(struct cockpit_board *board, struct str source,
 /* As far as anybody sees it: cockpit_view_edges() writes two decimals, the flow without. */
 static bool shows_the_same(const struct cockpit_edge *a, const struct cockpit_edge *b)
 {
-    return a->has_speed == b->has_speed && a->has_delay == b->has_delay && round(a->speed_mps * 100) == round(b->speed_mps * 100) &&
-           round(a->delay_index * 100) == round(b->delay_index * 100) && round(a->flow_vph) == round(b->flow_vph);
+    return a->has_speed == b->has_speed && a->has_delay == b->has_delay && a->level == b->level &&
+           round(a->speed_mps * 100) == round(b->speed_mps * 100) && round(a->delay_index * 100) == round(b->delay_index * 100) &&
+           round(a->flow_vph) == round(b->flow_vph);
 }
 
 enum err cockpit_board_road_state(struct cockpit_board *board, const struct value *row)
@@ -221,6 +242,7 @@ enum err cockpit_board_road_state(struct cockpit_board *board, const struct valu
     now.has_delay = value_to_real(row[HUB_ROAD_STATE_DELAY_INDEX], &now.delay_index);
     if (!value_to_real(row[HUB_ROAD_STATE_FLOW_VPH], &now.flow_vph))
         now.flow_vph = 0;
+    now.level = level_of(row[HUB_ROAD_STATE_LEVEL]);
     now.area = is_new ? -1 : edge->area;
     now.changed = !is_new && shows_the_same(edge, &now) ? edge->changed : board->number + 1;
     *edge = now;
@@ -269,7 +291,12 @@ enum err cockpit_board_road_index(struct cockpit_board *board, const struct valu
     *at = (struct cockpit_road){.road = str_slice(key, area.len + 1, key.len),
         .area = area_at,
         .time = {integer_of(row[HUB_ROAD_INDEX_TIME])},
-        .n = integer_of(row[HUB_ROAD_INDEX_N])};
+        .n = integer_of(row[HUB_ROAD_INDEX_N]),
+        .level = level_of(row[HUB_ROAD_INDEX_LEVEL]),
+        .n_levels = (int)integer_of(row[HUB_ROAD_INDEX_LEVELS]),
+        .level_title = {word_of(board, row[HUB_ROAD_INDEX_LEVEL_ZH]), word_of(board, row[HUB_ROAD_INDEX_LEVEL_EN])},
+        .made_by = word_of(board, row[HUB_ROAD_INDEX_MADE_BY])};
+    at->has_vehicle_km = value_to_real(row[HUB_ROAD_INDEX_VEHICLE_KM_PH], &at->vehicle_km_ph);
     at->has_delay = value_to_real(row[HUB_ROAD_INDEX_DELAY_INDEX], &at->delay_index);
     if (!value_to_real(row[HUB_ROAD_INDEX_SPEED_MPS], &at->speed_mps) || !value_to_real(row[HUB_ROAD_INDEX_LENGTH_M], &at->length_m))
         at->has_delay = false; /* a road with half of its figures is not ranked */
@@ -376,6 +403,7 @@ static void forget_old(struct cockpit_board *board, struct wall_time now)
         if (edges[i].has_delay && now.ms - edges[i].time.ms > COCKPIT_KEEP_MS) {
             edges[i].has_delay = edges[i].has_speed = false;
             edges[i].flow_vph = 0;
+            edges[i].level = -1;
             edges[i].changed = board->number + 1;
         }
     struct cockpit_road *roads = board->roads.items;

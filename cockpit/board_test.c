@@ -137,8 +137,8 @@ static void a_source_that_can_say_nothing_leaves_the_last_number_greyed(void **s
 
 static void road_state(struct fixture *f, const char *edge, double delay, int64_t time)
 {
-    struct value row[HUB_ROAD_STATE_N_FIELDS] = {
-        value_text(str_from_c(edge)), value_time(time), value_real(10), value_real(delay), value_real(900), value_integer(4)};
+    struct value row[HUB_ROAD_STATE_N_FIELDS] = {value_text(str_from_c(edge)), value_time(time), value_real(10), value_real(delay),
+        value_real(900), value_integer(4), value_text(STR("camera")), value_integer(3), value_text(STR("t/1"))};
     assert_ok(cockpit_board_road_state(f->board, row));
 }
 
@@ -157,7 +157,7 @@ static void edges_are_told_once_a_change_and_only_within_the_area(void **state)
     buf_init(&out, 1000);
     json_writer_init(&w, &out);
     view_edges(s, 1, 0, &w);
-    assert_str(buf_str(&out), "{\"time\":1795276800000,\"edges\":[[\"e1\",10,1.5,900]]}");
+    assert_str(buf_str(&out), "{\"time\":1795276800000,\"edges\":[[\"e1\",10,1.5,900,3]]}");
     uint64_t seen = s->number;
     cockpit_snapshot_release(s);
     road_state(&f, "e2", 2.6, T0 + 1000);
@@ -165,13 +165,13 @@ static void edges_are_told_once_a_change_and_only_within_the_area(void **state)
     buf_reset(&out);
     json_writer_init(&w, &out);
     view_edges(s, 0, seen, &w);
-    assert_str(buf_str(&out), "{\"time\":1795276801000,\"edges\":[[\"e2\",10,2.6,900]]}");
+    assert_str(buf_str(&out), "{\"time\":1795276801000,\"edges\":[[\"e2\",10,2.6,900,3]]}");
     cockpit_snapshot_release(s);
     s = snapshot(&f, T0 + COCKPIT_KEEP_MS + 2000); /* what says nothing for long leaves the map */
     buf_reset(&out);
     json_writer_init(&w, &out);
     view_edges(s, 2, s->number - 1, &w);
-    assert_non_null(memmem(out.ptr, out.len, "[\"e2\",null,null,0]", 18));
+    assert_non_null(memmem(out.ptr, out.len, "[\"e2\",null,null,0,null]", 23));
     buf_finish(&out);
     cockpit_snapshot_release(s);
     tear_down(&f);
@@ -187,7 +187,9 @@ static void the_slowest_road_comes_first(void **state)
     set_up(&f);
     for (size_t i = 0; i < 3; i++) {
         struct value row[HUB_ROAD_INDEX_N_FIELDS] = {value_text(str_from_c(roads[i].road)), value_text(STR("h.x")), value_time(T0),
-            value_real(8), value_real(roads[i].delay), value_real(700), value_real(1500), value_integer(9)};
+            value_real(8), value_real(roads[i].delay), value_real(700), value_real(1500), value_integer(9), value_text(STR("gps")),
+            value_real(1050), value_integer(2), value_integer(5), value_text(STR("轻度拥堵")), value_text(STR("Slow")),
+            value_text(STR("t/1"))};
         assert_ok(cockpit_board_road_index(f.board, row));
     }
     struct cockpit_snapshot *s = snapshot(&f, T0);
@@ -201,6 +203,9 @@ static void the_slowest_road_comes_first(void **state)
     const char *first = memmem(out.ptr, out.len, "天目山路", strlen("天目山路")),
                *second = memmem(out.ptr, out.len, "古翠路", strlen("古翠路"));
     assert_true(first && second && first < second);
+    const char *says = "\"vehicle_km_ph\":1050,\"n\":9,\"level\":2,\"levels\":5,\"level_title\":{\"zh\":\"轻度拥堵\",\"en\":\"Slow\"},"
+                       "\"made_by\":\"t/1\"}";
+    assert_non_null(memmem(out.ptr, out.len, says, strlen(says)));
     assert_null(memmem(out.ptr, out.len, "文一路", strlen("文一路"))); /* past the limit */
     buf_finish(&out);
     arena_finish(&arena);

@@ -5,6 +5,7 @@
 #include "cockpit/cockpit_internal.h"
 #include "hub/indicator.h"
 #include "hub/keep.h"
+#include "hub/need.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -96,12 +97,15 @@ static void on_tick(struct loop_timer *timer)
 
 /* ---- streams ---- */
 
-static void take_indicator(struct cockpit *cockpit, struct str source, const struct value *row, const struct hub_window *window)
+/* `row`: of `n` fields; the last ones a source may leave out. */
+static void take_indicator(struct cockpit *cockpit, struct str source, const struct value *row, size_t n, const struct hub_window *window)
 {
     bool is_record;
+    struct value whole[HUB_INDICATOR_N_FIELDS_MAX] = {VALUE_NONE};
+    memcpy(whole, row, (n < HUB_INDICATOR_N_FIELDS_MAX ? n : HUB_INDICATOR_N_FIELDS_MAX) * sizeof(*row));
     int indicator, area;
     struct cockpit_value value;
-    enum err err = cockpit_board_indicator(cockpit->board, source, row, window, &is_record, &indicator, &area, &value);
+    enum err err = cockpit_board_indicator(cockpit->board, source, whole, window, &is_record, &indicator, &area, &value);
     if (err == ERR_OK && is_record)
         put_record(cockpit, indicator, area, &value);
 }
@@ -114,7 +118,7 @@ static void on_rows(void *context, const struct hub_window *window, struct rows 
     for (size_t i = 0; i < rows_n(rows); i++) {
         const struct value *row = rows_at(rows, i);
         if (stream->kind == COCKPIT_STREAM_INDICATOR)
-            take_indicator(cockpit, stream->resource, row, window);
+            take_indicator(cockpit, stream->resource, row, rows_n_fields(rows), window);
         else if (stream->kind == COCKPIT_STREAM_ROAD_STATE)
             err = cockpit_board_road_state(cockpit->board, row);
         else if (stream->kind == COCKPIT_STREAM_ROAD_INDEX)
@@ -163,14 +167,24 @@ static enum err add_stream(
     return ERR_OK;
 }
 
+/* What a source tells of its formulas is asked for where it does, and the contract grants it. */
+static size_t indicator_fields(const struct cockpit *cockpit, struct str source)
+{
+    const struct cockpit_needs *needs = cockpit_config_needs(cockpit->options.config);
+    const struct hub_need all = {needs->party, source, needs->purpose, HUB_STREAM, hub_indicator_field_names, HUB_INDICATOR_N_FIELDS_MAX};
+    enum err err = hub_need_check(cockpit->options.hub, &all, (struct yaml_node){NULL, 0}, NULL);
+    return err == ERR_OK ? HUB_INDICATOR_N_FIELDS_MAX : HUB_INDICATOR_N_FIELDS;
+}
+
 static void subscribe_all(void *context)
 {
     struct cockpit *cockpit = context;
     const struct cockpit_needs *needs = cockpit_config_needs(cockpit->options.config);
     enum err err = ERR_OK;
-    for (size_t i = 0; i < cockpit_config_n(cockpit->options.config) && err == ERR_OK; i++)
-        err = add_stream(cockpit, COCKPIT_STREAM_INDICATOR, cockpit_config_at(cockpit->options.config, i)->source,
-            hub_indicator_field_names, HUB_INDICATOR_N_FIELDS);
+    for (size_t i = 0; i < cockpit_config_n(cockpit->options.config) && err == ERR_OK; i++) {
+        struct str source = cockpit_config_at(cockpit->options.config, i)->source;
+        err = add_stream(cockpit, COCKPIT_STREAM_INDICATOR, source, hub_indicator_field_names, indicator_fields(cockpit, source));
+    }
     if (err == ERR_OK)
         err = add_stream(cockpit, COCKPIT_STREAM_ROAD_STATE, needs->road_state, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
     if (err == ERR_OK)

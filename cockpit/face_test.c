@@ -31,11 +31,14 @@ static const char scene_yaml[] = "scene: count\nparty: h/count\nresources:\n"
                                  "      - {name: delay_index, type: real, class: open}\n"
                                  "      - {name: flow_vph, type: real, class: open}\n"
                                  "      - {name: n, type: integer, class: open}\n"
-                                 "      - {name: sources, type: text, class: open}\n";
+                                 "      - {name: sources, type: text, class: open}\n"
+                                 "      - {name: level, type: integer, class: open}\n"
+                                 "      - {name: made_by, type: text, class: open}\n";
 
 static const char contract_yaml[] =
     "contract: h/c-3\nprovider: h/count\nconsumer: h/cockpit\nresource: h/count/road_state\nuses: [subscribe]\n"
-    "fields: [edge, time, speed_mps, delay_index, flow_vph, n, sources]\npurpose: cockpit.show\nlegal_basis: {zh: 依, en: law}\n"
+    "fields: [edge, time, speed_mps, delay_index, flow_vph, n, sources, level, made_by]\npurpose: cockpit.show\nlegal_basis: {zh: 依, en: "
+    "law}\n"
     "from: 2026-01-01\nuntil: 2028-01-01\nkeep: 24h\nstate: agreed\n";
 
 static struct fake_door door;
@@ -114,8 +117,9 @@ static void publish(double speed_mps)
         assert_ok(rows_create(HUB_ROAD_STATE_N_FIELDS, 16u << 20, &rows));
         for (int i = from; i < from + BATCH; i++) {
             snprintf(edge, sizeof edge, "e%d", i);
-            const struct value values[] = {value_text(str_from_c(edge)), value_time(clock_wall(clock_system()).ms), value_real(speed_mps),
-                value_real(1.25), value_real(900), value_integer(7)};
+            const struct value values[HUB_ROAD_STATE_N_FIELDS] = {value_text(str_from_c(edge)), value_time(clock_wall(clock_system()).ms),
+                value_real(speed_mps), value_real(1.25), value_real(900), value_integer(7), value_text(STR("camera")), value_integer(2),
+                value_text(STR("t/1"))};
             assert_ok(rows_add(rows, values));
         }
         assert_ok(hub_publish(door.city.hub, resource, rows));

@@ -142,6 +142,14 @@ void cockpit_view_live(const struct cockpit_snapshot *s, int area, struct json_w
     json_end_object(w);
 }
 
+static void put_level(int level, struct json_writer *w)
+{
+    if (level >= 0)
+        json_put_i64(w, level);
+    else
+        json_put_null(w);
+}
+
 void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t after, struct cockpit_part *part, struct json_writer *w)
 {
     part->n = 0;
@@ -165,6 +173,7 @@ void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t aft
         else
             json_put_null(w);
         json_put_fixed(w, edge->flow_vph, 0);
+        put_level(edge->level, w);
         json_end_array(w);
     }
     json_end_array(w);
@@ -177,6 +186,32 @@ static int worst_first(const void *a, const void *b)
     if (left->delay_index != right->delay_index)
         return left->delay_index > right->delay_index ? -1 : 1;
     return str_compare(left->road, right->road);
+}
+
+static void put_road(const struct cockpit_road *road, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_field_str(w, "road", road->road);
+    json_key(w, "speed_mps");
+    json_put_fixed(w, road->speed_mps, 2);
+    json_key(w, "delay_index");
+    json_put_fixed(w, road->delay_index, 2);
+    json_key(w, "flow_vph");
+    json_put_fixed(w, road->flow_vph, 0);
+    json_key(w, "length_m");
+    json_put_fixed(w, road->length_m, 0);
+    json_key(w, "vehicle_km_ph");
+    if (road->has_vehicle_km)
+        json_put_fixed(w, road->vehicle_km_ph, 0);
+    else
+        json_put_null(w);
+    json_field_i64(w, "n", road->n);
+    json_key(w, "level");
+    put_level(road->level, w);
+    json_field_i64(w, "levels", road->n_levels);
+    cockpit_put_text(w, "level_title", &road->level_title);
+    json_field_str(w, "made_by", road->made_by);
+    json_end_object(w);
 }
 
 void cockpit_view_ranking(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena)
@@ -193,20 +228,8 @@ void cockpit_view_ranking(const struct cockpit_snapshot *s, int area, size_t lim
     json_field_i64(w, "time", s->time.ms);
     json_key(w, "roads");
     json_begin_array(w);
-    for (size_t i = 0; i < n && i < limit; i++) {
-        json_begin_object(w);
-        json_field_str(w, "road", roads[i]->road);
-        json_key(w, "speed_mps");
-        json_put_fixed(w, roads[i]->speed_mps, 2);
-        json_key(w, "delay_index");
-        json_put_fixed(w, roads[i]->delay_index, 2);
-        json_key(w, "flow_vph");
-        json_put_fixed(w, roads[i]->flow_vph, 0);
-        json_key(w, "length_m");
-        json_put_fixed(w, roads[i]->length_m, 0);
-        json_field_i64(w, "n", roads[i]->n);
-        json_end_object(w);
-    }
+    for (size_t i = 0; i < n && i < limit; i++)
+        put_road(roads[i], w);
     json_end_array(w);
     json_end_object(w);
 }

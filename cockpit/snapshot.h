@@ -14,6 +14,7 @@ struct cockpit_edge { /* what is known of one directed edge of the network */
     struct wall_time time;
     bool has_speed, has_delay;
     double speed_mps, delay_index, flow_vph;
+    int level;        /* 0 the best; -1: none */
     uint64_t changed; /* number of the snapshot in which it last changed */
 };
 
@@ -21,10 +22,15 @@ struct cockpit_road { /* one named road in one area */
     struct str road;
     int area;
     struct wall_time time;
-    bool has_delay;
-    double speed_mps, delay_index, flow_vph, length_m;
+    bool has_delay, has_vehicle_km;
+    double speed_mps, delay_index, flow_vph, length_m, vehicle_km_ph;
     int64_t n;
+    int level, n_levels; /* 0 the best of so many; -1: none */
+    struct cockpit_text level_title;
+    struct str made_by; /* formula and version */
 };
+
+#define COCKPIT_LEVELS_MAX 16
 
 #define COCKPIT_SOURCE_DETAIL_MAX HUB_DETAIL_MAX
 

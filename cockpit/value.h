@@ -13,6 +13,7 @@ enum cockpit_state { COCKPIT_NONE, COCKPIT_CALM, COCKPIT_AMBER, COCKPIT_RED, COC
 
 #define COCKPIT_RECEIPT_MAX HUB_RECEIPT_MAX
 #define COCKPIT_CONTRACT_MAX 96
+#define COCKPIT_MADE_BY_MAX 84
 
 struct cockpit_value {
     bool is_there;         /* a source or a roll-up has ever given one */
@@ -27,7 +28,8 @@ struct cockpit_value {
     bool has_usual;
     char receipt[COCKPIT_RECEIPT_MAX]; /* of the window that it came in */
     char contract[COCKPIT_CONTRACT_MAX];
-    char basis[COCKPIT_RECEIPT_MAX]; /* of the window that its source was made from; may be empty */
+    char basis[COCKPIT_RECEIPT_MAX];   /* of the window that its source was made from; may be empty */
+    char made_by[COCKPIT_MADE_BY_MAX]; /* formula and version that its source names, "hangzhou.traffic/1"; may be empty */
 };
 
 /* Since when it is stale, in ms; 0: it is fresh. Stale is: the source says so, nothing can be said, or older than stale_after. */

@@ -146,6 +146,7 @@ static void put_why(const struct cockpit_face *face, const struct cockpit_indica
     json_field_c(w, "roll_up", roll_ups[indicator->roll_up]);
     put_freshness(s, indicator, value, w);
     put_formula(indicator, w);
+    put_null_or_text(w, "made_by", str_from_c(value->made_by));
     put_source(hub, indicator->source, w);
     put_contract(hub, str_from_c(value->contract), w);
     put_inputs(indicator, value, w);

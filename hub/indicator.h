@@ -16,10 +16,14 @@ enum hub_indicator_field {
     HUB_INDICATOR_N,           /* integer: how many observations it rests on */
     HUB_INDICATOR_STALE_SINCE, /* time: since when its sources are silent; null when fresh */
     HUB_INDICATOR_BASIS,       /* text: receipt of the window of the stream it was made from, "hangzhou.log/512"; may be empty */
-    HUB_INDICATOR_N_FIELDS
+    HUB_INDICATOR_N_FIELDS,
+    /* text: name and version of the formula that made the value, "hangzhou.traffic/1". A source may leave the field out. */
+    HUB_INDICATOR_MADE_BY = HUB_INDICATOR_N_FIELDS,
+    HUB_INDICATOR_N_FIELDS_MAX
 };
 
-extern const char *const hub_indicator_field_names[HUB_INDICATOR_N_FIELDS]; /* name area time period_ms value n stale_since basis */
+/* name area time period_ms value n stale_since basis, and made_by */
+extern const char *const hub_indicator_field_names[HUB_INDICATOR_N_FIELDS_MAX];
 
 /* Per directed edge, each second: for the map. */
 enum hub_road_state_field {
@@ -30,9 +34,11 @@ enum hub_road_state_field {
     HUB_ROAD_STATE_FLOW_VPH,    /* real: vehicles an hour */
     HUB_ROAD_STATE_N,           /* integer: vehicles it rests on */
     HUB_ROAD_STATE_SOURCES,     /* text: where speed and delay come from: "camera", "gps", "camera gps"; null without them */
+    HUB_ROAD_STATE_LEVEL,       /* integer: 0 the best of the index object's levels; null: none */
+    HUB_ROAD_STATE_MADE_BY,     /* text: the index object and its version, "hangzhou.traffic/1" */
     HUB_ROAD_STATE_N_FIELDS
 };
-extern const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS]; /* edge time speed_mps delay_index flow_vph n sources */
+extern const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS]; /* in that order */
 
 /* Per named road and area, each second: for the ranking. */
 enum hub_road_index_field {
@@ -44,7 +50,13 @@ enum hub_road_index_field {
     HUB_ROAD_INDEX_FLOW_VPH,
     HUB_ROAD_INDEX_LENGTH_M, /* real: of what was observed */
     HUB_ROAD_INDEX_N,
-    HUB_ROAD_INDEX_SOURCES, /* text: as above, of any part of it */
+    HUB_ROAD_INDEX_SOURCES,       /* text: as above, of any part of it */
+    HUB_ROAD_INDEX_VEHICLE_KM_PH, /* real: vehicle-kilometres an hour on what was observed */
+    HUB_ROAD_INDEX_LEVEL,         /* integer: 0 the best; null: none */
+    HUB_ROAD_INDEX_LEVELS,        /* integer: how many there are */
+    HUB_ROAD_INDEX_LEVEL_ZH,      /* text: its words */
+    HUB_ROAD_INDEX_LEVEL_EN,
+    HUB_ROAD_INDEX_MADE_BY, /* text: the index object and its version */
     HUB_ROAD_INDEX_N_FIELDS
 };
 extern const char

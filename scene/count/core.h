@@ -12,6 +12,7 @@
 #define SCENE_COUNT_CORE_H
 
 #include "road/hierarchy.h"
+#include "scene/count/index.h"
 #include "scene/count/settings.h"
 #include "scene/count/vehicles.h"
 
@@ -23,6 +24,7 @@ struct count_map {
     const uint16_t *edge_areas;  /* [n_edges] the area each edge lies in */
     const int32_t *area_parents; /* [n_areas] parents stand before their children; -1: the root */
     size_t n_areas;
+    const struct count_index *index; /* levels and the congestion index; NULL: none of them */
 };
 
 struct count_clone; /* clones.h */
@@ -46,13 +48,15 @@ struct count_event {
 };
 
 struct count_area_figures {
-    bool is_told;           /* the area has a camera or an edge */
-    int64_t stale_since_ms; /* its sources are silent since then, and every figure below is NAN; COUNT_FRESH */
-    double vehicles;        /* in transit: seen and not timed out, and the share not yet seen; NAN where there is no camera */
-    double unseen;          /* of these: entered and not yet seen by a camera */
-    double flow_vph;        /* vehicles an hour, mean over the length of the observed edges; NAN: none observed */
-    double speed_mps;       /* metres driven over seconds taken; NAN: nothing observed */
-    double delay_index;     /* actual over free-flow time, edges weighted by metres driven; NAN: nothing observed */
+    bool is_told;            /* the area has a camera or an edge */
+    int64_t stale_since_ms;  /* its sources are silent since then, and every figure below is NAN; COUNT_FRESH */
+    double vehicles;         /* in transit: seen and not timed out, and the share not yet seen; NAN where there is no camera */
+    double unseen;           /* of these: entered and not yet seen by a camera */
+    double flow_vph;         /* vehicles an hour, mean over the length of the observed edges; NAN: none observed */
+    double speed_mps;        /* metres driven over seconds taken; NAN: nothing observed */
+    double delay_index;      /* actual over free-flow time, edges weighted by vehicle-metres; NAN: nothing observed */
+    double congestion_index; /* as the index object says; NAN: nothing observed, or it has none */
+    double vehicle_km_ph;    /* vehicle-kilometres an hour (VKT) on the observed edges; NAN: none observed */
     uint32_t n_vehicles, n_passages, n_links; /* what they rest on: vehicles seen, passages and driven edges in the window */
 };
 
@@ -64,25 +68,37 @@ struct count_edge_state {
     double speed_mps, delay_index, flow_vph; /* NAN: not observed lately */
     uint32_t n;
     unsigned sources; /* of speed and delay */
+    uint8_t level;    /* of the index object; COUNT_LEVEL_NONE */
 };
 
 struct count_road_state {
     uint32_t name; /* name_number of its edges */
     uint16_t area;
     double speed_mps, delay_index, flow_vph, length_m;
+    double vehicle_km_ph;
     uint32_t n;
     unsigned sources;
+    uint8_t level; /* by the class of road that most of its length is of */
+};
+
+/* A junction that is one: with a signal, or where more than two ways meet. */
+struct count_junction_state {
+    uint32_t junction;
+    double delay_s;     /* a vehicle, beyond free flow, on the edge before it: its waiting there, and what it lost on the way to it */
+    double delay_index; /* actual over free-flow time of the edges that lead to it */
+    uint32_t n;
 };
 
 /* What a tick tells; all borrowed until the next step. A passage tells nothing. */
 struct count_updates {
     int64_t time_ms;
-    const struct count_area_figures *areas;  /* [n_areas of the map] */
-    const struct count_edge_state *edges;    /* that changed */
-    const struct count_road_state *roads;    /* that were observed; once with NAN when they are not any more */
-    const struct count_area_figures *record; /* at the end of a period: its means; otherwise NULL */
-    const struct count_clone *clones;        /* plates found at two places at once since the last tick */
-    uint32_t n_edges, n_roads, n_clones;
+    const struct count_area_figures *areas;       /* [n_areas of the map] */
+    const struct count_edge_state *edges;         /* that changed */
+    const struct count_road_state *roads;         /* that were observed; once with NAN when they are not any more */
+    const struct count_junction_state *junctions; /* that were observed */
+    const struct count_area_figures *record;      /* at the end of a period: its means; otherwise NULL */
+    const struct count_clone *clones;             /* plates found at two places at once since the last tick */
+    uint32_t n_edges, n_roads, n_junctions, n_clones;
 };
 
 /* How well a camera works, from its passages and those around it. */

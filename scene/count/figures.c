@@ -73,6 +73,26 @@ static enum err make_groups(struct count_figures *figures)
     return ERR_OK;
 }
 
+/* Each edge's class of road; each road's is the one that most of its length is of. */
+static enum err classify(struct count_figures *figures)
+{
+    const struct road_network *network = figures->map.network;
+    double(*lengths)[COUNT_ROAD_CLASSES_MAX] = mem_alloc_zero(figures->n_groups + 1, sizeof(*lengths));
+    if (lengths == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < network->n_edges; i++) {
+        figures->edge_classes[i] = count_index_class(figures->map.index, network->edges[i].type);
+        for (uint32_t g = figures->edge_groups[i]; g != COUNT_NONE; g = figures->groups[g].parent)
+            lengths[g][figures->edge_classes[i]] += network->edges[i].length_m;
+    }
+    for (uint32_t g = 0; g < figures->n_groups; g++)
+        for (uint8_t c = 0; c < COUNT_ROAD_CLASSES_MAX; c++)
+            if (lengths[g][c] > lengths[g][figures->groups[g].road_class])
+                figures->groups[g].road_class = c;
+    mem_free(lengths);
+    return ERR_OK;
+}
+
 enum err count_figures_init(struct count_figures *figures, const struct count_map *map, const struct count_settings *settings)
 {
     uint32_t n_edges = map->network->n_edges;
@@ -81,12 +101,18 @@ enum err count_figures_init(struct count_figures *figures, const struct count_ma
     figures->edges = mem_alloc_zero(n_edges, sizeof(*figures->edges));
     figures->active = mem_alloc_zero(n_edges, sizeof(*figures->active));
     figures->edge_groups = mem_alloc_zero(n_edges, sizeof(*figures->edge_groups));
+    figures->edge_classes = mem_alloc_zero(n_edges, sizeof(*figures->edge_classes));
     figures->states = mem_alloc_zero(n_edges, sizeof(*figures->states));
     figures->area_sums = mem_alloc_zero(map->n_areas, sizeof(*figures->area_sums));
-    if (figures->edges == NULL || figures->active == NULL || figures->edge_groups == NULL || figures->states == NULL ||
-        figures->area_sums == NULL)
-        return ERR_NO_MEMORY;
-    enum err err = make_groups(figures);
+    figures->index_sums = mem_alloc_zero(map->n_areas, sizeof(*figures->index_sums));
+    enum err err = count_junctions_init(&figures->junctions, map->network);
+    if (figures->edges == NULL || figures->active == NULL || figures->edge_groups == NULL || figures->edge_classes == NULL ||
+        figures->states == NULL || figures->area_sums == NULL || figures->index_sums == NULL)
+        err = ERR_NO_MEMORY;
+    if (err == ERR_OK)
+        err = make_groups(figures);
+    if (err == ERR_OK)
+        err = classify(figures);
     if (err != ERR_OK)
         return err;
     figures->group_sums = mem_alloc_zero(figures->n_groups + 1, sizeof(*figures->group_sums));
@@ -101,6 +127,9 @@ void count_figures_finish(struct count_figures *figures)
     mem_free(figures->edges);
     mem_free(figures->active);
     mem_free(figures->edge_groups);
+    mem_free(figures->edge_classes);
+    mem_free(figures->index_sums);
+    count_junctions_finish(&figures->junctions);
     mem_free(figures->states);
     mem_free(figures->area_sums);
     mem_free(figures->groups);
@@ -199,6 +228,7 @@ static void add_sums(struct count_group_sums *to, const struct count_group_sums 
     to->free_s += from->free_s;
     to->driven_m += from->driven_m;
     to->n += from->n;
+    to->vehicle_m += from->vehicle_m;
     to->delay_m += from->delay_m;
     to->flow_m += from->flow_m;
     to->length_m += from->length_m;
@@ -211,7 +241,7 @@ static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vp
 {
     const struct count_edge_sums *edge = &figures->edges[at];
     struct count_edge_state *state = &figures->states[figures->n_states++];
-    *state = (struct count_edge_state){at, NAN, NAN, NAN, 0, 0};
+    *state = (struct count_edge_state){at, NAN, NAN, NAN, 0, 0, COUNT_LEVEL_NONE};
     if (is_stale)
         return;
     state->flow_vph = flow_vph;
@@ -220,7 +250,26 @@ static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vp
         state->speed_mps = (double)(edge->driven_m / edge->actual_s);
         state->delay_index = (double)(edge->actual_s / edge->free_s);
         state->sources = sources_of(edge);
+        state->level = count_index_level(figures->map.index, figures->edge_classes[at], state->speed_mps);
     }
+}
+
+/* An edge with a speed: what it adds to its road and area, and to the junction at its end. */
+static void sum_driven(struct count_figures *figures, uint32_t at, struct count_group_sums *sums)
+{
+    const struct count_edge_sums *edge = &figures->edges[at];
+    uint8_t road_class = figures->edge_classes[at];
+    sums->actual_s = (double)edge->actual_s;
+    sums->free_s = (double)edge->free_s;
+    sums->driven_m = (double)edge->driven_m;
+    sums->n = (double)edge->n;
+    sums->driven_length_m = sums->length_m;
+    sums->sources = sources_of(edge);
+    sums->vehicle_m = (double)fmaxf(edge->n_flow, edge->n) * sums->length_m;
+    sums->delay_m = sums->vehicle_m * sums->actual_s / sums->free_s;
+    count_index_add(figures->map.index, &figures->index_sums[figures->map.edge_areas[at]], road_class,
+        count_index_level(figures->map.index, road_class, sums->driven_m / sums->actual_s), sums->vehicle_m, sums->length_m);
+    count_junctions_add(&figures->junctions, at, edge->actual_s, edge->free_s, edge->n);
 }
 
 /* Fades, tells and sums the edge at place `i` of the list; false when it is not observed any more and was taken out. */
@@ -249,15 +298,8 @@ static bool tick_edge(struct count_figures *figures, uint32_t i, int64_t now_ms,
         sums.flow_m = flow_vph * length_m;
         sums.flow_length_m = length_m;
     }
-    if (edge->n >= FADED_AWAY && edge->free_s > 0) {
-        sums.actual_s = (double)edge->actual_s;
-        sums.free_s = (double)edge->free_s;
-        sums.driven_m = (double)edge->driven_m;
-        sums.n = (double)edge->n;
-        sums.driven_length_m = length_m;
-        sums.sources = sources_of(edge);
-        sums.delay_m = sums.driven_m * sums.actual_s / sums.free_s;
-    }
+    if (edge->n >= FADED_AWAY && edge->actual_s > 0 && edge->free_s > 0)
+        sum_driven(figures, at, &sums);
     add_sums(&figures->area_sums[area], &sums);
     if (figures->edge_groups[at] != COUNT_NONE)
         add_sums(&figures->group_sums[figures->edge_groups[at]], &sums);
@@ -282,7 +324,9 @@ static void tell_roads(struct count_figures *figures)
                     .area = figures->groups[i].area,
                     .speed_mps = NAN,
                     .delay_index = NAN,
-                    .flow_vph = NAN};
+                    .flow_vph = NAN,
+                    .vehicle_km_ph = NAN,
+                    .level = COUNT_LEVEL_NONE};
             continue;
         }
         figures->roads[figures->n_roads++] = (struct count_road_state){.name = figures->groups[i].name,
@@ -291,8 +335,30 @@ static void tell_roads(struct count_figures *figures)
             .delay_index = sums->actual_s / sums->free_s,
             .flow_vph = sums->flow_length_m > 0 ? sums->flow_m / sums->flow_length_m : NAN,
             .length_m = sums->length_m,
+            .vehicle_km_ph = sums->flow_length_m > 0 ? sums->flow_m / 1000 : NAN,
             .n = (uint32_t)lround(sums->n),
-            .sources = sums->sources};
+            .sources = sums->sources,
+            .level = count_index_level(figures->map.index, figures->groups[i].road_class, sums->driven_m / sums->actual_s)};
+    }
+}
+
+static void tell_areas(struct count_figures *figures, const bool *is_stale, struct count_area_figures *areas)
+{
+    for (size_t i = figures->map.n_areas; i-- > 0;) {
+        const struct count_group_sums *sums = &figures->area_sums[i];
+        int32_t above = figures->map.area_parents[i];
+        if (above >= 0) {
+            add_sums(&figures->area_sums[above], sums);
+            count_index_join(&figures->index_sums[above], &figures->index_sums[i]);
+        }
+        bool is_observed = sums->actual_s > 0 && !is_stale[i];
+        bool has_flow = sums->flow_length_m > 0 && !is_stale[i];
+        areas[i].flow_vph = has_flow ? sums->flow_m / sums->flow_length_m : NAN;
+        areas[i].vehicle_km_ph = has_flow ? sums->flow_m / 1000 : NAN;
+        areas[i].speed_mps = is_observed ? sums->driven_m / sums->actual_s : NAN;
+        areas[i].delay_index = is_observed ? sums->delay_m / sums->vehicle_m : NAN;
+        areas[i].congestion_index = count_index_congestion(figures->map.index, &figures->index_sums[i], areas[i].delay_index);
+        areas[i].n_links = is_stale[i] ? 0 : (uint32_t)lround(sums->n);
     }
 }
 
@@ -307,19 +373,13 @@ void count_figures_tick(
     if (is_refresh)
         figures->refreshed_ms = now_ms;
     memset(figures->area_sums, 0, n_areas * sizeof(*figures->area_sums));
+    memset(figures->index_sums, 0, n_areas * sizeof(*figures->index_sums));
+    count_junctions_begin(&figures->junctions);
     memset(figures->group_sums, 0, (figures->n_groups + 1) * sizeof(*figures->group_sums));
     figures->n_states = 0;
     for (uint32_t i = 0; i < figures->n_active;)
         i += tick_edge(figures, i, now_ms, flow_scale, is_refresh, is_stale);
     tell_roads(figures);
-    for (size_t i = n_areas; i-- > 0;) {
-        const struct count_group_sums *sums = &figures->area_sums[i];
-        if (figures->map.area_parents[i] >= 0)
-            add_sums(&figures->area_sums[figures->map.area_parents[i]], sums);
-        bool is_observed = sums->actual_s > 0 && !is_stale[i];
-        areas[i].flow_vph = sums->flow_length_m > 0 && !is_stale[i] ? sums->flow_m / sums->flow_length_m : NAN;
-        areas[i].speed_mps = is_observed ? sums->driven_m / sums->actual_s : NAN;
-        areas[i].delay_index = is_observed ? sums->delay_m / sums->driven_m : NAN;
-        areas[i].n_links = is_stale[i] ? 0 : (uint32_t)lround(sums->n);
-    }
+    count_junctions_tell(&figures->junctions, figures->road_least);
+    tell_areas(figures, is_stale, areas);
 }

@@ -2,12 +2,16 @@
  * Flow, speed and delay: per directed edge from passages, driven ways and floating cars, rolled up to named roads and areas.
  *
  * Every sum fades exponentially with the window. A way between two cameras is spread over its edges in proportion to their
- * free-flow times, the junctions' part included: between two cameras nobody knows where the time went.
+ * free-flow times, the junctions' part included: between two cameras nobody knows where the time went. Whoever knows the time on each edge
+ * tells it by count_figures_drive(), into the same sums.
+ *
+ * What weighs an edge in its area is its vehicle-kilometres (VKT, 车公里): the vehicles that are known to have driven it, times its length.
  */
 #ifndef SCENE_COUNT_FIGURES_H
 #define SCENE_COUNT_FIGURES_H
 
 #include "scene/count/core.h"
+#include "scene/count/junctions.h"
 #include "scene/count/travel.h"
 
 struct count_edge_sums {
@@ -21,18 +25,19 @@ struct count_edge_sums {
 
 struct count_group_sums { /* of a road in an area, or an area */
     double actual_s, free_s, driven_m, n;
-    double delay_m;          /* driven metres times delay index */
-    double flow_m, length_m; /* flow times length, length: of observed edges */
-    double flow_length_m;    /* length of those with a flow */
-    double driven_length_m;  /* length of those with a speed */
-    unsigned sources;        /* of the speeds */
+    double vehicle_m, delay_m; /* vehicle-metres of edges with a speed; the same times their delay index */
+    double flow_m, length_m;   /* flow times length, length: of observed edges */
+    double flow_length_m;      /* length of those with a flow */
+    double driven_length_m;    /* length of those with a speed */
+    unsigned sources;          /* of the speeds */
 };
 
 struct count_road_group {
     uint32_t name; /* name_number */
     uint16_t area;
-    uint32_t parent; /* the same road in the area above; COUNT_NONE */
-    bool was_told;   /* with figures, by the last tick */
+    uint8_t road_class; /* that most of its length is of */
+    uint32_t parent;    /* the same road in the area above; COUNT_NONE */
+    bool was_told;      /* with figures, by the last tick */
 };
 
 struct count_figures {
@@ -42,10 +47,13 @@ struct count_figures {
     struct count_edge_sums *edges; /* [n_edges] */
     uint32_t *active;              /* [n_edges] */
     uint32_t n_active;
+    uint8_t *edge_classes;           /* [n_edges] of the index object */
     uint32_t *edge_groups;           /* [n_edges] its road in its area; COUNT_NONE without a name */
     struct count_road_group *groups; /* parents before children */
     uint32_t n_groups, cap_groups;
     struct count_group_sums *group_sums, *area_sums;
+    struct count_index_sums *index_sums; /* [n_areas] */
+    struct count_junctions junctions;
     struct count_edge_state *states; /* [n_edges] told by the last tick */
     struct count_road_state *roads;  /* [n_groups] the same */
     uint32_t n_states, n_roads;
@@ -62,7 +70,7 @@ void count_figures_link(struct count_figures *figures, const struct count_pair *
 /* One floating car over the whole edge in `actual_s`, at its end at `at_ms`; `free_s` and `driven_m` with the junction before it. It says
  * nothing of the flow: nobody knows of how many it is one. */
 void count_figures_drive(struct count_figures *figures, uint32_t edge, double actual_s, double free_s, double driven_m, int64_t at_ms);
-/* Fills states and roads, and each area's speed, delay, flow and n. `is_stale` ([n_areas]): no figures there;
+/* Fills states, roads and junctions, and each area's speed, delay, congestion, flow, VKT and n. `is_stale` ([n_areas]): no figures there;
  * `tell_all`: every observed edge is told, changed or not. */
 void count_figures_tick(
     struct count_figures *figures, int64_t now_ms, const bool *is_stale, bool tell_all, struct count_area_figures *areas);

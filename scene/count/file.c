@@ -20,13 +20,14 @@ struct run {
     struct diag *diag;
     struct road_network *network;
     struct count_areas areas;
+    struct count_index *index;
     struct count *count;
     struct str_map cameras;
     uint32_t *camera_numbers; /* by number of `cameras`; COUNT_NONE: it found no room */
     uint16_t *camera_areas;   /* the same */
     uint32_t n_standing;      /* cameras on the network */
     struct count_reading reading;
-    FILE *counts, *roads, *areas_out, *clones;
+    FILE *counts, *roads, *areas_out, *clones, *indices, *junctions;
     uint32_t *camera_names; /* number in `cameras`, by the core's */
     int64_t next_s;         /* time of the next row; INT64_MIN before the first arrival */
     int64_t latest_ms;      /* arrival */
@@ -156,6 +157,37 @@ static enum err write_health(struct run *run)
     return err != ERR_OK ? err : closed;
 }
 
+/* A number, or nothing: what cannot be said is an empty field. */
+static void write_real(FILE *file, int decimals, double real)
+{
+    fputc(',', file);
+    if (isfinite(real))
+        fprintf(file, "%.*f", decimals, real);
+}
+
+static void write_indices(struct run *run, const struct count_area_figures *figures)
+{
+    for (size_t i = 0; i < run->areas.n; i++) {
+        if (isnan(figures[i].delay_index))
+            continue;
+        fprintf(run->indices, "%lld," STR_FORMAT, (long long)run->next_s, STR_ARG(run->areas.names[i]));
+        write_real(run->indices, 3, figures[i].speed_mps);
+        write_real(run->indices, 3, figures[i].delay_index);
+        write_real(run->indices, 3, figures[i].congestion_index);
+        write_real(run->indices, 1, figures[i].vehicle_km_ph);
+        fprintf(run->indices, ",%s\n", count_index_made_by(run->index));
+    }
+}
+
+static void write_junctions(struct run *run, const struct count_updates *updates)
+{
+    for (uint32_t i = 0; i < updates->n_junctions; i++) {
+        const struct count_junction_state *state = &updates->junctions[i];
+        fprintf(run->junctions, "%lld," STR_FORMAT ",%u,%.1f,%.3f\n", (long long)run->next_s,
+            STR_ARG(run->network->junctions[state->junction].id), state->n, state->delay_s, state->delay_index);
+    }
+}
+
 static void write_row(struct run *run)
 {
     struct count_event event = {.type = COUNT_TICK, .now_ms = run->next_s * 1000};
@@ -170,6 +202,10 @@ static void write_row(struct run *run)
         write_areas(run, updates.areas);
     if (run->clones != NULL)
         write_clones(run, updates.clones, updates.n_clones);
+    if (run->indices != NULL)
+        write_indices(run, updates.areas);
+    if (run->junctions != NULL)
+        write_junctions(run, &updates);
     for (uint32_t i = 0; run->roads != NULL && i < updates.n_edges; i++) {
         const struct count_edge_state *state = &updates.edges[i];
         if (isnan(state->speed_mps))
@@ -304,6 +340,39 @@ static enum err tell_empty_areas(struct run *run)
     return ERR_OK;
 }
 
+static enum err load_index(struct run *run)
+{
+    struct diag_list diags = {.n = 0};
+    enum err err = run->files->index_path != NULL ? count_index_load(run->files->index_path, &diags, &run->index) : ERR_OK;
+    if (err == ERR_OK || diags.n == 0)
+        return err;
+    for (size_t i = 1; i < diags.n; i++) /* the others; the first is the reason to end */
+        tell(run, diags.diags[i].text);
+    return diag_set(run->diag, err, NULL, 0, "%s", diags.diags[0].text);
+}
+
+static enum err open_outs(struct run *run)
+{
+    const struct count_files *files = run->files;
+    const struct {
+        const char *path, *header;
+        FILE **file;
+    } outs[] = {
+        {files->counts_path, "time_s,count,low,high", &run->counts},
+        {files->roads_path, "time_s,edge,n,speed_mps,delay_index", &run->roads},
+        {files->areas_out_path, "time_s,area,count,low,high", &run->areas_out},
+        {files->clones_path,
+            "time_s,camera_a,pass_time_ms_a,camera_b,pass_time_ms_b,least_s,camera_c,pass_time_ms_c,camera_d,pass_time_ms_d", &run->clones},
+        {files->indices_path, "time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by", &run->indices},
+        {files->junctions_path, "time_s,junction,n,delay_s,delay_index", &run->junctions},
+    };
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < sizeof(outs) / sizeof(outs[0]) && err == ERR_OK; i++)
+        if (outs[i].path != NULL)
+            err = open_out(run, outs[i].path, outs[i].header, outs[i].file);
+    return err;
+}
+
 static enum err prepare(struct run *run)
 {
     struct count_files *files = run->files;
@@ -320,7 +389,9 @@ static enum err prepare(struct run *run)
     run->camera_names = mem_alloc_zero(files->settings.cameras_max, sizeof(*run->camera_names));
     if (err == ERR_OK && (run->camera_numbers == NULL || run->camera_areas == NULL || run->camera_names == NULL))
         err = ERR_NO_MEMORY;
-    struct count_map map = {run->network, run->areas.edge_areas, run->areas.parents, run->areas.n};
+    if (err == ERR_OK)
+        err = load_index(run);
+    struct count_map map = {run->network, run->areas.edge_areas, run->areas.parents, run->areas.n, run->index};
     if (err == ERR_OK)
         err = count_create(&files->settings, &map, &run->count);
     if (err == ERR_OK)
@@ -328,14 +399,7 @@ static enum err prepare(struct run *run)
     if (err == ERR_OK)
         err = tell_empty_areas(run);
     if (err == ERR_OK)
-        err = open_out(run, files->counts_path, "time_s,count,low,high", &run->counts);
-    if (err == ERR_OK && files->roads_path != NULL)
-        err = open_out(run, files->roads_path, "time_s,edge,n,speed_mps,delay_index", &run->roads);
-    if (err == ERR_OK && files->areas_out_path != NULL)
-        err = open_out(run, files->areas_out_path, "time_s,area,count,low,high", &run->areas_out);
-    if (err == ERR_OK && files->clones_path != NULL)
-        err = open_out(run, files->clones_path,
-            "time_s,camera_a,pass_time_ms_a,camera_b,pass_time_ms_b,least_s,camera_c,pass_time_ms_c,camera_d,pass_time_ms_d", &run->clones);
+        err = open_outs(run);
     return err;
 }
 
@@ -357,9 +421,13 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
     enum err closed_roads = close_out(&run, run.roads, files->roads_path);
     enum err closed_areas = close_out(&run, run.areas_out, files->areas_out_path);
     enum err closed_clones = close_out(&run, run.clones, files->clones_path);
-    if (err == ERR_OK)
-        err = closed != ERR_OK ? closed : closed_roads != ERR_OK ? closed_roads : closed_areas != ERR_OK ? closed_areas : closed_clones;
+    enum err closed_indices = close_out(&run, run.indices, files->indices_path);
+    enum err closed_junctions = close_out(&run, run.junctions, files->junctions_path);
+    const enum err all[] = {closed, closed_roads, closed_areas, closed_clones, closed_indices, closed_junctions};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        err = err != ERR_OK ? err : all[i];
     count_destroy(run.count);
+    count_index_destroy(run.index);
     count_areas_finish(&run.areas);
     road_network_destroy(run.network);
     mem_free(run.camera_numbers);

@@ -10,6 +10,8 @@
  *     clones.csv    time_s,camera_a,pass_time_ms_a,camera_b,pass_time_ms_b,least_s,camera_c,pass_time_ms_c,camera_d,pass_time_ms_d
  *                   two pairs of passages of one plate, each further apart than anybody could have driven (clones.h)
  *     health.csv    camera,clock_ms,clock_within_ms,recall,n_recall,silent    each camera's, at the end
+ *     indices.csv   time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by    the whole network has an empty name
+ *     junctions.csv time_s,junction,n,delay_s,delay_index
  *
  * A row is made from what arrived by its time and nothing after. There is no interval yet: low and high are the count. An area's silence
  * makes no row stale here: a file ends, a city does not.
@@ -33,11 +35,13 @@
 struct count_files {
     /* asked; borrowed */
     const char *network_path, *cameras_path, *passages_path, *counts_path;
-    const char *roads_path;                  /* NULL: none */
-    const char *areas_path, *areas_out_path; /* both, or NULL: none */
-    const char *clones_path, *health_path;   /* NULL: none */
-    int64_t every_s;                         /* 1 to 86400 */
-    int64_t until_s;                         /* -1: to the last arrival */
+    const char *roads_path;                    /* NULL: none */
+    const char *areas_path, *areas_out_path;   /* both, or NULL: none */
+    const char *clones_path, *health_path;     /* NULL: none */
+    const char *index_path;                    /* the index object (index.h); NULL: no congestion index */
+    const char *indices_path, *junctions_path; /* NULL: none */
+    int64_t every_s;                           /* 1 to 86400 */
+    int64_t until_s;                           /* -1: to the last arrival */
     struct count_settings settings;
     void (*on_broken)(void *context, const char *text); /* each line that is not used: "passages.csv:7: …"; may be NULL */
     void (*on_progress)(void *context, double share);   /* 0 to 1, about a hundred times; may be NULL */

@@ -333,6 +333,45 @@ static void areas_have_rows_of_their_own(void **state)
     assert_int_equal(files.n_broken, 0);
 }
 
+/* Every value names the index object that made it; junctions have their delay. A broken object ends it, with its line. */
+static void indices_and_junctions_have_rows(void **state)
+{
+    static char object[96], indices[96], junctions[96];
+    snprintf(object, sizeof(object), "%s/index.yaml", folder);
+    snprintf(indices, sizeof(indices), "%s/indices.csv", folder);
+    snprintf(junctions, sizeof(junctions), "%s/junctions.csv", folder);
+    struct str text = STR("index: test.index\nversion: 7\ntitle: {zh: 指, en: i}\ntext: {zh: 文, en: t}\n"
+                          "levels:\n  - {level: free, title: {zh: 好, en: f}}\n  - {level: jam, title: {zh: 堵, en: j}}\n"
+                          "roads:\n  - {class: all, title: {zh: 全, en: a}, types: [\"*\"], least_kmh: [900]}\n"
+                          "congestion: {measure: slow_vkt, slow_from: jam, scale: [[0, 0], [1, 10]]}\n");
+    write_text(object, text);
+    struct count_files files = asked();
+    files.index_path = object;
+    files.indices_path = indices;
+    files.junctions_path = junctions;
+    const char *lines =
+        "1000,1000,A,1,P1,97\n1000,1000,A,1,P2,97\n1000,1000,A,1,P3,97\n120000,120000,B,1,P1,97\n120000,120000,B,1,P2,97\n120000,"
+        "120000,B,1,P3,97\n";
+    run_lines(&files, lines);
+    char rows[2000], places[2000];
+    double speed, delay, congestion, vehicle_km;
+    read_text(indices, rows, sizeof(rows));
+    read_text(junctions, places, sizeof(places));
+    const char *last = strstr(rows, "\n120,,");
+    assert_non_null(last);
+    assert_int_equal(sscanf(last, "\n120,,%lf,%lf,%lf,%lf,test.index/7", &speed, &delay, &congestion, &vehicle_km), 4);
+    assert_true(speed > 0 && delay > 1 && vehicle_km > 0);
+    assert_near(congestion, 10, 1e-9); /* nobody drives 900 km/h */
+    assert_int_equal(strncmp(places, "time_s,junction,n,delay_s,delay_index\n", 38), 0);
+    write_text(object, STR("index: test.index\nversion: none\n"));
+    struct diag diag = {""};
+    assert_int_not_equal(count_files_run(&files, &diag), ERR_OK);
+    assert_non_null(strstr(diag.text, "index.yaml:"));
+    unlink(object);
+    unlink(indices);
+    unlink(junctions);
+}
+
 /* The binary form gives the same bytes. */
 static void both_forms_give_the_same_counts(void **state)
 {
@@ -454,6 +493,7 @@ int main(void)
         cmocka_unit_test(a_cloned_plate_makes_no_speed),
         cmocka_unit_test(plates_without_end_stay_within_the_limit),
         cmocka_unit_test(areas_have_rows_of_their_own),
+        cmocka_unit_test(indices_and_junctions_have_rows),
         cmocka_unit_test(both_forms_give_the_same_counts),
         cmocka_unit_test(memory_may_be_refused_at_any_point),
         cmocka_unit_test(broken_cameras_are_named),

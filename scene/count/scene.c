@@ -67,6 +67,7 @@ struct scene_count {
     uint32_t *camera_devices; /* [CAMERA_NAMES_MAX] and back: the device of a core's camera */
     uint32_t *camera_edges;   /* [CAMERA_NAMES_MAX] its edge, by the core's number */
     struct count_health health;
+    struct count_index *index; /* NULL: the city has none */
     const struct hub_resource *indicator, *road_state, *road_index, *road;
     char basis[HUB_RECEIPT_MAX]; /* receipt of the window that the latest passages came in */
     int64_t record_ms;
@@ -174,44 +175,59 @@ static struct value real_or_null(double real)
     return isfinite(real) ? value_real(real) : VALUE_NONE;
 }
 
-static enum err add_indicator(struct scene_count *scene, struct rows *rows, const char *name, size_t area, int64_t time_ms,
-    int64_t period_ms, double real, uint32_t n, int64_t stale_since_ms)
+struct figure { /* one indicator of an area */
+    const char *name, *made_by;
+    double real;
+    uint32_t n;
+};
+
+static enum err add_indicator(struct scene_count *scene, struct rows *rows, const struct figure *figure, size_t area, int64_t time_ms,
+    int64_t period_ms, int64_t stale_since_ms)
 {
-    struct value values[HUB_INDICATOR_N_FIELDS] = {
-        [HUB_INDICATOR_NAME] = value_text(str_from_c(name)),
+    struct value values[HUB_INDICATOR_N_FIELDS_MAX] = {
+        [HUB_INDICATOR_NAME] = value_text(str_from_c(figure->name)),
         [HUB_INDICATOR_AREA] = value_text(area_at(scene->tree, area)->name),
         [HUB_INDICATOR_TIME] = value_time(time_ms),
         [HUB_INDICATOR_PERIOD_MS] = value_integer(period_ms),
-        [HUB_INDICATOR_VALUE] = real_or_null(real),
-        [HUB_INDICATOR_N] = value_integer(n),
+        [HUB_INDICATOR_VALUE] = real_or_null(figure->real),
+        [HUB_INDICATOR_N] = value_integer(figure->n),
         [HUB_INDICATOR_STALE_SINCE] = stale_since_ms == COUNT_FRESH ? VALUE_NONE : value_time(stale_since_ms),
         [HUB_INDICATOR_BASIS] = value_text(str_from_c(scene->basis)),
+        [HUB_INDICATOR_MADE_BY] = value_text(str_from_c(figure->made_by)),
     };
     return rows_add(rows, values);
 }
 
+/* The formulas' names and versions are those of docs/count.md; the indices' are the city's own. */
 static struct rows *indicator_rows(struct scene_count *scene, const struct count_area_figures *areas, int64_t time_ms, int64_t period_ms)
 {
     struct rows *rows = NULL;
-    enum err err = rows_create(HUB_INDICATOR_N_FIELDS, ROWS_BYTES_MAX, &rows);
+    const char *index = count_index_made_by(scene->index);
+    bool has_congestion = scene->index != NULL && scene->index->measure != COUNT_MEASURE_NONE;
+    enum err err = rows_create(HUB_INDICATOR_N_FIELDS_MAX, ROWS_BYTES_MAX, &rows);
     for (size_t i = 0; i < area_n(scene->tree) && err == ERR_OK; i++) {
         const struct count_area_figures *area = &areas[i];
-        if (!area->is_told)
-            continue;
-        err = add_indicator(
-            scene, rows, "vehicles_in_transit", i, time_ms, period_ms, area->vehicles, area->n_vehicles, area->stale_since_ms);
-        if (err == ERR_OK)
-            err = add_indicator(scene, rows, "flow", i, time_ms, period_ms, area->flow_vph, area->n_passages, area->stale_since_ms);
-        if (err == ERR_OK)
-            err = add_indicator(scene, rows, "mean_speed", i, time_ms, period_ms, area->speed_mps, area->n_links, area->stale_since_ms);
-        if (err == ERR_OK)
-            err = add_indicator(scene, rows, "delay_index", i, time_ms, period_ms, area->delay_index, area->n_links, area->stale_since_ms);
+        const struct figure figures[] = {
+            {"vehicles_in_transit", "count.timeout/1", area->vehicles, area->n_vehicles},
+            {"flow", "flow.mean/1", area->flow_vph, area->n_passages}, {"mean_speed", "speed.space_mean/1", area->speed_mps, area->n_links},
+            {"delay_index", index, area->delay_index, area->n_links},
+            {"vehicle_km", "vkt.observed/1", area->vehicle_km_ph, area->n_passages},
+            {"congestion_index", index, area->congestion_index, area->n_links}, /* the last: not every city has one */
+        };
+        size_t n = sizeof(figures) / sizeof(figures[0]) - (has_congestion ? 0 : 1);
+        for (size_t k = 0; area->is_told && k < n && err == ERR_OK; k++)
+            err = add_indicator(scene, rows, &figures[k], i, time_ms, period_ms, area->stale_since_ms);
     }
     if (err != ERR_OK) {
         rows_release(rows);
         return NULL;
     }
     return rows;
+}
+
+static struct value level_or_null(uint8_t level)
+{
+    return level != COUNT_LEVEL_NONE ? value_integer(level) : VALUE_NONE;
 }
 
 static struct rows *state_rows(struct scene_count *scene, const struct count_updates *updates)
@@ -228,6 +244,8 @@ static struct rows *state_rows(struct scene_count *scene, const struct count_upd
             [HUB_ROAD_STATE_FLOW_VPH] = real_or_null(state->flow_vph),
             [HUB_ROAD_STATE_N] = value_integer(state->n),
             [HUB_ROAD_STATE_SOURCES] = sources_text(state->sources),
+            [HUB_ROAD_STATE_LEVEL] = level_or_null(state->level),
+            [HUB_ROAD_STATE_MADE_BY] = value_text(str_from_c(count_index_made_by(scene->index))),
         };
         err = rows_add(rows, values);
     }
@@ -244,6 +262,7 @@ static struct rows *index_rows(struct scene_count *scene, const struct count_upd
     enum err err = rows_create(HUB_ROAD_INDEX_N_FIELDS, ROWS_BYTES_MAX, &rows);
     for (uint32_t i = 0; i < updates->n_roads && err == ERR_OK; i++) {
         const struct count_road_state *road = &updates->roads[i];
+        const struct count_level *level = road->level != COUNT_LEVEL_NONE ? &scene->index->levels[road->level] : NULL;
         struct value values[HUB_ROAD_INDEX_N_FIELDS] = {
             [HUB_ROAD_INDEX_ROAD] = value_text(str_map_key(scene->network->names, road->name)),
             [HUB_ROAD_INDEX_AREA] = value_text(area_at(scene->tree, road->area)->name),
@@ -254,6 +273,12 @@ static struct rows *index_rows(struct scene_count *scene, const struct count_upd
             [HUB_ROAD_INDEX_LENGTH_M] = real_or_null(road->length_m),
             [HUB_ROAD_INDEX_N] = value_integer(road->n),
             [HUB_ROAD_INDEX_SOURCES] = sources_text(road->sources),
+            [HUB_ROAD_INDEX_VEHICLE_KM_PH] = real_or_null(road->vehicle_km_ph),
+            [HUB_ROAD_INDEX_LEVEL] = level_or_null(road->level),
+            [HUB_ROAD_INDEX_LEVELS] = value_integer(scene->index != NULL ? (int64_t)scene->index->n_levels : 0),
+            [HUB_ROAD_INDEX_LEVEL_ZH] = level != NULL ? value_text(level->title_zh) : VALUE_NONE,
+            [HUB_ROAD_INDEX_LEVEL_EN] = level != NULL ? value_text(level->title_en) : VALUE_NONE,
+            [HUB_ROAD_INDEX_MADE_BY] = value_text(str_from_c(count_index_made_by(scene->index))),
         };
         err = rows_add(rows, values);
     }
@@ -321,7 +346,7 @@ static void on_tick(void *self, struct wall_time now)
 /* ---- start and stop ---- */
 
 static const char *const config_keys[] = {
-    "scene", "party", "title", "needs", "network", "record_every", "stale_after", "vehicles_max", "gps", "resources", NULL};
+    "scene", "party", "title", "needs", "network", "index", "record_every", "stale_after", "vehicles_max", "gps", "resources", NULL};
 
 /* The resource PARTY/NAME, which the scene's own file declares, with exactly these fields. */
 static const struct hub_resource *own_resource(const struct scene_env *env, struct yaml_node config, struct diag_list *diags,
@@ -345,7 +370,7 @@ static const struct hub_resource *own_resource(const struct scene_env *env, stru
 
 static enum err find_resources(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
 {
-    scene->indicator = own_resource(env, config, diags, "indicator", hub_indicator_field_names, HUB_INDICATOR_N_FIELDS);
+    scene->indicator = own_resource(env, config, diags, "indicator", hub_indicator_field_names, HUB_INDICATOR_N_FIELDS_MAX);
     scene->road_state = own_resource(env, config, diags, "road_state", hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
     scene->road_index = own_resource(env, config, diags, "road_index", hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
     scene->road = own_resource(env, config, diags, "road", NULL, 0);
@@ -459,6 +484,22 @@ static enum err load_network(struct scene_count *scene, const struct scene_env *
     return road_nearest_create(scene->network, &scene->nearest);
 }
 
+/* The index object, a file of the city's folder. */
+static enum err load_index(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
+{
+    char path[NETWORK_PATH_MAX];
+    struct str text;
+    if (yaml_is_none(yaml_get(config, "index")))
+        return ERR_OK;
+    enum err err = yaml_get_str(config, "index", true, diags, &text);
+    if (err != ERR_OK)
+        return err;
+    int len = snprintf(path, sizeof(path), "%s/" STR_FORMAT, str_starts_with(text, STR("/")) ? "" : env->city_dir, STR_ARG(text));
+    if (len < 0 || len >= NETWORK_PATH_MAX)
+        return yaml_error(yaml_get(config, "index"), diags, ERR_TOO_LARGE, "the path is too long; shorten it");
+    return count_index_load(path, diags, &scene->index);
+}
+
 /* An optional key that was left out is none's fault. */
 static enum err first_of(enum err err, enum err one)
 {
@@ -517,6 +558,7 @@ static void stop(void *self)
         rows_release(scene->records[i]);
     count_gps_destroy(scene->gps);
     count_destroy(scene->count);
+    count_index_destroy(scene->index);
     road_nearest_destroy(scene->nearest);
     road_network_destroy(scene->network);
     str_map_finish(&scene->cameras);
@@ -538,7 +580,11 @@ static enum err check(const struct scene_env *env, struct yaml_node config, stru
     enum err err = first_of(read_settings(&scene, config, diags, &settings), read_gps(config, diags, &gps_settings));
     enum err one = env->hub != NULL ? find_resources(&scene, env, config, diags) : ERR_OK;
     err = err != ERR_OK ? err : one;
+    err = err != ERR_OK ? err : one;
+    one = load_index(&scene, env, config, diags);
+    err = err != ERR_OK ? err : one;
     one = load_network(&scene, env, config, diags);
+    count_index_destroy(scene.index);
     road_nearest_destroy(scene.nearest);
     road_network_destroy(scene.network);
     return err != ERR_OK ? err : one;
@@ -570,11 +616,13 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     if (err == ERR_OK)
         err = prepare_health(scene, env, config, diags);
     if (err == ERR_OK)
+        err = load_index(scene, env, config, diags);
+    if (err == ERR_OK)
         err = load_network(scene, env, config, diags);
     if (err == ERR_OK)
         err = place_edges(scene);
     if (err == ERR_OK) {
-        struct count_map map = {scene->network, scene->edge_areas, scene->area_parents, area_n(scene->tree)};
+        struct count_map map = {scene->network, scene->edge_areas, scene->area_parents, area_n(scene->tree), scene->index};
         err = count_create(&settings, &map, &scene->count);
     }
     if (err == ERR_OK)

@@ -138,7 +138,7 @@ static int setup(void **state)
     snprintf(net_path, sizeof(net_path), "%s/n.net.xml", folder);
     write_text(areas_path, areas_yaml);
     write_text(net_path, net_xml);
-    declare(0, hub_indicator_field_names, HUB_INDICATOR_N_FIELDS);
+    declare(0, hub_indicator_field_names, HUB_INDICATOR_N_FIELDS_MAX);
     declare(4, count_health_field_names, COUNT_HEALTH_N_FIELDS);
     declare(1, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
     declare(2, hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
@@ -331,6 +331,55 @@ static void positions_become_speeds(void **state)
     }
 }
 
+#define INDEX                                                                                                                              \
+    "index: h.traffic\nversion: 4\ntitle: {zh: 指, en: i}\ntext: {zh: 文, en: t}\n"                                                      \
+    "levels:\n  - {level: free, title: {zh: 畅通, en: Free}}\n  - {level: slow, title: {zh: 缓行, en: Slow}}\n"                        \
+    "roads:\n  - {class: all, title: {zh: 全, en: all}, types: [\"*\"], least_kmh: [20]}\n"                                               \
+    "congestion: {measure: slow_length, slow_from: slow, scale: [[0, 0], [1, 10]]}\n"
+
+/* What the city's index object makes of the same drive names it, and its level is in the city's own words. */
+static void values_name_the_index_that_made_them(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    char index_path[64], config[512];
+    snprintf(index_path, sizeof(index_path), "%s/index.yaml", folder);
+    snprintf(config, sizeof(config), CONFIG "network: '{data}/n.net.xml'\nindex: %s\n", index_path);
+    write_text(index_path, INDEX);
+    if (bench_start(&bench, config, &diags) != ERR_OK)
+        fail_msg("%s", diags.diags[0].text);
+    pass(&bench, "C-W", "v1", 1000, 120.1299, 90);
+    pass(&bench, "C-W", "v2", 1000, 120.1299, 90);
+    pass(&bench, "C-W", "v3", 1000, 120.1299, 90);
+    pass(&bench, "C-E", "v1", 193000, 120.1400, 88);
+    pass(&bench, "C-E", "v2", 193000, 120.1400, 88);
+    pass(&bench, "C-E", "v3", 193000, 120.1400, 88);
+    tick(&bench, 194000);
+    assert_str(indicator("delay_index", "h", 1000)[HUB_INDICATOR_MADE_BY].s, "h.traffic/4");
+    assert_str(indicator("congestion_index", "h", 1000)[HUB_INDICATOR_MADE_BY].s, "h.traffic/4");
+    assert_near(indicator("congestion_index", "h", 1000)[HUB_INDICATOR_VALUE].r, 10, 1e-6); /* 18 km/h on all that was observed */
+    assert_true(indicator("vehicle_km", "h", 1000)[HUB_INDICATOR_VALUE].r > 0);
+    assert_true(n_published[1] > 0 && n_published[2] > 0);
+    const struct value *road = rows_at(published[2][n_published[2] - 1], 0), *edge = NULL;
+    assert_int_equal(road[HUB_ROAD_INDEX_LEVEL].i, 1);
+    assert_int_equal(road[HUB_ROAD_INDEX_LEVELS].i, 2);
+    assert_str(road[HUB_ROAD_INDEX_LEVEL_ZH].s, "缓行");
+    assert_str(road[HUB_ROAD_INDEX_MADE_BY].s, "h.traffic/4");
+    for (size_t i = 0; i < rows_n(published[1][n_published[1] - 1]); i++) {
+        const struct value *row = rows_at(published[1][n_published[1] - 1], i);
+        edge = str_equal_c(row[HUB_ROAD_STATE_EDGE].s, "east") ? row : edge;
+    }
+    assert_non_null(edge);
+    assert_int_equal(edge[HUB_ROAD_STATE_LEVEL].i, 1);
+    bench_stop(&bench);
+    /* A mistake in it is told with its own file and line, at a start and at a check. */
+    write_text(index_path, "index: h.traffic\nversion: 4\nlevles: []\n");
+    assert_int_not_equal(bench_start(&bench, config, &diags), ERR_OK);
+    assert_non_null(strstr(diags.diags[0].text, "index.yaml:3: \"levles\" is not a key here"));
+    bench_stop(&bench);
+    unlink(index_path);
+}
+
 static void cameras_beside_every_road_move_nothing(void **state)
 {
     struct bench bench;
@@ -416,6 +465,7 @@ static const struct refused refused[] = {
     {CONFIG "network: '{data}/n.net.xml'\nrecord_every: 1ms\n", ERR_RANGE, "scenes/count.yaml:6: record_every must be from 1s to 1h"},
     {CONFIG "network: '{data}/n.net.xml'\nstale_after: 1s\n", ERR_RANGE, "scenes/count.yaml:6: stale_after must be from 2s to 1h"},
     {CONFIG "network: '{data}/n.net.xml'\nvehicles_max: 1\n", ERR_SYNTAX, "vehicles_max"},
+    {CONFIG "network: '{data}/n.net.xml'\nindex: missing.yaml\n", ERR_IO, "/nowhere/missing.yaml"},
     {CONFIG "network: '{data}/n.net.xml'\nrecord_evry: 120s\n", ERR_SYNTAX, "record_every"},
 };
 
@@ -584,6 +634,7 @@ int main(void)
         cmocka_unit_test(needs_are_what_the_contract_grants),
         cmocka_unit_test(passages_become_figures),
         cmocka_unit_test(positions_become_speeds),
+        cmocka_unit_test(values_name_the_index_that_made_them),
         cmocka_unit_test(cameras_beside_every_road_move_nothing),
         cmocka_unit_test(silence_is_published_as_stale),
         cmocka_unit_test(the_record_waits_for_its_subscriber),

@@ -36,6 +36,7 @@ struct count_area {
 struct count_record_sums {
     double vehicles, unseen, flow, speed, delay; /* times milliseconds */
     double vehicles_ms, flow_ms, speed_ms, delay_ms;
+    double congestion, congestion_ms, vehicle_km, vehicle_km_ms;
     uint64_t n_vehicles, n_passages, n_links, n_ticks;
 };
 

@@ -140,6 +140,8 @@ static const struct count_area_figures *keep_record(struct count *count, int64_t
         sum_up(told->flow_vph, ms, &sums->flow, &sums->flow_ms);
         sum_up(told->speed_mps, ms, &sums->speed, &sums->speed_ms);
         sum_up(told->delay_index, ms, &sums->delay, &sums->delay_ms);
+        sum_up(told->congestion_index, ms, &sums->congestion, &sums->congestion_ms);
+        sum_up(told->vehicle_km_ph, ms, &sums->vehicle_km, &sums->vehicle_km_ms);
         sums->n_vehicles += told->n_vehicles;
         sums->n_passages += told->n_passages;
         sums->n_links += told->n_links;
@@ -153,6 +155,8 @@ static const struct count_area_figures *keep_record(struct count *count, int64_t
             .flow_vph = mean_of(sums->flow, sums->flow_ms, (double)period_ms),
             .speed_mps = mean_of(sums->speed, sums->speed_ms, (double)period_ms),
             .delay_index = mean_of(sums->delay, sums->delay_ms, (double)period_ms),
+            .congestion_index = mean_of(sums->congestion, sums->congestion_ms, (double)period_ms),
+            .vehicle_km_ph = mean_of(sums->vehicle_km, sums->vehicle_km_ms, (double)period_ms),
             .n_vehicles = (uint32_t)(sums->n_vehicles / sums->n_ticks),
             .n_passages = (uint32_t)(sums->n_passages / sums->n_ticks),
             .n_links = (uint32_t)(sums->n_links / sums->n_ticks)};
@@ -210,6 +214,8 @@ void count_tick(struct count *count, int64_t now_ms, struct count_updates *ret_u
         .n_edges = count->figures.n_states,
         .roads = count->figures.roads,
         .n_roads = count->figures.n_roads,
+        .junctions = count->figures.junctions.states,
+        .n_junctions = count->figures.junctions.n_states,
         .record = keep_record(count, before_ms),
         .clones = count->faults.clones.told,
         .n_clones = count->faults.clones.n_told};

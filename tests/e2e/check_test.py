@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from city import BRAIN, ROOT, WORLD  # noqa: E402
 
 DEMO = os.path.join(ROOT, "city", "hangzhou")
-COUNT, INDICATORS, DEMAND = "scenes/count.yaml", "cockpits/indicators.yaml", "world/demand.yaml"
+COUNT, INDICATORS, DEMAND, INDEX = "scenes/count.yaml", "cockpits/indicators.yaml", "world/demand.yaml", "indices/traffic.yaml"
 
 PERIOD = "      - {name: period_ms, type: integer, class: open, meaning: 周期, unit: 毫秒}\n"
 VALUE = "      - {name: value, type: real, class: open, meaning: 值}\n"
@@ -37,6 +37,15 @@ MISTAKES = [
      'there is no resource "hangzhou/police/passages"'),
     (COUNT, "needs: {passage: hangzhou/police/passage}", "needs: {passage: hangzhou/police/vehicle}", "needs:", "of kind table; a stream is wanted here"),
     (COUNT, PERIOD + VALUE, VALUE + PERIOD, "scene: count", 'field 4 of the resource "indicator" is not "period_ms"'),
+    # the index object
+    (COUNT, "index: indices/traffic.yaml", "index: indices/trafic.yaml", None, "indices/trafic.yaml"),
+    (INDEX, "version: 1", "version: one", "version: one", "version"),
+    (INDEX, "measure: slow_length", "measure: slow_lenght", "slow_lenght", "slow_length"),
+    (INDEX, "slow_from: jammed", "slow_from: jamed", "jamed", '"jamed" is none of the levels'),
+    (INDEX, "[65, 50, 35, 20]", "[65, 50, 55, 20]", "[65, 50, 55, 20]", "55 km/h is not slower than the level before it"),
+    (INDEX, "least_kmh: [40, 30, 20, 15]", "least_kmh: [40, 30, 20]", "[40, 30, 20]", "least_kmh needs a list of 4 to 4; it has 3"),
+    (INDEX, 'types: ["*"]', "types: [highway.secondary]", "[highway.secondary]", "the last road class, and no other, holds what no other names"),
+    (INDEX, "[0.05, 2]", "[0.09, 2]", "[0.09, 2]", "the scale does not rise here"),
     # what a scene needs, taken away elsewhere
     ("contracts/c-1.yaml", "state: agreed", "state: ended", f"{COUNT}:needs:", "contract hangzhou/c-1 has ended, and hangzhou/scene.count needs it"),
     ("contracts/c-1.yaml", "until: 2028-01-01", "until: 2026-01-02", f"{COUNT}:needs:", "contract hangzhou/c-1 has ended, and hangzhou/scene.count needs it for hangzhou/police/passage; mend its until:"),

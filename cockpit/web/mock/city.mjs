@@ -113,12 +113,17 @@ export const demand = (ms) => {
   return 0.08 + 0.9 * Math.min(1, 0.95 * bump(h, 8.3, 1.5) + 0.55 * bump(h, 13, 3.2) + 1.0 * bump(h, 18, 1.8) + 0.22 * bump(h, 21.5, 2));
 };
 
+const LEVELS = [['畅通', 'Free'], ['基本畅通', 'Mostly free'], ['轻度拥堵', 'Slow'], ['中度拥堵', 'Congested'], ['严重拥堵', 'Jammed']];
+const LEAST_KMH = { primary: [40, 30, 20, 15], secondary: [35, 25, 15, 10] };
+const levelOf = (cls, mps) => (LEAST_KMH[cls] ?? LEAST_KMH.secondary).filter((least) => mps * 3.6 < least).length;
+
 export function edgeState(e, ms) {
-  if (e.seed % 11 < 0.5) return [e.edge, null, null, 0];
+  if (e.seed % 11 < 0.5) return [e.edge, null, null, 0, null];
   const wave = 0.5 + 0.5 * Math.sin(ms / 41e3 + e.seed * 3) * Math.sin(ms / 173e3 + e.seed);
   const load = demand(ms) * (e.class === 'primary' ? 1 : 0.75);
   const delay = 1.04 + Math.max(0, load * (0.3 + 1.9 * wave * ((e.seed * 1.7) % 1.9) ** 1.3));
-  return [e.edge, +((e.speed_limit_mps * 0.92) / delay).toFixed(2), +delay.toFixed(3), Math.round(load * (250 + 520 * e.lanes * (0.5 + wave / 2)))];
+  const speed = +((e.speed_limit_mps * 0.92) / delay).toFixed(2);
+  return [e.edge, speed, +delay.toFixed(3), Math.round(load * (250 + 520 * e.lanes * (0.5 + wave / 2))), levelOf(e.class, speed)];
 }
 
 export function truth(area, ms) {
@@ -146,7 +151,7 @@ export function ranking(area, ms, limit) {
   for (const e of EDGES.filter((x) => within(x.area, area))) {
     const [, v, d, q] = edgeState(e, ms);
     if (v === null) continue;
-    const r = roads.get(e.road) ?? { road: e.road, s: 0, t: 0, free: 0, q: 0, n: 0 };
+    const r = roads.get(e.road) ?? { road: e.road, class: e.class, s: 0, t: 0, free: 0, q: 0, n: 0 };
     r.s += e.length_m;
     r.t += e.length_m / v;
     r.free += e.length_m / v / d;
@@ -154,6 +159,9 @@ export function ranking(area, ms, limit) {
     r.n += 1;
     roads.set(e.road, r);
   }
-  return [...roads.values()].map((r) => ({ road: r.road, speed_mps: +(r.s / r.t).toFixed(2), delay_index: +(r.t / r.free).toFixed(3),
-    flow_vph: Math.round(r.q / r.n), length_m: Math.round(r.s), n: r.n * 12 })).sort((a, b) => b.delay_index - a.delay_index).slice(0, limit);
+  return [...roads.values()].map((r) => {
+    const level = levelOf(r.class, r.s / r.t);
+    return { road: r.road, speed_mps: +(r.s / r.t).toFixed(2), delay_index: +(r.t / r.free).toFixed(3), flow_vph: Math.round(r.q / r.n), length_m: Math.round(r.s),
+      vehicle_km_ph: Math.round((r.q / r.n) * r.s / 1000), n: r.n * 12, level, levels: LEVELS.length, level_title: { zh: LEVELS[level][0], en: LEVELS[level][1] }, made_by: 'hangzhou.traffic/1' };
+  }).sort((a, b) => b.delay_index - a.delay_index).slice(0, limit);
 }

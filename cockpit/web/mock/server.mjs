@@ -91,7 +91,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
     const isTruth = spec.name === 'vehicles_true';
     return { indicator: spec.name, area, title: spec.title, definition: spec.definition, unit: spec.unit,
       owner: { party: isTruth ? 'hangzhou/world' : 'hangzhou/police', title: isTruth ? text('仿真世界', 'Simulated world') : text('市公安局', 'Police') },
-      decimals: spec.decimals, record_ms: 120e3, period_ms: 1000, value: v.value, time: v.time, stale: v.stale, n: 1284, formula: spec.formula,
+      decimals: spec.decimals, record_ms: 120e3, period_ms: 1000, value: v.value, time: v.time, stale: v.stale, n: 1284, formula: spec.formula, made_by: `${spec.formula.name}/${spec.formula.version}`,
       source: { resource: spec.resource, title: isTruth ? text('真值', 'Truth') : text('数数场景的指标', 'Indicators of the count scene'), provider: isTruth ? { party: 'hangzhou/world', title: text('仿真世界', 'Simulated world') } : { party: 'hangzhou/scene.count', title: text('数数', 'Count') } },
       contract: { id: contractOf(spec.resource), purpose: 'cockpit.show', legal_basis: text('《杭州城市大脑赋能城市治理促进条例》第十条', 'Hangzhou City Brain regulation, article 10'),
         fields: ['name', 'area', 'time', 'period_ms', 'value', 'n', 'stale_since', 'basis'], until: Date.UTC(2028, 0, 1) - 8 * 3600e3, keep_ms: 7 * 86400e3 },

@@ -3280,14 +3280,24 @@ export interface components {
                 delay_index: number;
                 flow_vph: number | null;
                 length_m: number | null;
+                /** @description Vehicle-kilometres an hour on what was observed */
+                vehicle_km_ph: number | null;
                 n: number;
+                /** @description 0 is the best of the city's levels */
+                level: number | null;
+                /** @description How many levels there are */
+                levels: number;
+                level_title: components["schemas"]["Text"];
+                /** @description The index object and its version, hangzhou.traffic/1 */
+                made_by: string;
             }[];
         };
         RoadStates: {
             time: components["schemas"]["Ms"];
-            /** @description [edge, speed_mps, delay_index, flow_vph], null where nothing was observed lately */
+            /** @description [edge, speed_mps, delay_index, flow_vph, level], null where nothing was observed lately; level 0 is the best of the city's levels */
             edges: [
                 string,
+                number | null,
                 number | null,
                 number | null,
                 number | null
@@ -3340,6 +3350,8 @@ export interface components {
                 version: number;
                 text: components["schemas"]["Text"];
             };
+            /** @description Formula and version that the source names for this value; null where it names none */
+            made_by: string | null;
             source: {
                 resource: components["schemas"]["ResourceName"];
                 title: components["schemas"]["Text"];

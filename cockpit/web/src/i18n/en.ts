@@ -238,6 +238,7 @@ export const en: Record<Key, string> = {
   'why.owner': 'Owner',
   'why.formula': 'Formula',
   'why.formula_version': 'version {n}',
+  'why.made_by': 'But its source says that {name} made this value',
   'why.rests_on': 'rests on {n} {n|observation|observations}',
   'why.source': 'Source',
   'why.provider': 'Provider',

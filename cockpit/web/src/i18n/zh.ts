@@ -237,6 +237,7 @@ export const zh = {
   'why.owner': '负责',
   'why.formula': '算法',
   'why.formula_version': '第 {n} 版',
+  'why.made_by': '但来源说，这个值由 {name} 算出',
   'why.rests_on': '依据 {n} 次观测',
   'why.source': '来源资源',
   'why.provider': '提供方',

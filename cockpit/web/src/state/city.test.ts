@@ -18,14 +18,14 @@ describe('the live stream', () => {
     const told: EdgeState[][] = [];
     const end = onEdges((states) => told.push(states));
     for (let part = 0; part < 30; part++) {
-      takeEvent('road_states', { time: 1, edges: Array.from({ length: 2000 }, (_, i): EdgeState => [`e${part * 2000 + i}`, 10, 1.2, 900]) });
+      takeEvent('road_states', { time: 1, edges: Array.from({ length: 2000 }, (_, i): EdgeState => [`e${part * 2000 + i}`, 10, 1.2, 900, 1]) });
     }
-    takeEvent('road_states', { time: 2, edges: [['e7', null, null, 0]] });
+    takeEvent('road_states', { time: 2, edges: [['e7', null, null, 0, null]] });
     takeEvent('road_states', { time: 3, edges: [] });
     end();
     expect(edges.size).toBe(60_000);
-    expect(edges.get('e7')).toEqual(['e7', null, null, 0]);
-    expect(edges.get('e59999')).toEqual(['e59999', 10, 1.2, 900]);
+    expect(edges.get('e7')).toEqual(['e7', null, null, 0, null]);
+    expect(edges.get('e59999')).toEqual(['e59999', 10, 1.2, 900, 1]);
     expect(told.length).toBe(32);
     expect(told[0]!.length).toBe(2000); // the map draws a part at a time
   });
