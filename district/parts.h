@@ -151,8 +151,9 @@ struct district_place {   /* of a contract's consumer in a stream's record (hub/
 void district_streams_look(struct district *district); /* at the contracts: what is to be kept */
 void district_streams_tend(struct district *district); /* what all have is let go, and where they are is written down */
 struct district_stream *district_stream_find(struct district *district, const struct hub_resource *resource); /* NULL: not kept */
-/* Where the consumer of a contract is, by the contract's place in the state. */
-struct hub_place_kept district_stream_place(struct district *district, const struct district_stream *stream, size_t contract);
+/* Where the consumer of a contract is, by the contract's place in the state, for an asking by the numbers of `asked_epoch`. */
+struct hub_place_kept district_stream_place(
+    struct district *district, const struct district_stream *stream, size_t contract, uint64_t asked_epoch);
 /* It has no use any more for what is before `number`. */
 void district_stream_confirm(struct district *district, const struct district_stream *stream, size_t contract, uint64_t number);
 void district_stream_renew(struct district *district, const struct district_stream *stream, size_t contract); /* its numbering alone */

@@ -76,7 +76,7 @@ static bool take_record(void *context, uint64_t index, struct str record)
 
 static struct hub_place_kept kept(const struct serving *serving)
 {
-    return district_stream_place(serving->district, serving->stream, serving->contract);
+    return district_stream_place(serving->district, serving->stream, serving->contract, serving->take.epoch);
 }
 
 /* `taking` NULL: nothing, but that it goes on at `first`. */
@@ -140,7 +140,9 @@ static void serve(struct serving *serving)
     if (what == HUB_PLACE_READ) {
         read_on(serving, from);
     } else if (what == HUB_PLACE_TELL) {
-        district_stream_confirm(district, serving->stream, serving->contract, from); /* from here on it is this consumer's */
+        uint64_t agreed = kept(serving).agreed, confirmed = serving->take.confirmed;
+        /* From here on it is this consumer's; who goes on where it was has confirmed what it says, as far as the numberings agree. */
+        district_stream_confirm(district, serving->stream, serving->contract, !agreed ? from : confirmed < agreed ? confirmed : agreed);
         answer(serving, NULL, from);
     } else {
         serving->is_waiting = true;

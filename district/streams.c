@@ -120,17 +120,20 @@ static struct district_place *place_of(struct district *district, size_t contrac
     return place;
 }
 
-struct hub_place_kept district_stream_place(struct district *district, const struct district_stream *stream, size_t contract)
+struct hub_place_kept district_stream_place(
+    struct district *district, const struct district_stream *stream, size_t contract, uint64_t asked_epoch)
 {
     struct hub_record_place record = hub_record_place(stream->record);
     const struct district_place *place = place_of(district, contract);
+    uint64_t agreed = hub_record_agreed(stream->record, place->epoch);
     return (struct hub_place_kept){.epoch = record.epoch ^ place->turn,
         .first = record.first,
         .end = record.end,
         /* Of another numbering nothing can be said, so all that is there comes again: rather twice than never. */
-        .confirmed = !place->is_known               ? UINT64_MAX
-                     : place->epoch == record.epoch ? place->confirmed
-                                                    : 0};
+        .confirmed = !place->is_known            ? UINT64_MAX
+                     : place->confirmed < agreed ? place->confirmed
+                                                 : agreed,
+        .agreed = hub_record_agreed(stream->record, asked_epoch ^ place->turn)};
 }
 
 void district_stream_confirm(struct district *district, const struct district_stream *stream, size_t contract, uint64_t number)
@@ -178,7 +181,7 @@ static uint64_t all_have(struct district *district, const struct district_stream
     for (size_t i = 0; i < district->state->n_contracts; i++) {
         if (stream_of(district, i, &info) != stream->resource || info.state == HUB_ENDED)
             continue;
-        uint64_t place = district_stream_place(district, stream, i).confirmed;
+        uint64_t place = district_stream_place(district, stream, i, 0).confirmed;
         least = place < least ? place : least;
     }
     return least;

@@ -5,6 +5,9 @@
  *
  * What was handed over is confirmed HUB_PLACE_CONFIRM_MS later, so that subscribers have that long to write down what they took. When the
  * process that asks is killed, the next one gets from the last confirmation on.
+ *
+ * Each life of a record has an epoch. A copy of an older day gives numbers anew that the asker has had for others: from where the copy was
+ * made on they are not the same, and so they are not skipped.
  */
 #ifndef HUB_PLACE_H
 #define HUB_PLACE_H
@@ -30,11 +33,12 @@ uint64_t hub_place_answer(struct hub_place *place, uint64_t epoch, uint64_t firs
 struct hub_place_kept {
     uint64_t epoch, first, end; /* [first, end) are there */
     uint64_t confirmed;         /* by this asker, of this epoch; UINT64_MAX: never, it begins with what comes */
+    uint64_t agreed;            /* up to where the numbers of the epoch that was asked with are these (hub_record_agreed()); 0: not known */
 };
 enum hub_place_give {
     HUB_PLACE_READ,  /* from *ret_from on */
     HUB_PLACE_WAIT,  /* there is nothing yet */
-    HUB_PLACE_TELL,  /* it knows nothing of this numbering: that it goes on at *ret_from */
+    HUB_PLACE_TELL,  /* it asks by another numbering: that it goes on at *ret_from, where it was as far as the two agree */
     HUB_PLACE_RENEW, /* numbers past the end were given, so the disk is of an older day: a new epoch, then ask again */
 };
 enum hub_place_give hub_place_give(const struct hub_place_kept *kept, uint64_t epoch, uint64_t from, uint64_t *ret_from);

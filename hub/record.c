@@ -2,8 +2,8 @@
  * A journal a stream. A record is a part of a batch: u64 bytes kept before it, over the journal's life; then what goes out (hub/events.h).
  * The first number tells how much waits without reading all of it.
  *
- * Beside the journal stands NAME.confirmed: the epoch, and up to where the hub has it. When that is lost, more is sent twice, nothing
- * never.
+ * Beside the journal stands NAME.confirmed: the epoch, and up to where the hub has it; then a line for each life before, the newest first:
+ * its epoch, and the number with which the next one began. When that is lost, more is sent twice, nothing never.
  */
 #include "hub/record.h"
 
@@ -26,7 +26,13 @@
 #include <string.h>
 
 #define SEGMENT_MAX (8u << 20)
+#define LIVES_MAX 32 /* remembered; who comes with an older one's numbers goes on from what was confirmed */
+#define CONFIRMED_MAX 4096
 #define APPEND_PARTS 16 /* parts of a batch: HUB_EVENTS_PART each; a longer batch is ERR_TOO_LARGE */
+
+struct life { /* of the record, before the present one */
+    uint64_t epoch, end;
+};
 
 struct hub_record_stream {
     struct hub_record *record;
@@ -35,6 +41,8 @@ struct hub_record_stream {
     struct journal_reader *reader;
     uint64_t reader_at; /* the next record of the reader */
     uint64_t epoch, confirmed;
+    struct life lives[LIVES_MAX]; /* the newest first */
+    size_t n_lives;
     char confirmed_path[FILE_PATH_MAX];
     _Atomic uint64_t mask; /* fields that are kept */
     /* under the record's lock */
@@ -255,13 +263,28 @@ struct hub_record_place hub_record_place(struct hub_record_stream *stream)
         stream->epoch, journal_first_index(stream->journal), journal_n_durable(stream->journal), stream->confirmed};
 }
 
+uint64_t hub_record_agreed(struct hub_record_stream *stream, uint64_t epoch)
+{
+    if (epoch == stream->epoch)
+        return journal_n_durable(stream->journal);
+    for (size_t i = 0; i < stream->n_lives; i++)
+        if (stream->lives[i].epoch == epoch)
+            return stream->lives[i].end;
+    return 0;
+}
+
 static void remember(struct hub_record_stream *stream)
 {
-    char text[64];
-    int n = snprintf(text, sizeof text, "%" PRIx64 " %" PRIu64 "\n", stream->epoch, stream->confirmed);
-    if (file_replace(file_ops_system(), stream->confirmed_path, (struct str){text, (size_t)n}))
+    struct buf text;
+    buf_init(&text, CONFIRMED_MAX);
+    buf_printf(&text, "%" PRIx64 " %" PRIu64 "\n", stream->epoch, stream->confirmed);
+    for (size_t i = 0; i < stream->n_lives; i++)
+        buf_printf(&text, "%" PRIx64 " %" PRIu64 "\n", stream->lives[i].epoch, stream->lives[i].end);
+    enum err err = text.err ? text.err : file_replace(file_ops_system(), stream->confirmed_path, buf_str(&text));
+    buf_finish(&text);
+    if (err)
         log_write(LOG_WARNING, "hub", "how far the hub has a stream could not be written down; after a start more is sent twice",
-            LOG_STR("resource", stream->resource->name), LOG_END);
+            LOG_STR("resource", stream->resource->name), LOG_ERR(err), LOG_END);
 }
 
 static uint64_t bytes_before(struct str record)
@@ -325,11 +348,17 @@ uint64_t hub_record_trim(struct hub_record_stream *stream, uint64_t n_bytes)
     return stream->confirmed - first;
 }
 
-void hub_record_renew(struct hub_record_stream *stream)
+static void begin_life(struct hub_record_stream *stream)
 {
     crypto_random(&stream->epoch, sizeof stream->epoch);
     stream->epoch |= 1; /* never 0 */
     remember(stream);
+}
+
+void hub_record_renew(struct hub_record_stream *stream)
+{
+    stream->n_lives = 0;
+    begin_life(stream);
 }
 
 struct reading {
@@ -380,26 +409,38 @@ static bool count_bytes(void *context, uint64_t index, struct str record)
     return true;
 }
 
+/* "hex number" of a line. */
+static bool read_life(struct str *text, struct life *ret_life)
+{
+    struct str line, epoch, number;
+    char hex[32];
+    if (!str_cut(*text, '\n', &line, text) || !str_cut(line, ' ', &epoch, &number) || str_to_c(epoch, hex, sizeof hex) ||
+        str_to_u64(number, &ret_life->end))
+        return false;
+    ret_life->epoch = strtoull(hex, NULL, 16);
+    return ret_life->epoch != 0;
+}
+
+/* Another life begins: what was said by the last one's numbers holds up to here, also when this is a copy of an older day. */
 static void read_confirmed(struct hub_record_stream *stream)
 {
     struct buf text;
-    struct str epoch, number;
-    buf_init(&text, 4096);
+    struct life last, life;
     struct hub_record_place place = hub_record_place(stream);
+    buf_init(&text, 2 * CONFIRMED_MAX);
     stream->confirmed = place.first;
-    if (!file_read(stream->confirmed_path, &text) && str_cut(str_trim(buf_str(&text)), ' ', &epoch, &number)) {
-        char hex[32];
-        uint64_t confirmed = 0;
-        if (!str_to_c(epoch, hex, sizeof hex))
-            stream->epoch = strtoull(hex, NULL, 16);
-        if (!str_to_u64(number, &confirmed) && confirmed >= place.first && confirmed <= place.end)
-            stream->confirmed = confirmed;
-        else
-            stream->epoch = 0; /* its numbers are of another disk's */
+    enum err err = file_read(stream->confirmed_path, &text);
+    struct str rest = buf_str(&text);
+    if (!err && read_life(&rest, &last) && last.end >= place.first && last.end <= place.end) { /* else of another disk's */
+        stream->confirmed = last.end;
+        stream->lives[stream->n_lives++] = (struct life){last.epoch, place.end};
+        while (stream->n_lives < LIVES_MAX && read_life(&rest, &life)) {
+            life.end = life.end < place.end ? life.end : place.end;
+            stream->lives[stream->n_lives++] = life;
+        }
     }
     buf_finish(&text);
-    if (stream->epoch == 0)
-        hub_record_renew(stream);
+    begin_life(stream);
 }
 
 static enum err open_stream(struct hub_record_stream *stream, const char *dir, struct diag *diag)

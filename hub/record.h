@@ -45,7 +45,7 @@ void hub_record_mask(struct hub_record_stream *stream, uint64_t mask);
  * nobody, also not one that was about to be called. */
 void hub_record_on_durable(struct hub_record *record, void (*fn)(void *context), void *context);
 struct hub_record_place {
-    uint64_t epoch;                 /* of the numbering; another one when a disk came back with an older day's data */
+    uint64_t epoch;                 /* of the numbering: of this life of the record, from its opening on */
     uint64_t first, end, confirmed; /* what is there: [first, end) */
 };
 struct hub_record_place hub_record_place(struct hub_record_stream *stream);
@@ -54,7 +54,10 @@ uint64_t hub_record_n_waiting(struct hub_record_stream *stream); /* bytes unconf
 void hub_record_confirm(struct hub_record_stream *stream, uint64_t number);
 /* Of what waits at most about `n_bytes` stay: the oldest are dropped. Returns how many records. */
 uint64_t hub_record_trim(struct hub_record_stream *stream, uint64_t n_bytes);
-void hub_record_renew(struct hub_record_stream *stream); /* a new epoch */
+/* Up to where numbers of the epoch are still those here: the end for the present one; for an earlier life's where the next one began, since
+ * a copy of an older day goes on from there with other events. 0: not known. */
+uint64_t hub_record_agreed(struct hub_record_stream *stream, uint64_t epoch);
+void hub_record_renew(struct hub_record_stream *stream); /* a new epoch, that agrees with none */
 /* Records from `from` on: `fn` returns false when it wants no more, the record for which it does so is not taken. */
 enum err hub_record_read(struct hub_record_stream *stream, uint64_t from, bool (*fn)(void *context, uint64_t index, struct str record),
     void *context) MUST_CHECK;

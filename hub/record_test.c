@@ -152,7 +152,9 @@ static void kept_over_a_start(void **state)
     open_record();
     stream = hub_record_find(record, passage);
     struct hub_record_place again = hub_record_place(stream);
-    assert_true(again.epoch == place.epoch && again.confirmed == 3 && again.end == 5);
+    assert_true(again.epoch != place.epoch && again.confirmed == 3 && again.end == 5);
+    assert_int_equal(hub_record_agreed(stream, place.epoch), 5); /* who has the last life's numbers goes on with them */
+    assert_int_equal(hub_record_agreed(stream, place.epoch + 2), 0);
     assert_ok(keep(1, "浙A2"));
     assert_int_equal(read_from(3, 9).n_rows, 4 + 5 + 1);
 }
@@ -230,6 +232,42 @@ static void confirmed_while_more_comes(void **state)
     assert_int_equal(hub_record_n_waiting(stream), one);
     hub_record_confirm(stream, 8);
     assert_int_equal(hub_record_n_waiting(stream), 0);
+}
+
+/* A copy of an older day agrees with what was said since as far as it goes, and no further; over as many lives as are remembered. */
+static void a_copy_of_an_older_day(void **state)
+{
+    struct hub_record_stream *stream = hub_record_find(record, passage);
+    char command[512];
+    assert_ok(keep(1, "浙A1"));
+    uint64_t first = hub_record_place(stream).epoch;
+    hub_record_destroy(record);
+    snprintf(command, sizeof command, "cp -r '%s' '%s-old'", dir, dir);
+    assert_int_equal(system(command), 0);
+    open_record();
+    stream = hub_record_find(record, passage);
+    uint64_t lost = hub_record_place(stream).epoch;
+    assert_ok(keep(1, "浙A2"));
+    hub_record_destroy(record);
+    snprintf(command, sizeof command, "rm -r '%s' && mv '%s-old' '%s'", dir, dir, dir);
+    assert_int_equal(system(command), 0);
+    open_record();
+    stream = hub_record_find(record, passage);
+    for (int i = 0; i < 3; i++)
+        assert_ok(keep(1, "浙A3"));
+    assert_int_equal(hub_record_agreed(stream, first), 1);
+    assert_int_equal(hub_record_agreed(stream, lost), 0); /* this copy knows nothing of it */
+    for (int i = 0; i < 40; i++) {
+        uint64_t epoch = hub_record_place(stream).epoch;
+        hub_record_destroy(record);
+        open_record();
+        stream = hub_record_find(record, passage);
+        assert_int_equal(hub_record_agreed(stream, epoch), 4);
+        assert_int_equal(hub_record_agreed(stream, first), i < 31 ? 1 : 0);
+    }
+    hub_record_renew(stream);
+    assert_int_equal(hub_record_agreed(stream, hub_record_place(stream).epoch), 4);
+    assert_int_equal(hub_record_agreed(stream, first), 0);
 }
 
 static void another_numbering(void **state)
@@ -340,6 +378,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_batches, make, finish),
         cmocka_unit_test_setup_teardown(as_much_as_may_wait, make, finish),
         cmocka_unit_test_setup_teardown(confirmed_while_more_comes, make, finish),
+        cmocka_unit_test_setup_teardown(a_copy_of_an_older_day, make, finish),
         cmocka_unit_test_setup_teardown(another_numbering, make, finish),
         cmocka_unit_test_setup_teardown(bounded, make_small, finish_small),
         cmocka_unit_test_setup_teardown(masked, make, finish),

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "hub/alert.h"
 #include "hub/asking.h"
+#include "hub/place.h"
 #include "hub/provide.h"
 #include "hub/record.h"
 #include "system/bus/serve_inside.h"
@@ -123,17 +124,20 @@ static bool try_to_answer(struct serving *serving)
     const struct system_bus_take *take = &serving->asked.take;
     struct hub_record_place place = hub_record_place(serving->stream);
     struct taking taking = {.serving = serving, .mask = leaving_fields(serving)};
-    uint64_t from = take->from > place.first ? take->from : place.first;
-    if (take->epoch != place.epoch) { /* it knows nothing of this numbering */
-        answer(serving, NULL, place.confirmed);
+    const struct hub_place_kept kept = {
+        place.epoch, place.first, place.end, place.confirmed, hub_record_agreed(serving->stream, take->epoch)};
+    uint64_t from;
+    enum hub_place_give what = hub_place_give(&kept, take->epoch, take->from, &from);
+    if (what == HUB_PLACE_TELL) {
+        answer(serving, NULL, from);
         return true;
     }
-    if (from < place.end && taking.mask == 0) {
+    if (what != HUB_PLACE_READ)
+        return false;
+    if (taking.mask == 0) {
         answer(serving, NULL, place.end);
         return true;
     }
-    if (from >= place.end)
-        return false;
     taking.next = from;
     buf_init(&taking.bytes, ANSWER_MAX);
     enum err err = hub_record_read(serving->stream, from, take_record, &taking);
