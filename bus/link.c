@@ -246,8 +246,10 @@ static void connect_one(struct link_connection *connection, bool is_prompt)
         status = natsConnection_Connect(&nats, options);
     natsOptions_Destroy(options);
     if (status != NATS_OK) {
-        log_write(LOG_INFO, "bus", "the server cannot be reached", LOG_TEXT("name", link->name), LOG_TEXT("servers", link->servers),
-            LOG_TEXT("detail", natsStatus_GetText(status)), LOG_END);
+        if (!link->is_told_away)
+            log_write(LOG_WARNING, "bus", "the server cannot be reached; tried for ever", LOG_TEXT("name", link->name),
+                LOG_TEXT("servers", link->servers), LOG_TEXT("detail", natsStatus_GetText(status)), LOG_END);
+        link->is_told_away = true;
         return;
     }
     pthread_mutex_lock(&link->lock);
@@ -258,6 +260,7 @@ static void connect_one(struct link_connection *connection, bool is_prompt)
     if (natsConnection_FlushTimeout(nats, CONNECT_MS) != NATS_OK)
         return; /* lost again; libnats is at it and will say so */
     atomic_store(&connection->is_up, true);
+    link->is_told_away = link->is_told_away && !bus_link_is_up(link);
     changed(link, "connected");
 }
 

@@ -50,6 +50,7 @@ struct bus_link {
     struct loop_timer attend, sweep;
     struct loop_task lost;
     _Atomic bool is_lost_posted, was_up, is_closing;
+    bool is_told_away; /* that no server can be reached: once an outage; on_attend()'s */
     struct link_connection connections[LINK_CONNECTIONS];
     _Atomic uint64_t n_sent, n_received, n_dropped, n_lost_links;
     pthread_mutex_t lock; /* guards what follows, and each request's and subscription's lists */

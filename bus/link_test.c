@@ -304,6 +304,54 @@ static void the_server_killed_and_back(void **state)
     bus_link_unsubscribe(listener.subscription);
 }
 
+static size_t count_lines(FILE *file, const char *message)
+{
+    char line[1024];
+    size_t n = 0;
+    rewind(file);
+    while (fgets(line, sizeof line, file))
+        n += strstr(line, message) != NULL;
+    return n;
+}
+
+static bool is_another_up(void *link)
+{
+    return bus_link_is_up(link);
+}
+
+/* However often it is tried, an outage is one line, and its end another. */
+static void an_outage_is_told_once(void **state)
+{
+    const struct nats_testing *server = &fixture.server;
+    const struct bus_link_options options = {.url = server->url,
+        .name = "late",
+        .nkey_file = server->keys[0],
+        .ca_file = server->has_tls ? server->ca : NULL,
+        .clock = clock_system()};
+    struct bus_link *link;
+    struct diag diag = {""};
+    FILE *told = tmpfile();
+    assert_non_null(told);
+    nats_testing_kill(&fixture.server);
+    assert_true(nats_testing_until(fixture.loop, is_down, NULL));
+    fflush(stderr);
+    int was = dup(STDERR_FILENO);
+    assert_true(was >= 0 && dup2(fileno(told), STDERR_FILENO) >= 0);
+    enum err err = bus_link_open(&options, &diag, &link);
+    for (int i = 0; i < 300 && !err; i++) /* three attempts of two connections */
+        err = loop_run_once(fixture.loop, 10);
+    nats_testing_again(&fixture.server);
+    bool is_back = !err && nats_testing_until(fixture.loop, is_another_up, link) && nats_testing_until(fixture.loop, is_up, NULL);
+    bus_link_close(link);
+    fflush(stderr);
+    assert_true(dup2(was, STDERR_FILENO) >= 0);
+    close(was);
+    assert_true(is_back);
+    assert_int_equal(count_lines(told, "\"the server cannot be reached; tried for ever\",\"name\":\"late\""), 1);
+    assert_int_equal(count_lines(told, "\"the link is up\",\"name\":\"late\""), 1);
+    fclose(told);
+}
+
 /* ---- who is let in ---- */
 
 static void refused(const struct bus_link_options *options)
@@ -437,6 +485,7 @@ int main(void)
         cmocka_unit_test(messages_and_groups),
         cmocka_unit_test(a_full_subscription),
         cmocka_unit_test(the_server_killed_and_back),
+        cmocka_unit_test(an_outage_is_told_once),
         cmocka_unit_test(files_that_are_wrong),
         cmocka_unit_test(subjects),
         cmocka_unit_test(keys),
