@@ -8,13 +8,14 @@
 #include "hub/need.h"
 #include "scene/census/scene.h"
 #include "scene/count/scene.h"
+#include "scene/zone/scene.h"
 
 #include <stddef.h>
 #include <string.h>
 
 #define TICK_MS 1000
 
-const struct scene_ops *const scenes_known[] = {&scene_count_ops, &scene_census_ops, NULL};
+const struct scene_ops *const scenes_known[] = {&scene_count_ops, &scene_census_ops, &scene_zone_ops, NULL};
 
 struct scene_host;
 

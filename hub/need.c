@@ -3,9 +3,14 @@
 
 #include "hub/parts.h"
 
-static const char *use_of(enum hub_kind kind)
+#include <stdio.h>
+
+static const char *use_of(const struct hub_need *need)
 {
-    return hub_use_names[kind == HUB_STREAM ? HUB_SUBSCRIBE : kind == HUB_COMMAND ? HUB_ACT : HUB_CALL];
+    return hub_use_names[need->kind == HUB_STREAM    ? HUB_SUBSCRIBE
+                         : need->kind == HUB_COMMAND ? HUB_ACT
+                         : need->is_query            ? HUB_QUERY
+                                                     : HUB_CALL];
 }
 
 static bool is_among(struct str name, const struct str *names, size_t n)
@@ -21,13 +26,18 @@ static enum err check_terms(
     const struct hub_need *need, const struct hub_contract *contract, int64_t now_ms, struct yaml_node node, struct diag_list *diags)
 {
     const struct decide_contract *terms = &contract->terms;
-    if (!is_among(str_from_c(use_of(need->kind)), terms->uses, terms->n_uses))
+    if (!is_among(str_from_c(use_of(need)), terms->uses, terms->n_uses))
         return yaml_error(node, diags, ERR_DENIED,
-            "contract " STR_FORMAT " does not grant the use \"%s\"; add it to its uses:", STR_ARG(contract->name), use_of(need->kind));
+            "contract " STR_FORMAT " does not grant the use \"%s\"; add it to its uses:", STR_ARG(contract->name), use_of(need));
     if (atomic_load(&contract->state) == HUB_ENDED || now_ms >= terms->until_ms)
         return yaml_error(node, diags, ERR_DENIED,
             "contract " STR_FORMAT " has ended, and " STR_FORMAT " needs it for " STR_FORMAT "; mend its %s:, or agree a new one",
             STR_ARG(contract->name), STR_ARG(need->party), STR_ARG(need->resource), now_ms >= terms->until_ms ? "until" : "state");
+    if (contract->keep_ms >= 0 && need->keep_ms > contract->keep_ms)
+        return yaml_error(node, diags, ERR_DENIED,
+            "contract " STR_FORMAT " lets rows be kept for %lld s, and " STR_FORMAT
+            " keeps them for %lld s; mend its keep:, or what is kept here",
+            STR_ARG(contract->name), (long long)(contract->keep_ms / 1000), STR_ARG(need->party), (long long)(need->keep_ms / 1000));
     for (size_t i = 0; i < need->n_fields; i++)
         if (!is_among(str_from_c(need->fields[i]), terms->fields, terms->n_fields))
             return yaml_error(node, diags, ERR_DENIED,
@@ -69,4 +79,24 @@ enum err hub_need_check(const struct hub *hub, const struct hub_need *need, stru
             return yaml_error(node, diags, ERR_NOT_FOUND, "\"" STR_FORMAT "\" has no field \"%s\", which " STR_FORMAT " reads",
                 STR_ARG(need->resource), need->fields[i], STR_ARG(need->party));
     return check_contracts(hub, need, node, diags);
+}
+
+const struct hub_resource *hub_need_own(const struct hub *hub, struct str party, const char *name, const char *const *fields,
+    size_t n_fields, const char *page, struct yaml_node config, struct diag_list *diags)
+{
+    char full[256];
+    int len = snprintf(full, sizeof full, STR_FORMAT "/%s", STR_ARG(party), name);
+    const struct hub_resource *resource =
+        len > 0 && len < (int)sizeof full ? hub_resource_find(hub, (struct str){full, (size_t)len}) : NULL;
+    if (!resource) {
+        yaml_error(config, diags, ERR_NOT_FOUND, "the scene declares no resource \"%s\"; add it under `resources:`", name);
+        return NULL;
+    }
+    for (size_t i = 0; i < n_fields; i++)
+        if (resource->n_fields != n_fields || !str_equal_c(resource->fields[i].name, fields[i])) {
+            yaml_error(config, diags, ERR_RANGE, "field %zu of the resource \"%s\" is not \"%s\"; %s has them in order", i + 1, name,
+                fields[i], page);
+            return NULL;
+        }
+    return resource;
 }

@@ -4,6 +4,7 @@
 #include "base/test.h"
 #include "hub/fake.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CONTRACT(state, from, until)                                                                                                       \
@@ -83,7 +84,7 @@ static void needs_are_held_against_the_files(void **state)
 
 static void what_has_ended_does_not_come_back(void **state)
 {
-    const struct hub_need need = {STR("h/parking"), STR("h/police/passage"), STR("p"), HUB_STREAM, camera_time, 1};
+    const struct hub_need need = {STR("h/parking"), STR("h/police/passage"), STR("p"), HUB_STREAM, camera_time, 1, false, 0};
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         struct fake_city city;
         struct diag_list diags;
@@ -98,11 +99,47 @@ static void what_has_ended_does_not_come_back(void **state)
     }
 }
 
+/* A query is another use than a call, and rows are kept no longer than the contract says. */
+static void queries_and_keeping(void **state)
+{
+    static const struct {
+        const char *uses, *keep;
+        int64_t keep_ms;
+        enum err err;
+        const char *says;
+    } kept[] = {
+        {"query", "1min", 60000, ERR_OK, NULL},
+        {"call, query", "1min", 0, ERR_OK, NULL},
+        {"query", "1min", 60001, ERR_DENIED, "contract h/c-3 lets rows be kept for 60 s, and h/parking keeps them for 60 s"},
+        {"call", "1min", 60000, ERR_DENIED, "does not grant the use \"query\""},
+    };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        struct fake_city city;
+        struct diag_list diags;
+        char contract[512];
+        struct hub_need need = {STR("h/parking"), STR("h/police/vehicle"), STR("p"), HUB_TABLE, plate, 1, true, kept[i].keep_ms};
+        fake_city_make(&city);
+        city.ledger = fake_ledger();
+        (void)snprintf(contract, sizeof contract,
+            "contract: h/c-3\nprovider: h/police\nconsumer: h/parking\nresource: h/police/vehicle\nuses: [%s]\nfields: [plate]\npurpose: "
+            "p\n"
+            "legal_basis: {zh: 依, en: law}\nfrom: 2026-01-01\nuntil: 2028-01-01\nkeep: %s\nstate: agreed\n",
+            kept[i].uses, kept[i].keep);
+        fake_city_write(&city, "contracts/c-3.yaml", contract);
+        assert_ok(fake_city_load(&city, &diags));
+        expect(city.hub, &need, kept[i].err, kept[i].says, i);
+        fake_city_unload(&city);
+        fake_city_remove(&city);
+        fake_ledger_reset();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(needs_are_held_against_the_files),
         cmocka_unit_test(what_has_ended_does_not_come_back),
+        cmocka_unit_test(queries_and_keeping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

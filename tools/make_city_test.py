@@ -55,7 +55,12 @@ class MakeCity(unittest.TestCase):
             driving = [line.split() for line in f]
         self.assertGreaterEqual(len(driving), 50000)
         self.assertEqual(len({d[0] for d in driving}), len(driving))
-        for plate, plate_class, vehicle_type in driving:
+        strangers = [d for d in driving if not d[0].startswith("浙A")]
+        self.assertTrue(all(re.fullmatch(r"[浙沪苏皖赣闽京粤][A-Z](\d{4}[A-HJ-NP-Z]|[DF]\d{5})", d[0]) for d in strangers), strangers[:3])
+        self.assertEqual(len(strangers), 2500)
+        with_pass = {p for p, in self.rows("permit", "SELECT plate FROM pass WHERE state = 'issued'")}
+        self.assertTrue(0.85 < len(with_pass) / len(strangers) < 0.97 and with_pass <= {d[0] for d in strangers}, len(with_pass))
+        for plate, plate_class, vehicle_type in (d for d in driving if d[0].startswith("浙A")):
             self.assertEqual(known[plate][1:3], (plate_class, vehicle_type))
             self.assertNotEqual(known[plate][3], "E", "a vehicle that was taken off the register drives")
 

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests"))
 import city  # noqa: E402  tests/city.py
 
 CITY = os.path.join(ROOT, "city", "hangzhou")
-PLATE = re.compile("浙A[0-9A-Z]{5,6}$")
+PLATE = re.compile("[浙沪苏皖赣闽京粤][A-Z][0-9A-Z]{5,6}$")
 
 
 SPEED = 4

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/indicator.h"
+#include "hub/need.h"
 #include "scene/census/file.h"
 
 #include <math.h>
@@ -177,26 +178,6 @@ static void on_tick(void *self, struct wall_time now)
 
 /* ---- start and stop ---- */
 
-/* The resource PARTY/NAME, which the scene's own file declares, with exactly these fields. */
-static const struct hub_resource *own_resource(const struct scene_env *env, struct yaml_node config, struct diag_list *diags,
-    const char *name, const char *const *fields, size_t n_fields)
-{
-    char full[256];
-    int len = snprintf(full, sizeof(full), STR_FORMAT "/%s", STR_ARG(env->party), name);
-    const struct hub_resource *resource = hub_resource_find(env->hub, (struct str){full, (size_t)len});
-    if (resource == NULL) {
-        yaml_error(config, diags, ERR_NOT_FOUND, "the scene declares no resource \"%s\"; add it under `resources:`", name);
-        return NULL;
-    }
-    for (size_t i = 0; i < n_fields; i++)
-        if (resource->n_fields != n_fields || !str_equal_c(resource->fields[i].name, fields[i])) {
-            yaml_error(config, diags, ERR_RANGE, "field %zu of the resource \"%s\" is not \"%s\"; docs/census.md has them in order", i + 1,
-                name, fields[i]);
-            return NULL;
-        }
-    return resource;
-}
-
 /* A path in the city's folder, or absolute. */
 static enum err read_path(const struct scene_env *env, struct yaml_node config, const char *key, bool is_needed, struct diag_list *diags,
     char path[PATH_MAX_BYTES])
@@ -236,8 +217,9 @@ static enum err read_config(struct scene_census *scene, const struct scene_env *
         err = first_of(err, yaml_error(yaml_get(config, "record_every"), diags, ERR_RANGE, "record_every must be from 1m to 24h"));
     if (env->hub == NULL)
         return err;
-    scene->indicator = own_resource(env, config, diags, "indicator", hub_indicator_field_names, HUB_INDICATOR_N_FIELDS);
-    scene->tree_count = own_resource(env, config, diags, "tree_count", count_fields, COUNT_N_FIELDS);
+    scene->indicator =
+        hub_need_own(env->hub, env->party, "indicator", hub_indicator_field_names, HUB_INDICATOR_N_FIELDS, "docs/census.md", config, diags);
+    scene->tree_count = hub_need_own(env->hub, env->party, "tree_count", count_fields, COUNT_N_FIELDS, "docs/census.md", config, diags);
     return first_of(err, scene->indicator == NULL || scene->tree_count == NULL ? ERR_NOT_FOUND : ERR_OK);
 }
 

@@ -1,0 +1,271 @@
+/*
+ * What the scene says: figures each second as rows of its streams, the zones once as an object for maps, a breach as an alert. No plate is
+ * in any of it: an alert names the vehicle by its pseudonym of the day, and where and when it was seen.
+ */
+#include "base/json.h"
+#include "base/log.h"
+#include "hub/alert.h"
+#include "hub/indicator.h"
+#include "scene/zone/inside.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ROWS_BYTES_MAX (1u << 20)
+#define GEOJSON_BYTES_MAX (4u << 20)
+#define ANY_GROUP ((1u << ZONE_N_GROUPS) - 1)
+
+const char *const zone_state_fields[] = {"zone", "area", "group", "time", "now", "through", "stale_since"};
+
+/* By the order of enum zone_group. */
+static const struct {
+    const char *zh, *en;
+} group_titles[ZONE_N_GROUPS] = {{"本地", "local"}, {"本地新能源", "local new-energy"}, {"省内外市", "the province's other"},
+    {"省内外市新能源", "the province's other new-energy"}, {"外省", "another province's"}, {"外省新能源", "another province's new-energy"},
+    {"特殊", "special"}};
+
+/* ---- figures ---- */
+
+enum source { FROM_NOW, FROM_THROUGH, FROM_BREACHES };
+
+static const struct {
+    const char *name;
+    enum source source;
+    unsigned groups;
+} indicators[] = {
+    {"zone_now", FROM_NOW, ANY_GROUP},
+    {"zone_now_local", FROM_NOW, 1u << ZONE_LOCAL | 1u << ZONE_LOCAL_NEW_ENERGY},
+    {"zone_now_province", FROM_NOW, 1u << ZONE_PROVINCE | 1u << ZONE_PROVINCE_NEW_ENERGY},
+    {"zone_now_other", FROM_NOW, 1u << ZONE_OTHER | 1u << ZONE_OTHER_NEW_ENERGY},
+    {"zone_today", FROM_THROUGH, ANY_GROUP},
+    {"zone_today_local", FROM_THROUGH, 1u << ZONE_LOCAL | 1u << ZONE_LOCAL_NEW_ENERGY},
+    {"zone_today_province", FROM_THROUGH, 1u << ZONE_PROVINCE | 1u << ZONE_PROVINCE_NEW_ENERGY},
+    {"zone_today_other", FROM_THROUGH, 1u << ZONE_OTHER | 1u << ZONE_OTHER_NEW_ENERGY},
+    {"zone_today_new_energy", FROM_THROUGH, 1u << ZONE_LOCAL_NEW_ENERGY | 1u << ZONE_PROVINCE_NEW_ENERGY | 1u << ZONE_OTHER_NEW_ENERGY},
+    {"zone_breaches", FROM_BREACHES, 0},
+};
+
+static double figure_of(const struct zone_figures *figures, enum source source, unsigned groups)
+{
+    double sum = source == FROM_BREACHES ? (double)figures->breaches : 0;
+    for (unsigned left = groups; left != 0; left &= left - 1) {
+        int group = __builtin_ctz(left);
+        sum += source == FROM_NOW ? figures->now[group] : source == FROM_THROUGH ? (double)figures->through[group] : 0;
+    }
+    return sum;
+}
+
+static struct value since_or_none(const struct scene_zone *scene, int64_t stale_since_ms)
+{
+    if (stale_since_ms == ZONE_FRESH)
+        return VALUE_NONE;
+    return value_time(stale_since_ms == 0 ? scene->started_ms : stale_since_ms);
+}
+
+/* One indicator of the zones of an area: their sum; of one that is silent none is known. */
+static enum err add_indicator(
+    const struct scene_zone *scene, struct rows *rows, size_t nth, const char *area, const struct zone_figures *figures, int64_t now_ms)
+{
+    double sum = 0;
+    int64_t stale_since_ms = ZONE_FRESH, n = 0;
+    for (size_t i = 0; i < scene->zones.n; i++) {
+        if (strcmp(scene->zones.zones[i].area, area) != 0)
+            continue;
+        sum += figure_of(&figures[i], indicators[nth].source, indicators[nth].groups);
+        n += figures[i].n_passages;
+        stale_since_ms = figures[i].stale_since_ms > stale_since_ms ? figures[i].stale_since_ms : stale_since_ms;
+    }
+    struct value values[HUB_INDICATOR_N_FIELDS] = {
+        [HUB_INDICATOR_NAME] = value_text(str_from_c(indicators[nth].name)),
+        [HUB_INDICATOR_AREA] = value_text(str_from_c(area)),
+        [HUB_INDICATOR_TIME] = value_time(now_ms),
+        [HUB_INDICATOR_PERIOD_MS] = value_integer(1000),
+        [HUB_INDICATOR_VALUE] = stale_since_ms == ZONE_FRESH ? value_real(sum) : VALUE_NONE,
+        [HUB_INDICATOR_N] = value_integer(n),
+        [HUB_INDICATOR_STALE_SINCE] = since_or_none(scene, stale_since_ms),
+        [HUB_INDICATOR_BASIS] = value_text(str_from_c(scene->basis)),
+    };
+    return rows_add(rows, values);
+}
+
+static bool is_first_of_area(const struct zones *zones, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(zones->zones[i].area, zones->zones[at].area) == 0)
+            return false;
+    return true;
+}
+
+static enum err add_indicators(const struct scene_zone *scene, struct rows *rows, const struct zone_figures *figures, int64_t now_ms)
+{
+    enum err err = ERR_OK;
+    for (size_t at = 0; at < scene->zones.n; at++)
+        for (size_t nth = 0; nth < sizeof(indicators) / sizeof(indicators[0]) && err == ERR_OK && is_first_of_area(&scene->zones, at);
+             nth++)
+            err = add_indicator(scene, rows, nth, scene->zones.zones[at].area, figures, now_ms);
+    struct value values[HUB_INDICATOR_N_FIELDS] = {
+        [HUB_INDICATOR_NAME] = value_text(STR("zone_checks_waiting")),
+        [HUB_INDICATOR_AREA] = value_text(area_at(scene->tree, 0)->name),
+        [HUB_INDICATOR_TIME] = value_time(now_ms),
+        [HUB_INDICATOR_PERIOD_MS] = value_integer(1000),
+        [HUB_INDICATOR_VALUE] = value_real(zone_n_waiting(scene->core)),
+        [HUB_INDICATOR_N] = value_integer((int64_t)zone_counters(scene->core)->n_asked),
+        [HUB_INDICATOR_STALE_SINCE] = VALUE_NONE,
+        [HUB_INDICATOR_BASIS] = value_text(STR_NONE),
+    };
+    return err == ERR_OK ? rows_add(rows, values) : err;
+}
+
+static enum err add_states(const struct scene_zone *scene, struct rows *rows, const struct zone_figures *figures, int64_t now_ms)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < scene->zones.n; i++)
+        for (size_t group = 0; group < ZONE_N_GROUPS && err == ERR_OK; group++) {
+            bool is_fresh = figures[i].stale_since_ms == ZONE_FRESH;
+            struct value values[ZONE_STATE_N_FIELDS] = {
+                [ZONE_STATE_ZONE] = value_text(str_from_c(scene->zones.zones[i].name)),
+                [ZONE_STATE_AREA] = value_text(str_from_c(scene->zones.zones[i].area)),
+                [ZONE_STATE_GROUP] = value_text(str_from_c(zone_group_names[group])),
+                [ZONE_STATE_TIME] = value_time(now_ms),
+                [ZONE_STATE_NOW] = is_fresh ? value_integer(figures[i].now[group]) : VALUE_NONE,
+                [ZONE_STATE_THROUGH] = is_fresh ? value_integer((int64_t)figures[i].through[group]) : VALUE_NONE,
+                [ZONE_STATE_STALE_SINCE] = since_or_none(scene, figures[i].stale_since_ms),
+            };
+            err = rows_add(rows, values);
+        }
+    return err;
+}
+
+/* What is refused now is told anew in a second. Takes `rows`. */
+static void publish(struct scene_zone *scene, const struct hub_resource *resource, struct rows *rows, enum err err)
+{
+    if (err == ERR_OK)
+        err = hub_publish(scene->hub, resource, rows);
+    rows_release(rows);
+    if (err == ERR_OK)
+        return;
+    scene->n_dropped++;
+    if ((scene->n_dropped & (scene->n_dropped - 1)) == 0) /* so that a long trouble does not fill the log */
+        log_write(LOG_WARNING, "scene/zone", "figures of a second were not taken", LOG_STR("resource", resource->name), LOG_ERR(err),
+            LOG_INT("dropped", (int64_t)scene->n_dropped), LOG_END);
+}
+
+void zone_tell_figures(struct scene_zone *scene, const struct zone_figures *figures, int64_t now_ms)
+{
+    struct rows *rows = NULL;
+    enum err err = rows_create(HUB_INDICATOR_N_FIELDS, ROWS_BYTES_MAX, &rows);
+    if (err == ERR_OK)
+        err = add_indicators(scene, rows, figures, now_ms);
+    publish(scene, scene->indicator, rows, err);
+    rows = NULL;
+    err = rows_create(ZONE_STATE_N_FIELDS, ROWS_BYTES_MAX, &rows);
+    if (err == ERR_OK)
+        err = add_states(scene, rows, figures, now_ms);
+    publish(scene, scene->zone_state, rows, err);
+}
+
+/* ---- the map ---- */
+
+static void put_polygon(struct json_writer *w, const struct zone *zone)
+{
+    json_begin_array(w);
+    json_begin_array(w);
+    for (size_t i = 0; i <= zone->n_points; i++) { /* closed, as RFC 7946 wants it */
+        json_begin_array(w);
+        json_put_fixed(w, zone->points[i % zone->n_points].lon, 6);
+        json_put_fixed(w, zone->points[i % zone->n_points].lat, 6);
+        json_end_array(w);
+    }
+    json_end_array(w);
+    json_end_array(w);
+}
+
+enum err zone_put_object(struct scene_zone *scene)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, GEOJSON_BYTES_MAX);
+    json_writer_init(&w, &out);
+    json_begin_object(&w);
+    json_field_c(&w, "type", "FeatureCollection");
+    json_key(&w, "features");
+    json_begin_array(&w);
+    for (size_t i = 0; i < scene->zones.n; i++) {
+        const struct zone *zone = &scene->zones.zones[i];
+        json_begin_object(&w);
+        json_field_c(&w, "type", "Feature");
+        json_key(&w, "properties");
+        json_begin_object(&w);
+        json_field_c(&w, "kind", "zone");
+        json_field_c(&w, "zone", zone->name);
+        json_field_c(&w, "area", zone->area);
+        json_field_c(&w, "zh", zone->title_zh);
+        json_field_c(&w, "en", zone->title_en);
+        json_end_object(&w);
+        json_key(&w, "geometry");
+        json_begin_object(&w);
+        json_field_c(&w, "type", "Polygon");
+        json_key(&w, "coordinates");
+        put_polygon(&w, zone);
+        json_end_object(&w);
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    enum err err = out.err;
+    if (err == ERR_OK)
+        err = hub_object_put(scene->hub, scene->zone, STR("application/geo+json"), buf_str(&out));
+    buf_finish(&out);
+    return err;
+}
+
+/* ---- alerts ---- */
+
+void zone_alert_add(struct scene_zone *scene, const struct zone_breach *breach, const char *receipt)
+{
+    if (scene->n_alerts == ZONE_ALERTS_MAX) {
+        scene->first_alert = (scene->first_alert + 1) % ZONE_ALERTS_MAX;
+        scene->n_alerts--;
+        scene->n_alerts_lost++;
+        if ((scene->n_alerts_lost & (scene->n_alerts_lost - 1)) == 0)
+            log_write(LOG_ERROR, "scene/zone", "a breach was told to nobody: the stream of alerts is behind",
+                LOG_INT("lost", (int64_t)scene->n_alerts_lost), LOG_END);
+    }
+    struct zone_alert *alert = &scene->alerts[(scene->first_alert + scene->n_alerts++) % ZONE_ALERTS_MAX];
+    alert->breach = *breach;
+    snprintf(alert->receipt, sizeof(alert->receipt), "%s", receipt);
+}
+
+static enum err send(struct scene_zone *scene, const struct zone_alert *alert)
+{
+    const struct zone_breach *breach = &alert->breach;
+    const struct zone *zone = &scene->zones.zones[breach->zone];
+    const struct zone_camera *camera = &scene->cameras[breach->camera];
+    struct str device = str_map_key(&scene->camera_names, breach->camera);
+    struct time_zone time_zone = scene->zones.time_zone;
+    char day[40], time[40], key[160], zh[256], en[256], detail[256];
+    wall_format_rfc3339((struct wall_time){(int64_t)breach->day * 86400000}, (struct time_zone){0}, day);
+    wall_format_rfc3339((struct wall_time){breach->time_ms}, time_zone, time);
+    snprintf(key, sizeof(key), "%s/%.10s/%s", zone->name, day, breach->pseudonym);
+    snprintf(zh, sizeof(zh), "%s:%s号牌车辆未持通行证", zone->title_zh, group_titles[breach->group].zh);
+    snprintf(en, sizeof(en), "%s: a vehicle with %s plates has no pass", zone->title_en, group_titles[breach->group].en);
+    snprintf(
+        detail, sizeof(detail), "%.19s · 相机 camera " STR_FORMAT " · 当日假名 pseudonym %s", time, STR_ARG(device), breach->pseudonym);
+    struct hub_alert told = {.kind = STR("zone.breach"),
+        .area = camera->area >= 0 ? area_at(scene->tree, (size_t)camera->area)->name : str_from_c(zone->area),
+        .party = scene->party,
+        .key = str_from_c(key),
+        .title_zh = str_from_c(zh),
+        .title_en = str_from_c(en),
+        .detail = str_from_c(detail),
+        .receipt = str_from_c(alert->receipt)};
+    return hub_alert(scene->hub, &told);
+}
+
+void zone_alerts_send(struct scene_zone *scene)
+{
+    while (scene->n_alerts > 0 && send(scene, &scene->alerts[scene->first_alert]) == ERR_OK) {
+        scene->first_alert = (scene->first_alert + 1) % ZONE_ALERTS_MAX;
+        scene->n_alerts--;
+    }
+}

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Restricted zones through the real program: a vehicle without a pass becomes one case and one with a pass does not; a department that is down claims
+nothing and loses nothing; a pass that was revoked counts no longer than the answer is fresh; plates are nowhere but in the departments."""
+import itertools
+import json
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from camera import Camera, passages  # noqa: E402
+from city import ROOT, City, wait_for  # noqa: E402
+
+WITHIN = ("教工路/文三路 南进口", "教工路/文三路 北进口")  # two cameras that stand in the demo's zone, far from its border
+LOCAL, GREEN, BREACH, LATE = "浙A5T3S1", "沪AD77777", "京N00W0X", "粤B00W0Y"
+
+
+def any_day(folder):
+    """The demo city, whose zone restricts at every hour, and whose answers about passes are fresh for a second."""
+    shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), folder)
+    path = os.path.join(folder, "scenes", "zone.yaml")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    for a, b in (('from: "06:00", until: "22:00"', 'from: "00:00", until: "24:00"'), ("pass_fresh_for: 60s", "pass_fresh_for: 1s")):
+        assert a in text, a
+        text = text.replace(a, b)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(line for line in text.split("\n") if "free_days" not in line))
+    return folder
+
+
+class Zone(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.mkdtemp(prefix="citybrain-zone-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        self.city = City(city=any_day(os.path.join(folder, "hangzhou")))
+        self.addCleanup(self.city.close)
+        self.city.start()
+        self.seed = itertools.count(1)
+        with open(os.path.join(self.city.data, "secrets", "camera"), encoding="ascii") as secret:
+            password = secret.read().split()[0]
+        self.cameras = []
+        with open(os.path.join(self.city.city, "systems", "cameras.yaml"), encoding="utf-8") as lines:
+            for line in lines:
+                if any(title in line for title in WITHIN):
+                    self.cameras.append(Camera(self.city.port, line.split('"')[1], password))
+        self.assertEqual(len(self.cameras), len(WITHIN))
+        for camera in self.cameras:
+            self.addCleanup(camera.close)
+        self.city.sign_in("police")
+
+    def permits(self):
+        return sqlite3.connect(os.path.join(self.city.data, "departments", "permit.sqlite"))
+
+    def send(self, plates, times=1):
+        """Each plate past the cameras in the zone in turn, well read."""
+        for _ in range(times):
+            camera = self.cameras[next(self.seed) % len(self.cameras)]
+            objects = passages(camera.device, len(plates), next(self.seed))
+            for one, plate in zip(objects, plates):
+                one.update(PlateNo=plate, PlateReliability="99", PlateClass="52" if len(plate) == 8 else "02")
+            self.assertEqual(len(camera.send(objects)), len(plates))
+
+    def figure(self, name):
+        status, _, answer = self.city.request("GET", "/cockpit/v1/indicators?area=hangzhou")
+        if status != 200:
+            return None
+        return {one["name"]: one["value"] for one in json.loads(answer)["indicators"]}[name]
+
+    def cases(self):
+        return self.city.get("/case/v1/cases?kind=zone.breach&state=all&limit=200")["cases"]
+
+    def test_whose_pass_is_missing(self):
+        db = self.permits()
+        holder, revoked = [row[0] for row in db.execute(
+            "SELECT plate FROM pass WHERE state = 'issued' AND zone IS NULL AND starts_h = 0 AND plate NOT LIKE '___D%' AND plate NOT LIKE '___F%' ORDER BY number LIMIT 2")]
+        db.close()
+        self.send([LOCAL, GREEN, holder, revoked])
+        self.send([BREACH], times=5)
+        case = wait_for(self.cases, 60, "the case of the vehicle without a pass")[0]
+        self.assertIn(self.cameras[0].device[:8], case["detail"])
+        self.assertIn("外省号牌", case["title"]["zh"])
+        self.send([BREACH], times=45)
+        wait_for(lambda: self.figure("zone_today") == 5, 60, "five vehicles through the zone")
+        wait_for(lambda: self.figure("zone_checks_waiting") == 0, 60, "all answers")
+        self.assertEqual(self.figure("zone_today_local"), 1)
+        self.assertEqual(self.figure("zone_today_new_energy"), 1)
+        self.assertEqual(self.figure("zone_breaches"), 1)
+        self.assertEqual([one["id"] for one in self.cases()], [case["id"]])  # fifty passages, one case; those with a pass have none
+
+        db = self.permits()
+        db.execute("UPDATE pass SET state = 'revoked' WHERE plate = ?", (revoked,))
+        db.commit()
+        db.close()
+
+        def second():
+            self.send([revoked])
+            return len(self.cases()) == 2
+
+        wait_for(second, 60, "the case of the pass that was revoked")
+
+        # The office does not answer: nothing is claimed, the check waits; and when it is back, the case comes.
+        db = self.permits()
+        db.isolation_level = None
+        db.execute("BEGIN EXCLUSIVE")
+        self.send([LATE])
+        wait_for(lambda: "no breach is claimed" in self.city.log("brain"), 60, "the question without an answer")
+        wait_for(lambda: self.figure("zone_checks_waiting") == 1, 60, "a check that waits")
+        self.assertEqual(len(self.cases()), 2)
+        db.execute("ROLLBACK")
+        db.close()
+        wait_for(lambda: len(self.cases()) == 3, 90, "the case of a check that was put off")
+        wait_for(lambda: self.figure("zone_checks_waiting") == 0, 60, "no check that waits")
+        self.no_plate_anywhere([BREACH, LATE, holder, revoked])
+
+    def no_plate_anywhere(self, plates):
+        """Not in the log, the ledger, the cases or the cockpit's store."""
+        self.city.stop()
+        for below, _, files in os.walk(self.city.data):
+            if os.path.basename(below) in ("departments", "world"):
+                continue
+            for file in files:
+                with open(os.path.join(below, file), "rb") as part:
+                    content = part.read()
+                for plate in plates:
+                    self.assertNotIn(plate.encode(), content, os.path.join(below, file))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
