@@ -193,6 +193,8 @@ enum err cockpit_board_indicator(struct cockpit_board *board, struct str source,
         .usual = slot->usual,
         .has_usual = slot->has_usual};
     value.has_number = value_to_real(row[HUB_INDICATOR_VALUE], &value.number);
+    /* A source that has learned its usual day knows it better than the mean of the last seven. */
+    value.has_source_usual = value_to_real(row[HUB_INDICATOR_USUAL], &value.source_usual);
     copy_text(value.receipt, sizeof(value.receipt), window->receipt);
     copy_text(value.contract, sizeof(value.contract), window->contract);
     if (is_text(row[HUB_INDICATOR_BASIS]))
@@ -296,6 +298,10 @@ enum err cockpit_board_road_index(struct cockpit_board *board, const struct valu
         .n_levels = (int)integer_of(row[HUB_ROAD_INDEX_LEVELS]),
         .level_title = {word_of(board, row[HUB_ROAD_INDEX_LEVEL_ZH]), word_of(board, row[HUB_ROAD_INDEX_LEVEL_EN])},
         .made_by = word_of(board, row[HUB_ROAD_INDEX_MADE_BY])};
+    at->has_usual = value_to_real(row[HUB_ROAD_INDEX_USUAL], &at->usual);
+    at->usual_state = word_of(board, row[HUB_ROAD_INDEX_USUAL_STATE]);
+    at->usual_since_ms = integer_of(row[HUB_ROAD_INDEX_USUAL_SINCE]);
+    at->usual_days = integer_of(row[HUB_ROAD_INDEX_USUAL_DAYS]);
     at->has_vehicle_km = value_to_real(row[HUB_ROAD_INDEX_VEHICLE_KM_PH], &at->vehicle_km_ph);
     at->has_delay = value_to_real(row[HUB_ROAD_INDEX_DELAY_INDEX], &at->delay_index);
     if (!value_to_real(row[HUB_ROAD_INDEX_SPEED_MPS], &at->speed_mps) || !value_to_real(row[HUB_ROAD_INDEX_LENGTH_M], &at->length_m))

@@ -73,7 +73,8 @@ static void put_value(
     else
         json_put_null(w);
     json_key(w, "usual");
-    cockpit_put_number(w, indicator, value->has_usual, value->usual);
+    cockpit_put_number(
+        w, indicator, value->has_source_usual || value->has_usual, value->has_source_usual ? value->source_usual : value->usual);
     json_field_c(w, "receipt", value->receipt);
     json_field_c(w, "state", cockpit_state_name(cockpit_value_state(indicator, value, s->time)));
 }
@@ -188,6 +189,30 @@ static int worst_first(const void *a, const void *b)
     return str_compare(left->road, right->road);
 }
 
+/* Null when the city learns no usual day. */
+static void put_usual(const struct cockpit_road *road, struct json_writer *w)
+{
+    json_key(w, "usual");
+    if (str_is_empty(road->usual_state)) {
+        json_put_null(w);
+        return;
+    }
+    json_begin_object(w);
+    json_key(w, "delay_index");
+    if (road->has_usual)
+        json_put_fixed(w, road->usual, 2);
+    else
+        json_put_null(w);
+    json_field_str(w, "state", road->usual_state);
+    json_key(w, "since");
+    if (road->usual_since_ms > 0)
+        json_put_i64(w, road->usual_since_ms);
+    else
+        json_put_null(w);
+    json_field_i64(w, "days", road->usual_days);
+    json_end_object(w);
+}
+
 static void put_road(const struct cockpit_road *road, struct json_writer *w)
 {
     json_begin_object(w);
@@ -211,6 +236,7 @@ static void put_road(const struct cockpit_road *road, struct json_writer *w)
     json_field_i64(w, "levels", road->n_levels);
     cockpit_put_text(w, "level_title", &road->level_title);
     json_field_str(w, "made_by", road->made_by);
+    put_usual(road, w);
     json_end_object(w);
 }
 

@@ -26,6 +26,8 @@ struct cockpit_value {
     int64_t stale_since_ms; /* what the source says; 0: fresh */
     double usual;           /* mean at this time of the last seven days' records */
     bool has_usual;
+    double source_usual; /* what the source itself calls usual at this time of such a day; it goes before the mean */
+    bool has_source_usual;
     char receipt[COCKPIT_RECEIPT_MAX]; /* of the window that it came in */
     char contract[COCKPIT_CONTRACT_MAX];
     char basis[COCKPIT_RECEIPT_MAX];   /* of the window that its source was made from; may be empty */

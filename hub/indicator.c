@@ -4,10 +4,11 @@
 #include "hub/indicator.h"
 
 const char *const hub_indicator_field_names[HUB_INDICATOR_N_FIELDS_MAX] = {
-    "name", "area", "time", "period_ms", "value", "n", "stale_since", "basis", "made_by"};
+    "name", "area", "time", "period_ms", "value", "n", "stale_since", "basis", "made_by", "usual"};
 
 const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS] = {
     "edge", "time", "speed_mps", "delay_index", "flow_vph", "n", "sources", "level", "made_by"};
 
 const char *const hub_road_index_field_names[HUB_ROAD_INDEX_N_FIELDS] = {"road", "area", "time", "speed_mps", "delay_index", "flow_vph",
-    "length_m", "n", "sources", "vehicle_km_ph", "level", "levels", "level_zh", "level_en", "made_by"};
+    "length_m", "n", "sources", "vehicle_km_ph", "level", "levels", "level_zh", "level_en", "made_by", "usual", "usual_state",
+    "usual_since", "usual_days"};

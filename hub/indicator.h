@@ -19,10 +19,11 @@ enum hub_indicator_field {
     HUB_INDICATOR_N_FIELDS,
     /* text: name and version of the formula that made the value, "hangzhou.traffic/1". A source may leave the field out. */
     HUB_INDICATOR_MADE_BY = HUB_INDICATOR_N_FIELDS,
+    HUB_INDICATOR_USUAL, /* real: what it usually is at this time on such a day; null: not known. A source may leave it out, too */
     HUB_INDICATOR_N_FIELDS_MAX
 };
 
-/* name area time period_ms value n stale_since basis, and made_by */
+/* name area time period_ms value n stale_since basis, and made_by, usual */
 extern const char *const hub_indicator_field_names[HUB_INDICATOR_N_FIELDS_MAX];
 
 /* Per directed edge, each second: for the map. */
@@ -56,7 +57,11 @@ enum hub_road_index_field {
     HUB_ROAD_INDEX_LEVELS,        /* integer: how many there are */
     HUB_ROAD_INDEX_LEVEL_ZH,      /* text: its words */
     HUB_ROAD_INDEX_LEVEL_EN,
-    HUB_ROAD_INDEX_MADE_BY, /* text: the index object and its version */
+    HUB_ROAD_INDEX_MADE_BY,     /* text: the index object and its version */
+    HUB_ROAD_INDEX_USUAL,       /* real: the delay index that it usually has at this time on such a day; null: not known */
+    HUB_ROAD_INDEX_USUAL_STATE, /* text: "learning" "usual" "slower" "faster"; null: the city learns no usual day */
+    HUB_ROAD_INDEX_USUAL_SINCE, /* time: of "slower" and "faster" */
+    HUB_ROAD_INDEX_USUAL_DAYS,  /* integer: how many days are known */
     HUB_ROAD_INDEX_N_FIELDS
 };
 extern const char

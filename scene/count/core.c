@@ -119,6 +119,16 @@ enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_came
     return ERR_OK;
 }
 
+uint32_t count_n_roads(const struct count *count)
+{
+    return count->figures.n_groups;
+}
+
+struct count_road count_road_at(const struct count *count, uint32_t road)
+{
+    return (struct count_road){count->figures.groups[road].name, count->figures.groups[road].area};
+}
+
 const struct count_counters *count_counters(const struct count *count)
 {
     return &count->counters;

@@ -71,7 +71,13 @@ struct count_edge_state {
     uint8_t level;    /* of the index object; COUNT_LEVEL_NONE */
 };
 
+struct count_road { /* a name in an area */
+    uint32_t name;  /* name_number of its edges */
+    uint16_t area;
+};
+
 struct count_road_state {
+    uint32_t road; /* of count_road_at() */
     uint32_t name; /* name_number of its edges */
     uint16_t area;
     double speed_mps, delay_index, flow_vph, length_m;
@@ -134,6 +140,9 @@ void count_step(struct count *count, const struct count_event *event, struct cou
 struct count_drive;
 void count_drive(struct count *count, const struct count_drive *drive);
 const struct road_hierarchy *count_hierarchy(const struct count *count); /* of its network; borrowed until count_destroy() */
+/* Every road of every area, whether observed or not: a road that crosses areas is one in each of them and in those above. */
+uint32_t count_n_roads(const struct count *count);
+struct count_road count_road_at(const struct count *count, uint32_t road);
 const struct count_counters *count_counters(const struct count *count);
 const struct count_vehicles *count_known_vehicles(const struct count *count);
 uint32_t count_n_cameras(const struct count *count);

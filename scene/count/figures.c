@@ -320,7 +320,8 @@ static void tell_roads(struct count_figures *figures)
         figures->groups[i].was_told = is_told;
         if (!is_told) {
             if (was_told)
-                figures->roads[figures->n_roads++] = (struct count_road_state){.name = figures->groups[i].name,
+                figures->roads[figures->n_roads++] = (struct count_road_state){.road = i,
+                    .name = figures->groups[i].name,
                     .area = figures->groups[i].area,
                     .speed_mps = NAN,
                     .delay_index = NAN,
@@ -329,7 +330,8 @@ static void tell_roads(struct count_figures *figures)
                     .level = COUNT_LEVEL_NONE};
             continue;
         }
-        figures->roads[figures->n_roads++] = (struct count_road_state){.name = figures->groups[i].name,
+        figures->roads[figures->n_roads++] = (struct count_road_state){.road = i,
+            .name = figures->groups[i].name,
             .area = figures->groups[i].area,
             .speed_mps = sums->driven_m / sums->actual_s,
             .delay_index = sums->actual_s / sums->free_s,

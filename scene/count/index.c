@@ -186,7 +186,7 @@ static void read_congestion(struct reading *r, struct yaml_node root)
 
 static enum err read_index(struct count_index *index, struct diag_list *diags)
 {
-    static const char *const keys[] = {"index", "version", "title", "text", "levels", "roads", "congestion", NULL};
+    static const char *const keys[] = {"index", "version", "title", "text", "levels", "roads", "congestion", "usual", NULL};
     struct reading r = {index, diags, ERR_OK};
     struct yaml_node root = yaml_root(index->yaml);
     struct str name = STR_NONE, unused;
@@ -205,6 +205,12 @@ static enum err read_index(struct count_index *index, struct diag_list *diags)
     read_levels(&r, root);
     read_roads(&r, root);
     read_congestion(&r, root);
+    if (yaml_is_none(yaml_get(root, "usual")))
+        return r.err;
+    index->usual = mem_alloc_zero(1, sizeof(*index->usual));
+    if (index->usual == NULL)
+        return ERR_NO_MEMORY;
+    fail_with(&r, count_usual_read(yaml_get(root, "usual"), diags, index->usual));
     return r.err;
 }
 
@@ -244,6 +250,7 @@ void count_index_destroy(struct count_index *index)
     if (index == NULL)
         return;
     yaml_destroy(index->yaml);
+    mem_free(index->usual);
     mem_free(index);
 }
 

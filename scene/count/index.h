@@ -9,7 +9,7 @@
 #ifndef SCENE_COUNT_INDEX_H
 #define SCENE_COUNT_INDEX_H
 
-#include "base/yaml.h"
+#include "scene/count/usual.h"
 
 #define COUNT_INDEX_NAME_MAX 64 /* bytes of a name; with its version it is told in every row */
 #define COUNT_LEVELS_MAX 8
@@ -48,6 +48,7 @@ struct count_index {                         /* immutable once read */
     struct count_road_type types[COUNT_ROAD_TYPES_MAX];
     enum count_measure measure;
     uint8_t slow_level;                       /* this level and worse is slow */
+    struct count_usual_rules *usual;          /* of the usual day; NULL: there is none */
     double points[COUNT_SCALE_POINTS_MAX][2]; /* measure, index; both grow. None: the measure itself */
 };
 

@@ -18,6 +18,7 @@
 #include "scene/count/core.h"
 #include "scene/count/health.h"
 #include "scene/count/position.h"
+#include "scene/count/usual_day.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -67,7 +68,8 @@ struct scene_count {
     uint32_t *camera_devices; /* [CAMERA_NAMES_MAX] and back: the device of a core's camera */
     uint32_t *camera_edges;   /* [CAMERA_NAMES_MAX] its edge, by the core's number */
     struct count_health health;
-    struct count_index *index; /* NULL: the city has none */
+    struct count_index *index;     /* NULL: the city has none */
+    struct count_usual_day *usual; /* NULL: it learns no usual day */
     const struct hub_resource *indicator, *road_state, *road_index, *road;
     char basis[HUB_RECEIPT_MAX]; /* receipt of the window that the latest passages came in */
     int64_t record_ms;
@@ -179,6 +181,7 @@ struct figure { /* one indicator of an area */
     const char *name, *made_by;
     double real;
     uint32_t n;
+    double usual;
 };
 
 static enum err add_indicator(struct scene_count *scene, struct rows *rows, const struct figure *figure, size_t area, int64_t time_ms,
@@ -194,6 +197,7 @@ static enum err add_indicator(struct scene_count *scene, struct rows *rows, cons
         [HUB_INDICATOR_STALE_SINCE] = stale_since_ms == COUNT_FRESH ? VALUE_NONE : value_time(stale_since_ms),
         [HUB_INDICATOR_BASIS] = value_text(str_from_c(scene->basis)),
         [HUB_INDICATOR_MADE_BY] = value_text(str_from_c(figure->made_by)),
+        [HUB_INDICATOR_USUAL] = real_or_null(figure->usual),
     };
     return rows_add(rows, values);
 }
@@ -207,12 +211,14 @@ static struct rows *indicator_rows(struct scene_count *scene, const struct count
     enum err err = rows_create(HUB_INDICATOR_N_FIELDS_MAX, ROWS_BYTES_MAX, &rows);
     for (size_t i = 0; i < area_n(scene->tree) && err == ERR_OK; i++) {
         const struct count_area_figures *area = &areas[i];
+        double usual = scene->usual != NULL ? count_usual_day_area(scene->usual, i).usual : NAN;
         const struct figure figures[] = {
-            {"vehicles_in_transit", "count.timeout/1", area->vehicles, area->n_vehicles},
-            {"flow", "flow.mean/1", area->flow_vph, area->n_passages}, {"mean_speed", "speed.space_mean/1", area->speed_mps, area->n_links},
-            {"delay_index", index, area->delay_index, area->n_links},
-            {"vehicle_km", "vkt.observed/1", area->vehicle_km_ph, area->n_passages},
-            {"congestion_index", index, area->congestion_index, area->n_links}, /* the last: not every city has one */
+            {"vehicles_in_transit", "count.timeout/1", area->vehicles, area->n_vehicles, NAN},
+            {"flow", "flow.mean/1", area->flow_vph, area->n_passages, NAN},
+            {"mean_speed", "speed.space_mean/1", area->speed_mps, area->n_links, NAN},
+            {"delay_index", index, area->delay_index, area->n_links, usual},
+            {"vehicle_km", "vkt.observed/1", area->vehicle_km_ph, area->n_passages, NAN},
+            {"congestion_index", index, area->congestion_index, area->n_links, NAN}, /* the last: not every city has one */
         };
         size_t n = sizeof(figures) / sizeof(figures[0]) - (has_congestion ? 0 : 1);
         for (size_t k = 0; area->is_told && k < n && err == ERR_OK; k++)
@@ -256,6 +262,18 @@ static struct rows *state_rows(struct scene_count *scene, const struct count_upd
     return rows;
 }
 
+/* The usual day of a road, into its row. */
+static void put_usual(const struct scene_count *scene, uint32_t road, struct value values[HUB_ROAD_INDEX_N_FIELDS])
+{
+    if (scene->usual == NULL)
+        return; /* null, all of it */
+    struct count_usual_now now = count_usual_day_road(scene->usual, road);
+    values[HUB_ROAD_INDEX_USUAL] = real_or_null(now.usual);
+    values[HUB_ROAD_INDEX_USUAL_STATE] = value_text(str_from_c(count_usual_state_names[now.state]));
+    values[HUB_ROAD_INDEX_USUAL_SINCE] = now.since_ms > 0 ? value_time(now.since_ms) : VALUE_NONE;
+    values[HUB_ROAD_INDEX_USUAL_DAYS] = value_integer(now.n_days);
+}
+
 static struct rows *index_rows(struct scene_count *scene, const struct count_updates *updates)
 {
     struct rows *rows = NULL;
@@ -280,6 +298,7 @@ static struct rows *index_rows(struct scene_count *scene, const struct count_upd
             [HUB_ROAD_INDEX_LEVEL_EN] = level != NULL ? value_text(level->title_en) : VALUE_NONE,
             [HUB_ROAD_INDEX_MADE_BY] = value_text(str_from_c(count_index_made_by(scene->index))),
         };
+        put_usual(scene, road->road, values);
         err = rows_add(rows, values);
     }
     if (err != ERR_OK) {
@@ -331,6 +350,8 @@ static void on_tick(void *self, struct wall_time now)
     if (scene->gps != NULL)
         count_gps_tick(scene->gps, event.now_ms);
     count_step(scene->count, &event, &updates);
+    if (scene->usual != NULL)
+        count_usual_day_tick(scene->usual, &updates, scene->basis);
     publish_now(scene, scene->indicator, indicator_rows(scene, updates.areas, updates.time_ms, 1000));
     publish_now(scene, scene->road_state, state_rows(scene, &updates));
     publish_now(scene, scene->road_index, index_rows(scene, &updates));
@@ -549,6 +570,21 @@ static enum err start_gps(struct scene_count *scene, struct yaml_node config, co
     return count_gps_create(count_hierarchy(scene->count), scene->nearest, settings, on_drive, scene->count, &scene->gps);
 }
 
+/* Only where the index object has rules of the usual day. */
+static enum err start_usual(struct scene_count *scene, const struct scene_env *env, struct diag_list *diags)
+{
+    const struct count_usual_day_options options = {
+        env->hub, scene->tree, scene->network, scene->count, scene->index, env->party, env->zone, env->data_dir};
+    struct diag diag = {""};
+    if (scene->index == NULL || scene->index->usual == NULL)
+        return ERR_OK;
+    enum err err = count_usual_day_check(scene->index, scene->tree, diags);
+    if (err != ERR_OK)
+        return err;
+    err = count_usual_day_start(&options, &diag, &scene->usual);
+    return err == ERR_OK ? err : diag_add(diags, err, NULL, 0, "%s", diag.text[0] != 0 ? diag.text : err_text(err));
+}
+
 static void stop(void *self)
 {
     struct scene_count *scene = self;
@@ -556,6 +592,7 @@ static void stop(void *self)
         return;
     for (size_t i = 0; i < scene->n_records; i++)
         rows_release(scene->records[i]);
+    count_usual_day_stop(scene->usual);
     count_gps_destroy(scene->gps);
     count_destroy(scene->count);
     count_index_destroy(scene->index);
@@ -582,6 +619,8 @@ static enum err check(const struct scene_env *env, struct yaml_node config, stru
     err = err != ERR_OK ? err : one;
     err = err != ERR_OK ? err : one;
     one = load_index(&scene, env, config, diags);
+    if (one == ERR_OK && env->hub != NULL && hub_areas(env->hub) != NULL)
+        one = count_usual_day_check(scene.index, hub_areas(env->hub), diags);
     err = err != ERR_OK ? err : one;
     one = load_network(&scene, env, config, diags);
     count_index_destroy(scene.index);
@@ -627,6 +666,8 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     }
     if (err == ERR_OK)
         err = start_gps(scene, config, &gps_settings);
+    if (err == ERR_OK)
+        err = start_usual(scene, env, diags);
     if (err == ERR_OK)
         err = put_road(scene);
     if (err != ERR_OK) {

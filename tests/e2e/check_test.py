@@ -46,6 +46,10 @@ MISTAKES = [
     (INDEX, "least_kmh: [40, 30, 20, 15]", "least_kmh: [40, 30, 20]", "[40, 30, 20]", "least_kmh needs a list of 4 to 4; it has 3"),
     (INDEX, 'types: ["*"]', "types: [highway.secondary]", "[highway.secondary]", "the last road class, and no other, holds what no other names"),
     (INDEX, "[0.05, 2]", "[0.09, 2]", "[0.09, 2]", "the scale does not rise here"),
+    (INDEX, "least_days: 5", "least_days: 1", "least_days:", "least_days"),
+    (INDEX, "begin: 4", "begin: 1", "begin:", "100 >= begin > end > 0"),
+    (INDEX, "[sat, sun]", "[sat]", "day: workday", "sun belongs to no kind of day"),
+    (INDEX, "alerts_at: district", "alerts_at: village", "alerts_at:", 'no area of the city is a "village"'),
     # what a scene needs, taken away elsewhere
     ("contracts/c-1.yaml", "state: agreed", "state: ended", f"{COUNT}:needs:", "contract hangzhou/c-1 has ended, and hangzhou/scene.count needs it"),
     ("contracts/c-1.yaml", "until: 2028-01-01", "until: 2026-01-02", f"{COUNT}:needs:", "contract hangzhou/c-1 has ended, and hangzhou/scene.count needs it for hangzhou/police/passage; mend its until:"),

@@ -3256,7 +3256,7 @@ export interface components {
             n: number;
             stale: boolean;
             stale_since: components["schemas"]["MaybeMs"];
-            /** @description Mean of the records at this time of the last seven days */
+            /** @description What the source itself has learned to be usual at this time on such a day; otherwise the mean of the records at this time of the last seven days */
             usual: number | null;
             receipt: components["schemas"]["MaybeReceipt"];
             state: components["schemas"]["ValueState"];
@@ -3290,6 +3290,15 @@ export interface components {
                 level_title: components["schemas"]["Text"];
                 /** @description The index object and its version, hangzhou.traffic/1 */
                 made_by: string;
+                /** @description The delay index that the road usually has at this time on a day of this kind; null in a city that learns none */
+                usual: {
+                    /** @description Null until enough days are known */
+                    delay_index: number | null;
+                    /** @enum {unknown} */
+                    state: "learning" | "usual" | "slower" | "faster";
+                    since: components["schemas"]["MaybeMs"];
+                    days: number;
+                } | null;
             }[];
         };
         RoadStates: {
