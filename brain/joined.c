@@ -54,6 +54,8 @@ enum err joined_open(struct joined *joined, const struct joined_options *options
     if (err == ERR_OK)
         err = city_path(city->data_dir, "streams-across", streams);
     if (err == ERR_OK)
+        err = city_path(city->data_dir, "secrets/streams", joined->streams_key);
+    if (err == ERR_OK)
         err = city_path(city->data_dir, "witness", joined->witness_dir);
     if (err == ERR_OK)
         err = city_path(city->data_dir, "secrets/hub-witness", joined->witness_key);
@@ -67,6 +69,7 @@ enum err joined_open(struct joined *joined, const struct joined_options *options
         .carrier = joined->wire ? wire_carrier(joined->wire) : NULL,
         .store_path = store,
         .streams_dir = options->check_only ? NULL : streams,
+        .streams_key = joined->streams_key,
         .ledger_key = options->ledger_key,
         .witness_dir = options->ledger_key ? joined->witness_dir : NULL,
         .witness_key = joined->witness_key,

@@ -10,7 +10,7 @@
 
 struct joined {
     struct district *district; /* NULL: the hub stands alone */
-    char witness_dir[CITY_PATH_MAX], witness_key[CITY_PATH_MAX];
+    char witness_dir[CITY_PATH_MAX], witness_key[CITY_PATH_MAX], streams_key[CITY_PATH_MAX];
     struct wire *wire; /* NULL with check_only */
 };
 

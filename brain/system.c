@@ -31,7 +31,7 @@
 struct department {
     const struct system_options *options;
     struct city city;
-    char data_dir[CITY_PATH_MAX];
+    char data_dir[CITY_PATH_MAX], streams_key[CITY_PATH_MAX];
     struct loop *loop;
     struct bus *inside;
     struct hub *hub;
@@ -145,7 +145,7 @@ static enum err open_record(struct department *department, struct diag_list *dia
 
 static enum err go_up(struct department *department, struct diag_list *diags)
 {
-    const struct hub_record_options record = {.on_stopped = record_stopped};
+    const struct hub_record_options record = {.on_stopped = record_stopped, .key_path = department->streams_key};
     struct diag diag = {""};
     enum err err = loop_create(clock_system(), &department->loop);
     if (err == ERR_OK)
@@ -154,6 +154,8 @@ static enum err go_up(struct department *department, struct diag_list *diags)
         diag_add(diags, err, NULL, 0, "%s", diag.text);
     if (err == ERR_OK)
         err = open_journal(department, diags);
+    if (err == ERR_OK)
+        err = city_path(department->city.data_dir, "secrets/streams", department->streams_key);
     if (err == ERR_OK)
         err = hub_record_create(&record, &department->record);
     if (err == ERR_OK)

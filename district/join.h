@@ -35,6 +35,7 @@ struct district_options {
     struct district_carrier *carrier; /* kept */
     const char *store_path;           /* of the book; copied */
     const char *streams_dir;          /* where streams that other hubs subscribe to are kept for them; NULL: none are; copied */
+    const char *streams_key;          /* the file of the key under which they are sealed (hub/record.h); NULL: they are not; kept */
     size_t streams_max;               /* of those; 0: HUB_RECORD_STREAMS_MAX, the most */
     int64_t twin_ms;                  /* 0: TWIN_WAIT_MS */
     int64_t use_ms;                   /* what a part of a use waits for another hub; 0: 5 s, of queries and acts 12 s */

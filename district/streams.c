@@ -222,7 +222,8 @@ static void stopped(void *context, enum err err)
 
 enum err district_streams_create(struct district *district)
 {
-    const struct hub_record_options options = {.waiting_max = HARD_MAX, .on_stopped = stopped, .context = district};
+    const struct hub_record_options options = {
+        .waiting_max = HARD_MAX, .on_stopped = stopped, .context = district, .key_path = district->options.streams_key};
     if (!district->options.streams_dir)
         return ERR_OK;
     enum err err = str_to_c(str_from_c(district->options.streams_dir), district->streams_dir, sizeof district->streams_dir);

@@ -1,6 +1,7 @@
 /*
- * A journal a stream. A record is a part of a batch: u64 bytes kept before it, over the journal's life; then what goes out (hub/events.h).
- * The first number tells how much waits without reading all of it.
+ * A journal a stream. A record is a part of a batch: u64, whose highest byte is its form and the others the bytes kept before it, over the
+ * journal's life: so how much waits is told without opening it. Form 0: then what goes out (hub/events.h), as files before November 2026
+ * have it. Form 1: 16 bytes of the start, u64 its counter, and what goes out, sealed under the label "citybrain streams" (base/seal.h).
  *
  * Beside the journal stands NAME.confirmed: the epoch, and up to where the hub has it; then a line for each life before, the newest first:
  * its epoch, and the number with which the next one began. When that is lost, more is sent twice, nothing never.
@@ -14,6 +15,7 @@
 #include "base/journal.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/seal.h"
 #include "hub/alert.h"
 #include "hub/asking.h"
 #include "hub/events.h"
@@ -26,6 +28,10 @@
 #include <string.h>
 
 #define SEGMENT_MAX (8u << 20)
+#define FORM_SHIFT 56
+#define SEALED 1
+#define SEALED_HEAD (8 + SEAL_START_SIZE + 8)
+#define SEAL_LABEL "citybrain streams"
 #define LIVES_MAX 32 /* remembered; who comes with an older one's numbers goes on from what was confirmed */
 #define CONFIRMED_MAX 4096
 #define APPEND_PARTS 16 /* parts of a batch: HUB_EVENTS_PART each; a longer batch is ERR_TOO_LARGE */
@@ -39,7 +45,10 @@ struct hub_record_stream {
     const struct hub_resource *resource;
     struct journal *journal;
     struct journal_reader *reader;
-    uint64_t reader_at; /* the next record of the reader */
+    uint64_t reader_at;      /* the next record of the reader */
+    struct seal_key opening; /* of the start that sealed what was read last */
+    struct buf opened;       /* that */
+    bool is_told;            /* that one could not be opened */
     uint64_t epoch, confirmed;
     struct life lives[LIVES_MAX]; /* the newest first */
     size_t n_lives;
@@ -60,6 +69,10 @@ struct hub_record {
     struct hub_record_options options;
     struct hub_record_stream streams[HUB_RECORD_STREAMS_MAX];
     _Atomic size_t n_streams; /* the streams before it stay as they are */
+    uint8_t master[32];       /* of options.key_path; set before the first stream */
+    struct seal_key sealing;  /* of this start; not set: nothing is sealed */
+    uint64_t n_sealed;        /* under the lock, as the next */
+    struct buf plain;         /* of one record */
     void (*on_durable)(void *context);
     void *context;
 };
@@ -106,10 +119,34 @@ static void appended(struct journal_append *append)
     mem_free(appending);
 }
 
+/* record->plain as a record behind `out`. */
+static void put_record(struct hub_record *record, uint64_t n_before, struct buf *out)
+{
+    const size_t start = out->len;
+    const struct str plain = buf_str(&record->plain);
+    if (!record->sealing.is_set) {
+        hub_put_number(out, n_before, 8);
+        buf_append_str(out, plain);
+        return;
+    }
+    hub_put_number(out, (uint64_t)SEALED << FORM_SHIFT | n_before, 8);
+    buf_append(out, record->sealing.start, SEAL_START_SIZE);
+    hub_put_number(out, record->n_sealed, 8);
+    uint8_t *room = (uint8_t *)buf_reserve(out, plain.len + SEAL_TAG_SIZE);
+    if (!room)
+        return;
+    enum err err = seal_make(&record->sealing, record->n_sealed++, (struct str){out->ptr + start, SEALED_HEAD}, plain, room);
+    if (err)
+        out->err = err;
+    else
+        buf_advance(out, plain.len + SEAL_TAG_SIZE);
+}
+
 /* The parts of a batch, each with the bytes before it. */
 static enum err encode_all(
     const struct hub_record_stream *stream, const struct hub_resource *resource, struct rows *rows, struct appending *appending)
 {
+    struct hub_record *record = stream->record;
     int64_t now_ms = clock_wall(clock_system()).ms;
     size_t at = 0, starts[APPEND_PARTS + 1], n = 0;
     buf_init(&appending->bytes, JOURNAL_APPEND_MAX - 4 * APPEND_PARTS);
@@ -117,8 +154,11 @@ static enum err encode_all(
         if (n == APPEND_PARTS)
             return ERR_TOO_LARGE;
         starts[n++] = appending->bytes.len;
-        hub_put_number(&appending->bytes, stream->n_bytes + appending->bytes.len, 8);
-        at += hub_events_write(now_ms, resource, rows, at, &appending->bytes);
+        buf_reset(&record->plain);
+        at += hub_events_write(now_ms, resource, rows, at, &record->plain);
+        if (record->plain.err)
+            return record->plain.err;
+        put_record(record, stream->n_bytes + appending->bytes.len, &appending->bytes);
     }
     if (appending->bytes.err)
         return appending->bytes.err;
@@ -291,7 +331,7 @@ static uint64_t bytes_before(struct str record)
 {
     struct bytes_reader in;
     bytes_reader_init(&in, record.ptr, record.len);
-    return bytes_read_u64be(&in);
+    return bytes_read_u64be(&in) & ((UINT64_C(1) << FORM_SHIFT) - 1);
 }
 
 static bool see_end(void *context, uint64_t index, struct str record)
@@ -368,10 +408,41 @@ struct reading {
     bool is_refused;
 };
 
+/* What goes out of a record; nothing, which no reader takes for events, of one that was sealed under a key that is gone. */
+static struct str open_record(struct hub_record_stream *stream, struct str record)
+{
+    struct bytes_reader in;
+    bytes_reader_init(&in, record.ptr, record.len);
+    uint64_t form = bytes_read_u64be(&in) >> FORM_SHIFT;
+    if (form == 0)
+        return str_slice(record, 8, record.len - 8);
+    struct str start = bytes_read_str(&in, SEAL_START_SIZE);
+    uint64_t counter = bytes_read_u64be(&in);
+    struct str sealed = bytes_read_str(&in, bytes_reader_left(&in));
+    enum err err = in.err || form != SEALED ? ERR_CORRUPT : !stream->record->sealing.is_set ? ERR_STATE : ERR_OK;
+    buf_reset(&stream->opened);
+    uint8_t *room = err ? NULL : (uint8_t *)buf_reserve(&stream->opened, sealed.len + 1);
+    if (!err && !room)
+        err = stream->opened.err;
+    if (!err) {
+        seal_key_need(&stream->opening, STR(SEAL_LABEL), stream->record->master, (const uint8_t *)start.ptr);
+        err = seal_open(&stream->opening, counter, str_slice(record, 0, SEALED_HEAD), sealed, room);
+    }
+    if (!err) {
+        buf_advance(&stream->opened, sealed.len - SEAL_TAG_SIZE);
+        return buf_str(&stream->opened);
+    }
+    if (!stream->is_told)
+        log_write(LOG_ERROR, "hub", "a kept record cannot be opened: is its key file the one it was written under?",
+            LOG_STR("resource", stream->resource->name), LOG_ERR(err), LOG_END);
+    stream->is_told = true;
+    return STR_NONE;
+}
+
 static bool read_one(void *context, uint64_t index, struct str record)
 {
     struct reading *reading = context;
-    bool goes_on = reading->fn(reading->context, index, str_slice(record, 8, record.len - 8));
+    bool goes_on = reading->fn(reading->context, index, open_record(reading->stream, record));
     reading->is_refused = !goes_on;
     reading->stream->reader_at = index + goes_on;
     return goes_on;
@@ -478,6 +549,7 @@ enum err hub_record_create(const struct hub_record_options *options, struct hub_
         return ERR_NO_MEMORY;
     record->options = *options;
     record->options.waiting_max = options->waiting_max ? options->waiting_max : HUB_RECORD_WAITING_MAX;
+    buf_init(&record->plain, JOURNAL_APPEND_MAX);
     record->keeper = (struct hub_keeper){.keep = keep, .settle = settle, .settled = settled};
     pthread_mutex_init(&record->lock, NULL);
     pthread_cond_init(&record->settled, NULL);
@@ -490,6 +562,21 @@ struct hub_keeper *hub_record_keeper(struct hub_record *record)
     return &record->keeper;
 }
 
+/* The key of this start, when the first stream is opened. */
+static enum err begin_sealing(struct hub_record *record, struct diag *diag)
+{
+    uint8_t start[SEAL_START_SIZE];
+    const char *path = record->options.key_path;
+    if (!path || record->sealing.is_set)
+        return ERR_OK;
+    enum err err = crypto_key_file(path, record->master);
+    if (err)
+        return diag_set(diag, err, path, 0, "the key of kept streams cannot be read or made: %s", err_text(err));
+    crypto_random(start, sizeof start);
+    seal_key_derive(&record->sealing, STR(SEAL_LABEL), record->master, start);
+    return ERR_OK;
+}
+
 enum err hub_record_open_stream(struct hub_record *record, const struct hub_resource *resource, const char *dir, struct diag *diag,
     struct hub_record_stream **ret_stream)
 {
@@ -498,7 +585,10 @@ enum err hub_record_open_stream(struct hub_record *record, const struct hub_reso
         return diag_set(diag, ERR_FULL, NULL, 0, "more than %d streams are kept", HUB_RECORD_STREAMS_MAX);
     struct hub_record_stream *stream = &record->streams[n];
     *stream = (struct hub_record_stream){.record = record, .resource = resource, .mask = UINT64_MAX};
-    enum err err = open_stream(stream, dir, diag);
+    buf_init(&stream->opened, HUB_RECORD_MAX + 1);
+    enum err err = begin_sealing(record, diag);
+    if (!err)
+        err = open_stream(stream, dir, diag);
     if (err) {
         journal_close(stream->journal);
         return err;
@@ -527,7 +617,11 @@ void hub_record_destroy(struct hub_record *record)
     for (size_t i = 0; i < record->n_streams; i++) {
         journal_reader_destroy(record->streams[i].reader);
         journal_close(record->streams[i].journal);
+        buf_finish(&record->streams[i].opened);
     }
+    buf_finish(&record->plain);
+    crypto_wipe(record->master, sizeof record->master);
+    crypto_wipe(&record->sealing, sizeof record->sealing);
     pthread_mutex_destroy(&record->lock);
     pthread_cond_destroy(&record->settled);
     mem_free(record);

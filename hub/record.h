@@ -1,6 +1,7 @@
 /*
  * What was taken from streams' sources and those afar who subscribe have not confirmed yet: a journal a stream, on this process's own disk.
- * A source is told "accepted" when its rows are durable here; from then on nothing of them is lost, whoever is killed.
+ * A source is told "accepted" when its rows are durable here; from then on nothing of them is lost, whoever is killed. What lies there is
+ * sealed.
  *
  * A department's own process keeps its streams so until the hub has them (system/bus), and a hub the streams that it gives to other hubs
  * (district). Bounded by options.waiting_max bytes unconfirmed: past it a source is refused (ERR_FULL), so that it slows down or keeps its
@@ -24,6 +25,7 @@ struct hub_record_options {
     void (*on_stopped)(void *context, enum err err); /* as a journal's; may be NULL */
     void *context;
     struct file_ops *files; /* of the journals; NULL: the system's; kept */
+    const char *key_path;   /* of 32 bytes under which records are sealed, made when absent; NULL: they are not (tests); kept */
 };
 enum err hub_record_create(const struct hub_record_options *options, struct hub_record **ret_record) MUST_CHECK;
 struct hub_keeper *hub_record_keeper(struct hub_record *record); /* for hub_options; refuses until the opening */

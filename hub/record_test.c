@@ -24,6 +24,8 @@ static uint64_t waiting_max; /* 0: as ever */
 static _Atomic int n_told;
 static _Atomic bool is_disk_held; /* what is written is not durable yet */
 static struct file_ops files;
+static char key_path[160];
+static bool is_plain; /* as older files have it */
 
 static void told(void *context)
 {
@@ -42,7 +44,8 @@ static void open_record(void)
     struct diag diag = {""};
     files = *file_ops_system();
     files.sync = held_sync;
-    const struct hub_record_options options = {.waiting_max = waiting_max, .files = &files};
+    snprintf(key_path, sizeof key_path, "%s/secrets/streams", city.data);
+    const struct hub_record_options options = {.waiting_max = waiting_max, .files = &files, .key_path = is_plain ? NULL : key_path};
     assert_ok(hub_record_create(&options, &record));
     assert_ok(hub_record_open(record, city.hub, STR("h/police"), dir, &diag));
     hub_record_on_durable(record, told, NULL);
@@ -234,6 +237,57 @@ static void confirmed_while_more_comes(void **state)
     assert_int_equal(hub_record_n_waiting(stream), 0);
 }
 
+static void open_again(void)
+{
+    hub_record_destroy(record);
+    open_record();
+}
+
+static bool is_on_disk(const char *text)
+{
+    char command[256];
+    snprintf(command, sizeof command, "grep -rqF '%s' '%s'", text, dir);
+    return system(command) == 0;
+}
+
+static bool count_empty(void *context, uint64_t index, struct str bytes)
+{
+    *(size_t *)context += bytes.len == 0;
+    return true;
+}
+
+/* What lies on the disk is sealed; what an older program left there is read; with another key it is told and passed over. */
+static void sealed(void **state)
+{
+    size_t n_empty = 0;
+    is_plain = true;
+    open_again();
+    assert_ok(keep(2, "plain-A1"));
+    is_plain = false;
+    open_again();
+    assert_true(is_on_disk("plain-A1"));
+    for (int i = 0; i < 3; i++) {
+        assert_ok(keep(2, "sealed-A1"));
+        open_again();
+    }
+    assert_false(is_on_disk("sealed-A1"));
+    assert_int_equal(read_from(0, 9).n_rows, 8);
+    assert_int_equal(read_from(2, 9).n_rows, 4);
+    hub_record_confirm(hub_record_find(record, passage), 3); /* counted without opening */
+    open_again();
+    uint64_t waiting = hub_record_n_waiting(hub_record_find(record, passage));
+    hub_record_confirm(hub_record_find(record, passage), 4);
+    assert_int_equal(hub_record_n_waiting(hub_record_find(record, passage)), 0);
+    assert_true(waiting > 0 && waiting < 1000);
+    hub_record_destroy(record);
+    assert_int_equal(remove(key_path), 0);
+    open_record();
+    assert_ok(keep(1, "sealed-A2"));
+    assert_ok(hub_record_read(hub_record_find(record, passage), 1, count_empty, &n_empty));
+    assert_int_equal(n_empty, 3);
+    assert_int_equal(read_from(4, 9).n_rows, 1);
+}
+
 /* A copy of an older day agrees with what was said since as far as it goes, and no further; over as many lives as are remembered. */
 static void a_copy_of_an_older_day(void **state)
 {
@@ -378,6 +432,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_batches, make, finish),
         cmocka_unit_test_setup_teardown(as_much_as_may_wait, make, finish),
         cmocka_unit_test_setup_teardown(confirmed_while_more_comes, make, finish),
+        cmocka_unit_test_setup_teardown(sealed, make, finish),
         cmocka_unit_test_setup_teardown(a_copy_of_an_older_day, make, finish),
         cmocka_unit_test_setup_teardown(another_numbering, make, finish),
         cmocka_unit_test_setup_teardown(bounded, make_small, finish_small),

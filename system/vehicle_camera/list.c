@@ -10,7 +10,7 @@
 
 struct listing {
     uint8_t master[32];
-    struct record_key key;
+    struct seal_key key;
     struct buf plain;
     bool (*fn)(void *context, const struct passage *passage);
     void *context;

@@ -1,23 +1,14 @@
 /* Sealing and opening of one record (record.h). Pure: keys, bytes and numbers come in. */
 #include "system/vehicle_camera/record.h"
 
-#include "base/crypto.h"
-
 #include <string.h>
 
 #define RECORD_VERSION 1
+#define RECORD_LABEL "citybrain passages"
 
-void record_key_derive(struct record_key *key, const uint8_t master[32], const uint8_t start[RECORD_START_SIZE])
+void record_key_derive(struct seal_key *key, const uint8_t master[32], const uint8_t start[RECORD_START_SIZE])
 {
-    static const char label[] = "citybrain passages";
-    uint8_t input[sizeof label - 1 + RECORD_START_SIZE];
-    memcpy(input, label, sizeof label - 1);
-    memcpy(input + sizeof label - 1, start, RECORD_START_SIZE);
-    struct sha256 derived = crypto_hmac_sha256((struct str){(const char *)master, 32}, (struct str){(const char *)input, sizeof input});
-    memcpy(key->start, start, RECORD_START_SIZE);
-    memcpy(key->key, derived.bytes, sizeof key->key);
-    key->is_set = true;
-    crypto_wipe(&derived, sizeof derived);
+    seal_key_derive(key, STR(RECORD_LABEL), master, start);
 }
 
 size_t record_size(const struct passage *const *passages, size_t n)
@@ -61,18 +52,9 @@ static void write_passage(struct bytes_writer *writer, const struct passage *pas
     bytes_write_u64be(writer, passage->fingerprint);
 }
 
-static void make_nonce(uint64_t counter, uint8_t out[12])
-{
-    struct bytes_writer writer;
-    bytes_writer_init(&writer, out, 12);
-    bytes_write_u32be(&writer, 0);
-    bytes_write_u64be(&writer, counter);
-}
-
-enum err record_seal(const struct record_key *key, const struct record_head *head, const struct passage *const *passages, struct buf *plain,
+enum err record_seal(const struct seal_key *key, const struct record_head *head, const struct passage *const *passages, struct buf *plain,
     uint8_t *out, size_t *ret_len)
 {
-    uint8_t nonce[12];
     size_t room = record_size(passages, head->n);
     struct bytes_writer writer;
     buf_reset(plain);
@@ -85,9 +67,8 @@ enum err record_seal(const struct record_key *key, const struct record_head *hea
     if (writer.err != ERR_OK)
         return writer.err;
     write_head(head, out);
-    make_nonce(head->counter, nonce);
-    enum err err = crypto_seal(
-        key->key, nonce, (struct str){(const char *)out, RECORD_HEAD_SIZE}, (struct str){bytes, writer.len}, out + RECORD_HEAD_SIZE);
+    enum err err = seal_make(
+        key, head->counter, (struct str){(const char *)out, RECORD_HEAD_SIZE}, (struct str){bytes, writer.len}, out + RECORD_HEAD_SIZE);
     if (err == ERR_OK)
         *ret_len = RECORD_HEAD_SIZE + writer.len + RECORD_TAG_SIZE;
     return err;
@@ -111,23 +92,20 @@ enum err record_head_read(struct str record, struct record_head *ret_head)
     return ERR_OK;
 }
 
-enum err record_open(struct str record, const uint8_t master[32], struct record_key *key, struct buf *plain, struct record_head *ret_head,
+enum err record_open(struct str record, const uint8_t master[32], struct seal_key *key, struct buf *plain, struct record_head *ret_head,
     struct bytes_reader *ret_reader)
 {
     struct record_head head;
-    uint8_t nonce[12];
     enum err err = record_head_read(record, &head);
     if (err != ERR_OK)
         return err;
-    if (!key->is_set || !crypto_equal(key->start, head.start, RECORD_START_SIZE))
-        record_key_derive(key, master, head.start);
+    seal_key_need(key, STR(RECORD_LABEL), master, head.start);
     struct str sealed = str_slice(record, RECORD_HEAD_SIZE, record.len - RECORD_HEAD_SIZE);
     buf_reset(plain);
     uint8_t *bytes = (uint8_t *)buf_reserve(plain, sealed.len);
     if (bytes == NULL)
         return plain->err;
-    make_nonce(head.counter, nonce);
-    err = crypto_open(key->key, nonce, str_slice(record, 0, RECORD_HEAD_SIZE), sealed, bytes);
+    err = seal_open(key, head.counter, str_slice(record, 0, RECORD_HEAD_SIZE), sealed, bytes);
     if (err != ERR_OK)
         return err;
     bytes_reader_init(ret_reader, bytes, sealed.len - RECORD_TAG_SIZE);

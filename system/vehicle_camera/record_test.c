@@ -45,7 +45,7 @@ static void seal(struct sealed *sealed, uint64_t counter, size_t n)
     const struct passage passages[] = {a_passage("id-1", "浙A12345"), a_passage("", ""), a_passage("id-3", "浙A1-345")};
     const struct passage *pointers[] = {&passages[0], &passages[1], &passages[2]};
     struct record_head head = {.counter = counter, .arrived_ms = 1795320001000, .n_before = 77, .n = (uint32_t)n};
-    struct record_key key = {.is_set = false};
+    struct seal_key key = {.is_set = false};
     struct buf plain;
     buf_init(&plain, RECORD_SIZE_MAX);
     record_key_derive(&key, master, start);
@@ -58,7 +58,7 @@ static void seal(struct sealed *sealed, uint64_t counter, size_t n)
 
 static enum err open_all(const uint8_t *bytes, size_t len, const uint8_t key_file[32], size_t *ret_n)
 {
-    struct record_key key = {.is_set = false};
+    struct seal_key key = {.is_set = false};
     struct record_head head;
     struct bytes_reader reader;
     struct passage passage;

@@ -35,8 +35,8 @@ struct store {
 
     pthread_mutex_t lock; /* guards what follows */
     struct repeats repeats;
-    struct record_key key; /* of this start */
-    struct buf plain;      /* scratch for sealing */
+    struct seal_key key; /* of this start */
+    struct buf plain;    /* scratch for sealing */
     uint64_t next_counter;
     uint64_t n_passages;                        /* ever, in the journal */
     size_t n_in_flight;                         /* takes that are not yet durable */

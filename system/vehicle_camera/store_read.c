@@ -77,7 +77,7 @@ static enum err find_place(struct store *store, const struct place *place, uint6
 
 struct reading {
     struct store *store;
-    struct record_key key;
+    struct seal_key key;
     struct buf plain;
     enum err err;
     /* replay */

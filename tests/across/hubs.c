@@ -345,6 +345,7 @@ void go_up(int at)
 {
     static const struct hub_system_ops *const connectors[] = {
         &system_sqlite_ops, &system_files_ops, &system_push_ops, &district_system_ops, NULL};
+    static char streams_keys[N_HUBS][256];
     struct one *one = &ones[at];
     struct diag_list diags = {0};
     struct diag diag = {""};
@@ -355,6 +356,7 @@ void go_up(int at)
     snprintf(ledger_dir, sizeof ledger_dir, "%s/ledger", one->data);
     snprintf(store, sizeof store, "%s/store/district.sqlite", one->data);
     snprintf(streams, sizeof streams, "%s/streams", one->data);
+    snprintf(streams_keys[at], sizeof streams_keys[at], "%s/secrets/streams", one->data);
     one->wire = (struct wire){
         .carrier = {.start = wire_start, .send = wire_send, .stop = wire_stop, .sign = wire_sign, .check = wire_check, .key = wire_key},
         .self = at};
@@ -366,6 +368,7 @@ void go_up(int at)
         .carrier = &one->wire.carrier,
         .store_path = store,
         .streams_dir = streams,
+        .streams_key = streams_keys[at],
         .streams_max = 1,
         .use_ms = 1500};
     check(district_create(&options, &diags, &one->district), &diags);
