@@ -3,11 +3,10 @@
  * the record (district/streams.c) when it is asked for, with the fields asked for alone; where there is nothing new the answer waits for
  * it, WAIT_MS at most.
  */
-#include "base/log.h"
 #include "base/mem.h"
 #include "district/parts.h"
 #include "hub/asking.h"
-#include "hub/events.h"
+#include "hub/pack.h"
 
 #include <string.h>
 
@@ -16,62 +15,26 @@
 
 /* ---- an answer ---- */
 
-struct taking {
-    struct serving *serving;
-    uint64_t next; /* the record after the last one taken */
-    int64_t newest_ms;
-    struct buf bytes; /* of the records; their ends in `ends` */
-    size_t n, ends[HUB_TAKEN_MAX];
-    enum err err;
-};
-
 static void refuse(struct serving *serving, enum err err, int rule)
 {
     serving->last = err;
     serving_send_error(serving, err, rule, str_from_c(serving->giving.receipt));
 }
 
-static enum err put_record(struct taking *taking, const struct rows *all)
+/* The fields asked for, in their order; told to the window. */
+static enum err put_record(struct hub_pack *pack, const struct rows *all, int64_t time_ms)
 {
-    struct serving *serving = taking->serving;
+    struct serving *serving = pack->context;
     struct rows *rows;
     enum err err = rows_project(all, serving->map, serving->giving.n_fields, &rows);
     if (err)
         return err;
-    if (hub_put_rows(&taking->bytes, rows, 0, DISTRICT_ANSWER_MAX, false) < rows_n(rows))
+    if (hub_put_rows(&pack->bytes, rows, 0, DISTRICT_ANSWER_MAX, false) < rows_n(rows))
         err = ERR_TOO_LARGE;
     if (!err)
-        err = taking->bytes.err ? taking->bytes.err : hub_giving_add(&serving->giving, rows);
+        err = pack->bytes.err ? pack->bytes.err : hub_giving_add(&serving->giving, rows);
     rows_release(rows);
     return err;
-}
-
-/* False: that was enough, or it cannot be read here. */
-static bool take_record(void *context, uint64_t index, struct str record)
-{
-    struct taking *taking = context;
-    const struct hub_resource *resource = taking->serving->stream->resource;
-    struct rows *rows;
-    int64_t time_ms;
-    if (taking->n == HUB_TAKEN_MAX || taking->bytes.len > CREDIT)
-        return false;
-    enum err err = hub_events_read(record, resource, UINT64_MAX, &time_ms, &rows);
-    if (err) { /* of older files, in which a field had another type */
-        if (taking->n > 0)
-            return false; /* numbers in an answer follow each other: it is the first of the next one */
-        log_write(LOG_ERROR, "district", "a kept record does not fit the files any more, and is passed over",
-            LOG_STR("resource", resource->name), LOG_ERR(err), LOG_END);
-        taking->next = index + 1;
-        return true;
-    }
-    taking->err = put_record(taking, rows);
-    rows_release(rows);
-    if (taking->err)
-        return false;
-    taking->ends[taking->n++] = taking->bytes.len;
-    taking->next = index + 1;
-    taking->newest_ms = time_ms;
-    return true;
 }
 
 static struct hub_place_kept kept(const struct serving *serving)
@@ -79,17 +42,13 @@ static struct hub_place_kept kept(const struct serving *serving)
     return district_stream_place(serving->district, serving->stream, serving->contract, serving->take.epoch);
 }
 
-/* `taking` NULL: nothing, but that it goes on at `first`. */
-static void answer(struct serving *serving, const struct taking *taking, uint64_t first)
+/* `pack` NULL: nothing, but that it goes on at `first`. */
+static void answer(struct serving *serving, const struct hub_pack *pack, uint64_t first)
 {
     struct district *district = serving->district;
     const struct hub_place_kept place = kept(serving);
-    struct hub_taken taken = {.epoch = place.epoch, .first = first, .n = taking ? taking->n : 0};
-    taken.watermark_ms = !taking || taking->next >= place.end ? clock_wall(district->clock).ms : taking->newest_ms;
-    for (size_t i = 0; i < taken.n; i++) {
-        size_t start = i ? taking->ends[i - 1] : 0;
-        taken.records[i] = str_slice(buf_str(&taking->bytes), start, taking->ends[i] - start);
-    }
+    struct hub_taken taken;
+    hub_pack_answer(pack, place.epoch, place.end, first, clock_wall(district->clock), &taken);
     buf_reset(&district->out);
     district_reply_write(&(struct district_reply){0}, &district->out);
     hub_taken_write(&taken, &district->out);
@@ -98,18 +57,19 @@ static void answer(struct serving *serving, const struct taking *taking, uint64_
 
 static void read_on(struct serving *serving, uint64_t from)
 {
-    struct taking taking = {.serving = serving, .next = from};
-    buf_init(&taking.bytes, DISTRICT_ANSWER_MAX);
-    enum err err = hub_record_read(serving->stream->record, from, take_record, &taking);
-    err = err ? err : taking.err;
-    if (err) {
-        log_write(LOG_ERROR, "district", "kept records cannot be given", LOG_STR("resource", serving->stream->resource->name), LOG_ERR(err),
-            LOG_END);
+    struct hub_pack pack = {.resource = serving->stream->resource,
+        .stream = serving->stream->record,
+        .mask = UINT64_MAX,
+        .credit = CREDIT,
+        .max = DISTRICT_ANSWER_MAX,
+        .part = "district",
+        .put = put_record,
+        .context = serving};
+    if (hub_pack_read(&pack, from))
         refuse(serving, ERR_UNAVAILABLE, 0);
-    } else {
-        answer(serving, &taking, taking.next - taking.n);
-    }
-    buf_finish(&taking.bytes);
+    else
+        answer(serving, &pack, 0);
+    hub_pack_finish(&pack);
 }
 
 /* ---- what there is ---- */

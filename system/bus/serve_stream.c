@@ -5,13 +5,12 @@
  * Fields that no contract in force grants to anybody do not leave; while there is no such contract nothing does, and what comes meanwhile
  * is passed over, as in a brain with connectors of its own.
  */
-#include "base/log.h"
 #include "base/mem.h"
 #include "hub/alert.h"
 #include "hub/asking.h"
+#include "hub/pack.h"
 #include "hub/place.h"
 #include "hub/provide.h"
-#include "hub/record.h"
 #include "system/bus/serve_inside.h"
 
 #include <string.h>
@@ -30,42 +29,13 @@ struct serve_streams {
     struct loop_timer look;
 };
 
-struct taking {
-    struct serving *serving;
-    uint64_t mask, next; /* the record after the last one taken */
-    int64_t newest_ms;
-    struct buf bytes; /* of the records; their ends in `ends` */
-    size_t n, ends[HUB_TAKEN_MAX];
-};
-
 /* ---- an answer ---- */
 
-/* With the granted fields alone. False: that was enough, or it cannot be read here. */
-static bool take_record(void *context, uint64_t index, struct str record)
+/* With the granted fields alone. */
+static enum err put_record(struct hub_pack *pack, const struct rows *rows, int64_t time_ms)
 {
-    struct taking *taking = context;
-    const struct hub_resource *resource = taking->serving->asked.resource;
-    struct rows *rows;
-    int64_t time_ms;
-    if (taking->n == HUB_TAKEN_MAX || taking->bytes.len > CREDIT)
-        return false;
-    enum err err = hub_events_read(record, resource, taking->mask, &time_ms, &rows);
-    if (err) { /* of older files, in which a field had another type */
-        if (taking->n > 0)
-            return false; /* numbers in an answer follow each other: it is the first of the next one */
-        log_write(LOG_ERROR, "bus", "a kept record does not fit the files any more, and is passed over",
-            LOG_STR("resource", resource->name), LOG_ERR(err), LOG_END);
-        taking->next = index + 1;
-        return true;
-    }
-    size_t n = hub_events_write(time_ms, resource, rows, 0, &taking->bytes); /* all: with fewer values it is no longer than it was */
-    if (n < rows_n(rows))
-        taking->bytes.err = ERR_CORRUPT;
-    rows_release(rows);
-    taking->ends[taking->n++] = taking->bytes.len;
-    taking->next = index + 1;
-    taking->newest_ms = time_ms;
-    return !taking->bytes.err;
+    size_t n = hub_events_write(time_ms, pack->resource, rows, 0, &pack->bytes); /* all: with fewer values it is no longer than it was */
+    return n < rows_n(rows) ? ERR_CORRUPT : ERR_OK;
 }
 
 static void send_taken(struct serving *serving)
@@ -80,16 +50,11 @@ static void send_taken(struct serving *serving)
     buf_finish(&part);
 }
 
-static void answer(struct serving *serving, const struct taking *taking, uint64_t first)
+static void answer(struct serving *serving, const struct hub_pack *pack, uint64_t first)
 {
     struct hub_record_place place = hub_record_place(serving->stream);
-    struct hub_taken taken = {.epoch = place.epoch, .first = first, .n = taking ? taking->n : 0};
-    bool is_all = !taking || taking->next >= place.end;
-    taken.watermark_ms = is_all ? clock_wall(clock_system()).ms : taking->newest_ms;
-    for (size_t i = 0; i < taken.n; i++) {
-        size_t start = i ? taking->ends[i - 1] : 0;
-        taken.records[i] = str_slice(buf_str(&taking->bytes), start, taking->ends[i] - start);
-    }
+    struct hub_taken taken;
+    hub_pack_answer(pack, place.epoch, place.end, first, clock_wall(clock_system()), &taken);
     buf_finish(&serving->act_answer);
     buf_init(&serving->act_answer, BUS_PEER_BYTES);
     hub_taken_write(&taken, &serving->act_answer);
@@ -123,7 +88,13 @@ static bool try_to_answer(struct serving *serving)
 {
     const struct system_bus_take *take = &serving->asked.take;
     struct hub_record_place place = hub_record_place(serving->stream);
-    struct taking taking = {.serving = serving, .mask = leaving_fields(serving)};
+    struct hub_pack pack = {.resource = serving->asked.resource,
+        .stream = serving->stream,
+        .mask = leaving_fields(serving),
+        .credit = CREDIT,
+        .max = ANSWER_MAX,
+        .part = "bus",
+        .put = put_record};
     const struct hub_place_kept kept = {
         place.epoch, place.first, place.end, place.confirmed, hub_record_agreed(serving->stream, take->epoch)};
     uint64_t from;
@@ -134,20 +105,15 @@ static bool try_to_answer(struct serving *serving)
     }
     if (what != HUB_PLACE_READ)
         return false;
-    if (taking.mask == 0) {
+    if (pack.mask == 0) {
         answer(serving, NULL, place.end);
         return true;
     }
-    taking.next = from;
-    buf_init(&taking.bytes, ANSWER_MAX);
-    enum err err = hub_record_read(serving->stream, from, take_record, &taking);
-    if (err || taking.bytes.err) {
-        log_write(LOG_ERROR, "bus", "kept records cannot be read", LOG_STR("resource", serving->asked.resource->name),
-            LOG_ERR(err ? err : taking.bytes.err), LOG_END);
+    if (hub_pack_read(&pack, from))
         serve_refuse(serving, ERR_UNAVAILABLE);
-    } else
-        answer(serving, &taking, taking.next - taking.n);
-    buf_finish(&taking.bytes);
+    else
+        answer(serving, &pack, 0);
+    hub_pack_finish(&pack);
     return true;
 }
 
