@@ -4,7 +4,10 @@
 #include "hub/department.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TIMEOUT_MS 2000 /* of a statement, unless the file says otherwise */
 #define CONNECTIONS 4
@@ -21,6 +24,24 @@ static enum err get_text(struct yaml_node connection, const char *key, bool requ
     if (str_is_empty(text) || str_to_c(text, out, size))
         return yaml_error(yaml_get(connection, key), diags, ERR_RANGE, "%s: is empty or too long", key);
     return ERR_OK;
+}
+
+/* Where a server's Unix socket lies may be said by "{data}/…". */
+static enum err read_host(
+    const struct hub_department *department, struct yaml_node connection, struct diag_list *diags, struct hub_server *server)
+{
+    char path[HUB_DEPARTMENT_PATH_MAX], here[HUB_DEPARTMENT_PATH_MAX];
+    enum err err = get_text(connection, "host", true, diags, server->host, sizeof server->host);
+    if (err || !str_starts_with(str_from_c(server->host), STR("{data}/")))
+        return err;
+    err = hub_department_path(department, str_from_c(server->host), path);
+    /* The data folder may be given from where the program was started: a host that is a path begins with a slash. */
+    bool is_relative = !err && path[0] != '/';
+    if (is_relative && !getcwd(here, sizeof here))
+        err = err_from_errno(errno);
+    int n = err ? 0 : snprintf(server->host, sizeof server->host, "%s%s%s", is_relative ? here : "", is_relative ? "/" : "", path);
+    err = err ? err : n < 0 || n >= (int)sizeof server->host ? ERR_TOO_LARGE : ERR_OK;
+    return err ? yaml_error(yaml_get(connection, "host"), diags, err, "host: the path of the socket is too long") : ERR_OK;
 }
 
 /* A socket's folder and this machine are reached without TLS; anything else has to be sure of whom it speaks to. */
@@ -99,7 +120,7 @@ enum err hub_department_read_server(const struct hub_department *department, str
     int64_t port = form->port;
     enum err err = check_keys(connection, form, diags);
     if (!err)
-        err = get_text(connection, "host", true, diags, server->host, sizeof server->host);
+        err = read_host(department, connection, diags, server);
     if (!err)
         err = get_text(connection, "user", form->is_database, diags, server->user, sizeof server->user);
     if (!err)

@@ -344,27 +344,35 @@ static void flat_step(const struct road_network *network, struct road_point a, s
     *ret_north = b.lat - a.lat;
 }
 
-struct road_point road_edge_middle(const struct road_network *network, uint32_t edge)
+struct road_point road_edge_at(const struct road_network *network, uint32_t edge, double share, double *ret_heading)
 {
     const struct road_point *points = &network->points[network->edges[edge].first_point];
-    uint32_t n = network->edges[edge].n_points;
+    uint32_t n = network->edges[edge].n_points, at = n - 1;
     double total = 0, east, north;
     for (uint32_t i = 1; i < n; i++) {
         flat_step(network, points[i - 1], points[i], &east, &north);
         total += hypot(east, north);
     }
-    double left = total / 2;
+    double left = total * share, of_step = 1;
     for (uint32_t i = 1; i < n; i++) {
         flat_step(network, points[i - 1], points[i], &east, &north);
         double step = hypot(east, north);
         if (step > 0 && step >= left) {
-            double share = left / step;
-            return (struct road_point){points[i - 1].lon + share * (points[i].lon - points[i - 1].lon),
-                points[i - 1].lat + share * (points[i].lat - points[i - 1].lat)};
+            of_step = fmax(left / step, 0);
+            at = i;
+            break;
         }
         left -= step;
     }
-    return points[n - 1];
+    struct road_point a = points[at - 1], b = points[at];
+    if (ret_heading != NULL)
+        *ret_heading = road_heading(network, a, b);
+    return (struct road_point){a.lon + of_step * (b.lon - a.lon), a.lat + of_step * (b.lat - a.lat)};
+}
+
+struct road_point road_edge_middle(const struct road_network *network, uint32_t edge)
+{
+    return road_edge_at(network, edge, 0.5, NULL);
 }
 
 double road_heading(const struct road_network *network, struct road_point a, struct road_point b)

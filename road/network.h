@@ -91,6 +91,8 @@ void road_network_destroy(struct road_network *network); /* takes NULL */
 uint32_t road_edge_find(const struct road_network *network, struct str id); /* ROAD_NONE */
 /* Seconds over the edge at its speed limit, without the junction at its end. */
 double road_edge_free_flow_s(const struct road_edge *edge);
+/* The place at a share (0 to 1) of its shape's length, and the degrees from north of the way there; `ret_heading` may be NULL. */
+struct road_point road_edge_at(const struct road_network *network, uint32_t edge, double share, double *ret_heading);
 /* The place halfway along its shape. */
 struct road_point road_edge_middle(const struct road_network *network, uint32_t edge);
 /* Degrees clockwise from north, 0 to 360, of the way from `a` to `b`. */

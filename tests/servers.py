@@ -360,12 +360,17 @@ class Nats(Server):
 
 
 class Mosquitto(Server):
-    """Mosquitto: `port` for anybody, `tls_port` with TLS and the user hub, password "geheim 雨"; what waits for a client stays in memory."""
+    """Mosquitto: `port` and the Unix socket `socket` for anybody, `tls_port` with TLS and the user hub, password "geheim 雨"; what waits for a client
+    stays in memory."""
     name, program, package = "mosquitto", "/usr/sbin/mosquitto", "mosquitto"
 
     def __init__(self):
         self.tls_port = free_port()
         super().__init__()
+
+    @property
+    def socket(self):
+        return os.path.join(self.folder, "mqtt.sock")
 
     def make(self):
         self.certificates()
@@ -374,7 +379,7 @@ class Mosquitto(Server):
         with open(self.folder + "/config", "w", encoding="utf-8") as config:
             config.write(f"per_listener_settings true\nmax_queued_messages 100000\nlistener {self.port} 127.0.0.1\nallow_anonymous true\n"
                          f"listener {self.tls_port} 127.0.0.1\nallow_anonymous false\npassword_file {self.folder}/passwords\n"
-                         f"certfile {self.folder}/server.crt\nkeyfile {self.folder}/server.key\n")
+                         f"certfile {self.folder}/server.crt\nkeyfile {self.folder}/server.key\nlistener 0 {self.socket}\nallow_anonymous true\n")
 
     def command(self):
         return [self.program, "-c", self.folder + "/config"]

@@ -3,6 +3,7 @@ import ctypes
 import fcntl
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,10 +19,14 @@ STOPPED_WITHIN_S = 15
 DEMO_PASSWORD = "citybrain-demo"
 
 
+def read_text(path):
+    with open(path, encoding="utf-8") as text:
+        return text.read()
+
+
 def one_line(path, name):
     """The value of a `name: value` inside a city's file; the brain itself reads these files properly."""
-    with open(path, encoding="utf-8") as text:
-        found = re.search(rf"[{{,\s]{name}:\s*([^,}}\s]+)", text.read())
+    found = re.search(rf"[{{,\s]{name}:\s*([^,}}\s]+)", read_text(path))
     return found[1] if found else None
 
 
@@ -89,6 +94,26 @@ class Child:
         except ProcessLookupError:
             pass
         self.process.wait()
+
+
+def start_broker(city, data, logs):
+    """The MQTT broker of the city's fleet, at the Unix socket that its file names. None: the city has no fleet, or this machine no broker; then
+    that one source is down, and everything else goes on."""
+    place = "broker/mqtt.sock"
+    if not any(f'host: "{{data}}/{place}"' in read_text(os.path.join(city, "systems", name)) for name in os.listdir(os.path.join(city, "systems"))):
+        return None
+    program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+    if not program:
+        say("there is no mosquitto, so the taxis' positions do not come; mend: apt-get install mosquitto")
+        return None
+    folder, path = os.path.join(data, "broker"), os.path.abspath(os.path.join(data, place))
+    os.makedirs(folder, exist_ok=True)
+    if os.path.exists(path):
+        os.unlink(path)  # of a broker that was killed
+    config = os.path.join(folder, "mosquitto.conf")
+    with open(config, "w", encoding="utf-8") as out:
+        out.write(f"listener 0 {path}\nallow_anonymous true\npersistence false\nuser root\n")  # a user is taken on by root alone
+    return Child("the broker", [program, "-c", config], os.path.join(logs, "broker.log"))
 
 
 def wait_healthy(brain, address, port, signals):

@@ -50,6 +50,7 @@ enum traci_variable_id {
     TRACI_SPEED = 0x40,
     TRACI_POSITION = 0x42,
     TRACI_ROAD = 0x50,
+    TRACI_ON_LANE = 0x56,  /* of a vehicle: metres from the lane's start, double */
     TRACI_TIME = 0x66,     /* simulation: double, seconds */
     TRACI_DEPARTED = 0x73, /* simulation, last step: number of vehicles, integer */
     TRACI_ARRIVED = 0x79,

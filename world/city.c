@@ -149,6 +149,15 @@ static enum err read_cameras(struct world_city *city, struct yaml_node cameras, 
     return err;
 }
 
+/* `{data}` is the data folder. */
+static enum err expand(struct str file, const char *data_dir, char out[PATH_BYTES])
+{
+    const struct str data = STR("{data}");
+    int n = str_starts_with(file, data) ? snprintf(out, PATH_BYTES, "%s" STR_FORMAT, data_dir, STR_ARG(str_slice(file, data.len, file.len)))
+                                        : snprintf(out, PATH_BYTES, STR_FORMAT, STR_ARG(file));
+    return n < 0 || n >= PATH_BYTES ? ERR_TOO_LARGE : ERR_OK;
+}
+
 static enum err read_password(struct world_city *city, const char *data_dir, struct yaml_node connection, struct diag_list *diags)
 {
     char path[PATH_BYTES], line[256];
@@ -156,12 +165,9 @@ static enum err read_password(struct world_city *city, const char *data_dir, str
     enum err err = yaml_get_str(connection, "password_file", true, diags, &file);
     if (err)
         return err;
-    const struct str data = STR("{data}");
-    int n = str_starts_with(file, data)
-                ? snprintf(path, sizeof path, "%s" STR_FORMAT, data_dir, STR_ARG(str_slice(file, data.len, file.len)))
-                : snprintf(path, sizeof path, STR_FORMAT, STR_ARG(file));
-    if (n < 0 || n >= PATH_BYTES)
-        return ERR_TOO_LARGE;
+    err = expand(file, data_dir, path);
+    if (err)
+        return err;
     FILE *opened = fopen(path, "re");
     if (!opened)
         return diag_add(diags, ERR_IO, path, 0, "the cameras' password cannot be read (%s); make it with tools/make_city", strerror(errno));
@@ -178,6 +184,35 @@ static enum err read_password(struct world_city *city, const char *data_dir, str
     return copy_str(connection, password, city->password, sizeof city->password, diags);
 }
 
+/* ---- and the one whose broker a fleet's gateway speaks to ---- */
+
+/* The first stream `position` of a broker: its topic's last level is the fleet. */
+static enum err read_fleet(struct world_city *city, const char *data_dir, struct yaml_node root, struct diag_list *diags)
+{
+    struct yaml_node connection = yaml_get(root, "connection"), resources = yaml_get(root, "resources");
+    char path[PATH_BYTES];
+    struct str host, name, topic;
+    for (size_t i = 0; i < (yaml_is_none(resources) ? 0 : yaml_n_items(resources)); i++) {
+        struct yaml_node one = yaml_item(resources, i);
+        if (yaml_get_str(one, "name", false, diags, &name) || !str_equal_c(name, "position") ||
+            yaml_get_str(yaml_get(one, "bind"), "topic", false, diags, &topic) || !str_ends_with(topic, STR("/+")) || city->fleet.broker[0])
+            continue;
+        enum err err = yaml_get_str(connection, "host", true, diags, &host);
+        err = err ? err : expand(host, data_dir ? data_dir : "", path);
+        err = err ? err : copy_str(connection, str_from_c(path), city->fleet.broker, sizeof city->fleet.broker, diags);
+        int n = snprintf(city->fleet.topic, sizeof city->fleet.topic, STR_FORMAT "/taxi", STR_ARG(str_slice(topic, 0, topic.len - 2)));
+        err = err ? err : n < 0 || n >= (int)sizeof city->fleet.topic ? ERR_TOO_LARGE : ERR_OK;
+        if (err)
+            return err;
+        city->fleet.port = 1883;
+        err = yaml_get_i64(connection, "port", false, diags, 1, 65535, &city->fleet.port);
+        if (city->fleet.broker[0] == '/' || str_starts_with(host, STR("{data}")))
+            city->fleet.port = 0;
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    }
+    return ERR_OK;
+}
+
 static enum err load_system(const char *path, const char *data_dir, struct diag_list *diags, struct world_city *city)
 {
     struct yaml *yaml;
@@ -187,6 +222,8 @@ static enum err load_system(const char *path, const char *data_dir, struct diag_
         return err;
     struct yaml_node root = yaml_root(yaml), connection = yaml_get(root, "connection"), cameras = yaml_get(root, "cameras");
     err = yaml_get_str(root, "connector", true, diags, &connector);
+    if (!err && str_equal_c(connector, "mqtt"))
+        err = read_fleet(city, data_dir, root, diags);
     if (err || !str_equal_c(connector, "vehicle_camera"))
         goto done;
     if (yaml_is_none(cameras) || yaml_kind(cameras) != YAML_LIST) {

@@ -28,6 +28,13 @@ struct world_area {
     uint32_t n_points;
 };
 
+/* A company whose cars tell where they are, by JT/T 808 and its gateway's JSON: the broker that the gateway speaks to. */
+struct world_fleet {
+    char broker[512]; /* a name, or the path of a Unix socket; "": the city has no fleet */
+    int64_t port;     /* 0: a Unix socket */
+    char topic[128];  /* "cb/hangzhou/gps/taxi" */
+};
+
 struct world_city {
     char name[64]; /* "hangzhou" */
     int64_t port;
@@ -38,6 +45,7 @@ struct world_city {
     uint32_t n_cameras;
     struct world_area *areas; /* parents before children */
     uint32_t n_areas;
+    struct world_fleet fleet;
 };
 
 /* `city_dir`, `data_dir` as for the brain; `data_dir` NULL: the city's own files only, without the cameras' password. Errors name file,

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,10 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
 import city  # noqa: E402  tests/city.py
+import departments  # noqa: E402
+import servers  # noqa: E402
 
 CITY = os.path.join(ROOT, "city", "hangzhou")
 PLATE = re.compile("[浙沪苏皖赣闽京粤][A-Z][0-9A-Z]{5,6}$")
@@ -171,6 +175,44 @@ def check_truth(rows, names):
     check(by_area["hangzhou.xihu"] + by_area["hangzhou.gongshu"] >= parts, "districts hold less than their streets")
 
 
+class Listener(departments.Gauge):
+    """Whoever subscribes to the fleets' points at the broker, with QoS 0."""
+
+    def __init__(self, port):
+        super().__init__(port, "listener")
+        self._send(0x82, b"\x00\x01" + struct.pack(">H", 19) + b"cb/hangzhou/gps/+/#" + b"\x00")  # SUBSCRIBE, 3.8
+        if self._take(5)[:2] != b"\x90\x03":  # SUBACK, 3.9
+            raise OSError("the broker takes no subscription")
+
+    def positions(self):
+        """Of the next message."""
+        self._take(1)
+        length, shift = 0, 0
+        while True:  # 2.2.3
+            digit = self._take(1)[0]
+            length, shift = length | (digit & 127) << shift, shift + 7
+            if digit < 128:
+                break
+        body = self._take(length)
+        n_topic = struct.unpack(">H", body[:2])[0]
+        check(body[2:2 + n_topic] == b"cb/hangzhou/gps/taxi", body[:40])
+        return json.loads(body[2 + n_topic:])
+
+
+def check_positions(listener):
+    """A taxi tells where it is each ten seconds, in the standard's units: on the map, now, mostly located."""
+    seen = {}
+    while sum(len(one) for one in seen.values()) < 60:
+        for one in listener.positions():
+            check(set(one) == {"phone", "serial", "alarm", "status", "lat", "lon", "height", "speed", "direction", "time"}, one)
+            check(one["status"] in (1, 3) and 0 <= one["speed"] < 1500 and 0 <= one["direction"] < 360, one)
+            check(one["status"] == 1 or (30.2e6 < one["lat"] < 30.4e6 and 120.0e6 < one["lon"] < 120.3e6), one)
+            at = time.mktime(time.strptime(one["time"], "%y%m%d%H%M%S")) - time.mktime(time.gmtime(brain_time() + 8 * 3600))
+            check(-120 < at <= 5, f"a position of another time: {one['time']}")
+            seen.setdefault(one["phone"], []).append(at)
+    check(any(len(times) > 1 for times in seen.values()), "nobody is heard of twice")
+
+
 def check_demand(cityworld, data, n_cameras):
     """The demo's own demand at its peak, rehearsed: several thousand vehicles that get through, seen by cameras, led by signals."""
     out = subprocess.run([cityworld, CITY, "--data", data, "--from", "08:20", "--rehearse", "30"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -193,6 +235,7 @@ def main():
     data = tempfile.mkdtemp(prefix="cityworld-test-")
     shutil.copytree(city.made_data(), data, dirs_exist_ok=True)
     os.makedirs(os.path.join(data, "tokens"), exist_ok=True)
+    os.makedirs(os.path.join(data, "broker"), exist_ok=True)
     with open(os.path.join(data, "tokens", "hangzhou_world"), "w", encoding="ascii") as f:
         f.write("t0ken\n")
     with open(os.path.join(data, "secrets", "camera"), encoding="ascii") as f:
@@ -208,14 +251,19 @@ def main():
     lines = []
     reader = threading.Thread(target=lambda: lines.extend(world.stderr))
     reader.start()
-    door = None
+    door = broker = None
     try:
-        time.sleep(2)   # the world is there before its brain
+        time.sleep(2)   # the world is there before its brain, and before its taxis' broker
+        broker = servers.start_mosquitto()
+        os.symlink(broker.socket, os.path.join(data, "broker", "mqtt.sock"))
+        listener = Listener(broker.port)
         door = Door(port, password, "t0ken")
         door.data = data
         city.wait_for(lambda: len(door.passages) > 20 and len(door.registered) == n_cameras - 3 and door.truth, 60, "passages and truth")
         check_passages(door, n_cameras)
         check_truth(door.truth[-1], names)
+        check_positions(listener)
+        broker.close()     # and without it
 
         door.n_busy = 10   # 503: everything is sent again
         seen = len(door.passages)
@@ -254,6 +302,8 @@ def main():
             world.wait()
         if door:
             door.end()
+        if broker:
+            broker.close()
         shutil.rmtree(data, ignore_errors=True)
     print("passed")
 

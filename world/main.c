@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "world/beat.h"
 #include "world/cameras.h"
+#include "world/fleet.h"
 #include "world/options.h"
 #include "world/streets.h"
 #include "world/truth.h"
@@ -41,6 +42,7 @@ struct world {
     struct http_client *client;
     struct cameras *cameras;
     struct truth *truth;
+    struct fleet *fleet;
     struct brain_clock clock;
     struct loop_timer step_timer, tick_timer, tell_timer;
     struct mono_time step_due;
@@ -104,6 +106,14 @@ static bool is_asked_to_end(void)
     return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
 }
 
+static void on_position(void *context, const struct streets_position *position)
+{
+    struct world *world = context;
+    const struct fleet_position one = {position->plate, position->point, position->speed_mps, position->heading};
+    if (world->fleet)
+        fleet_add(world->fleet, &one);
+}
+
 static enum err world_fill(struct world *world, struct diag_list *diags)
 {
     struct diag diag = {""};
@@ -117,6 +127,8 @@ static enum err world_fill(struct world *world, struct diag_list *diags)
         .seed = world->options.seed};
     struct mono_time begin = clock_mono(clock_system());
     enum err err = streets_create(&options, &diag, &world->streets);
+    if (!err && world->city.fleet.broker[0] && world->options.rehearse_s == 0)
+        streets_follow(world->streets, FLEET_ONE_IN, FLEET_EVERY_S, on_position, world);
     err = err ? err : streets_warm_up(world->streets, SETTLE_S, is_asked_to_end);
     if (err) {
         (void)diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
@@ -138,6 +150,7 @@ static enum err world_connect(struct world *world)
     enum err err = http_client_create(world->loop, CAMERA_CONNECTIONS, &world->client);
     err = err ? err : cameras_create(world->loop, world->client, &world->city, world->brain, &world->clock, is_dead, &world->cameras);
     err = err ? err : truth_create(world->client, &world->city, world->brain, &world->clock, world->token_path, &world->truth);
+    err = err ? err : fleet_create(&world->city, &world->clock, world->options.seed, &world->fleet);
     mem_free(is_dead);
     return err;
 }
@@ -147,6 +160,7 @@ static void world_finish(struct world *world)
     http_client_destroy(world->client);
     cameras_destroy(world->cameras);
     truth_destroy(world->truth);
+    fleet_destroy(world->fleet);
     streets_destroy(world->streets);
     road_network_destroy(world->network);
     plates_finish(&world->plates);
@@ -209,6 +223,7 @@ static void on_step(struct loop_timer *timer)
         return;
     }
     cameras_tick(world->cameras);
+    fleet_tick(world->fleet, now_of(world));
     publish_truth(world);
     world->step_due.ns += (int64_t)(1e9 / world->options.speed);
     int64_t wait_ms = mono_ms_between(now_of(world), world->step_due);
@@ -223,6 +238,7 @@ static void on_tick(struct loop_timer *timer)
 {
     struct world *world = container_of(timer, struct world, tick_timer);
     cameras_tick(world->cameras);
+    fleet_tick(world->fleet, now_of(world));
     beat_again(world->loop, timer, TICK_MS, &world->err);
 }
 
@@ -231,6 +247,7 @@ static void on_tell(struct loop_timer *timer)
     struct world *world = container_of(timer, struct world, tell_timer);
     struct cameras_counts cameras;
     struct truth_counts truth;
+    struct fleet_counts fleet;
     const char *why;
     unsigned day_s = (unsigned)streets_day_s(world->streets);
     cameras_count(world->cameras, &cameras);
@@ -245,6 +262,10 @@ static void on_tell(struct loop_timer *timer)
         (unsigned long long)cameras.n_refused, (unsigned long long)cameras.n_dropped, cameras.n_waiting,
         (unsigned long long)truth.n_accepted, (unsigned long long)(cameras.n_failed + truth.n_failed),
         cameras.why[0] || truth.why[0] ? ": " : "", cameras.why[0] ? cameras.why : truth.why);
+    fleet_count(world->fleet, &fleet);
+    if (world->city.fleet.broker[0])
+        (void)fprintf(stderr, "; the fleet's broker is %s, messages %llu, positions dropped %llu", fleet.is_connected ? "there" : "away",
+            (unsigned long long)fleet.n_sent, (unsigned long long)fleet.n_dropped);
     if (world->n_skipped)
         (void)fprintf(stderr, "; the machine is too slow for this speed, %llu times", (unsigned long long)world->n_skipped);
     if (refused)

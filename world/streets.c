@@ -43,6 +43,15 @@ struct streets {
     enum err err;         /* of the step that runs */
     streets_passage_fn fn;
     void *context;
+    struct {
+        uint32_t one_in, every_s; /* 0: nobody is followed */
+        streets_position_fn fn;
+        void *context;
+        uint32_t *departed; /* [plates] in this step, to be subscribed */
+        uint32_t n_departed;
+        uint32_t edge, plate; /* of the object whose variables are coming */
+        double on_m;
+    } follow;
 };
 
 double streets_time_s(const struct streets *streets)
@@ -219,12 +228,52 @@ static enum err take_ids(struct streets *streets, const struct traci_variable *v
             streets->at[plate] = AT_ROAD;
             streets->n_at_kerb--;
             streets->n_running++;
+            if (streets->follow.one_in > 0 && plate % streets->follow.one_in == 0)
+                streets->follow.departed[streets->follow.n_departed++] = plate;
         } else if (variable->variable == TRACI_ARRIVED_IDS && streets->at[plate] == AT_ROAD) {
             streets->n_running--;
             go_home(streets, plate);
         }
     }
     return reader.err;
+}
+
+/* A followed vehicle's variables come together, in the order of their subscription: the road, the place on it, the speed. */
+static enum err take_followed(struct streets *streets, const struct traci_variable *variable)
+{
+    const struct road_network *network = streets->options.network;
+    struct bytes_reader reader = variable->value;
+    struct traci_value value;
+    uint32_t plate;
+    enum err err = traci_read_value(&reader, &value);
+    if (err || !plate_of(streets, variable->object, &plate))
+        return err;
+    if (variable->variable == TRACI_ROAD) {
+        streets->follow.plate = plate;
+        streets->follow.edge = value.tag == TRACI_STRING ? road_edge_find(network, value.s) : ROAD_NONE;
+    } else if (variable->variable == TRACI_ON_LANE) {
+        streets->follow.on_m = value.r;
+    } else if (streets->fn && plate == streets->follow.plate && streets->follow.edge != ROAD_NONE &&
+               (plate + (uint64_t)streets->time_s) % streets->follow.every_s == 0) {
+        struct streets_position position = {.plate = plate, .speed_mps = fmax(value.r, 0)};
+        double share = fmin(fmax(streets->follow.on_m / network->edges[streets->follow.edge].length_m, 0), 1);
+        position.point = road_edge_at(network, streets->follow.edge, share, &position.heading);
+        streets->follow.fn(streets->follow.context, &position);
+    }
+    return ERR_OK;
+}
+
+static enum err subscribe_departed(struct streets *streets)
+{
+    static const uint8_t variables[] = {TRACI_ROAD, TRACI_ON_LANE, TRACI_SPEED};
+    char vehicle[16];
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < streets->follow.n_departed && !err; i++) {
+        (void)snprintf(vehicle, sizeof vehicle, "%u", streets->follow.departed[i]);
+        err = traci_subscribe_later(streets->sumo.client, TRACI_VEHICLE, str_from_c(vehicle), variables, sizeof variables);
+    }
+    streets->follow.n_departed = 0;
+    return err;
 }
 
 static void take(void *context, const struct traci_variable *variable)
@@ -237,6 +286,8 @@ static void take(void *context, const struct traci_variable *variable)
         return;
     if (variable->domain == TRACI_LOOP) {
         err = take_crossings(streets, variable);
+    } else if (variable->domain == TRACI_VEHICLE) {
+        err = take_followed(streets, variable);
     } else if (variable->domain == TRACI_EDGE) {
         err = traci_read_value(&reader, &value);
         int64_t number = err || value.i == 0 ? -1 : str_map_find(&streets->edges, variable->object);
@@ -274,7 +325,7 @@ static enum err step(struct streets *streets, streets_passage_fn fn, void *conte
     streets->time_s += 1;
     look_at_kerb(streets);
     sum_areas(streets);
-    return ERR_OK;
+    return subscribe_departed(streets);
 }
 
 enum err streets_step(struct streets *streets, streets_passage_fn fn, void *context)
@@ -354,7 +405,8 @@ enum err streets_create(const struct streets_options *options, struct diag *diag
     streets->at = mem_alloc_zero(options->plates->n, sizeof *streets->at);
     streets->waits = mem_alloc_zero(streets->wait_cap, sizeof *streets->waits);
     streets->counts = mem_alloc_zero(options->city->n_areas, sizeof *streets->counts);
-    if (!streets->at || !streets->waits || !streets->counts)
+    streets->follow.departed = mem_alloc_zero(options->plates->n, sizeof *streets->follow.departed);
+    if (!streets->at || !streets->waits || !streets->counts || !streets->follow.departed)
         goto done;
     err = demand_create(options->plan, options->network, options->seed, &streets->demand);
     if (err) {
@@ -373,6 +425,14 @@ done:
     else
         *ret_streets = streets;
     return err;
+}
+
+void streets_follow(struct streets *streets, uint32_t one_in, uint32_t every_s, streets_position_fn fn, void *context)
+{
+    streets->follow.one_in = one_in;
+    streets->follow.every_s = every_s;
+    streets->follow.fn = fn;
+    streets->follow.context = context;
 }
 
 enum err streets_warm_up(struct streets *streets, uint32_t settle_s, bool (*is_over)(void))
@@ -401,6 +461,7 @@ void streets_destroy(struct streets *streets)
     str_map_finish(&streets->edges);
     mem_free(streets->edge_area);
     mem_free(streets->counts);
+    mem_free(streets->follow.departed);
     mem_free(streets->waits);
     mem_free(streets->at);
     mem_free(streets);

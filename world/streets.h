@@ -33,11 +33,22 @@ struct streets_passage {
 };
 typedef void (*streets_passage_fn)(void *context, const struct streets_passage *passage);
 
+/* A vehicle that is followed, on a road (not inside a junction), every so many seconds. */
+struct streets_position {
+    uint32_t plate;
+    struct road_point point;
+    double speed_mps, heading;
+};
+typedef void (*streets_position_fn)(void *context, const struct streets_position *position);
+
 struct streets;
 
 /* Writes the loops, starts SUMO. Errors with a place and a mend. */
 enum err streets_create(const struct streets_options *options, struct diag *diag, struct streets **ret_streets) MUST_CHECK;
 void streets_destroy(struct streets *streets); /* ends SUMO; takes NULL */
+/* One of `one_in` vehicles is followed from its departure on: `fn` gets its place every `every_s` steps, by streets_step(). Before
+ * streets_warm_up(). */
+void streets_follow(struct streets *streets, uint32_t one_in, uint32_t every_s, streets_position_fn fn, void *context);
 /* Runs until the roads are as full as the hour asks: about STREETS_FILL_S and `settle_s` simulated seconds, as fast as it goes. No
  * passages. ERR_CANCELLED as soon as `is_over` (may be NULL) says so. */
 enum err streets_warm_up(struct streets *streets, uint32_t settle_s, bool (*is_over)(void)) MUST_CHECK;

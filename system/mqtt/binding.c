@@ -59,6 +59,11 @@ enum err mqtt_read_connection(struct mqtt_system *system, struct yaml_node conne
         return err;
     if (yaml_is_none(yaml_get(connection, "port")) && system->server.tls != HUB_TLS_DISABLE)
         system->server.port = 8883;
+    if (system->server.host[0] == '/') { /* libmosquitto takes a path as a Unix socket when the port is 0 */
+        if (!yaml_is_none(yaml_get(connection, "port")))
+            return yaml_error(yaml_get(connection, "port"), diags, ERR_SYNTAX, "a Unix socket has no port:");
+        system->server.port = 0;
+    }
     if (system->server.password_file[0] && !system->server.user[0])
         return yaml_error(connection, diags, ERR_SYNTAX, "password_file: goes with user:");
     err = yaml_get_duration_ms(connection, "silent_after", false, diags, &system->silent_after_ms);
