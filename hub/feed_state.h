@@ -3,6 +3,7 @@
 #define HUB_FEED_STATE_H
 
 #include "base/loop.h"
+#include "base/metric.h"
 
 #include <stdatomic.h>
 
@@ -35,6 +36,14 @@ struct hub_feed {
     void (*want)(void *context, const struct hub_lease *lease); /* hub/lease.h */
     void *lender;
     _Atomic int64_t heard_ns; /* when the desk's last answer was asked for, monotonic */
+};
+
+struct hub_others_ask;
+struct hub_others { /* how the other processes of this hub are asked for citizens' uses: hub/uses.h */
+    void (*ask)(void *context, struct hub_others_ask *ask); /* NULL: there are none */
+    void *context;
+    _Atomic size_t n_asked;
+    struct metric_counter n_refused, n_unanswered;
 };
 
 struct hub_feed_entry { /* of a contract */

@@ -106,7 +106,6 @@ struct hub_acts;    /* hub/act_store.c */
 struct hub_queries; /* hub/query.c */
 struct hub_waiter;  /* hub/parts.h */
 struct hub_objects; /* hub/object_use.c */
-struct hub_others_ask;
 
 struct hub_figures {                                                /* what the hub counts of its uses: hub/measure.c */
     struct metric_counter decided[HUB_ACT + 1][DECIDE_N_RULES + 1]; /* by use and rule; the last: no such resource, or no contract */
@@ -173,11 +172,7 @@ struct hub {
     size_t n_waiting;
     struct hub_noting noting; /* of whom rows were about */
 
-    struct {
-        void (*ask)(void *context, struct hub_others_ask *ask); /* NULL: none */
-        void *context;
-        _Atomic size_t n_asked;
-    } others; /* processes of this hub, hub/uses.h */
+    struct hub_others others; /* processes of this hub */
 };
 
 /* What is under way on any thread holds the hub: hub_destroy() waits until as many have ended as have begun. */

@@ -355,4 +355,9 @@ void hub_uses_measure(struct hub_uses *uses, struct metric_page *page)
         {NULL}};
     metric_put_count(page, &behind, n_durable > n ? n_durable - n : 0, NULL);
     metric_put_count(page, &unnoted, uses_index_n_unnoted(uses->index), NULL);
+    static const struct metric unanswered = {"citybrain_uses_unanswered_total", METRIC_COUNTER,
+        "Times that another process of the hub did not answer who asked about their own data", {NULL}};
+    metric_put_counter(page, &unanswered, &uses->hub->others.n_unanswered, NULL);
+    metric_put_queue(
+        page, "hub_uses", STR("hub"), atomic_load(&uses->hub->others.n_asked), HUB_USES_ASKED_MAX, &uses->hub->others.n_refused);
 }

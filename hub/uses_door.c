@@ -124,6 +124,8 @@ static void read_parts(struct page *page)
         enum err err = part->err ? ERR_OK : hub_uses_part_read(&page->arena, buf_str(&asked->answer), page->n_max, part);
         if (err)
             part->err = err;
+        if (part->err)
+            metric_add(&page->hub->others.n_unanswered, 1);
     }
 }
 
@@ -200,6 +202,7 @@ static bool take_place(struct hub *hub)
     if (atomic_fetch_add(&hub->others.n_asked, 1) < HUB_USES_ASKED_MAX)
         return true;
     atomic_fetch_sub(&hub->others.n_asked, 1);
+    metric_add(&hub->others.n_refused, 1);
     return false;
 }
 

@@ -165,9 +165,10 @@ class Replicas(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as out:
             out.write(parties)
         for number, purpose, more in ((90, "test.quota", f"per_day: {QUOTA}"), (91, "test.fresh", "fresh_for: 3s"), (92, "test.load", ""), (93, "test.kill", "per_day: 60"),
-                                      (94, "test.back", "per_day: 40"), (95, "test.shown", "")):
+                                      (94, "test.back", "per_day: 40"), (95, "test.shown", ""), (96, "test.search", "")):
+            terms = CONTRACT % {"number": number, "purpose": purpose, "more": more}
             with open(os.path.join(folder, "contracts", f"c-{number}.yaml"), "w", encoding="utf-8") as out:
-                out.write(CONTRACT % {"number": number, "purpose": purpose, "more": more})
+                out.write(terms.replace("[call]", "[query]") if purpose == "test.search" else terms)
 
     @classmethod
     def bus_options(cls, party, key=None, port=None):
@@ -304,11 +305,15 @@ class Replicas(unittest.TestCase):
             self.assertEqual(status, 200, answer)
             made.append(answer["receipt"])
             self.call(hub, "test.load")  # another's
-        self.assertEqual([receipt.split("/")[0] for receipt in made], ["hangzhou.log.r1", "hangzhou.log", "hangzhou.log.r2", "hangzhou.log.r2", "hangzhou.log.r1"])
+        sql = f"""SELECT colour FROM "hangzhou/police/vehicle" WHERE plate = '{MINE}'"""  # what a replica noted of its rows is in its index alone
+        status, _, answer = self.r1.request("POST", "/hub/v1/query", {"purpose": "test.search", "sql": sql}, self.bearer)
+        self.assertEqual(status, 200, answer)
+        made.append(json.loads(answer)["receipts"][0]["receipt"])
+        self.assertEqual([receipt.split("/")[0] for receipt in made], ["hangzhou.log.r1", "hangzhou.log", "hangzhou.log.r2", "hangzhou.log.r2", "hangzhou.log.r1", "hangzhou.log.r1"])
         mine = self.mine()
         self.assertEqual((mine["complete"], mine["unanswered"], mine["next"]), (True, [], None))
         self.assertEqual([use["receipt"] for use in mine["uses"]], made[::-1])
-        self.assertEqual({use["contract"] for use in mine["uses"]}, {"hangzhou/c-92"})
+        self.assertEqual([(use["use"], use["contract"]) for use in mine["uses"]], [("query", "hangzhou/c-96"), *[("call", "hangzhou/c-92")] * 5])
         paged, query = [], "?limit=2"
         for _ in range(3):
             page = self.mine(query)
@@ -316,11 +321,11 @@ class Replicas(unittest.TestCase):
             query = f"?limit=2&before={page['next']}"
         self.assertEqual((paged, page["next"]), (made[::-1], None))
         self.checks_at_the_desk(made[3], self.r2)
-        self.objects(made[4])
+        self.objects(made[5])
         self.r2.kill()
         wait_for(lambda: self.mine()["unanswered"] == ["hangzhou.log.r2"], 60, "the name of who does not answer")
         mine = self.mine()
-        self.assertEqual((mine["complete"], [use["receipt"] for use in mine["uses"]]), (False, [made[4], made[1], made[0]]))
+        self.assertEqual((mine["complete"], [use["receipt"] for use in mine["uses"]]), (False, [made[5], made[4], made[1], made[0]]))
         self.assertEqual(self.city.request("GET", "/hub/v1/receipt/" + made[3])[0], 503)
         self.assertEqual(self.city.request("POST", "/case/v1/objection", {"receipt": made[3], "what": "x"})[0], 503)
         self.r2.start()
