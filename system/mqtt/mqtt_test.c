@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct mosquitto *publisher;
 static _Atomic size_t n_taken; /* by the broker */
@@ -186,30 +187,28 @@ static void times_and_repeats(void **state)
     mq_city_finish();
 }
 
+/* The id of number `i`. Each place of the table is the home of some hundred, which push each other on and over the table's end. */
+static const uint8_t *colliding_id(uint32_t i)
+{
+    static uint8_t id[16];
+    uint64_t hash = 4 * MQTT_REPEATS_MAX - 3000 + i % 7 * 31 + i * UINT64_C(0x9e3779b97f4a7c15) % 97 * 128;
+    memcpy(id, &hash, 8);
+    memcpy(id + 8, &i, 4);
+    return id;
+}
+
 /* More ids than are remembered: the newest are, the oldest are not, and memory stands still. */
 static void many_ids(void **state)
 {
     static struct mqtt_system system;
-    uint8_t id[16] = {0};
     assert_ok(mqtt_repeats_create(&system));
     for (uint32_t i = 0; i < 5 * MQTT_REPEATS_MAX; i++) {
-        uint64_t hash = (i % 7) * 31 + i * UINT64_C(0x9e3779b97f4a7c15) % 97; /* collide on purpose */
-        memcpy(id, &hash, 8);
-        memcpy(id + 8, &i, 4);
-        assert_false(mqtt_repeats_has(&system, id));
-        mqtt_repeats_add(&system, id);
-        assert_true(mqtt_repeats_has(&system, id));
+        assert_false(mqtt_repeats_has(&system, colliding_id(i)));
+        mqtt_repeats_add(&system, colliding_id(i));
+        assert_true(mqtt_repeats_has(&system, colliding_id(i)));
         if (i >= MQTT_REPEATS_MAX) {
-            uint32_t old = i - MQTT_REPEATS_MAX;
-            hash = (old % 7) * 31 + old * UINT64_C(0x9e3779b97f4a7c15) % 97;
-            memcpy(id, &hash, 8);
-            memcpy(id + 8, &old, 4);
-            assert_false(mqtt_repeats_has(&system, id));
-            old++;
-            hash = (old % 7) * 31 + old * UINT64_C(0x9e3779b97f4a7c15) % 97;
-            memcpy(id, &hash, 8);
-            memcpy(id + 8, &old, 4);
-            assert_true(mqtt_repeats_has(&system, id));
+            assert_false(mqtt_repeats_has(&system, colliding_id(i - MQTT_REPEATS_MAX)));
+            assert_true(mqtt_repeats_has(&system, colliding_id(i - MQTT_REPEATS_MAX + 1)));
         }
     }
     mqtt_repeats_destroy(&system);
@@ -225,7 +224,7 @@ static void kept_while_away(void **state)
         send_text("cb/h/gps/bus", mq_position("kept", 2000 + i));
     const struct mono_time begun = clock_mono(clock_system());
     while (!all_taken(NULL) && mono_ms_between(begun, clock_mono(clock_system())) < 30000)
-        ;
+        usleep(1000);
     assert_true(all_taken(NULL));
     mq_city_load(0);
     mq_wait_rows(30);
@@ -260,7 +259,7 @@ static void behind(void **state)
     }
     const struct mono_time begun = clock_mono(clock_system()); /* the loop does not run: nobody takes anything */
     while (mqtt_count(mq_system(), MQTT_ROWS) < 4 && mono_ms_between(begun, clock_mono(clock_system())) < 30000)
-        ;
+        usleep(1000);
     for (int i = 0; i < 200; i++)
         assert_int_equal(mqtt_count(mq_system(), MQTT_ROWS), 4);
     mq_city_unload(); /* four may be lost with the subscriber's memory, no more: they alone were handed over */
