@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_help(const struct command *command, FILE *out)
 {
@@ -211,7 +212,7 @@ static int run_decide(const struct command_line *line)
         fprintf(stderr, "citybrain decide: give --stdio; it reads one question a line from standard input\n");
         return 2;
     }
-    return hub_decide_stdio(stdin, stdout) == ERR_OK ? 0 : 2;
+    return hub_decide_stdio(STDIN_FILENO, stdout) == ERR_OK ? 0 : 2;
 }
 
 const struct command command_decide = {

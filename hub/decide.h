@@ -66,7 +66,8 @@ const char *decide_rule_text(int rule);
 /* One line (without its newline) of `citybrain decide --stdio`, answered into `answer` without a newline. Bounded memory; any bytes. */
 struct buf;
 void decide_line(struct str line, struct buf *answer);
-/* Answers each line of `in` on `out`, flushed, until `in` ends. ERR_IO when reading or writing fails, ERR_NO_MEMORY. */
-enum err hub_decide_stdio(FILE *in, FILE *out) MUST_CHECK;
+/* Answers each line of the descriptor `in` on `out`, flushed before it waits for more, until `in` ends. ERR_IO when reading or writing
+ * fails, ERR_NO_MEMORY. */
+enum err hub_decide_stdio(int in, FILE *out) MUST_CHECK;
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ANSWER_MAX 4096
 
@@ -197,27 +198,58 @@ void decide_line(struct str line, struct buf *answer)
     arena_finish(&arena);
 }
 
-/* Reads one line into `line`, at most DECIDE_LINE_MAX bytes of it; false at the end of the input. */
-static bool read_line(FILE *in, struct buf *line)
+/* The lines of a descriptor. Nobody waits for an answer while there is more to read at hand: they are flushed before a wait for more. */
+struct lines {
+    int fd;
+    FILE *out;
+    size_t at, n;
+    char bytes[65536];
+};
+
+/* ERR_CANCELLED at the end of the input. */
+static enum err more(struct lines *in)
 {
-    int c = getc_unlocked(in);
-    if (c == EOF)
-        return false;
-    for (; c != EOF && c != '\n'; c = getc_unlocked(in))
-        buf_append_byte(line, (char)c); /* past the limit the error sticks and the rest of the line is skipped */
-    return true;
+    ssize_t n;
+    if (fflush(in->out) != 0)
+        return err_from_errno(errno);
+    do
+        n = read(in->fd, in->bytes, sizeof in->bytes);
+    while (n < 0 && errno == EINTR);
+    in->at = 0;
+    in->n = n > 0 ? (size_t)n : 0;
+    return n > 0 ? ERR_OK : n == 0 ? ERR_CANCELLED : ERR_IO;
 }
 
-enum err hub_decide_stdio(FILE *in, FILE *out)
+/* Reads one line into `line`, at most DECIDE_LINE_MAX bytes of it. ERR_CANCELLED at the end of the input. */
+static enum err read_line(struct lines *in, struct buf *line)
 {
+    bool has_begun = false;
+    for (;;) {
+        enum err err = in->at == in->n ? more(in) : ERR_OK;
+        if (err)
+            return err == ERR_CANCELLED && has_begun ? ERR_OK : err; /* the last one may lack its newline */
+        const char *from = in->bytes + in->at, *end = memchr(from, '\n', in->n - in->at);
+        size_t n = end ? (size_t)(end - from) : in->n - in->at;
+        buf_append(line, from, n); /* past the limit the error sticks and the rest of the line is skipped */
+        in->at += n + (end ? 1 : 0);
+        if (end)
+            return ERR_OK;
+        has_begun = true;
+    }
+}
+
+enum err hub_decide_stdio(int in, FILE *out)
+{
+    struct lines lines = {.fd = in, .out = out};
     struct buf line, answer;
-    enum err err = ERR_OK;
+    enum err err;
     buf_init(&line, DECIDE_LINE_MAX);
     buf_init(&answer, ANSWER_MAX);
     for (;;) {
         buf_reset(&line);
         buf_reset(&answer);
-        if (!read_line(in, &line))
+        err = read_line(&lines, &line);
+        if (err)
             break;
         if (line.err == ERR_TOO_LARGE)
             buf_append_c(&answer, "{\"error\":\"the line is longer than 1 MiB\"}");
@@ -228,15 +260,12 @@ enum err hub_decide_stdio(FILE *in, FILE *out)
         buf_append_byte(&answer, '\n');
         if (!err)
             err = answer.err;
-        if (!err && (fwrite(answer.ptr, 1, answer.len, out) != answer.len || fflush(out) != 0))
+        if (!err && fwrite(answer.ptr, 1, answer.len, out) != answer.len)
             err = err_from_errno(errno);
         if (err)
-            goto done;
+            break;
     }
-    if (ferror(in))
-        err = ERR_IO;
-done:
     buf_finish(&line);
     buf_finish(&answer);
-    return err;
+    return err == ERR_CANCELLED ? ERR_OK : err;
 }

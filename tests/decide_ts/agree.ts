@@ -69,7 +69,17 @@ class Side {
   }
 }
 
+const plain = new Map<string, string>(); // kinds of the few answers without a text
+
 function kind(answer: string): string {
+  const known = plain.get(answer);
+  if (known !== undefined) return known;
+  const found = readKind(answer);
+  if (found !== 'error' && KINDS.includes(found)) plain.set(answer, found);
+  return found;
+}
+
+function readKind(answer: string): string {
   const permit = /^\{"permit":(true|false),"rule":(\d{1,2})\}$/.exec(answer);
   if (permit && (permit[1] === 'true') === (permit[2] === '0')) return permit[2] === '0' ? 'permit' : 'rule ' + permit[2];
   if (/^\{"error":".*"\}$/.test(answer)) return 'error';

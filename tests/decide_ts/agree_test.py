@@ -33,13 +33,24 @@ class Agree(unittest.TestCase):
         print(result.stdout, flush=True)
         self.assertEqual(result.returncode, 0, result.stdout[-8000:] + result.stderr[-4000:])
 
+    QUESTION = ('{"contract":{"state":"agreed","provider":"p","consumer":"c","resource":"r","uses":["call"],"fields":["a"],"purpose":"u",'
+                '"from_ms":null,"until_ms":null,"fresh_until_ms":null,"per_second":1,"per_day":null,"per_month":null,"min_subjects":null},'
+                '"request":{"party":"c","resource":"r","use":"call","fields":["a"],"purpose":"u","subjects":null},'
+                '"now_ms":1,"counters":{"second":%d,"day":0,"month":0}}')
+
+    def commands(self):
+        return [BRAIN, "decide", "--stdio"], ["node", os.path.join(self.folder, "stdio.js")]
+
+    def test_each_line_is_answered_before_the_next_comes(self):
+        for command in self.commands():
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as side:
+                for n, answer in ((0, '{"permit":true,"rule":0}\n'), (1, '{"permit":false,"rule":10}\n')):
+                    side.stdin.write(self.QUESTION % n + "\n")
+                    self.assertEqual(side.stdout.readline(), answer, command)
+
     def test_a_line_without_its_newline_is_answered(self):
-        question = ('{"contract":{"state":"agreed","provider":"p","consumer":"c","resource":"r","uses":["call"],"fields":["a"],"purpose":"u",'
-                    '"from_ms":null,"until_ms":null,"fresh_until_ms":null,"per_second":1,"per_day":null,"per_month":null,"min_subjects":null},'
-                    '"request":{"party":"c","resource":"r","use":"call","fields":["a"],"purpose":"u","subjects":null},'
-                    '"now_ms":1,"counters":{"second":%d,"day":0,"month":0}}')
-        for command in ([BRAIN, "decide", "--stdio"], ["node", os.path.join(self.folder, "stdio.js")]):
-            result = subprocess.run(command, input=(question % 0) + "\n" + (question % 1), capture_output=True, text=True)
+        for command in self.commands():
+            result = subprocess.run(command, input=(self.QUESTION % 0) + "\n" + (self.QUESTION % 1), capture_output=True, text=True)
             self.assertEqual(result.stdout, '{"permit":true,"rule":0}\n{"permit":false,"rule":10}\n', command)
             self.assertEqual(result.returncode, 0)
 
