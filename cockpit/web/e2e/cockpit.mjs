@@ -1,6 +1,7 @@
 // cockpit.mjs BASEURL [--shots DIR]: the browser test of the cockpit against a running city (or the mock). Opens the page, signs in,
 // sees the count move, goes down to a district and back, opens "why this number" and sees the browser verify the receipt; then both
 // languages and themes on wall and phone, keyboard alone, no request to any other host, no error, no serious axe violation.
+// COCKPIT_LOOKS=8: each language in each theme on wall and on phone; unless said, two of the four on the wall and the other two on the phone.
 // Prints one line a check and ends with "N passed, N failed"; exits 1 when one failed.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,6 +15,8 @@ if (!base) {
 }
 const shots = process.argv.includes('--shots') ? process.argv[process.argv.indexOf('--shots') + 1] : null;
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const ALL_LOOKS = process.env.COCKPIT_LOOKS === '8';
+const LOOKS = { wall: [['zh', 'dark'], ['en', 'light']], phone: [['zh', 'light'], ['en', 'dark']] };
 const MOVE_MS = Number(process.env.COCKPIT_MOVE_MS ?? 60_000); // a quiet street may take a while to change
 
 let passed = 0;
@@ -148,24 +151,22 @@ try {
   await main.context.close(); // one map at a time: software GL is slow on a busy machine
 
   for (const [size, screen] of [['wall', { width: 1920, height: 1080 }], ['phone', { width: 360, height: 780, phone: true }]]) {
-    for (const lang of ['zh', 'en']) {
-      for (const theme of ['dark', 'light']) {
-        const p = await openPage(browser, base, { ...screen, lang, theme, reduced: theme === 'light' });
-        await check(`${size} ${lang} ${theme}: whole, nothing wider than the screen, no serious axe violation`, async () => {
-          await signIn(p.page, base);
-          await mapDrawn(p.page);
-          await p.page.waitForTimeout(1500);
-          if (shots) await p.page.screenshot({ path: join(shots, `${size}-${lang}-${theme}.png`) });
-          const wide = await overflow(p.page);
-          if (wide !== true) return wide;
-          const language = await p.page.getAttribute('html', 'lang');
-          if (!language.startsWith(lang)) return `lang is ${language}`;
-          const violations = await axe(p.page);
-          if (violations !== true) return violations;
-          return p.errors.length === 0 || p.errors[0];
-        });
-        await p.context.close();
-      }
+    for (const [lang, theme] of ALL_LOOKS ? [...LOOKS.wall, ...LOOKS.phone] : LOOKS[size]) {
+      const p = await openPage(browser, base, { ...screen, lang, theme, reduced: theme === 'light' });
+      await check(`${size} ${lang} ${theme}: whole, nothing wider than the screen, no serious axe violation`, async () => {
+        await signIn(p.page, base);
+        await mapDrawn(p.page);
+        await p.page.waitForTimeout(1500);
+        if (shots) await p.page.screenshot({ path: join(shots, `${size}-${lang}-${theme}.png`) });
+        const wide = await overflow(p.page);
+        if (wide !== true) return wide;
+        const language = await p.page.getAttribute('html', 'lang');
+        if (!language.startsWith(lang)) return `lang is ${language}`;
+        const violations = await axe(p.page);
+        if (violations !== true) return violations;
+        return p.errors.length === 0 || p.errors[0];
+      });
+      await p.context.close();
     }
   }
 } finally {
