@@ -6,31 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define NEXT_KEPT_MS 10000 /* a changed set of cameras is looked at again not more often than this, a camera */
-#define TRIP_SHARE 0.35    /* mean trip over the diagonal: two random places of a square are 0.52 of its side, 0.37 of its diagonal apart */
-#define METRES_A_DEGREE 111320.0
-#define EXPOSE_MS 10000     /* how often the waiting is counted; a fraction of a gap */
-#define EXPOSE_MAX_MS 60000 /* a pause of the whole program is not waiting */
-#define LIVE_MS 30000       /* what arrived longer ago is a replay */
-#define DETOUR_MAX 4.0      /* silent cameras make an expectation at most this much longer */
+#define LEARN_MS 30000 /* how often the balance learns: a fraction of a gap */
 
 /* ---- making ---- */
-
-/* Free-flow seconds of a trip as the network's size lets one expect: TRIP_SHARE of its diagonal at its mean speed limit. */
-static double trip_of(const struct road_network *network)
-{
-    double east_m = network->high.lon - network->low.lon, north_m = network->high.lat - network->low.lat;
-    if (network->is_geographic) {
-        east_m *= METRES_A_DEGREE * cos((network->low.lat + network->high.lat) / 2 * M_PI / 180);
-        north_m *= METRES_A_DEGREE;
-    }
-    double length_m = 0, time_s = 0;
-    for (uint32_t i = 0; i < network->n_edges; i++) {
-        length_m += network->edges[i].length_m;
-        time_s += road_edge_free_flow_s(&network->edges[i]);
-    }
-    return fmax(TRIP_SHARE * hypot(east_m, north_m) * time_s / length_m, 60);
-}
 
 enum err count_create(const struct count_settings *settings, const struct count_map *map, struct count **ret_count)
 {
@@ -40,24 +18,22 @@ enum err count_create(const struct count_settings *settings, const struct count_
         return ERR_NO_MEMORY;
     count->settings = *settings;
     count->map = *map;
-    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = count->exposed_ms = INT64_MIN;
-    count->trip_s = trip_of(map->network);
-    count_expect_init(&count->expect, settings, count->trip_s);
-    count->has_camera = mem_alloc_zero(map->network->n_edges, 1);
-    count->speaks = mem_alloc_zero(map->network->n_edges, 1);
+    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
     count->areas = mem_alloc_zero(map->n_areas, sizeof(*count->areas));
+    count->below = mem_alloc_zero(map->n_areas, sizeof(*count->below));
     count->is_stale = mem_alloc_zero(map->n_areas, sizeof(*count->is_stale));
     count->told = mem_alloc_zero(map->n_areas, sizeof(*count->told));
     count->record = mem_alloc_zero(map->n_areas, sizeof(*count->record));
     count->sums = mem_alloc_zero(map->n_areas, sizeof(*count->sums));
+    count_balance_init(&count->balance, settings);
     count_vehicles_init(&count->vehicles, settings->vehicles_max, settings->keep_s * 1000);
     enum err err = count_travel_init(&count->travel, map->network, settings->pairs_max);
     if (err == ERR_OK)
         err = count_figures_init(&count->figures, map, settings);
     if (err == ERR_OK)
         err = count_faults_init(&count->faults, map->network);
-    if (count->has_camera == NULL || count->speaks == NULL || count->areas == NULL || count->is_stale == NULL || count->told == NULL ||
-        count->record == NULL || count->sums == NULL)
+    if (count->areas == NULL || count->below == NULL || count->is_stale == NULL || count->told == NULL || count->record == NULL ||
+        count->sums == NULL)
         err = ERR_NO_MEMORY;
     if (err != ERR_OK) {
         count_destroy(count);
@@ -80,10 +56,13 @@ void count_destroy(struct count *count)
     count_travel_finish(&count->travel);
     count_figures_finish(&count->figures);
     count_faults_finish(&count->faults);
+    for (uint32_t i = 0; i < count->n_cameras; i++)
+        count_account_finish(&count->accounts[i]);
+    mem_free(count->accounts);
     mem_free(count->cameras);
-    mem_free(count->has_camera);
-    mem_free(count->speaks);
+    mem_free(count->opens);
     mem_free(count->areas);
+    mem_free(count->below);
     mem_free(count->is_stale);
     mem_free(count->told);
     mem_free(count->record);
@@ -102,17 +81,24 @@ enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_came
         if (grown == NULL)
             return ERR_NO_MEMORY;
         count->cameras = grown;
+        struct count_account *grown_accounts = mem_resize(count->accounts, cap * sizeof(*grown_accounts));
+        if (grown_accounts == NULL)
+            return ERR_NO_MEMORY;
+        count->accounts = grown_accounts;
+        struct count_open **grown_opens = mem_resize(count->opens, cap * sizeof(*grown_opens));
+        if (grown_opens == NULL)
+            return ERR_NO_MEMORY;
+        count->opens = grown_opens;
         count->cap_cameras = cap;
     }
     enum err err = count_faults_camera(&count->faults, count->n_cameras, edge);
     if (err != ERR_OK)
         return err;
-    count->cameras[count->n_cameras] = (struct count_camera){.edge = edge, .looked_ms = INT64_MIN};
-    if (count->has_camera[edge] < UINT8_MAX)
-        count->has_camera[edge]++;
-    if (count->speaks[edge] < UINT8_MAX)
-        count->speaks[edge]++;
-    count->version++;
+    err = count_account_init(&count->balance, &count->accounts[count->n_cameras], count->now_ms);
+    if (err != ERR_OK)
+        return err;
+    count->cameras[count->n_cameras] = (struct count_camera){.edge = edge};
+    count->opens[count->n_cameras] = &count->areas[count->map.edge_areas[edge]].open;
     for (int32_t a = count->map.edge_areas[edge]; a >= 0; a = count->map.area_parents[a])
         count->areas[a].has_camera = true;
     *ret_camera = count->n_cameras++;
@@ -141,23 +127,15 @@ const struct count_vehicles *count_known_vehicles(const struct count *count)
 
 /* ---- time ---- */
 
-/* Every EXPOSE_MS: how long each vehicle was waited for, so that what is expected can be learned. */
-static void expose(struct count *count)
+/* Every LEARN_MS: which passages are settled, and what they teach. */
+static void learn(struct count *count)
 {
-    bool is_first_time = count->exposed_ms == INT64_MIN;
-    if (!is_first_time && count->now_ms - count->exposed_ms < EXPOSE_MS)
+    if (count->balance.learned_ms != INT64_MIN && count->now_ms - count->balance.learned_ms < LEARN_MS)
         return;
-    double for_s = is_first_time ? 0 : fmin((double)(count->now_ms - count->exposed_ms), (double)EXPOSE_MAX_MS) / 1000;
-    count->exposed_ms = count->now_ms;
     count_vehicles_expire(&count->vehicles, count->now_ms);
-    count_expect_fade(&count->expect, count->now_ms / 1000);
-    for (uint32_t i = 0; i < count->vehicles.n_slab; i++) {
-        const struct count_vehicle *vehicle = &count->vehicles.slab[i];
-        if (vehicle->n_sightings > 0 && count->now_ms > vehicle->last_ms)
-            count_expect_expose(&count->expect, vehicle->n_sightings == 1, (double)(count->now_ms - vehicle->last_ms) / 1000,
-                (double)vehicle->expected_s, for_s);
-    }
-    count_expect_solve(&count->expect);
+    for (size_t i = 0; i < count->map.n_areas; i++)
+        count->areas[i].open = (struct count_open){.expected = 0};
+    count_balance_learn(&count->balance, count->accounts, count->opens, count->n_cameras, count->now_ms);
 }
 
 void count_advance(struct count *count, int64_t now_ms)
@@ -166,52 +144,21 @@ void count_advance(struct count *count, int64_t now_ms)
         return;
     count_faults_learn(count, now_ms);
     count->now_ms = now_ms;
-    expose(count);
+    learn(count);
 }
 
 /* ---- a passage ---- */
 
-/* How far the next cameras are, looked up again when the set of cameras changed, not too often. */
-static void look_ahead(struct count *count, struct count_camera *camera)
-{
-    bool is_kept =
-        camera->looked_at == count->version ||
-        (camera->looked_ms != INT64_MIN && count->now_ms - camera->looked_ms < NEXT_KEPT_MS && count->now_ms >= camera->looked_ms);
-    if (is_kept && camera->base_s > 0)
-        return;
-    camera->looked_at = count->version;
-    camera->looked_ms = count->now_ms;
-    camera->base_s = count_travel_next_s(&count->travel, camera->edge, count->has_camera);
-    if (camera->base_s <= 0)
-        camera->base_s = count->settings.base_default_s;
-    camera->base_now_s = count_travel_next_s(&count->travel, camera->edge, count->speaks);
-    if (camera->base_now_s <= 0)
-        camera->base_now_s = camera->base_s * DETOUR_MAX;
-}
-
-/* Seconds to the next sighting after this camera, as things stand. */
-static double expected_gap_s(struct count *count, struct count_camera *camera)
-{
-    look_ahead(count, camera);
-    double detour = fmin(fmax(camera->base_now_s / camera->base_s, 1), DETOUR_MAX);
-    return count_expect_gap_s(&count->expect, &camera->gaps, camera->base_s) * detour;
-}
-
 static void hear(struct count *count, struct count_camera *camera, int64_t heard_ms)
 {
+    camera->is_silent = false;
     count_silence_hear(&camera->heard, heard_ms, count->settings.window_s);
-    if (camera->is_silent) {
-        camera->is_silent = false;
-        if (count->speaks[camera->edge] < UINT8_MAX)
-            count->speaks[camera->edge]++;
-        count->version++;
-    }
     for (int32_t a = count->map.edge_areas[camera->edge]; a >= 0; a = count->map.area_parents[a])
         count_silence_hear(&count->areas[a].heard, heard_ms, count->settings.window_s);
 }
 
 /* Driven from one camera to the next: what it says of the roads between. */
-static void observe_link(struct count *count, uint32_t from, uint32_t to, double gap_s, int64_t at_ms)
+static void observe_link(struct count *count, uint32_t from, uint32_t to, double gap_s, int64_t came_ms, int64_t at_ms)
 {
     const struct count_settings *settings = &count->settings;
     /* A way that no car could have driven in this time need not be looked for. */
@@ -223,9 +170,13 @@ static void observe_link(struct count *count, uint32_t from, uint32_t to, double
         count->counters.n_impossible += max_s < COUNT_NEXT_S; /* looked for as far as a car could have come */
         return;
     }
-    if (gap_s < settings->delay_min * (double)pair->free_flow_s)
+    if (gap_s < settings->delay_min * (double)pair->free_flow_s) {
         count->counters.n_impossible++;
-    else if (gap_s > settings->delay_max * (double)pair->free_flow_s + settings->delay_slack_s)
+        return;
+    }
+    count_account_link(&count->balance, &count->accounts[from], &count->accounts[to], to, (double)pair->free_flow_s, pair->n_edges,
+        came_ms - (int64_t)(gap_s * 1000), came_ms);
+    if (gap_s > settings->delay_max * (double)pair->free_flow_s + settings->delay_slack_s)
         count->counters.n_stops++;
     else
         count_figures_link(&count->figures, pair, gap_s, at_ms);
@@ -234,15 +185,14 @@ static void observe_link(struct count *count, uint32_t from, uint32_t to, double
 static void first_sighting(struct count *count, const struct count_camera *camera, int64_t at_ms)
 {
     struct count_area *area = &count->areas[count->map.edge_areas[camera->edge]];
-    double expected_s = count_expect_gap_s(&count->expect, &camera->gaps, camera->base_s);
     double weight = 1;
     if (at_ms > area->faded_ms) {
-        area->lead_s *= area->lead_s > 0 ? exp(-(double)(at_ms - area->faded_ms) / 1000 / count->settings.window_s) : 0;
+        area->n_first *= area->n_first > 0 ? exp(-(double)(at_ms - area->faded_ms) / 1000 / count->settings.window_s) : 0;
         area->faded_ms = at_ms;
     } else {
         weight = exp(-(double)(area->faded_ms - at_ms) / 1000 / count->settings.window_s);
     }
-    area->lead_s += weight * count_expect_lead_s(&count->expect, expected_s);
+    area->n_first += weight;
 }
 
 bool count_is_duplicate(const struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage)
@@ -255,14 +205,12 @@ bool count_is_duplicate(const struct count *count, const struct count_vehicle *v
 /* Moves the vehicle to this sighting. */
 static void place(struct count *count, uint32_t at, const struct count_passage *passage, int64_t seen_ms)
 {
-    struct count_camera *camera = &count->cameras[passage->camera];
     struct count_vehicle *vehicle = &count->vehicles.slab[at];
     vehicle->before_ms = vehicle->last_ms;
     vehicle->before_camera = vehicle->camera;
     vehicle->last_ms = seen_ms;
     vehicle->camera = passage->camera;
-    vehicle->expected_s = (float)expected_gap_s(count, camera);
-    vehicle->area = count->map.edge_areas[camera->edge];
+    count_account_open(&count->balance, &count->accounts[passage->camera], count->opens[passage->camera], seen_ms, vehicle->n_sightings);
 }
 
 /* A vehicle that is known already, sighted again. */
@@ -273,17 +221,10 @@ static void sight_again(struct count *count, uint32_t at, const struct count_pas
         count->counters.n_out_of_order++;
         return;
     }
-    struct count_camera *from = &count->cameras[vehicle->camera];
+    uint32_t from = vehicle->camera;
     double gap_s = (double)(seen_ms - vehicle->last_ms) / 1000;
-    bool is_live = count->now_ms - passage->arrived_ms < LIVE_MS;
-    look_ahead(count, from);
-    /* What expose() has not counted yet of this waiting. */
-    if (is_live && count->exposed_ms != INT64_MIN)
-        count_expect_expose(&count->expect, vehicle->n_sightings == 1, gap_s, (double)vehicle->expected_s,
-            fmax((double)(seen_ms - count->exposed_ms) / 1000, 0));
-    count_expect_observe(&count->expect, &from->gaps, count->now_ms / 1000, vehicle->n_sightings == 1, is_live, gap_s,
-        (double)vehicle->expected_s, from->base_s);
-    observe_link(count, vehicle->camera, passage->camera, gap_s, passage->arrived_ms);
+    observe_link(count, from, passage->camera, gap_s, seen_ms, passage->arrived_ms);
+    count_account_close(&count->balance, &count->accounts[from], count->opens[from], vehicle->last_ms, vehicle->n_sightings, gap_s);
     vehicle->n_sightings++;
     count_vehicles_renew(&count->vehicles, at);
     place(count, at, passage, seen_ms);
@@ -329,7 +270,6 @@ static void on_passage(struct count *count, const struct count_passage *as_told)
     at = count_vehicles_add(&count->vehicles, passage->vehicle);
     if (at == COUNT_NONE)
         return; /* no memory for even one: its flow is counted, it cannot be */
-    look_ahead(count, camera);
     first_sighting(count, camera, passage->arrived_ms);
     place(count, at, passage, seen_ms);
 }

@@ -5,7 +5,7 @@
  * bounded by the settings; what does not fit is forgotten and counted. docs/count.md has the definition and the formulas.
  *
  * An event's way: passage → heard (silence.h) → vehicle known? (vehicles.h) → the way driven (travel.h) → speeds (figures.h) and
- * gaps (expect.h) → time-out set. A tick → time-outs run off → who is silent → figures of areas, roads, edges; at the end of a
+ * accounts (balance.h). A tick → who is silent → what the accounts leave open, by area → figures of areas, roads, edges; at the end of a
  * period the record.
  */
 #ifndef SCENE_COUNT_CORE_H
@@ -50,8 +50,9 @@ struct count_event {
 struct count_area_figures {
     bool is_told;            /* the area has a camera or an edge */
     int64_t stale_since_ms;  /* its sources are silent since then, and every figure below is NAN; COUNT_FRESH */
-    double vehicles;         /* in transit: seen and not timed out, and the share not yet seen; NAN where there is no camera */
+    double vehicles;         /* in transit: seen and still on their way, and those not yet seen; NAN where there is no camera */
     double unseen;           /* of these: entered and not yet seen by a camera */
+    double low, high;        /* 90 % interval of vehicles */
     double flow_vph;         /* vehicles an hour, mean over the length of the observed edges; NAN: none observed */
     double speed_mps;        /* metres driven over seconds taken; NAN: nothing observed */
     double delay_index;      /* actual over free-flow time, edges weighted by vehicle-metres; NAN: nothing observed */

@@ -87,7 +87,7 @@ static void one_vehicle_comes_and_goes(void **state)
     assert_true(isnan(tick(&bench, 0)[0].vehicles)); /* no camera yet: nothing can be said */
     pass(&bench, 0, 77, 1);
     const struct count_area_figures *areas = tick(&bench, 2);
-    assert_near(areas[0].vehicles - areas[0].unseen, 1, 0.02);
+    assert_near(areas[0].vehicles - areas[0].unseen, 1, 0.03); /* with the chance that it was misread or is at its end */
     assert_int_equal(areas[0].n_vehicles, 1);
     assert_near(areas[2].vehicles, areas[0].vehicles, 1e-12); /* e0's street */
     assert_true(isnan(areas[3].vehicles));                    /* the other street has no camera */
@@ -102,7 +102,7 @@ static void one_vehicle_comes_and_goes(void **state)
     pass(&bench, 0, 5, (double)defaults.keep_s + 30);
     areas = tick(&bench, (double)defaults.keep_s + 31);
     assert_int_equal(count_vehicles_find(count_known_vehicles(bench.count), 77), COUNT_NONE);
-    assert_true(areas[0].vehicles > 1);
+    assert_true(areas[0].vehicles < 2); /* nobody was ever sighted twice: they are taken for misread plates, all of them */
     bench_finish(&bench);
 }
 

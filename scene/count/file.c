@@ -118,7 +118,7 @@ static void write_areas(struct run *run, const struct count_area_figures *figure
     for (size_t i = 1; i < run->areas.n; i++)
         if (!isnan(figures[i].vehicles))
             fprintf(run->areas_out, "%lld," STR_FORMAT ",%.1f,%.1f,%.1f\n", (long long)run->next_s, STR_ARG(run->areas.names[i]),
-                figures[i].vehicles, figures[i].vehicles, figures[i].vehicles);
+                figures[i].vehicles, figures[i].low, figures[i].high);
 }
 
 static struct str name_of(const struct run *run, uint32_t camera)
@@ -193,9 +193,9 @@ static void write_row(struct run *run)
     struct count_event event = {.type = COUNT_TICK, .now_ms = run->next_s * 1000};
     struct count_updates updates;
     count_step(run->count, &event, &updates);
-    double vehicles = updates.areas[0].vehicles;
-    if (!isnan(vehicles)) {
-        fprintf(run->counts, "%lld,%.1f,%.1f,%.1f\n", (long long)run->next_s, vehicles, vehicles, vehicles);
+    const struct count_area_figures *city = &updates.areas[0];
+    if (!isnan(city->vehicles)) {
+        fprintf(run->counts, "%lld,%.1f,%.1f,%.1f\n", (long long)run->next_s, city->vehicles, city->low, city->high);
         run->files->n_rows++;
     }
     if (run->areas_out != NULL)

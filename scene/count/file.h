@@ -13,7 +13,7 @@
  *     indices.csv   time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by    the whole network has an empty name
  *     junctions.csv time_s,junction,n,delay_s,delay_index
  *
- * A row is made from what arrived by its time and nothing after. There is no interval yet: low and high are the count. An area's silence
+ * A row is made from what arrived by its time and nothing after. low and high are the 90 % interval. An area's silence
  * makes no row stale here: a file ends, a city does not.
  *
  * Arrivals come from one receiver's clock, so they go on:

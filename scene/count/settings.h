@@ -11,14 +11,27 @@ struct count_settings {
     uint32_t vehicles_max; /* known at once, counted and remembered */
     uint32_t cameras_max;
     uint32_t pairs_max; /* remembered ways between cameras */
-    /* the soft time-out */
-    int64_t keep_s;        /* a vehicle not seen for this long has ended its trip; when it comes back it is a new one */
-    double base_default_s; /* to the next camera where the network shows none */
-    double ratio_prior;    /* observed over free-flow time between cameras, before anything was observed */
-    double slack_s;        /* added to every expectation: two phases of a signal */
-    double after_share;    /* way after the last camera, in mean gaps */
-    double lead_share;     /* way before the first camera, in mean gaps */
-    double fade_s;         /* time constant of all that is learned about gaps */
+    /* the balance */
+    int64_t keep_s;          /* a vehicle not seen for this long has ended its trip; when it comes back it is a new one */
+    double fade_s;           /* time constant of what is learned of the present */
+    double settle_gaps;      /* a cohort is settled this many mean gaps ... */
+    double settle_s;         /* ... and this much after it was due at the next camera, behind the queue there */
+    double settle_default_s; /* due, where no vehicle was ever sighted again */
+    double settled_fade_s;   /* settled passages of this age weigh e^-1 */
+    double late_s;           /* a camera later than this is behind a queue: red twice at a signal is 90 s at the most */
+    double jam_from;         /* share of cameras behind queues that makes a city with queues; from twice of it on it is fully one */
+    double late_margin;      /* there a cohort is settled this many mean latenesses of the next cameras later ... */
+    double jam_gaps;         /* ... and this many gaps times the share of cameras behind queues */
+    double jam_s;            /* next cameras that are this late in the mean: settled is only what their clocks have passed ... */
+    double jam_margin;       /* ... by this many latenesses */
+    double hold_s;           /* whom nobody behind has overtaken is waited for as long as this: a closed road */
+    double before_first; /* way before the first camera, in ways between two: from an edge's beginning, where one waits for its signal as
+                            well */
+    double never_seen;   /* time on the road of trips that end unseen, in ways before the first camera: the slow ones are more of them */
+    /* the interval: one standard deviation */
+    double sd_all;    /* of the count, as a share of it */
+    double sd_again;  /* of P */
+    double sd_unseen; /* of those not yet seen, as a share of them */
     /* figures */
     double window_s;      /* time constant of flow, speed and delay */
     double road_least;    /* vehicles over its observed length that a road is told from: one slow car ranks no road */
@@ -28,7 +41,7 @@ struct count_settings {
     double delay_min;     /* a link faster than this share of free flow is a misread or a clock */
     /* staleness */
     int64_t stale_after_ms;   /* shortest silence that makes an area stale */
-    int64_t camera_silent_ms; /* shortest silence that takes a camera out of the expectation: a long red phase, twice */
+    int64_t camera_silent_ms; /* shortest silence of one camera: a long red phase, twice */
     double silence_gaps;      /* silence is longer than this many mean gaps: e^-8 is one in 3,000 by chance */
     int64_t late_max_ms;      /* a passage older than this on arrival is too late to count */
     int64_t future_max_ms;    /* a passage from further ahead than this has a wrong clock */
@@ -40,13 +53,24 @@ struct count_settings {
         .vehicles_max = 1u << 20,                                                                                                          \
         .cameras_max = 1u << 14,                                                                                                           \
         .pairs_max = 1u << 15,                                                                                                             \
-        .keep_s = 1800,                                                                                                                    \
-        .base_default_s = 120,                                                                                                             \
-        .ratio_prior = 2,                                                                                                                  \
-        .slack_s = 60,                                                                                                                     \
-        .after_share = 0.8,                                                                                                                \
-        .lead_share = 1.25,                                                                                                                \
+        .keep_s = 2400,                                                                                                                    \
         .fade_s = 300,                                                                                                                     \
+        .settle_gaps = 0.5,                                                                                                                \
+        .settle_s = 10,                                                                                                                    \
+        .settle_default_s = 300,                                                                                                           \
+        .settled_fade_s = 900,                                                                                                             \
+        .late_s = 90,                                                                                                                      \
+        .jam_from = 0.03,                                                                                                                  \
+        .late_margin = 10,                                                                                                                 \
+        .jam_gaps = 1.5,                                                                                                                   \
+        .jam_s = 120,                                                                                                                      \
+        .jam_margin = 2,                                                                                                                   \
+        .hold_s = 900,                                                                                                                     \
+        .before_first = 1.1,                                                                                                               \
+        .never_seen = 1.7,                                                                                                                 \
+        .sd_all = 0.03,                                                                                                                    \
+        .sd_again = 0.03,                                                                                                                  \
+        .sd_unseen = 0.15,                                                                                                                 \
         .window_s = 120,                                                                                                                   \
         .road_least = 2,                                                                                                                   \
         .record_ms = 120000,                                                                                                               \

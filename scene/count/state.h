@@ -4,8 +4,8 @@
 #ifndef SCENE_COUNT_STATE_H
 #define SCENE_COUNT_STATE_H
 
+#include "scene/count/balance.h"
 #include "scene/count/core.h"
-#include "scene/count/expect.h"
 #include "scene/count/faults.h"
 #include "scene/count/figures.h"
 #include "scene/count/silence.h"
@@ -18,23 +18,21 @@ struct count_camera {
     uint32_t edge;
     struct count_silence heard;
     bool is_silent;
-    struct count_camera_gaps gaps;
-    double base_s, base_now_s; /* free flow to the next cameras: all of them, and those that speak */
-    uint64_t looked_at;        /* version of the set of cameras */
-    int64_t looked_ms;
 };
 
 /* An area's sources. */
 struct count_area {
     struct count_silence heard; /* with all below it */
     bool has_camera, has_edge;  /* with all below it */
-    double lead_s;              /* sum over first sightings of the seconds before them, faded */
+    double n_first;             /* first sightings, faded */
     int64_t faded_ms, stale_since_ms;
+    struct count_open open; /* unsettled passages of the cameras on its own edges */
+    struct count_seen seen; /* as of this tick, with all below it */
 };
 
 /* Of the period that is running. */
 struct count_record_sums {
-    double vehicles, unseen, flow, speed, delay; /* times milliseconds */
+    double vehicles, unseen, low, high, flow, speed, delay; /* times milliseconds */
     double vehicles_ms, flow_ms, speed_ms, delay_ms;
     double congestion, congestion_ms, vehicle_km, vehicle_km_ms;
     uint64_t n_vehicles, n_passages, n_links, n_ticks;
@@ -45,25 +43,24 @@ struct count {
     struct count_map map;
     struct count_vehicles vehicles;
     struct count_travel travel;
-    struct count_expect expect;
+    struct count_balance balance;
     struct count_figures figures;
     struct count_faults faults;
     struct count_counters counters;
     struct count_camera *cameras;
+    struct count_account *accounts; /* of the cameras, for the balance */
+    struct count_open **opens;      /* of the areas they are in */
     uint32_t n_cameras, cap_cameras;
-    uint8_t *has_camera, *speaks; /* [n_edges] cameras there, and those that speak, at most 255 */
-    uint64_t version;             /* of the set of speaking cameras */
     struct count_area *areas;
+    struct count_open *below; /* [n_areas] unsettled passages in each area and all below it, as of this tick */
     bool *is_stale;
     struct count_area_figures *told, *record;
     struct count_record_sums *sums;
     int64_t now_ms, tick_ms, first_tick_ms, scanned_ms;
     int64_t tick_gap_ms;
-    int64_t exposed_ms; /* up to here the vehicles' ages were told to expect */
-    double trip_s;      /* free flow of a trip, by the network's size */
 };
 
-/* Time goes on to `now_ms`, never backward: the waiting of all vehicles is counted, those not seen for long are forgotten. */
+/* Time goes on to `now_ms`, never backward: what is to be expected is learned, those not seen for long are forgotten. */
 void count_advance(struct count *count, int64_t now_ms);
 /* The same passing of the same camera, told once more? */
 bool count_is_duplicate(const struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage);

@@ -6,12 +6,14 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #define SILENCE_SCAN_MS 5000 /* how often each camera's silence is looked at */
 #define TICK_MAX_MS 600000   /* a longer gap between ticks says nothing of the clock's speed */
 #define SILENCE_TICKS 4      /* a fast clock ticks far apart: shorter than this many ticks is no silence */
-#define RATE_LEAST_S 60      /* no rate of first sightings is told from less than a minute */
+#define NORMAL_90 1.645      /* of a normal distribution 90 % lie within this many standard deviations */
 
+/* For the cameras' health. The balance does without: a camera in gridlock hears nobody, and is the last to be left out. */
 static void scan_cameras(struct count *count)
 {
     if (count->scanned_ms != INT64_MIN && count->now_ms - count->scanned_ms < SILENCE_SCAN_MS)
@@ -20,15 +22,9 @@ static void scan_cameras(struct count *count)
     const struct count_settings *settings = &count->settings;
     int64_t least_ms =
         settings->camera_silent_ms > SILENCE_TICKS * count->tick_gap_ms ? settings->camera_silent_ms : SILENCE_TICKS * count->tick_gap_ms;
-    for (uint32_t i = 0; i < count->n_cameras; i++) {
-        struct count_camera *camera = &count->cameras[i];
-        if (camera->is_silent ||
-            !count_silence_is_silent(&camera->heard, count->now_ms, settings->window_s, least_ms, settings->silence_gaps))
-            continue;
-        camera->is_silent = true;
-        count->speaks[camera->edge]--;
-        count->version++;
-    }
+    for (uint32_t i = 0; i < count->n_cameras; i++)
+        count->cameras[i].is_silent =
+            count_silence_is_silent(&count->cameras[i].heard, count->now_ms, settings->window_s, least_ms, settings->silence_gaps);
 }
 
 /* Which areas are stale; true when one changed. */
@@ -60,18 +56,59 @@ static bool judge_areas(struct count *count)
     return is_changed;
 }
 
-/* Each vehicle by its chance to be still on its way. */
-static void count_vehicles(const struct count *count, struct count_area_figures *told)
+/* Those that were seen. The balance of a small area may be negative by chance; only its sum over the city is told, in proportion to the
+ * positive ones. */
+static struct count_seen count_seen_vehicles(struct count *count)
 {
-    for (uint32_t i = 0; i < count->vehicles.n_slab; i++) {
-        const struct count_vehicle *vehicle = &count->vehicles.slab[i];
-        if (vehicle->n_sightings == 0)
-            continue;
-        double age_s = fmax((double)(count->now_ms - vehicle->last_ms) / 1000, 0);
-        double alive = count_expect_alive(&count->expect, vehicle->n_sightings == 1, age_s, (double)vehicle->expected_s);
-        told[vehicle->area].vehicles += alive;
-        told[vehicle->area].n_vehicles += alive >= 0.5;
+    struct count_seen all = {0, 0};
+    double positive = 0;
+    for (size_t i = 0; i < count->map.n_areas; i++) {
+        struct count_seen seen = count_balance_seen(&count->balance, &count->areas[i].open);
+        all.coming += seen.coming;
+        all.ending += seen.ending;
+        count->areas[i].seen = (struct count_seen){fmax(seen.coming, 0), fmax(seen.ending, 0)};
+        positive += count->areas[i].seen.coming;
     }
+    all.coming = fmax(all.coming, 0);
+    double share = positive > 0 ? all.coming / positive : 0;
+    for (size_t i = 0; i < count->map.n_areas; i++) {
+        count->areas[i].seen.coming *= share;
+        count->areas[i].seen.ending *= share;
+    }
+    return all;
+}
+
+/* An area's part of those not yet seen: by its first sightings. */
+static double first_of(const struct count *count, size_t i)
+{
+    const struct count_area *area = &count->areas[i];
+    return area->n_first > 0 ? area->n_first * exp(-(double)(count->now_ms - area->faded_ms) / 1000 / count->settings.window_s) : 0;
+}
+
+/*
+ * Three errors, taken as independent: chance (a Poisson count, and which passages are followed), P itself, which stands before all
+ * unsettled passages, and what stands for those not yet seen.
+ */
+static void tell_vehicles(const struct count *count, size_t i)
+{
+    const struct count_settings *settings = &count->settings;
+    const struct count_area *area = &count->areas[i];
+    struct count_area_figures *told = &count->told[i];
+    double passages = count->below[i].expected + count->below[i].ending;
+    double chance = passages > 0 ? count->below[i].expected * count->below[i].ending / passages : 0;
+    told->vehicles = area->seen.coming + area->seen.ending + told->unseen;
+    double sd = sqrt(told->vehicles + chance + pow(settings->sd_again * passages, 2) + pow(settings->sd_unseen * told->unseen, 2) +
+                     pow(settings->sd_all * told->vehicles, 2));
+    told->low = fmax(told->vehicles - NORMAL_90 * sd, 0);
+    told->high = told->vehicles + NORMAL_90 * sd;
+}
+
+static void add_open(struct count_open *to, const struct count_open *from)
+{
+    to->expected += from->expected;
+    to->ending += from->ending;
+    to->n_again += from->n_again;
+    to->n_known += from->n_known;
 }
 
 /* Vehicles seen, and those that entered and were not seen yet, rolled up. */
@@ -79,13 +116,13 @@ static void count_areas(struct count *count)
 {
     struct count_area_figures *told = count->told;
     const struct count_settings *settings = &count->settings;
+    struct count_seen all = count_seen_vehicles(count);
+    double unseen = count_balance_unseen(&count->balance, all.coming), first = 0;
+    for (size_t i = 0; i < count->map.n_areas; i++)
+        first += told[i].unseen = first_of(count, i);
     for (size_t i = 0; i < count->map.n_areas; i++) {
         struct count_area *area = &count->areas[i];
-        double lead_s = area->lead_s > 0 ? area->lead_s * exp(-(double)(count->now_ms - area->faded_ms) / 1000 / settings->window_s) : 0;
-        double age_s = fmax((double)(area->heard.last_ms - area->heard.first_ms) / 1000, RATE_LEAST_S);
-        told[i].vehicles = 0;
-        told[i].n_vehicles = 0;
-        told[i].unseen = lead_s / (settings->window_s * -expm1(-age_s / settings->window_s));
+        told[i].unseen *= first > 0 ? unseen / first : 0;
         told[i].n_passages =
             (uint32_t)lround(count_silence_was_heard(&area->heard)
                                  ? area->heard.n * exp(-(double)(count->now_ms - area->heard.last_ms) / 1000 / settings->window_s)
@@ -93,18 +130,22 @@ static void count_areas(struct count *count)
         told[i].is_told = area->has_camera || area->has_edge;
         told[i].stale_since_ms = area->stale_since_ms;
     }
-    count_vehicles(count, told);
+    /* Children stand after their parents. */
+    memset(count->below, 0, count->map.n_areas * sizeof(*count->below));
     for (size_t i = count->map.n_areas; i-- > 0;) {
         int32_t above = count->map.area_parents[i];
+        struct count_area *area = &count->areas[i];
+        add_open(&count->below[i], &area->open);
         if (above >= 0) {
-            told[above].vehicles += told[i].vehicles;
-            told[above].n_vehicles += told[i].n_vehicles;
+            add_open(&count->below[above], &count->below[i]);
+            count->areas[above].seen.coming += area->seen.coming;
+            count->areas[above].seen.ending += area->seen.ending;
             told[above].unseen += told[i].unseen;
         }
-        bool is_known = count->areas[i].has_camera && !count->is_stale[i];
-        told[i].vehicles = is_known ? told[i].vehicles + told[i].unseen : NAN;
-        if (!is_known) {
-            told[i].unseen = NAN;
+        tell_vehicles(count, i);
+        told[i].n_vehicles = (uint32_t)lround(fmax(count->below[i].n_known, 0));
+        if (!area->has_camera || count->is_stale[i]) {
+            told[i].vehicles = told[i].unseen = told[i].low = told[i].high = NAN;
             told[i].n_vehicles = 0;
             told[i].n_passages = 0;
         }
@@ -137,6 +178,8 @@ static const struct count_area_figures *keep_record(struct count *count, int64_t
         double unused_ms = 0;
         sum_up(told->vehicles, ms, &sums->vehicles, &sums->vehicles_ms);
         sum_up(told->unseen, ms, &sums->unseen, &unused_ms);
+        sum_up(told->low, ms, &sums->low, &unused_ms);
+        sum_up(told->high, ms, &sums->high, &unused_ms);
         sum_up(told->flow_vph, ms, &sums->flow, &sums->flow_ms);
         sum_up(told->speed_mps, ms, &sums->speed, &sums->speed_ms);
         sum_up(told->delay_index, ms, &sums->delay, &sums->delay_ms);
@@ -152,6 +195,8 @@ static const struct count_area_figures *keep_record(struct count *count, int64_t
             .stale_since_ms = told->stale_since_ms,
             .vehicles = mean_of(sums->vehicles, sums->vehicles_ms, (double)period_ms),
             .unseen = mean_of(sums->unseen, sums->vehicles_ms, (double)period_ms),
+            .low = mean_of(sums->low, sums->vehicles_ms, (double)period_ms),
+            .high = mean_of(sums->high, sums->vehicles_ms, (double)period_ms),
             .flow_vph = mean_of(sums->flow, sums->flow_ms, (double)period_ms),
             .speed_mps = mean_of(sums->speed, sums->speed_ms, (double)period_ms),
             .delay_index = mean_of(sums->delay, sums->delay_ms, (double)period_ms),
@@ -170,13 +215,11 @@ static void reset(struct count *count)
 {
     count_vehicles_clear(&count->vehicles);
     count_figures_clear(&count->figures);
-    count_expect_init(&count->expect, &count->settings, count->trip_s);
+    count_balance_init(&count->balance, &count->settings);
     count_faults_clear(&count->faults);
     for (uint32_t i = 0; i < count->n_cameras; i++) {
-        struct count_camera *camera = &count->cameras[i];
-        if (camera->is_silent)
-            count->speaks[camera->edge]++;
-        *camera = (struct count_camera){.edge = camera->edge, .looked_ms = INT64_MIN};
+        count->cameras[i] = (struct count_camera){.edge = count->cameras[i].edge};
+        count_account_clear(&count->balance, &count->accounts[i]);
     }
     for (size_t i = 0; i < count->map.n_areas; i++) {
         struct count_area *area = &count->areas[i];
@@ -184,8 +227,7 @@ static void reset(struct count *count)
         count->sums[i] = (struct count_record_sums){0};
         count->is_stale[i] = false;
     }
-    count->version++;
-    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = count->exposed_ms = INT64_MIN;
+    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
     count->counters.n_resets++;
 }
 

@@ -72,29 +72,3 @@ const struct count_pair *count_travel_pair(
         search_pair(travel, found, from_edge, to_edge, max_s);
     return found;
 }
-
-struct next_search {
-    const uint8_t *speaks;
-    double sum_s;
-    uint32_t n_hits;
-};
-
-static bool on_edge(void *context, uint32_t edge, double time_s)
-{
-    struct next_search *search = context;
-    if (!search->speaks[edge])
-        return search->n_hits < COUNT_NEXT_HITS;
-    if (search->n_hits < COUNT_NEXT_HITS) {
-        search->n_hits++;
-        search->sum_s += time_s;
-    }
-    return false;
-}
-
-double count_travel_next_s(struct count_travel *travel, uint32_t edge, const uint8_t *speaks)
-{
-    struct next_search search = {.speaks = speaks};
-    struct road_limits limits = {COUNT_NEXT_S, COUNT_NEXT_EXPANDED};
-    road_route_each(travel->router, edge, &limits, on_edge, &search);
-    return search.n_hits == 0 ? 0 : search.sum_s / search.n_hits;
-}

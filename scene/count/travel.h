@@ -1,9 +1,7 @@
 /*
- * What the network says of the way between cameras: for each camera how far the next ones are, and for each pair that vehicles
- * really drive the way taken and its free-flow time.
+ * What the network says of the way between cameras: for each pair that vehicles really drive the way taken and its free-flow time.
  *
- * "Next" are the cameras that a vehicle can meet first, and that speak: a silent one is looked past. Ways are remembered in a
- * table of fixed size, eight to a row, where a new pair takes the place of the row's longest unused.
+ * Ways are remembered in a table of fixed size, eight to a row, where a new pair takes the place of the row's longest unused.
  */
 #ifndef SCENE_COUNT_TRAVEL_H
 #define SCENE_COUNT_TRAVEL_H
@@ -11,9 +9,7 @@
 #include "road/route.h"
 
 #define COUNT_PATH_MAX 28  /* edges of a remembered way; of a longer one only the times are kept */
-#define COUNT_NEXT_HITS 8  /* next cameras looked for: a junction has three ways on, and each may branch once */
-#define COUNT_NEXT_S 900.0 /* how far ahead next cameras are looked for, in free-flow seconds */
-#define COUNT_NEXT_EXPANDED 2000u
+#define COUNT_NEXT_S 900.0 /* how far ahead a way is looked for, in free-flow seconds */
 #define COUNT_PAIR_EXPANDED 20000u
 
 struct count_pair {
@@ -42,8 +38,5 @@ void count_travel_finish(struct count_travel *travel); /* takes NULL */
 /* The way from camera `from` on `from_edge` to `to` on `to_edge`, looked for up to `max_s` of free flow. Borrowed until the next call. */
 const struct count_pair *count_travel_pair(
     struct count_travel *travel, uint32_t from, uint32_t from_edge, uint32_t to, uint32_t to_edge, double max_s);
-/* Mean free-flow seconds from the end of `edge` to the next speaking cameras: edges for which `speaks[edge]` is not 0 ([n_edges]).
- * 0 when there is none within the limits. */
-double count_travel_next_s(struct count_travel *travel, uint32_t edge, const uint8_t *speaks);
 
 #endif

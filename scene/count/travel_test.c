@@ -1,4 +1,4 @@
-/* Ways between cameras on the ring: times by hand, silent cameras looked past, the table's replacing. */
+/* Ways between cameras on the ring: times by hand, the table's replacing. */
 #include "scene/count/travel.h"
 
 #include "scene/count/city_testing.h"
@@ -30,26 +30,6 @@ static void ways_have_the_rings_times(void **state)
     city_finish(&city);
 }
 
-static void next_cameras_are_those_that_speak(void **state)
-{
-    struct city city;
-    struct count_travel travel;
-    city_make(&city);
-    assert_ok(count_travel_init(&travel, city.network, 64));
-    uint8_t speaks[CITY_EDGES] = {0};
-    assert_near(count_travel_next_s(&travel, city.edges[0], speaks), 0, 0);
-    speaks[city.edges[3]] = 1;
-    speaks[city.edges[5]] = 1;
-    assert_near(count_travel_next_s(&travel, city.edges[0], speaks), 150, 1e-9); /* e5 is hidden behind e3 */
-    speaks[city.edges[3]] = 0;
-    assert_near(count_travel_next_s(&travel, city.edges[0], speaks), 250, 1e-9);
-    speaks[city.edges[5]] = 0;
-    speaks[city.edges[0]] = 1;
-    assert_near(count_travel_next_s(&travel, city.edges[0], speaks), 500, 1e-9); /* itself, once around */
-    count_travel_finish(&travel);
-    city_finish(&city);
-}
-
 static void full_rows_replace_the_longest_unused(void **state)
 {
     struct city city;
@@ -74,7 +54,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ways_have_the_rings_times),
-        cmocka_unit_test(next_cameras_are_those_that_speak),
         cmocka_unit_test(full_rows_replace_the_longest_unused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

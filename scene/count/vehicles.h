@@ -24,8 +24,6 @@ struct count_vehicle {
     uint32_t older, newer; /* in the order of the last sightings' coming */
     uint32_t n_sightings;  /* of this trip; 0: this place of the slab is free */
     bool has_twin;         /* another vehicle has its plate (clones.h) */
-    float expected_s;      /* from the last sighting to the next, as expected then */
-    uint16_t area;         /* where it is counted */
 };
 
 struct count_vehicles {

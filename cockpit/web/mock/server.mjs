@@ -16,7 +16,7 @@ const text = (zh, en) => ({ zh, en });
 const INDICATORS = [
   { name: 'vehicles_in_transit', title: text('在途车辆', 'Vehicles in transit'), unit: text('辆', 'vehicles'), decimals: 0,
     definition: text('此刻在本区域道路上行驶、且尚未超过预期行程时间的机动车数量。', 'Motor vehicles on the roads of this area at this moment that have not yet exceeded the expected travel time.'),
-    formula: { name: 'count.timeout', version: 1, text: text('每辆车以最后一次过车为准；超过到下一处摄像机的预期行程时间的三倍而未再出现，即不再计入。', 'A vehicle counts from its last passage; it is dropped when it has not been seen again within three times the expected travel time to the next camera.') },
+    formula: { name: 'count.balance', version: 1, text: text('应再次被拍到而尚未再现的车辆，另加尚未被拍到的。', 'Vehicles that must be sighted again and were not yet, and those not yet seen.') },
     resource: 'hangzhou/scene.count/indicator' },
   { name: 'delay_index', title: text('延误指数', 'Delay index'), unit: text('', ''), decimals: 2,
     definition: text('实际行程时间与自由流行程时间之比，含路口等待；1 为畅通。', 'Actual over free-flow travel time, junction waiting included; 1 is free flow.'),

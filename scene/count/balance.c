@@ -1,0 +1,365 @@
+/* The balance of passages and next sightings; see balance.h. */
+#include "scene/count/balance.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#define PRIOR_AGAIN 0.95   /* P before anything is settled: most sightings are not a trip's last */
+#define PRIOR_PASSAGES 8.0 /* passages that the class before is worth to the next one */
+#define CAMERA_PRIOR 30.0  /* passages that the city's P is worth at one camera */
+#define AGAIN_MAX 0.995
+#define WINDOW_MAX 8.0        /* a camera with few settled cohorts weighs at most this much more in the city's P */
+#define BRANCH_LEAST 0.1      /* a next camera with a smaller share of the vehicles settles nothing */
+#define BRANCHES_FULL 4096.0f /* what was learned of the next cameras is halved here, so that it can change */
+#define LATENESS_SHARE 0.1    /* of a camera's lateness is its last vehicle's: one that stopped on its way is no queue */
+#define PRIOR_GAPS 30.0       /* gaps that the prior of the city's mean is worth ... */
+#define PRIOR_GAP_S 60.0      /* ... each of this length */
+#define CAMERA_GAPS 8.0       /* gaps that the city's mean is worth at one camera */
+#define PRIOR_WAY_EDGES 2.0   /* edges between two cameras, before any way was found */
+
+void count_balance_init(struct count_balance *balance, const struct count_settings *settings)
+{
+    *balance = (struct count_balance){.settings = *settings, .learned_ms = INT64_MIN};
+    int64_t n_cohorts = settings->keep_s * 1000 / COUNT_COHORT_MS + 2;
+    assert(n_cohorts <= COUNT_COHORTS_MAX);
+    balance->n_cohorts = (int32_t)n_cohorts;
+    for (int k = 0; k < COUNT_SIGHTINGS; k++)
+        balance->again[k] = PRIOR_AGAIN;
+}
+
+/* ---- one camera ---- */
+
+static int32_t number_of(int64_t ms)
+{
+    assert(ms >= 0 && ms / COUNT_COHORT_MS < INT32_MAX);
+    return (int32_t)(ms / COUNT_COHORT_MS) + 1;
+}
+
+enum err count_account_init(const struct count_balance *balance, struct count_account *account, int64_t now_ms)
+{
+    *account = (struct count_account){.cohorts = mem_alloc_zero((size_t)balance->n_cohorts, sizeof(*account->cohorts))};
+    if (account->cohorts == NULL)
+        return ERR_NO_MEMORY;
+    count_account_clear(balance, account);
+    /* What a replay tells before the next learning is of its time, too. */
+    int64_t settled_ms = now_ms == INT64_MIN ? 0 : now_ms - (int64_t)(balance->settings.settle_default_s * 1000);
+    if (settled_ms > 0)
+        account->settled_before = number_of(settled_ms);
+    return ERR_OK;
+}
+
+void count_account_clear(const struct count_balance *balance, struct count_account *account)
+{
+    struct count_cohort *cohorts = account->cohorts;
+    memset(cohorts, 0, (size_t)balance->n_cohorts * sizeof(*cohorts));
+    *account = (struct count_account){.cohorts = cohorts, .clock_ms = INT64_MIN, .settled_before = INT32_MIN, .share = 1};
+}
+
+void count_account_finish(struct count_account *account)
+{
+    mem_free(account->cohorts);
+    account->cohorts = NULL;
+}
+
+/* The 1st, 2nd, 3rd-4th, 5th-6th, 7th-9th, later sightings of a trip. */
+static int class_of(uint32_t n_sightings)
+{
+    static const uint32_t last[COUNT_SIGHTINGS - 1] = {1, 2, 4, 6, 9};
+    int k = 0;
+    while (k < COUNT_SIGHTINGS - 1 && n_sightings > last[k])
+        k++;
+    return k;
+}
+
+/* What is to be expected of `n` more unsettled passages. */
+static void expect(const struct count_balance *balance, const struct count_account *account, struct count_open *open, int k, double n)
+{
+    double again = fmin(balance->again[k] * account->share, AGAIN_MAX);
+    open->expected += n * again;
+    open->ending += n * fmax(1 - again - (k == 0 ? balance->ghosts : 0), 0);
+}
+
+void count_account_open(
+    struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t seen_ms, uint32_t n_sightings)
+{
+    int32_t number = number_of(seen_ms);
+    struct count_cohort *cohort = &account->cohorts[number % balance->n_cohorts];
+    if (cohort->number > number)
+        return; /* it came later than the window is long */
+    if (cohort->number < number)
+        *cohort = (struct count_cohort){.number = number};
+    int k = class_of(n_sightings);
+    balance->n_passages += 1;
+    balance->n_first += n_sightings == 1;
+    if (cohort->n[k] == UINT16_MAX)
+        return;
+    cohort->n[k]++;
+    cohort->open[k]++;
+    if (number < account->settled_before)
+        return;
+    expect(balance, account, open, k, 1);
+    open->n_known += 1;
+}
+
+void count_account_close(struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t seen_ms,
+    uint32_t n_sightings, double gap_s)
+{
+    balance->gaps_s += gap_s;
+    balance->n_gaps += 1;
+    account->gaps_s += gap_s;
+    account->n_gaps += 1;
+    int32_t number = number_of(seen_ms);
+    struct count_cohort *cohort = &account->cohorts[number % balance->n_cohorts];
+    int k = class_of(n_sightings);
+    if (cohort->number != number || cohort->open[k] == 0)
+        return;
+    cohort->open[k]--;
+    if (number < account->settled_before)
+        return;
+    open->n_again += 1;
+    open->n_known -= 1;
+}
+
+/* The place of a next camera; the least used makes room. */
+static struct count_branch *branch_of(struct count_account *account, uint32_t to)
+{
+    struct count_branch *least = &account->branches[0];
+    for (uint32_t i = 0; i < account->n_branches; i++) {
+        if (account->branches[i].to == to)
+            return &account->branches[i];
+        if (account->branches[i].n < least->n)
+            least = &account->branches[i];
+    }
+    if (account->n_branches < COUNT_BRANCHES)
+        least = &account->branches[account->n_branches++];
+    *least = (struct count_branch){.to = to};
+    return least;
+}
+
+void count_account_link(struct count_balance *balance, struct count_account *from, struct count_account *to, uint32_t to_number,
+    double free_s, uint32_t n_edges, int64_t left_ms, int64_t came_ms)
+{
+    struct count_branch *branch = branch_of(from, to_number);
+    branch->free_s = (float)free_s;
+    branch->n += 1;
+    if (branch->n >= BRANCHES_FULL)
+        for (uint32_t i = 0; i < from->n_branches; i++)
+            from->branches[i].n /= 2;
+    int64_t due_ms = left_ms + (int64_t)(free_s * 1000);
+    if (due_ms > to->clock_ms)
+        to->clock_ms = due_ms;
+    to->lateness_s += LATENESS_SHARE * (fmax((double)(came_ms - to->clock_ms) / 1000, 0) - to->lateness_s);
+    balance->n_ways += n_edges > 0;
+    balance->n_way_edges += n_edges;
+}
+
+/* ---- learning ---- */
+
+static double mean_gap_s(const struct count_balance *balance, const struct count_account *account)
+{
+    double city_s = (balance->gaps_s + PRIOR_GAPS * PRIOR_GAP_S) / (balance->n_gaps + PRIOR_GAPS);
+    return (account->gaps_s + CAMERA_GAPS * city_s) / (account->n_gaps + CAMERA_GAPS);
+}
+
+/* What is learned of the present fades. */
+static void fade(struct count_balance *balance, struct count_account *accounts, uint32_t n, int64_t now_ms)
+{
+    double keep = balance->learned_ms == INT64_MIN ? 1 : exp(-(double)(now_ms - balance->learned_ms) / 1000 / balance->settings.fade_s);
+    balance->learned_ms = now_ms;
+    balance->n_passages *= keep;
+    balance->n_first *= keep;
+    balance->n_gaps *= keep;
+    balance->gaps_s *= keep;
+    balance->n_ways *= keep;
+    balance->n_way_edges *= keep;
+    for (uint32_t i = 0; i < n; i++) {
+        accounts[i].gaps_s *= keep;
+        accounts[i].n_gaps *= keep;
+    }
+}
+
+/* The share of the ways that lead to cameras later than `late_s`. */
+static double late_share(const struct count_balance *balance, const struct count_account *accounts, uint32_t n)
+{
+    double all = 0, late = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        double n_ways = 0;
+        for (uint32_t b = 0; b < accounts[i].n_branches; b++)
+            n_ways += (double)accounts[i].branches[b].n;
+        all += n_ways;
+        late += accounts[i].lateness_s > balance->settings.late_s ? n_ways : 0;
+    }
+    return all > 0 ? late / all : 0;
+}
+
+/* How the queues before a camera's next ones are. */
+struct ahead {
+    double n;          /* vehicles that came there; 0: nothing is known */
+    double lateness_s; /* their mean */
+    double due_s;      /* the least, from this camera, behind the queue */
+    int64_t clock_ms;  /* at this camera, of the slowest */
+    int64_t last_ms;   /* and of the fastest: who left later has not been overtaken anywhere */
+};
+
+static struct ahead look_ahead(const struct count_account *account, const struct count_account *accounts)
+{
+    struct ahead ahead = {.due_s = INFINITY, .clock_ms = INT64_MAX, .last_ms = INT64_MIN};
+    for (uint32_t i = 0; i < account->n_branches; i++) {
+        const struct count_branch *branch = &account->branches[i];
+        ahead.n += (double)branch->n;
+        ahead.lateness_s += (double)branch->n * accounts[branch->to].lateness_s;
+    }
+    if (ahead.n > 0)
+        ahead.lateness_s /= ahead.n;
+    for (uint32_t i = 0; i < account->n_branches; i++) {
+        const struct count_branch *branch = &account->branches[i];
+        const struct count_account *to = &accounts[branch->to];
+        if ((double)branch->n <= BRANCH_LEAST * ahead.n)
+            continue;
+        ahead.due_s = fmin(ahead.due_s, (double)branch->free_s + to->lateness_s);
+        int64_t left_ms = to->clock_ms - (int64_t)((double)branch->free_s * 1000);
+        ahead.clock_ms = left_ms < ahead.clock_ms ? left_ms : ahead.clock_ms;
+        ahead.last_ms = left_ms > ahead.last_ms ? left_ms : ahead.last_ms;
+    }
+    return ahead;
+}
+
+/* Cohorts before this are settled: their vehicles would have come past the next cameras behind the queues there. */
+static int32_t settled_before(
+    const struct count_balance *balance, const struct count_account *account, const struct count_account *accounts, int64_t now_ms)
+{
+    const struct count_settings *settings = &balance->settings;
+    struct ahead ahead = look_ahead(account, accounts);
+    double gap_s = mean_gap_s(balance, account), settled_ms;
+    if (ahead.n > 0 && ahead.lateness_s >= settings->jam_s) {
+        settled_ms = (double)ahead.clock_ms - settings->jam_margin * ahead.lateness_s * 1000;
+    } else {
+        /* In a city without queues a late vehicle is one that waited for a signal or took its time, and says nothing of the others. */
+        double jam = fmin(fmax((balance->late_share - settings->jam_from) / settings->jam_from, 0), 1);
+        double due_s = (isinf(ahead.due_s) ? settings->settle_default_s : ahead.due_s) + settings->settle_gaps * gap_s + settings->settle_s;
+        due_s += jam * (settings->late_margin * ahead.lateness_s + settings->jam_gaps * balance->late_share * gap_s);
+        settled_ms = (double)now_ms - due_s * 1000;
+        /* Whom nobody behind has overtaken may stand before a closed road. */
+        if (ahead.n > 0)
+            settled_ms = fmin(settled_ms, fmax((double)ahead.last_ms, (double)now_ms - settings->hold_s * 1000));
+    }
+    return settled_ms <= 0 ? INT32_MIN : number_of((int64_t)settled_ms);
+}
+
+/* Of one camera: settled passages and those sighted again, younger ones weighing more; and unsettled ones. */
+struct account_sums {
+    double settled_again[COUNT_SIGHTINGS], settled[COUNT_SIGHTINGS];
+    double unsettled[COUNT_SIGHTINGS], unsettled_again;
+};
+
+static void sum_account(const struct count_balance *balance, const struct count_account *account, int32_t now, const double *weights,
+    struct account_sums *ret_sums)
+{
+    *ret_sums = (struct account_sums){.unsettled_again = 0};
+    for (int32_t i = 0; i < balance->n_cohorts; i++) {
+        const struct count_cohort *cohort = &account->cohorts[i];
+        if (cohort->number == 0 || cohort->number > now || cohort->number <= now - balance->n_cohorts + 1)
+            continue;
+        bool is_settled = cohort->number < account->settled_before;
+        double weight = is_settled ? weights[now - cohort->number] : 0;
+        for (int k = 0; k < COUNT_SIGHTINGS; k++) {
+            double n = cohort->n[k], n_again = cohort->n[k] - cohort->open[k];
+            ret_sums->settled[k] += weight * n;
+            ret_sums->settled_again[k] += weight * n_again;
+            ret_sums->unsettled[k] += is_settled ? 0 : n;
+            ret_sums->unsettled_again += is_settled ? 0 : n_again;
+        }
+    }
+}
+
+/* P of each class from the sums over all cameras. */
+static void learn_city(struct count_balance *balance, const double *again, const double *all)
+{
+    double sum_again = 1, sum_all = 1 / PRIOR_AGAIN;
+    for (int k = 0; k < COUNT_SIGHTINGS; k++) {
+        sum_again += again[k];
+        sum_all += all[k];
+    }
+    for (int k = 0; k < COUNT_SIGHTINGS; k++) {
+        double prior = k == 0 ? sum_again / sum_all : balance->again[k - 1];
+        balance->again[k] = (again[k] + PRIOR_PASSAGES * prior) / (all[k] + PRIOR_PASSAGES);
+    }
+    /* Misread plates are sighted once: first sightings are followed less often than second ones by their share. */
+    balance->ghosts = fmax(1 - balance->again[0] / fmax(balance->again[1], 0.3), 0);
+}
+
+static void learn_account(
+    const struct count_balance *balance, struct count_account *account, const struct account_sums *sums, struct count_open *open)
+{
+    double again = CAMERA_PRIOR, expected = CAMERA_PRIOR;
+    for (int k = 0; k < COUNT_SIGHTINGS; k++) {
+        again += sums->settled_again[k];
+        expected += sums->settled[k] * balance->again[k];
+    }
+    account->share = again / expected;
+    open->n_again += sums->unsettled_again;
+    open->n_known -= sums->unsettled_again;
+    for (int k = 0; k < COUNT_SIGHTINGS; k++) {
+        expect(balance, account, open, k, sums->unsettled[k]);
+        open->n_known += sums->unsettled[k];
+    }
+}
+
+void count_balance_learn(
+    struct count_balance *balance, struct count_account *accounts, struct count_open *const *opens, uint32_t n, int64_t now_ms)
+{
+    double again[COUNT_SIGHTINGS] = {0}, all[COUNT_SIGHTINGS] = {0}, weights[COUNT_COHORTS_MAX], older[COUNT_COHORTS_MAX + 1];
+    older[balance->n_cohorts] = 0;
+    for (int32_t i = balance->n_cohorts; i-- > 0;) {
+        weights[i] = exp(-(double)i * COUNT_COHORT_MS / 1000 / balance->settings.settled_fade_s);
+        older[i] = older[i + 1] + weights[i];
+    }
+    fade(balance, accounts, n, now_ms);
+    balance->late_share = late_share(balance, accounts, n);
+    int32_t now = number_of(now_ms);
+    struct account_sums sums;
+    for (uint32_t i = 0; i < n; i++) {
+        accounts[i].settled_before = settled_before(balance, &accounts[i], accounts, now_ms);
+        sum_account(balance, &accounts[i], now, weights, &sums);
+        /* Each camera by its rate: those whose passages are settled soon are not more of the city for it. */
+        int64_t first = (int64_t)now - accounts[i].settled_before + 1;
+        double part = first < balance->n_cohorts ? older[first < 0 ? 0 : first] : 0;
+        double weight = fmin(older[0] / fmax(part, 1e-9), WINDOW_MAX);
+        for (int k = 0; k < COUNT_SIGHTINGS; k++) {
+            again[k] += weight * sums.settled_again[k];
+            all[k] += weight * sums.settled[k];
+        }
+    }
+    learn_city(balance, again, all);
+    for (uint32_t i = 0; i < n; i++) {
+        sum_account(balance, &accounts[i], now, weights, &sums);
+        learn_account(balance, &accounts[i], &sums, opens[i]);
+    }
+}
+
+/* ---- the count ---- */
+
+struct count_seen count_balance_seen(const struct count_balance *balance, const struct count_open *open)
+{
+    double coming = open->expected - open->n_again;
+    /* Those that end before the next camera wait in the same queues, but for the last edge's: that one has no camera at its end. */
+    double n_edges = (balance->n_way_edges + PRIOR_WAY_EDGES) / (balance->n_ways + 1);
+    double ending = open->expected > 0 ? coming * (1 - 1 / n_edges) * open->ending / open->expected : 0;
+    return (struct count_seen){coming, ending};
+}
+
+double count_balance_unseen(const struct count_balance *balance, double coming)
+{
+    double n_again = balance->n_passages - balance->n_first;
+    if (coming <= 0 || n_again <= 0)
+        return 0;
+    /* Little's law: a vehicle is on its way between two cameras for coming / rate seconds; so is one to its first camera. */
+    double before = balance->settings.before_first * balance->n_first * (1 - balance->ghosts) * coming / fmax(n_again, 1);
+    /* Of trips seen n times there are f_n; those never seen are f_1^2 / 2 f_2 (Chao 1984). f_1 = 1 - p_1, f_2 = p_1 (1 - p_2). */
+    double p1 = fmin(balance->again[0] / fmax(1 - balance->ghosts, 0.01), AGAIN_MAX), p2 = fmin(balance->again[1], AGAIN_MAX);
+    double never = fmin((1 - p1) * (1 - p1) / fmax(2 * p1 * (1 - p2), 1e-3), 1);
+    return before * (1 + balance->settings.never_seen * never);
+}
