@@ -1,4 +1,5 @@
-/* What a subscription is, for hub/stream.c, whose it is, and hub/publish.c, which counts what it holds. */
+/* What a subscription is: for hub/subscribe.c, which begins it and takes what comes, hub/stream.c, whose windows these are, and
+ * hub/publish.c, which counts what it holds. */
 #ifndef HUB_STREAM_INSIDE_H
 #define HUB_STREAM_INSIDE_H
 
@@ -46,5 +47,19 @@ static inline void hub_subscription_let_go(struct hub_subscription *subscription
     if (subscription->options.when_full == BUS_REFUSE)
         atomic_fetch_sub_explicit(&subscription->n_held, 1, memory_order_release);
 }
+
+/* ---- stream.c: all on the subscription's loop ---- */
+enum err subscription_batches_push(struct batches *batches, struct rows *rows) MUST_CHECK; /* takes the rows */
+struct rows *subscription_batches_pop(struct batches *batches);                            /* NULL when empty; the caller's from then on */
+void subscription_unref(struct hub_subscription *subscription);
+void subscription_detach(struct hub_subscription *subscription); /* no more rows; windows get their outcomes */
+/* A window's intent is durable, or the subscription ends with the error. */
+void subscription_on_window(void *context, struct hub_window_state *window, enum err err);
+/* A window under a fresh decision that counts; NULL with a retry under way, or after the end. `is_ahead`: while another one runs. */
+struct hub_window_state *subscription_open_window(struct hub_subscription *subscription, bool is_ahead);
+void subscription_pump(struct hub_subscription *subscription);      /* hands over what waits, and asks for more */
+void subscription_ask_again(struct hub_subscription *subscription); /* the window is over at the other hub: the next one, later */
+void subscription_on_roll(struct loop_timer *timer);
+void subscription_on_retry(struct loop_timer *timer);
 
 #endif

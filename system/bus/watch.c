@@ -1,67 +1,22 @@
-/* See system/bus/watch.h. One round a second: our leaves → their lines → the step (twin.c) → alerts. */
-#include "system/bus/watch.h"
-
-#include "base/bytes.h"
-#include "base/crypto.h"
-#include "base/file.h"
+/*
+ * See system/bus/watch.h. One round a second: our leaves (watch_leaves.c) and their lines (watch_lines.c) → the step (twin.c) → alerts.
+ */
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/alert.h"
 #include "hub/leaves.h"
 #include "hub/provide.h"
-#include "hub/registry.h"
-#include "system/bus/codec.h"
 #include "system/bus/served.h"
-#include "system/bus/takes.h"
-#include "system/bus/twin.h"
+#include "system/bus/watch_inside.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define ROUND_MS 1000
-#define BEHIND_MS 50    /* while there is more of either side */
-#define LEAVES_MAX 5000 /* of one round: some milliseconds of the hub's loop */
 #define ASK_TIMEOUT_MS 3000
 #define STORE_MS 5000
-#define RESOURCES_MAX 256 /* of one system */
-#define ALONE_MS 3600000  /* since another of its processes answered: then again what is not in this one's journal is in none */
-#define LINE_MAX 4096
-#define EXCUSED_MS 5000 /* answers that came so soon after lines began to be looked at may have theirs before them */
-
-/* Beside twin.h's: of streams. */
-enum { STREAM_MISSING = BUS_TWIN_N_WRONG, STREAM_UNASKED, N_WRONG };
-
-struct watch_stream {
-    struct watch_stream *next;
-    const struct hub_resource *resource;
-    struct bus_takes takes;
-};
-
-struct bus_watch {
-    struct hub *hub;
-    struct bus_peer *const *peer;
-    struct clock *clock;
-    struct loop *loop;
-    struct arena arena;
-    struct str party, name, area;
-    const struct hub_resource *resources[RESOURCES_MAX];
-    size_t n_resources;
-    struct watch_stream *streams;
-    int64_t begun_ms; /* since their lines are looked at; -1: what stands in the journal is still from before */
-    struct bus_twin twin;
-    uint64_t id;       /* of the journal that twin.line_next is of; 0: none was seen */
-    int64_t shared_ms; /* since another one answered */
-    struct loop_timer round;
-    struct bus_ask ask;
-    bool is_asking, is_closed, is_current, is_behind;
-    struct mono_time last;
-    uint64_t n_told[N_WRONG];
-    char path[FILE_PATH_MAX];
-    uint64_t stored_line;
-    int64_t unstored_ms;
-};
+#define ALONE_MS 3600000 /* since another of its processes answered: then again what is not in this one's journal is in none */
 
 static void release(struct bus_watch *watch)
 {
@@ -74,251 +29,7 @@ static void release(struct bus_watch *watch)
     mem_free(watch);
 }
 
-/* ---- what a use is of ---- */
-
-static uint64_t number_of(struct str text)
-{
-    struct bytes_reader reader;
-    struct sha256 hash = crypto_sha256(text);
-    bytes_reader_init(&reader, hash.bytes, sizeof hash.bytes);
-    return str_is_empty(text) ? 0 : bytes_read_u64be(&reader) | 1;
-}
-
-static bool is_ours(const struct bus_watch *watch, struct str resource)
-{
-    for (size_t i = 0; i < watch->n_resources; i++)
-        if (str_equal(watch->resources[i]->name, resource))
-            return true;
-    return false;
-}
-
-/* ---- our leaves ---- */
-
-struct leaf {
-    struct str type, use, resource, contract, status;
-    int64_t intent, n_rows;
-};
-
-/* Borrows from the object. */
-static void read_leaf(const json_t *object, struct leaf *leaf)
-{
-    struct str *const texts[] = {&leaf->type, &leaf->use, &leaf->resource, &leaf->contract, &leaf->status};
-    static const char *const names[] = {"type", "use", "resource", "contract", "status"};
-    *leaf = (struct leaf){.intent = -1};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (json_get_str(object, names[i], texts[i]) != ERR_OK)
-            *texts[i] = STR_NONE;
-    if (json_get_i64(object, "intent", &leaf->intent) != ERR_OK)
-        leaf->intent = -1;
-    if (json_get_i64(object, "rows", &leaf->n_rows) != ERR_OK)
-        leaf->n_rows = 0;
-}
-
-static bool has(struct str text, const char *part)
-{
-    return text.len && memmem(text.ptr, text.len, part, strlen(part)) != NULL;
-}
-
-struct following {
-    struct bus_watch *watch;
-    enum err err;
-};
-
-static bool follow_leaf(void *context, uint64_t index, struct str bytes)
-{
-    struct following *following = context;
-    struct bus_watch *watch = following->watch;
-    bool is_outcome = watch->twin.n_uses && has(bytes, "\"type\":\"outcome\""); /* our own canonical JSON: its form is known */
-    json_t *object = NULL;
-    struct leaf leaf;
-    if (!is_outcome && !memmem(bytes.ptr, bytes.len, watch->party.ptr, watch->party.len))
-        return true;
-    if (json_read(bytes, NULL, &object) != ERR_OK)
-        return true;
-    read_leaf(object, &leaf);
-    if (str_equal_c(leaf.type, "outcome") && leaf.intent >= 0)
-        bus_twin_outcome(&watch->twin, (uint64_t)leaf.intent, str_equal_c(leaf.status, "ok"), (uint64_t)leaf.n_rows);
-    else if (str_equal_c(leaf.type, "intent") && is_ours(watch, leaf.resource))
-        following->err = bus_twin_intent(&watch->twin, index,
-            (struct bus_twin_what){number_of(leaf.resource), number_of(leaf.contract), str_equal_c(leaf.use, "query")});
-    json_decref(object);
-    return following->err == ERR_OK;
-}
-
-static void follow(struct bus_watch *watch)
-{
-    struct following following = {.watch = watch};
-    uint64_t from = watch->twin.leaf_next, end = hub_n_leaves(watch->hub), to = end - from > LEAVES_MAX ? from + LEAVES_MAX : end;
-    if (from >= end || bus_twin_is_full(&watch->twin))
-        return;
-    enum err err = hub_leaves(watch->hub, from, to, follow_leaf, &following);
-    if (err || following.err) {
-        log_write(
-            LOG_WARNING, "bus", "the ledger could not be followed for twins; tried again", LOG_ERR(err ? err : following.err), LOG_END);
-        return;
-    }
-    bus_twin_followed(&watch->twin, to);
-    watch->is_behind = watch->is_behind || to < end;
-}
-
-/* ---- their lines ---- */
-
-struct looking {
-    struct bus_watch *watch;
-    struct str resource, contract;
-    enum bus_twin_leaf found;
-};
-
-static bool look_leaf(void *context, uint64_t index, struct str bytes)
-{
-    struct looking *looking = context;
-    json_t *object = NULL;
-    struct leaf leaf;
-    if (json_read(bytes, NULL, &object) != ERR_OK)
-        return false;
-    read_leaf(object, &leaf);
-    if (str_equal_c(leaf.type, "intent") && is_ours(looking->watch, leaf.resource)) {
-        bool is_same =
-            str_equal(leaf.resource, looking->resource) && (str_is_empty(looking->contract) || str_equal(leaf.contract, looking->contract));
-        looking->found = is_same ? BUS_TWIN_FITS : BUS_TWIN_OTHER;
-    }
-    json_decref(object);
-    return false;
-}
-
-static void look(struct bus_watch *watch, uint64_t index, struct str resource, struct str contract)
-{
-    struct looking looking = {.watch = watch, .resource = resource, .contract = contract, .found = BUS_TWIN_NONE};
-    enum err err = index < hub_n_leaves(watch->hub) ? hub_leaves(watch->hub, index, index + 1, look_leaf, &looking) : ERR_OK;
-    if (!err)
-        bus_twin_looked(&watch->twin, index, looking.found);
-}
-
-/* "hangzhou.log" of "hangzhou.log.r1". */
-static struct str city_log(struct str log)
-{
-    struct str city, process;
-    bool is_one = str_cut_last(log, '.', &city, &process) && process.len > 1 && process.ptr[0] == 'r';
-    for (size_t i = 1; is_one && i < process.len; i++)
-        is_one = process.ptr[i] >= '0' && process.ptr[i] <= '9';
-    return is_one ? city : log;
-}
-
-/* Another process of the hub has a log of its own, and looks after its own receipts. */
-static bool is_of_another_process(struct str log, struct str ours)
-{
-    return str_equal(city_log(log), city_log(ours));
-}
-
-/* ---- streams ---- */
-
-static struct watch_stream *stream_of(const struct bus_watch *watch, struct str resource)
-{
-    struct watch_stream *stream = watch->streams;
-    while (stream && !str_equal(stream->resource->name, resource))
-        stream = stream->next;
-    return stream;
-}
-
-/* Of what stands in the journal now nobody here knows whether it was asked: only what comes is looked at. */
-static void begin_streams(struct bus_watch *watch)
-{
-    watch->begun_ms = -1;
-    for (struct watch_stream *stream = watch->streams; stream; stream = stream->next)
-        bus_takes_begin(&stream->takes);
-}
-
-void bus_watch_took(struct bus_watch *watch, const struct hub_resource *resource, uint64_t epoch, uint64_t first, size_t n)
-{
-    char records[SYSTEM_BUS_RECORDS_NAME];
-    struct watch_stream *stream = watch ? stream_of(watch, resource->name) : NULL;
-    system_bus_records_name(epoch, first, n, records);
-    if (stream && n > 0) /* an answer without any leaves no line */
-        bus_takes_answer(&stream->takes, number_of(str_from_c(records)), watch->begun_ms < EXCUSED_MS);
-}
-
-void bus_watch_took_nothing(struct bus_watch *watch, const struct hub_resource *resource)
-{
-    struct watch_stream *stream = watch ? stream_of(watch, resource->name) : NULL;
-    if (stream)
-        bus_takes_lost(&stream->takes);
-}
-
-static void take_stream_line(struct bus_watch *watch, struct str resource, const json_t *line)
-{
-    struct str records;
-    struct watch_stream *stream = watch->begun_ms >= 0 ? stream_of(watch, resource) : NULL;
-    if (stream && json_get_str(line, "records", &records) == ERR_OK)
-        bus_takes_line(&stream->takes, number_of(records));
-}
-
-static void tick_streams(struct bus_watch *watch, int64_t ms, bool is_current)
-{
-    watch->begun_ms += watch->begun_ms >= 0 ? ms : 0;
-    for (struct watch_stream *stream = watch->streams; stream; stream = stream->next)
-        bus_takes_tick(&stream->takes, ms, is_current);
-}
-
-static void take_line(struct bus_watch *watch, uint64_t number, struct str line)
-{
-    json_t *object = NULL;
-    struct str resource = STR_NONE, contract = STR_NONE, receipt = STR_NONE, log, rest;
-    uint64_t index;
-    if (line.len > LINE_MAX || json_read(line, NULL, &object) != ERR_OK || json_get_str(object, "resource", &resource) != ERR_OK ||
-        json_get_str(object, "receipt", &receipt) != ERR_OK) {
-        bus_twin_foreign(&watch->twin, number);                      /* no line of ours */
-    } else if (is_ours(watch, resource) && !str_is_empty(receipt)) { /* without a receipt they give counts alone (serve.c) */
-        if (json_get_str(object, "contract", &contract) != ERR_OK)
-            contract = STR_NONE;
-        if (!str_cut_last(receipt, '/', &log, &rest) || str_to_u64(rest, &index) != ERR_OK)
-            bus_twin_foreign(&watch->twin, number);
-        else if (str_equal(log, hub_log(watch->hub))) {
-            if (bus_twin_line(&watch->twin, index, (struct bus_twin_what){number_of(resource), number_of(contract), false}))
-                look(watch, index, resource, contract);
-        } else if (!is_of_another_process(log, hub_log(watch->hub)))
-            bus_twin_foreign(&watch->twin, number);
-    } else
-        take_stream_line(watch, resource, object);
-    json_decref(object);
-}
-
-static void take_answer(struct bus_watch *watch, struct str bytes)
-{
-    struct bytes_reader reader;
-    struct system_bus_served_answer answer;
-    if (system_bus_served_read(bytes, &reader, &answer) != ERR_OK)
-        return;
-    if (answer.id && watch->id && answer.id != watch->id) { /* another process of theirs, or a journal that was begun anew */
-        watch->shared_ms = 0;
-        watch->twin.line_next = 0;
-    }
-    if (answer.id != watch->id) {
-        bool is_gone = watch->id && !answer.id; /* all of it */
-        if (is_gone)
-            bus_twin_cut(&watch->twin, 0);
-        watch->id = answer.id;
-        begin_streams(watch);
-    }
-    if (answer.from != watch->twin.line_next && answer.end >= watch->twin.line_next)
-        return; /* of another place: asked anew */
-    if (answer.end < watch->twin.line_next) {
-        bus_twin_cut(&watch->twin, answer.end);
-        begin_streams(watch);
-        return;
-    }
-    for (uint16_t i = 0; i < answer.n && answer.from == watch->twin.line_next; i++, answer.from++) {
-        struct str line = system_bus_served_line(&reader);
-        if (reader.err)
-            return;
-        take_line(watch, answer.from, line);
-        watch->twin.line_next++;
-    }
-    watch->is_current = watch->twin.line_next >= answer.end;
-    if (watch->is_current && watch->begun_ms < 0)
-        watch->begun_ms = 0;
-    if (!watch->is_current && loop_timer_start(watch->loop, &watch->round, BEHIND_MS)) /* there is more */
-        log_write(LOG_ERROR, "bus", "no memory for a timer: twins are not looked for any more", LOG_END);
-}
+/* ---- asking ---- */
 
 static void on_answer(struct bus_ask *ask)
 {
@@ -329,7 +40,7 @@ static void on_answer(struct bus_ask *ask)
         return;
     }
     if (ask->err == ERR_OK)
-        take_answer(watch, ask->answer);
+        watch_take_answer(watch, ask->answer);
 }
 
 static void ask_them(struct bus_watch *watch)
@@ -451,10 +162,10 @@ static void on_round(struct loop_timer *timer)
     watch->shared_ms += watch->shared_ms < ALONE_MS ? ms : 0;
     bool was_current = watch->is_current;
     watch->is_behind = watch->is_current = false;
-    follow(watch);
+    watch_follow(watch);
     ask_them(watch);
     bus_twin_tick(&watch->twin, ms, was_current, watch->shared_ms >= ALONE_MS);
-    tick_streams(watch, ms, was_current && watch->shared_ms >= ALONE_MS);
+    watch_tick_streams(watch, ms, was_current && watch->shared_ms >= ALONE_MS);
     for (int what = 0; what < N_WRONG; what++)
         tell(watch, what);
     if ((watch->unstored_ms += ms) >= STORE_MS) {
