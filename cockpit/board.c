@@ -40,9 +40,10 @@ struct cockpit_board {
     const struct area_tree *areas;
     struct cockpit_value *values; /* [indicator][area] */
     int64_t *last_sample_ms;      /* by indicator */
-    struct table edges, roads, sources;
+    struct table edges, roads, junctions, sources;
     struct str_map words; /* that many roads have in common: levels, formulas */
     struct arena text;    /* titles of sources */
+    struct arena titles;  /* of junctions */
     struct cockpit_recorded *recorded;
     size_t n_recorded;
     uint64_t number, n_refused;
@@ -95,9 +96,11 @@ enum err cockpit_board_create(
     *board = (struct cockpit_board){.config = config, .areas = areas};
     table_init(&board->edges, COCKPIT_EDGES_MAX, seed, sizeof(struct cockpit_edge));
     table_init(&board->roads, COCKPIT_ROADS_MAX, seed, sizeof(struct cockpit_road));
+    table_init(&board->junctions, COCKPIT_JUNCTIONS_MAX, seed, sizeof(struct cockpit_junction));
     table_init(&board->sources, COCKPIT_SOURCES_MAX, seed, sizeof(struct cockpit_source));
     str_map_init(&board->words, WORDS_MAX, seed);
     arena_init(&board->text, COCKPIT_SOURCES_MAX * 256u);
+    arena_init(&board->titles, COCKPIT_JUNCTIONS_MAX * 600u);
     board->values = mem_alloc_zero(n_indicators * n_areas + 1, sizeof(*board->values));
     board->last_sample_ms = mem_alloc_zero(n_indicators + 1, sizeof(*board->last_sample_ms));
     board->recorded = mem_alloc_zero(COCKPIT_RECORDED_MAX, sizeof(*board->recorded));
@@ -115,9 +118,11 @@ void cockpit_board_destroy(struct cockpit_board *board)
         return;
     table_finish(&board->edges);
     table_finish(&board->roads);
+    table_finish(&board->junctions);
     table_finish(&board->sources);
     str_map_finish(&board->words);
     arena_finish(&board->text);
+    arena_finish(&board->titles);
     mem_free(board->values);
     mem_free(board->last_sample_ms);
     mem_free(board->recorded);
@@ -311,6 +316,35 @@ enum err cockpit_board_road_index(struct cockpit_board *board, const struct valu
     return ERR_OK;
 }
 
+enum err cockpit_board_junction(struct cockpit_board *board, const struct value *row)
+{
+    void *item;
+    struct str key;
+    bool is_new;
+    if (!is_text(row[HUB_JUNCTION_INDEX_JUNCTION]) || !is_text(row[HUB_JUNCTION_INDEX_TITLE]) || !is_text(row[HUB_JUNCTION_INDEX_AREA]))
+        return refuse(board, ERR_SYNTAX);
+    int area = area_find(board->areas, row[HUB_JUNCTION_INDEX_AREA].s);
+    if (area < 0)
+        return refuse(board, ERR_NOT_FOUND);
+    enum err err = table_at(&board->junctions, row[HUB_JUNCTION_INDEX_JUNCTION].s, &item, &key, &is_new);
+    if (err != ERR_OK)
+        return refuse(board, err);
+    struct cockpit_junction *at = item;
+    struct str title = at->title; /* as first told, so that the arena stays bounded */
+    if (is_new && arena_copy_str(&board->titles, row[HUB_JUNCTION_INDEX_TITLE].s, &title) != ERR_OK)
+        title = key;
+    *at = (struct cockpit_junction){.junction = key,
+        .title = title,
+        .area = area,
+        .time = {integer_of(row[HUB_JUNCTION_INDEX_TIME])},
+        .n = integer_of(row[HUB_JUNCTION_INDEX_N]),
+        .made_by = word_of(board, row[HUB_JUNCTION_INDEX_MADE_BY])};
+    at->is_there = value_to_real(row[HUB_JUNCTION_INDEX_DELAY_S], &at->delay_s) &&
+                   value_to_real(row[HUB_JUNCTION_INDEX_DELAY_INDEX], &at->delay_index) &&
+                   value_to_real(row[HUB_JUNCTION_INDEX_LON], &at->place.lon) && value_to_real(row[HUB_JUNCTION_INDEX_LAT], &at->place.lat);
+    return ERR_OK;
+}
+
 static enum hub_health health_of(struct value value)
 {
     if (is_text(value) && str_equal_c(value.s, "fresh"))
@@ -416,6 +450,10 @@ static void forget_old(struct cockpit_board *board, struct wall_time now)
     for (uint32_t i = 0; i < board->roads.map.n; i++)
         if (now.ms - roads[i].time.ms > COCKPIT_KEEP_MS)
             roads[i].has_delay = false;
+    struct cockpit_junction *junctions = board->junctions.items;
+    for (uint32_t i = 0; i < board->junctions.map.n; i++)
+        if (now.ms - junctions[i].time.ms > COCKPIT_JUNCTION_KEEP_MS)
+            junctions[i].is_there = false;
 }
 
 static enum err copy_array(const void *items, size_t n, size_t size, void *ret_copy)
@@ -443,6 +481,7 @@ enum err cockpit_board_snapshot(struct cockpit_board *board, struct wall_time no
     s->areas = board->areas;
     s->n_edges = board->edges.map.n;
     s->n_roads = board->roads.map.n;
+    s->n_junctions = board->junctions.map.n;
     s->n_sources = board->sources.map.n;
     s->n_recorded = board->n_recorded;
     s->sources_changed = board->sources_changed;
@@ -451,6 +490,8 @@ enum err cockpit_board_snapshot(struct cockpit_board *board, struct wall_time no
         err = copy_array(board->edges.items, s->n_edges, sizeof(*s->edges), &s->edges);
     if (err == ERR_OK)
         err = copy_array(board->roads.items, s->n_roads, sizeof(*s->roads), &s->roads);
+    if (err == ERR_OK)
+        err = copy_array(board->junctions.items, s->n_junctions, sizeof(*s->junctions), &s->junctions);
     if (err == ERR_OK)
         err = copy_array(board->sources.items, s->n_sources, sizeof(*s->sources), &s->sources);
     if (err == ERR_OK)

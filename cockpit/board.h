@@ -9,11 +9,13 @@
 
 #include "cockpit/snapshot.h"
 
-#define COCKPIT_EDGES_MAX 200000  /* a city of Hangzhou's size has some 60,000 directed edges */
-#define COCKPIT_ROADS_MAX 50000   /* named roads × areas */
-#define COCKPIT_SOURCES_MAX 50000 /* cameras and databases */
-#define COCKPIT_RECORDED_MAX 4096 /* told between two snapshots; more are durable but not told one by one */
-#define COCKPIT_KEEP_MS 600000    /* a road that says nothing so long leaves map and ranking */
+#define COCKPIT_EDGES_MAX 200000 /* a city of Hangzhou's size has some 60,000 directed edges */
+#define COCKPIT_ROADS_MAX 50000  /* named roads × areas */
+#define COCKPIT_JUNCTIONS_MAX 50000
+#define COCKPIT_JUNCTION_KEEP_MS 60000 /* a junction that nobody drove to for so long is not in the list */
+#define COCKPIT_SOURCES_MAX 50000      /* cameras and databases */
+#define COCKPIT_RECORDED_MAX 4096      /* told between two snapshots; more are durable but not told one by one */
+#define COCKPIT_KEEP_MS 600000         /* a road that says nothing so long leaves map and ranking */
 
 struct cockpit_board;
 
@@ -28,6 +30,7 @@ enum err cockpit_board_indicator(struct cockpit_board *board, struct str source,
     bool *ret_record, int *ret_indicator, int *ret_area, struct cockpit_value *ret_value);
 enum err cockpit_board_road_state(struct cockpit_board *board, const struct value *row);
 enum err cockpit_board_road_index(struct cockpit_board *board, const struct value *row);
+enum err cockpit_board_junction(struct cockpit_board *board, const struct value *row);
 enum err cockpit_board_source(struct cockpit_board *board, const struct value *row); /* fields of cockpit_source_fields */
 /* Which area an edge of the network lies in; from the road object. */
 enum err cockpit_board_edge_area(struct cockpit_board *board, struct str edge, struct str area);

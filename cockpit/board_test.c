@@ -213,6 +213,52 @@ static void the_slowest_road_comes_first(void **state)
     tear_down(&f);
 }
 
+/* The longest wait first, of the area and what lies within it; what is not told any more leaves the list. */
+static void junctions_are_listed_by_their_wait(void **state)
+{
+    static const struct {
+        const char *junction, *area;
+        double delay_s;
+    } junctions[] = {{"J1", "h.x.a", 31}, {"J2", "h.x", 92.4}, {"J3", "h.y", 240}, {"J4", "mars", 500}};
+    struct fixture f;
+    set_up(&f);
+    for (size_t i = 0; i < 4; i++) {
+        struct value row[HUB_JUNCTION_INDEX_N_FIELDS] = {value_text(str_from_c(junctions[i].junction)), value_text(STR("文一路 / 古翠路")),
+            value_text(str_from_c(junctions[i].area)), value_time(T0), value_real(120.1), value_real(30.2),
+            value_real(junctions[i].delay_s), value_real(2.25), value_integer(8), value_text(STR("delay.junction/1"))};
+        assert_string_equal(err_text(cockpit_board_junction(f.board, row)), err_text(i < 3 ? ERR_OK : ERR_NOT_FOUND));
+    }
+    static const struct {
+        int64_t now;
+        int area;
+        size_t limit;
+        const char *ids[3];
+    } rows[] = {
+        {T0, 0, 9, {"J3", "J2", "J1"}}, {T0, 0, 1, {"J3"}}, {T0, 1, 9, {"J2", "J1"}}, {T0 + COCKPIT_JUNCTION_KEEP_MS + 1, 0, 9, {NULL}}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cockpit_snapshot *s = snapshot(&f, rows[i].now);
+        struct buf out;
+        struct json_writer w;
+        struct arena arena;
+        arena_init(&arena, 100000);
+        buf_init(&out, 10000);
+        json_writer_init(&w, &out);
+        cockpit_view_junctions(s, rows[i].area, rows[i].limit, &w, &arena);
+        json_t *root;
+        assert_ok(json_read(buf_str(&out), NULL, &root));
+        const json_t *list = json_object_get(root, "junctions");
+        size_t n = 0;
+        for (; n < 3 && rows[i].ids[n] != NULL; n++)
+            assert_string_equal(json_string_value(json_object_get(json_array_get(list, n), "junction")), rows[i].ids[n]);
+        assert_int_equal(json_array_size(list), n);
+        json_decref(root);
+        buf_finish(&out);
+        arena_finish(&arena);
+        cockpit_snapshot_release(s);
+    }
+    tear_down(&f);
+}
+
 static int n_put;
 static struct cockpit_value last_put;
 
@@ -303,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_source_that_can_say_nothing_leaves_the_last_number_greyed),
         cmocka_unit_test(edges_are_told_once_a_change_and_only_within_the_area),
         cmocka_unit_test(the_slowest_road_comes_first),
+        cmocka_unit_test(junctions_are_listed_by_their_wait),
         cmocka_unit_test(sampled_indicators_are_recorded_once_a_period),
         cmocka_unit_test(sources_are_kept_by_party_and_name),
         cmocka_unit_test(failing_memory_leaves_the_board_whole),

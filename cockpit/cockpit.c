@@ -123,6 +123,8 @@ static void on_rows(void *context, const struct hub_window *window, struct rows 
             err = cockpit_board_road_state(cockpit->board, row);
         else if (stream->kind == COCKPIT_STREAM_ROAD_INDEX)
             err = cockpit_board_road_index(cockpit->board, row);
+        else if (stream->kind == COCKPIT_STREAM_JUNCTION_INDEX)
+            err = cockpit_board_junction(cockpit->board, row);
         else
             err = cockpit_board_source(cockpit->board, row);
     }
@@ -189,6 +191,9 @@ static void subscribe_all(void *context)
         err = add_stream(cockpit, COCKPIT_STREAM_ROAD_STATE, needs->road_state, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
     if (err == ERR_OK)
         err = add_stream(cockpit, COCKPIT_STREAM_ROAD_INDEX, needs->road_index, hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
+    if (err == ERR_OK)
+        err = add_stream(
+            cockpit, COCKPIT_STREAM_JUNCTION_INDEX, needs->junction_index, hub_junction_index_field_names, HUB_JUNCTION_INDEX_N_FIELDS);
     if (err == ERR_OK)
         err = add_stream(cockpit, COCKPIT_STREAM_SOURCE, needs->source, cockpit_source_fields, COCKPIT_N_SOURCE_FIELDS);
     if (err == ERR_OK)

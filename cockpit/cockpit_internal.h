@@ -19,7 +19,13 @@
 #define COCKPIT_EDGES_PARTS 4   /* parts sent at once to all; a larger change goes to each viewer at its own speed */
 #define COCKPIT_SOURCES_PART 500
 
-enum cockpit_stream_kind { COCKPIT_STREAM_INDICATOR, COCKPIT_STREAM_ROAD_STATE, COCKPIT_STREAM_ROAD_INDEX, COCKPIT_STREAM_SOURCE };
+enum cockpit_stream_kind {
+    COCKPIT_STREAM_INDICATOR,
+    COCKPIT_STREAM_ROAD_STATE,
+    COCKPIT_STREAM_ROAD_INDEX,
+    COCKPIT_STREAM_JUNCTION_INDEX,
+    COCKPIT_STREAM_SOURCE
+};
 
 struct cockpit_stream {
     struct cockpit *cockpit;
@@ -83,7 +89,8 @@ void cockpit_roads_release(struct cockpit_roads *roads);
 void cockpit_face_give(struct cockpit_face *face, struct cockpit_snapshot *snapshot);
 struct json_writer cockpit_face_begin(struct cockpit_face *face); /* an event into face->scratch */
 
-void cockpit_face_ranking(struct cockpit_face *face, const struct cockpit_snapshot *s, int area); /* likewise */
+void cockpit_face_ranking(struct cockpit_face *face, const struct cockpit_snapshot *s, int area);   /* likewise */
+void cockpit_face_junctions(struct cockpit_face *face, const struct cockpit_snapshot *s, int area); /* likewise */
 
 /* viewer.c: one viewer more, who is told everything; then what changes. */
 void cockpit_face_live(struct cockpit_face *face, struct http_exchange *x, int area);

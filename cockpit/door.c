@@ -81,9 +81,10 @@ static void handle_sources(struct http_exchange *x, void *context)
     reply_view(x, context, view_all_sources);
 }
 
-static void handle_ranking(struct http_exchange *x, void *context)
+/* A list of which the worst `limit` are asked for. */
+static void reply_worst(struct http_exchange *x, struct cockpit_face *face,
+    void (*view)(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena))
 {
-    struct cockpit_face *face = context;
     uint64_t limit = 20;
     struct buf out;
     struct json_writer w;
@@ -101,9 +102,18 @@ static void handle_ranking(struct http_exchange *x, void *context)
     }
     buf_init(&out, ANSWER_MAX);
     json_writer_init(&w, &out);
-    cockpit_view_ranking(face->latest, area, limit, &w, http_arena(x));
+    view(face->latest, area, limit, &w, http_arena(x));
     http_reply_json(x, 200, buf_str(&out));
     buf_finish(&out);
+}
+
+static void handle_ranking(struct http_exchange *x, void *context)
+{
+    reply_worst(x, context, cockpit_view_ranking);
+}
+static void handle_junctions(struct http_exchange *x, void *context)
+{
+    reply_worst(x, context, cockpit_view_junctions);
 }
 
 static void put_outline(struct json_writer *w, const struct area *area)
@@ -277,6 +287,8 @@ const struct http_route cockpit_routes[] = {
         .query = "indicator area? from? to?"},
     {HTTP_GET, "/cockpit/v1/ranking", HTTP_SIGNED_IN, 0, handle_ranking, "Roads of an area, the slowest first", .answer = "Ranking",
         .query = "area? limit?"},
+    {HTTP_GET, "/cockpit/v1/junctions", HTTP_SIGNED_IN, 0, handle_junctions, "Junctions within an area, the longest wait first",
+        .answer = "Junctions", .query = "area? limit?"},
     {HTTP_GET, "/cockpit/v1/road_states", HTTP_SIGNED_IN, 0, handle_road_states, "Speed, delay index and flow of each road edge",
         .answer = "RoadStates", .query = "area?"},
     {HTTP_GET, "/cockpit/v1/roads", HTTP_SIGNED_IN, 0, handle_roads,

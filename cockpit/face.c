@@ -11,6 +11,7 @@
 #define PING_MS 10000
 #define EVENT_MAX (1u << 20) /* bytes of one event: no more than a viewer's queue holds; lists that may be longer go in parts */
 #define RANKING_LIVE 12      /* roads in the live event */
+#define JUNCTIONS_LIVE 12    /* junctions */
 
 static void send_to_all(struct cockpit_face *face, int area, const char *event)
 {
@@ -38,6 +39,15 @@ void cockpit_face_ranking(struct cockpit_face *face, const struct cockpit_snapsh
     arena_init(&arena, (COCKPIT_ROADS_MAX + 1) * sizeof(void *) + 4096);
     struct json_writer w = cockpit_face_begin(face);
     cockpit_view_ranking(s, area, RANKING_LIVE, &w, &arena);
+    arena_finish(&arena);
+}
+
+void cockpit_face_junctions(struct cockpit_face *face, const struct cockpit_snapshot *s, int area)
+{
+    struct arena arena;
+    arena_init(&arena, (COCKPIT_JUNCTIONS_MAX + 1) * sizeof(void *) + 4096);
+    struct json_writer w = cockpit_face_begin(face);
+    cockpit_view_junctions(s, area, JUNCTIONS_LIVE, &w, &arena);
     arena_finish(&arena);
 }
 
@@ -94,6 +104,8 @@ static void show(struct cockpit_face *face, const struct cockpit_snapshot *s, ui
         show_edges(face, s, area, after);
         cockpit_face_ranking(face, s, area);
         send_to_all(face, area, "ranking");
+        cockpit_face_junctions(face, s, area);
+        send_to_all(face, area, "junctions");
         if (s->sources_changed)
             show_sources(face, s, area);
         send_recorded(face, s, area);

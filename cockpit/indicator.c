@@ -93,7 +93,7 @@ static void read_indicator(struct yaml_node map, struct diag_list *diags, struct
 
 static void read_needs(struct yaml_node root, struct diag_list *diags, struct cockpit_needs *ret)
 {
-    static const char *const stream_keys[] = {"road_state", "road_index", "road", "source", NULL};
+    static const char *const stream_keys[] = {"road_state", "road_index", "junction_index", "road", "source", NULL};
     yaml_get_str(root, "party", true, diags, &ret->party);
     yaml_get_str(root, "purpose", true, diags, &ret->purpose);
     struct yaml_node reads = yaml_get(root, "reads");
@@ -102,6 +102,7 @@ static void read_needs(struct yaml_node root, struct diag_list *diags, struct co
     yaml_check_keys(reads, stream_keys, diags);
     yaml_get_str(reads, "road_state", false, diags, &ret->road_state);
     yaml_get_str(reads, "road_index", false, diags, &ret->road_index);
+    yaml_get_str(reads, "junction_index", false, diags, &ret->junction_index);
     yaml_get_str(reads, "road", false, diags, &ret->road);
     yaml_get_str(reads, "source", false, diags, &ret->source);
 }
@@ -219,6 +220,8 @@ enum err cockpit_config_check(const struct cockpit_config *config, const struct 
             check_need(config, hub, yaml_get(reads, "road_state"), HUB_STREAM, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS, diags));
         err = keep_first(err,
             check_need(config, hub, yaml_get(reads, "road_index"), HUB_STREAM, hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS, diags));
+        err = keep_first(err, check_need(config, hub, yaml_get(reads, "junction_index"), HUB_STREAM, hub_junction_index_field_names,
+                                  HUB_JUNCTION_INDEX_N_FIELDS, diags));
         err = keep_first(
             err, check_need(config, hub, yaml_get(reads, "source"), HUB_STREAM, cockpit_source_fields, COCKPIT_N_SOURCE_FIELDS, diags));
     }

@@ -19,6 +19,7 @@ void cockpit_snapshot_release(struct cockpit_snapshot *snapshot)
     mem_free(snapshot->values);
     mem_free(snapshot->edges);
     mem_free(snapshot->roads);
+    mem_free(snapshot->junctions);
     mem_free(snapshot->sources);
     mem_free(snapshot->recorded);
     mem_free(snapshot);
@@ -256,6 +257,51 @@ void cockpit_view_ranking(const struct cockpit_snapshot *s, int area, size_t lim
     json_begin_array(w);
     for (size_t i = 0; i < n && i < limit; i++)
         put_road(roads[i], w);
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static int longest_first(const void *a, const void *b)
+{
+    const struct cockpit_junction *left = *(const struct cockpit_junction *const *)a, *right = *(const struct cockpit_junction *const *)b;
+    if (left->delay_s != right->delay_s)
+        return left->delay_s > right->delay_s ? -1 : 1;
+    return str_compare(left->junction, right->junction);
+}
+
+static void put_junction(const struct cockpit_snapshot *s, const struct cockpit_junction *junction, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_field_str(w, "junction", junction->junction);
+    json_field_str(w, "title", junction->title);
+    json_field_str(w, "area", area_name(s, junction->area));
+    json_field_real(w, "lon", junction->place.lon);
+    json_field_real(w, "lat", junction->place.lat);
+    json_key(w, "delay_s");
+    json_put_fixed(w, junction->delay_s, 1);
+    json_key(w, "delay_index");
+    json_put_fixed(w, junction->delay_index, 2);
+    json_field_i64(w, "n", junction->n);
+    json_field_str(w, "made_by", junction->made_by);
+    json_end_object(w);
+}
+
+void cockpit_view_junctions(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena)
+{
+    size_t n = 0;
+    const struct cockpit_junction **junctions = arena_alloc_zero(arena, s->n_junctions + 1, sizeof(const struct cockpit_junction *));
+    for (size_t i = 0; junctions && i < s->n_junctions; i++)
+        if (s->junctions[i].is_there && is_in(s, s->junctions[i].area, area))
+            junctions[n++] = &s->junctions[i];
+    if (n > 0)
+        qsort(junctions, n, sizeof(const struct cockpit_junction *), longest_first);
+    json_begin_object(w);
+    json_field_str(w, "area", area_name(s, area));
+    json_field_i64(w, "time", s->time.ms);
+    json_key(w, "junctions");
+    json_begin_array(w);
+    for (size_t i = 0; i < n && i < limit; i++)
+        put_junction(s, junctions[i], w);
     json_end_array(w);
     json_end_object(w);
 }

@@ -33,6 +33,17 @@ struct cockpit_road { /* one named road in one area */
     struct str made_by; /* formula and version */
 };
 
+struct cockpit_junction {
+    struct str junction, title; /* borrowed from the board */
+    int area;
+    struct point place;
+    struct wall_time time;
+    bool is_there;
+    double delay_s, delay_index; /* a vehicle's, waiting included */
+    int64_t n;
+    struct str made_by;
+};
+
 #define COCKPIT_LEVELS_MAX 16
 
 #define COCKPIT_SOURCE_DETAIL_MAX HUB_DETAIL_MAX
@@ -64,9 +75,10 @@ struct cockpit_snapshot {
     struct cockpit_value *values; /* [indicator][area] */
     struct cockpit_edge *edges;
     struct cockpit_road *roads;
+    struct cockpit_junction *junctions;
     struct cockpit_source *sources;
     struct cockpit_recorded *recorded;
-    size_t n_edges, n_roads, n_sources, n_recorded;
+    size_t n_edges, n_roads, n_junctions, n_sources, n_recorded;
     bool sources_changed;
 };
 
@@ -87,6 +99,8 @@ void cockpit_view_live(
 /* Within `area`, changed after snapshot number `after`; indexes as in s->edges, which only grows from one snapshot to the next. */
 void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t after, struct cockpit_part *part, struct json_writer *w);
 void cockpit_view_ranking(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena);
+/* The longest wait first, of the area and all within it. */
+void cockpit_view_junctions(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena);
 void cockpit_view_sources(const struct cockpit_snapshot *s, int area, struct cockpit_part *part, struct json_writer *w); /* likewise */
 void cockpit_view_recorded(const struct cockpit_snapshot *s, const struct cockpit_recorded *recorded, struct json_writer *w);
 

@@ -123,6 +123,8 @@ static void greet(struct cockpit_face *face, struct cockpit_viewer *viewer)
     send_if_whole(viewer, "road_states");
     cockpit_face_ranking(face, s, viewer->area);
     send_if_whole(viewer, "ranking");
+    cockpit_face_junctions(face, s, viewer->area);
+    send_if_whole(viewer, "junctions");
     w = cockpit_face_begin(face);
     cockpit_view_sources(s, viewer->area, &sources, &w);
     send_if_whole(viewer, "sources");

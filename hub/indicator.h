@@ -67,4 +67,20 @@ enum hub_road_index_field {
 extern const char
     *const hub_road_index_field_names[HUB_ROAD_INDEX_N_FIELDS]; /* road area time speed_mps delay_index flow_vph length_m n sources */
 
+/* Per junction, every few seconds: how long a vehicle waits there. */
+enum hub_junction_index_field {
+    HUB_JUNCTION_INDEX_JUNCTION, /* text: its number in the network */
+    HUB_JUNCTION_INDEX_TITLE,    /* text: the roads that meet, "天目山路 / 学院路" */
+    HUB_JUNCTION_INDEX_AREA,     /* text */
+    HUB_JUNCTION_INDEX_TIME,     /* time */
+    HUB_JUNCTION_INDEX_LON,
+    HUB_JUNCTION_INDEX_LAT,
+    HUB_JUNCTION_INDEX_DELAY_S,     /* real: mean delay of a vehicle on the way to it, its waiting included */
+    HUB_JUNCTION_INDEX_DELAY_INDEX, /* real: actual over free-flow time of what leads to it */
+    HUB_JUNCTION_INDEX_N,           /* integer: vehicles it rests on */
+    HUB_JUNCTION_INDEX_MADE_BY,     /* text */
+    HUB_JUNCTION_INDEX_N_FIELDS
+};
+extern const char *const hub_junction_index_field_names[HUB_JUNCTION_INDEX_N_FIELDS]; /* in that order */
+
 #endif

@@ -17,6 +17,7 @@
 #include "road/nearest.h"
 #include "scene/count/core.h"
 #include "scene/count/health.h"
+#include "scene/count/junction_tell.h"
 #include "scene/count/position.h"
 #include "scene/count/usual_day.h"
 
@@ -70,7 +71,8 @@ struct scene_count {
     struct count_health health;
     struct count_index *index;     /* NULL: the city has none */
     struct count_usual_day *usual; /* NULL: it learns no usual day */
-    const struct hub_resource *indicator, *road_state, *road_index, *road;
+    struct count_junction_tell junctions;
+    const struct hub_resource *indicator, *road_state, *road_index, *road, *junction_index; /* the last may be NULL */
     char basis[HUB_RECEIPT_MAX]; /* receipt of the window that the latest passages came in */
     int64_t record_ms;
     struct rows *records[RECORDS_KEPT]; /* oldest first; owned */
@@ -213,7 +215,7 @@ static struct rows *indicator_rows(struct scene_count *scene, const struct count
         const struct count_area_figures *area = &areas[i];
         double usual = scene->usual != NULL ? count_usual_day_area(scene->usual, i).usual : NAN;
         const struct figure figures[] = {
-            {"vehicles_in_transit", "count.timeout/1", area->vehicles, area->n_vehicles, NAN},
+            {"vehicles_in_transit", "count.balance/1", area->vehicles, area->n_vehicles, NAN},
             {"flow", "flow.mean/1", area->flow_vph, area->n_passages, NAN},
             {"mean_speed", "speed.space_mean/1", area->speed_mps, area->n_links, NAN},
             {"delay_index", index, area->delay_index, area->n_links, usual},
@@ -355,6 +357,7 @@ static void on_tick(void *self, struct wall_time now)
     publish_now(scene, scene->indicator, indicator_rows(scene, updates.areas, updates.time_ms, 1000));
     publish_now(scene, scene->road_state, state_rows(scene, &updates));
     publish_now(scene, scene->road_index, index_rows(scene, &updates));
+    count_junction_tell_tick(&scene->junctions, &updates);
     count_health_clones(&scene->health, scene->count, updates.clones, updates.n_clones);
     if (updates.record != NULL)
         count_health_tell(&scene->health, scene->count, updates.time_ms);
@@ -395,8 +398,9 @@ static enum err find_resources(struct scene_count *scene, const struct scene_env
     scene->road_state = own_resource(env, config, diags, "road_state", hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
     scene->road_index = own_resource(env, config, diags, "road_index", hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
     scene->road = own_resource(env, config, diags, "road", NULL, 0);
+    enum err err = count_junction_tell_find(env, config, diags, &scene->junction_index);
     bool are_there = scene->indicator != NULL && scene->road_state != NULL && scene->road_index != NULL && scene->road != NULL;
-    return are_there ? ERR_OK : ERR_NOT_FOUND;
+    return are_there ? err : ERR_NOT_FOUND;
 }
 
 static struct str name_of_camera(void *context, uint32_t camera)
@@ -593,6 +597,7 @@ static void stop(void *self)
     for (size_t i = 0; i < scene->n_records; i++)
         rows_release(scene->records[i]);
     count_usual_day_stop(scene->usual);
+    count_junction_tell_finish(&scene->junctions);
     count_gps_destroy(scene->gps);
     count_destroy(scene->count);
     count_index_destroy(scene->index);
@@ -668,6 +673,8 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
         err = start_gps(scene, config, &gps_settings);
     if (err == ERR_OK)
         err = start_usual(scene, env, diags);
+    if (err == ERR_OK)
+        err = count_junction_tell_init(&scene->junctions, env->hub, scene->tree, scene->network, scene->junction_index);
     if (err == ERR_OK)
         err = put_road(scene);
     if (err != ERR_OK) {

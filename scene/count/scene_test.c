@@ -22,16 +22,17 @@ struct hub {
     struct area_tree *tree;
 };
 
-static struct hub_field fields_of[5][HUB_FIELDS_MAX];
-static struct hub_resource resources[5] = {
+static struct hub_field fields_of[6][HUB_FIELDS_MAX];
+static struct hub_resource resources[6] = {
     {.name = STR_INIT("h/count/indicator"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/road_state"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/road_index"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/road"), .kind = HUB_OBJECT},
     {.name = STR_INIT("h/count/camera"), .kind = HUB_STREAM},
+    {.name = STR_INIT("h/count/junction_index"), .kind = HUB_STREAM},
 };
-static struct rows *published[5][2000]; /* in the order of the resources */
-static size_t n_published[5];
+static struct rows *published[6][2000]; /* in the order of the resources */
+static size_t n_published[6];
 static char alerts[8][1600]; /* kind|area|party|key|state|title|detail */
 static size_t n_alerts;
 static bool is_refusing;
@@ -39,7 +40,7 @@ static struct buf object;
 
 const struct hub_resource *hub_resource_find(const struct hub *hub, struct str name)
 {
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 6; i++)
         if (str_equal(resources[i].name, name))
             return &resources[i];
     return NULL;
@@ -82,7 +83,7 @@ enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, st
 
 static void forget_published(void)
 {
-    for (size_t r = 0; r < 5; r++)
+    for (size_t r = 0; r < 6; r++)
         while (n_published[r] > 0)
             rows_release(published[r][--n_published[r]]);
 }
@@ -108,7 +109,7 @@ static const char net_xml[] =
     "2226,0\"/></edge>"
     "<edge id=\"far\" from=\"c\" to=\"d\"><lane id=\"f_0\" index=\"0\" speed=\"10\" length=\"960\" shape=\"2232,0 3342,0\"/></edge>"
     "<junction id=\"a\" type=\"priority\" x=\"0\" y=\"0\"/><junction id=\"b\" type=\"traffic_light\" x=\"1113\" y=\"0\"/>"
-    "<junction id=\"c\" type=\"priority\" x=\"2226\" y=\"0\"/><junction id=\"d\" type=\"priority\" x=\"3342\" y=\"0\"/>"
+    "<junction id=\"c\" type=\"traffic_light\" x=\"2226\" y=\"0\"/><junction id=\"d\" type=\"priority\" x=\"3342\" y=\"0\"/>"
     "<connection from=\"east\" to=\"far\" fromLane=\"0\" toLane=\"0\"/>"
     "<connection from=\"west\" to=\"east\" fromLane=\"0\" toLane=\"0\"/></net>";
 
@@ -139,6 +140,7 @@ static int setup(void **state)
     write_text(areas_path, areas_yaml);
     write_text(net_path, net_xml);
     declare(0, hub_indicator_field_names, HUB_INDICATOR_N_FIELDS_MAX);
+    declare(5, hub_junction_index_field_names, HUB_JUNCTION_INDEX_N_FIELDS);
     declare(4, count_health_field_names, COUNT_HEALTH_N_FIELDS);
     declare(1, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
     declare(2, hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
@@ -372,6 +374,20 @@ static void values_name_the_index_that_made_them(void **state)
     }
     assert_non_null(edge);
     assert_int_equal(edge[HUB_ROAD_STATE_LEVEL].i, 1);
+    /* 96 s lost by each before the signal at the end of "east"; told again no sooner than after five seconds. */
+    assert_int_equal(n_published[5], 1);
+    const struct value *junction = rows_at(published[5][0], 0);
+    assert_int_equal(rows_n(published[5][0]), 1);
+    assert_str(junction[HUB_JUNCTION_INDEX_JUNCTION].s, "c");
+    assert_str(junction[HUB_JUNCTION_INDEX_TITLE].s, "文一路");
+    assert_str(junction[HUB_JUNCTION_INDEX_AREA].s, "h.x.east");
+    assert_near(junction[HUB_JUNCTION_INDEX_DELAY_S].r, 96, 0.1);
+    assert_near(junction[HUB_JUNCTION_INDEX_DELAY_INDEX].r, 2, 1e-3);
+    assert_int_equal(junction[HUB_JUNCTION_INDEX_N].i, 3);
+    tick(&bench, 198000);
+    assert_int_equal(n_published[5], 1);
+    tick(&bench, 199000);
+    assert_int_equal(n_published[5], 2);
     bench_stop(&bench);
     /* A mistake in it is told with its own file and line, at a start and at a check. */
     write_text(index_path, "index: h.traffic\nversion: 4\nlevles: []\n");

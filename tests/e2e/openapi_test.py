@@ -29,7 +29,7 @@ STATIC = {("get", "/assets/{rest}"), ("get", "/{file}")}  # files as the screens
 ELSEWHERE = {("post", "/hub/v1/act/{area}/{party}/{name}"),  # the demo has no command: act_test.py has a city with some
              ("get", "/log/v1/policy")}  # the demo's ledger has no witnesses: witness_test.py
 QUERY = {"indicator": "vehicles_true", "purpose": "cockpit.show", "limit": "3"}  # what a required name of a query is asked with
-EVENTS = {"indicators": "LiveIndicators", "road_states": "RoadStates", "ranking": "Ranking", "sources": "Sources", "recorded": "LiveRecorded",
+EVENTS = {"indicators": "LiveIndicators", "road_states": "RoadStates", "ranking": "Ranking", "junctions": "Junctions", "sources": "Sources", "recorded": "LiveRecorded",
           "ping": "LivePing"}  # what /cockpit/v1/live sends: OpenAPI has no word for it
 
 
@@ -374,6 +374,8 @@ class Interface(unittest.TestCase):
             if self.city.request("GET", "/cockpit/v1/why?indicator=" + indicator["name"])[0] == 200:
                 self.ask("get", "/cockpit/v1/why", query="indicator=" + indicator["name"])
         self.ask("get", "/cockpit/v1/ranking", query="limit=3")
+        wait_for(lambda: self.city.get("/cockpit/v1/junctions")["junctions"], 90, "a junction with a wait")
+        self.ask("get", "/cockpit/v1/junctions", query="limit=3")
         where = {"area": "hangzhou", "party": "scene.count", "name": "road"}
         self.ask("get", "/hub/v1/object/{area}/{party}/{name}", query="purpose=x", status=404, **where)
         left = set(self.description.routes()) - self.description.asked - STATIC - ELSEWHERE

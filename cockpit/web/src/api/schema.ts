@@ -1442,6 +1442,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cockpit/v1/junctions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Junctions within an area, the longest wait first */
+        get: {
+            parameters: {
+                query?: {
+                    area?: string;
+                    limit?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Junctions"];
+                    };
+                };
+                /** @description A problem (RFC 9457) */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/cockpit/v1/road_states": {
         parameters: {
             query?: never;
@@ -3301,6 +3349,23 @@ export interface components {
                 } | null;
             }[];
         };
+        Junctions: {
+            area: components["schemas"]["AreaName"];
+            time: components["schemas"]["Ms"];
+            junctions: {
+                junction: string;
+                /** @description The roads that meet there */
+                title: string;
+                area: components["schemas"]["AreaName"];
+                lon: number;
+                lat: number;
+                /** @description Mean delay of a vehicle on the way to it, its waiting included */
+                delay_s: number;
+                delay_index: number;
+                n: number;
+                made_by: string;
+            }[];
+        };
         RoadStates: {
             time: components["schemas"]["Ms"];
             /** @description [edge, speed_mps, delay_index, flow_vph, level], null where nothing was observed lately; level 0 is the best of the city's levels */
@@ -3397,7 +3462,7 @@ export interface components {
                 };
             }[];
         };
-        /** @description The event `indicators` of /cockpit/v1/live; its other events are RoadStates, Ranking, Sources, LiveRecorded and LivePing */
+        /** @description The event `indicators` of /cockpit/v1/live; its other events are RoadStates, Ranking, Junctions, Sources, LiveRecorded and LivePing */
         LiveIndicators: {
             time: components["schemas"]["Ms"];
             indicators: {
@@ -3677,6 +3742,7 @@ export type Indicators = components['schemas']['Indicators'];
 export type Indicator = components['schemas']['Indicator'];
 export type History = components['schemas']['History'];
 export type Ranking = components['schemas']['Ranking'];
+export type Junctions = components['schemas']['Junctions'];
 export type RoadStates = components['schemas']['RoadStates'];
 export type Sources = components['schemas']['Sources'];
 export type Why = components['schemas']['Why'];
