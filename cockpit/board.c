@@ -302,7 +302,8 @@ enum err cockpit_board_road_index(struct cockpit_board *board, const struct valu
         .level = level_of(row[HUB_ROAD_INDEX_LEVEL]),
         .n_levels = (int)integer_of(row[HUB_ROAD_INDEX_LEVELS]),
         .level_title = {word_of(board, row[HUB_ROAD_INDEX_LEVEL_ZH]), word_of(board, row[HUB_ROAD_INDEX_LEVEL_EN])},
-        .made_by = word_of(board, row[HUB_ROAD_INDEX_MADE_BY])};
+        .made_by = word_of(board, row[HUB_ROAD_INDEX_MADE_BY]),
+        .sources = word_of(board, row[HUB_ROAD_INDEX_SOURCES])};
     at->has_usual = value_to_real(row[HUB_ROAD_INDEX_USUAL], &at->usual);
     at->usual_state = word_of(board, row[HUB_ROAD_INDEX_USUAL_STATE]);
     at->usual_since_ms = integer_of(row[HUB_ROAD_INDEX_USUAL_SINCE]);

@@ -214,6 +214,21 @@ static void put_usual(const struct cockpit_road *road, struct json_writer *w)
     json_end_object(w);
 }
 
+static void put_sources(struct str sources, struct json_writer *w)
+{
+    struct str one, rest;
+    json_key(w, "sources");
+    json_begin_array(w);
+    for (; !str_is_empty(sources); sources = rest) {
+        if (!str_cut(sources, ' ', &one, &rest)) {
+            one = sources;
+            rest = STR_NONE;
+        }
+        json_put_str(w, one);
+    }
+    json_end_array(w);
+}
+
 static void put_road(const struct cockpit_road *road, struct json_writer *w)
 {
     json_begin_object(w);
@@ -232,6 +247,7 @@ static void put_road(const struct cockpit_road *road, struct json_writer *w)
     else
         json_put_null(w);
     json_field_i64(w, "n", road->n);
+    put_sources(road->sources, w);
     json_key(w, "level");
     put_level(road->level, w);
     json_field_i64(w, "levels", road->n_levels);

@@ -31,6 +31,7 @@ struct cockpit_road { /* one named road in one area */
     int level, n_levels; /* 0 the best of so many; -1: none */
     struct cockpit_text level_title;
     struct str made_by; /* formula and version */
+    struct str sources; /* of its speed, separated by blanks: "camera", "gps" */
 };
 
 struct cockpit_junction {

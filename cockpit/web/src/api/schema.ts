@@ -3331,6 +3331,8 @@ export interface components {
                 /** @description Vehicle-kilometres an hour on what was observed */
                 vehicle_km_ph: number | null;
                 n: number;
+                /** @description Where its speed comes from */
+                sources: ("camera" | "gps")[];
                 /** @description 0 is the best of the city's levels */
                 level: number | null;
                 /** @description How many levels there are */
