@@ -23,6 +23,7 @@ enum {
     COUNT_INDEX,
     COUNT_INDICES,
     COUNT_JUNCTIONS,
+    COUNT_PART,
     COUNT_CONVERT
 };
 static const struct command_option options[] = {
@@ -40,6 +41,7 @@ static const struct command_option options[] = {
     {"index", "FILE", "the index object (a city's indices/*.yaml): levels of speed and the congestion index"},
     {"indices", "FILE", "where the indices go: time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by"},
     {"junctions", "FILE", "delay of a vehicle at each junction: time_s,junction,n,delay_s,delay_index"},
+    {"part", "I/K", "count only the vehicles of part I of K, by hash of the plate; the K tables add up to one (docs/scale.md)"},
     {"convert", "FILE", "only write the passages in the binary form, 32 bytes each; needs --passages alone"},
     {NULL, NULL, NULL},
 };
@@ -111,8 +113,25 @@ static bool is_complete(const struct command_line *line)
     return false;
 }
 
+/* "2/4": the second of four. */
+static bool read_part(const char *text, uint32_t *ret_part, uint32_t *ret_n)
+{
+    unsigned part = 0, n = 0;
+    char rest = 0;
+    if (text == NULL)
+        return true;
+    if (sscanf(text, "%5u/%5u%c", &part, &n, &rest) != 2 || part < 1 || part > n || n > 65536) {
+        fprintf(stderr, "citybrain count: --part is \"%s\"; give it as 2/4, the second of four\n", text);
+        return false;
+    }
+    *ret_part = part - 1;
+    *ret_n = n;
+    return true;
+}
+
 static int run_count(const struct command_line *line)
 {
+    uint32_t part = 0, n_parts = 0;
     double every = 60, until = -1;
     struct diag diag = {""};
     struct told told;
@@ -121,7 +140,8 @@ static int run_count(const struct command_line *line)
     if (line->values[COUNT_CONVERT])
         return run_convert(line);
     if (!whole_number(line->values[COUNT_EVERY], "every", 1, 86400, &every) ||
-        !whole_number(line->values[COUNT_UNTIL], "until", 0, (double)COUNT_TIME_FILE_MAX / 1000, &until))
+        !whole_number(line->values[COUNT_UNTIL], "until", 0, (double)COUNT_TIME_FILE_MAX / 1000, &until) ||
+        !read_part(line->values[COUNT_PART], &part, &n_parts))
         return 2;
     told_init(&told, "counting");
     struct count_files files = {.network_path = line->values[COUNT_NETWORK],
@@ -138,6 +158,8 @@ static int run_count(const struct command_line *line)
         .junctions_path = line->values[COUNT_JUNCTIONS],
         .every_s = (int64_t)every,
         .until_s = (int64_t)until,
+        .part = part,
+        .n_parts = n_parts,
         .settings = COUNT_SETTINGS_DEFAULT,
         .on_broken = told_broken,
         .on_progress = told_progress,

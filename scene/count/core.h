@@ -130,6 +130,12 @@ struct count_counters {
 
 struct count;
 
+/* Which of `n` processes counts this vehicle, from 0: all its passages go to one. Of the hash's upper half, as tables use the lower. */
+static inline uint32_t count_part_of(uint64_t vehicle, uint32_t n)
+{
+    return (uint32_t)((vehicle * 0x9E3779B97F4A7C15u >> 32) * n >> 32);
+}
+
 /* ERR_NO_MEMORY. */
 enum err count_create(const struct count_settings *settings, const struct count_map *map, struct count **ret_count) MUST_CHECK;
 void count_destroy(struct count *count); /* takes NULL */
@@ -145,6 +151,8 @@ const struct road_hierarchy *count_hierarchy(const struct count *count); /* of i
 uint32_t count_n_roads(const struct count *count);
 struct count_road count_road_at(const struct count *count, uint32_t road);
 const struct count_counters *count_counters(const struct count *count);
+/* What it holds of memory, in bytes: its tables as they are allocated, without the network, and without what malloc adds. */
+size_t count_memory(const struct count *count);
 const struct count_vehicles *count_known_vehicles(const struct count *count);
 uint32_t count_n_cameras(const struct count *count);
 /* A corrected time as the camera's own clock told it. */

@@ -264,6 +264,70 @@ static void recall_is_learned(void **state)
     finish(&run);
 }
 
+/* ---- dead cameras ---- */
+
+#define DEAD_FROM_MS ((int64_t)1500 * 1000)
+#define DEAD_MS ((int64_t)900 * 1000)
+
+/* Mean error of the count while some cameras say nothing, and from when on they are known to. */
+static double error_while(struct run *run, bool are_dead, int *ret_n_dead, int *ret_n_silent, int *ret_n_wrong)
+{
+    uint64_t seed = 31;
+    bool is_dead[TOWN_EDGES];
+    int64_t next_ms = 0;
+    double error = 0;
+    int n = 0;
+    *ret_n_dead = *ret_n_silent = *ret_n_wrong = 0;
+    for (uint32_t e = 0; e < TOWN_EDGES; e++)
+        is_dead[e] = random_next(&seed) % 6 == 0 && are_dead && run->cameras[e] != COUNT_NONE;
+    for (size_t i = 0; i < run->town.n_passages && next_ms < DEAD_FROM_MS + DEAD_MS; i++) {
+        const struct town_passage *passage = &run->town.passages[i];
+        for (; next_ms < passage->arrived_ms; next_ms += 10000) {
+            struct count_event event = {.type = COUNT_TICK, .now_ms = T0 + next_ms};
+            struct count_updates updates;
+            count_step(run->count, &event, &updates);
+            if (next_ms < DEAD_FROM_MS)
+                continue;
+            double truth = town_running(&run->town, next_ms);
+            error += (updates.areas[0].vehicles - truth) / truth;
+            n++;
+        }
+        if (is_dead[passage->edge] && passage->time_ms >= DEAD_FROM_MS)
+            continue;
+        struct count_event event = {.type = COUNT_PASSAGE,
+            .passage = {passage->vehicle, run->cameras[passage->edge], T0 + passage->time_ms, T0 + passage->arrived_ms}};
+        struct count_updates updates;
+        count_step(run->count, &event, &updates);
+    }
+    for (uint32_t e = 0; e < TOWN_EDGES; e++) {
+        struct count_camera_health health = {.is_silent = false};
+        if (run->cameras[e] != COUNT_NONE)
+            count_camera_health(run->count, run->cameras[e], &health);
+        bool was_heard = health.heard_ms > 0;
+        *ret_n_dead += is_dead[e] && was_heard;
+        *ret_n_silent += is_dead[e] && was_heard && health.is_silent;
+        *ret_n_wrong += !is_dead[e] && was_heard && health.is_silent;
+    }
+    return error / n;
+}
+
+static void dead_cameras_are_known_and_left_out(void **state)
+{
+    static struct run run;
+    struct town_options options = {.coverage = 0.6, .recall = 0.9, .n_trips = 12000, .for_ms = FOR_MS};
+    int n_dead, n_silent, n_wrong;
+    begin(&run, &options, 37);
+    double without = error_while(&run, false, &n_dead, &n_silent, &n_wrong);
+    finish(&run);
+    begin(&run, &options, 37);
+    double with = error_while(&run, true, &n_dead, &n_silent, &n_wrong);
+    print_message("dead cameras: %d, of these %d told as silent, %d others too; count off by %+.1f %% with them, %+.1f %% without\n",
+        n_dead, n_silent, n_wrong, with * 100, without * 100);
+    assert_true(n_dead > 20 && n_silent * 10 >= n_dead * 9 && n_wrong * 20 <= n_dead);
+    assert_true(fabs(with) < fabs(without) + 0.15);
+    finish(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +335,7 @@ int main(void)
         cmocka_unit_test(clones_are_found_and_nothing_else),
         cmocka_unit_test(misread_plates_are_no_clones),
         cmocka_unit_test(recall_is_learned),
+        cmocka_unit_test(dead_cameras_are_known_and_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

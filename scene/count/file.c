@@ -260,6 +260,8 @@ static void take(struct run *run, const struct count_record *record)
         run->next_s = first_row_from(run, passage->arrived_ms);
     write_rows_before(run, passage->arrived_ms);
     run->latest_ms = passage->arrived_ms;
+    if (run->files->n_parts > 1 && count_part_of(passage->vehicle, run->files->n_parts) != run->files->part)
+        return; /* another process counts it; its time is everybody's */
     struct count_updates updates;
     count_step(run->count, &event, &updates);
 }

@@ -250,6 +250,33 @@ static void a_camera_in_the_year_2000_is_refused_alone(void **state)
     assert_int_equal(files.counters.n_passages, 2);
 }
 
+/* Two parts of one file: each passage is one's, the rows are at the same times. */
+static void parts_of_a_file_add_up(void **state)
+{
+    uint64_t n_passages = 0, n_duplicates = 0;
+    struct count_files files = asked();
+    char lines[4096] = "";
+    size_t len = 0;
+    for (int i = 0; i < 40; i++)
+        len += (size_t)snprintf(lines + len, sizeof(lines) - len, "%d,%d,A,1,P%d,97\n", 10000 + i * 5000, 10100 + i * 5000, i / 2 * 7);
+    run_lines(&files, lines);
+    assert_rows("60 120 180");
+    const struct count_counters whole = files.counters;
+    for (uint32_t part = 0; part < 2; part++) {
+        files = asked();
+        files.part = part;
+        files.n_parts = 2;
+        run_lines(&files, lines);
+        assert_rows("60 120 180");
+        assert_true(files.counters.n_passages > 4);
+        n_passages += files.counters.n_passages;
+        n_duplicates += files.counters.n_duplicates;
+    }
+    assert_int_equal(n_passages, whole.n_passages);
+    assert_int_equal(n_duplicates, whole.n_duplicates);
+    assert_int_equal(whole.n_passages + whole.n_duplicates, 40);
+}
+
 /* Late by up to ten minutes counts, once; what was read twice counts once. */
 static void late_passages_and_repeats_are_told_apart(void **state)
 {
@@ -490,6 +517,7 @@ int main(void)
         cmocka_unit_test(arrivals_far_ahead_are_believed_when_time_goes_on_from_there),
         cmocka_unit_test(a_camera_in_the_year_2000_is_refused_alone),
         cmocka_unit_test(late_passages_and_repeats_are_told_apart),
+        cmocka_unit_test(parts_of_a_file_add_up),
         cmocka_unit_test(a_cloned_plate_makes_no_speed),
         cmocka_unit_test(plates_without_end_stay_within_the_limit),
         cmocka_unit_test(areas_have_rows_of_their_own),

@@ -1,0 +1,24 @@
+/* What a count holds of memory; see core.h. To be kept true by who adds a table to state.h. */
+#include "scene/count/state.h"
+
+size_t count_memory(const struct count *count)
+{
+    const struct count_vehicles *vehicles = &count->vehicles;
+    const struct count_clocks *clocks = &count->faults.clocks;
+    const struct count_recall *recall = &count->faults.recall;
+    size_t n_edges = count->map.network->n_edges, n_areas = count->map.n_areas;
+    size_t bytes = sizeof(*count) + vehicles->cap_slab * sizeof(*vehicles->slab) + vehicles->n_slots * sizeof(*vehicles->slots);
+    bytes += (size_t)count->travel.n_rows * 8 * sizeof(*count->travel.pairs);
+    bytes += count->cap_cameras * (sizeof(*count->cameras) + sizeof(*count->accounts) + sizeof(struct count_open *));
+    bytes += count->n_cameras * (size_t)count->balance.n_cohorts * sizeof(struct count_cohort);
+    bytes += clocks->cap * (sizeof(*clocks->clocks) + COUNT_CLOCK_SIDE * sizeof(*clocks->scratch) + sizeof(*clocks->n_scratch));
+    bytes += recall->cap * sizeof(*recall->cameras) + COUNT_RECALL_GAPS * sizeof(*recall->gaps) + n_edges * sizeof(*recall->edge_cameras);
+    bytes += COUNT_SUSPECTS * sizeof(*count->faults.clones.suspects);
+    bytes += n_edges * (sizeof(*count->figures.edges) + sizeof(*count->figures.active) + sizeof(*count->figures.edge_groups) +
+                           sizeof(*count->figures.states) + 2);
+    bytes +=
+        count->figures.n_groups * (sizeof(*count->figures.groups) + sizeof(*count->figures.group_sums) + sizeof(*count->figures.roads));
+    bytes +=
+        n_areas * (sizeof(*count->areas) + sizeof(*count->below) + sizeof(*count->told) + sizeof(*count->record) + sizeof(*count->sums));
+    return bytes;
+}
