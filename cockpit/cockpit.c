@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#define ROADS_RETRY_MS 2000
 #define TICK_MS 1000
 
 /* ---- snapshots ---- */
@@ -204,24 +203,6 @@ static void subscribe_all(void *context)
 
 /* ---- the roads ---- */
 
-struct cockpit_roads *cockpit_roads_take(struct cockpit *cockpit)
-{
-    pthread_mutex_lock(&cockpit->mutex);
-    struct cockpit_roads *roads = cockpit->roads;
-    if (roads)
-        atomic_fetch_add(&roads->n_refs, 1);
-    pthread_mutex_unlock(&cockpit->mutex);
-    return roads;
-}
-
-void cockpit_roads_release(struct cockpit_roads *roads)
-{
-    if (!roads || atomic_fetch_sub(&roads->n_refs, 1) != 1)
-        return;
-    buf_finish(&roads->bytes);
-    mem_free(roads);
-}
-
 /* Which area each edge lies in, so that a viewer's map shows the state of its own area's roads only. */
 static enum err learn_edge_areas(struct cockpit *cockpit, struct str geojson)
 {
@@ -241,63 +222,11 @@ static enum err learn_edge_areas(struct cockpit *cockpit, struct str geojson)
     return err;
 }
 
-static enum err keep_roads(struct cockpit *cockpit, const struct hub_object_get *get)
-{
-    struct cockpit_roads *roads = mem_alloc_zero(1, sizeof(*roads));
-    if (!roads)
-        return ERR_NO_MEMORY;
-    atomic_init(&roads->n_refs, 1);
-    buf_init(&roads->bytes, COCKPIT_ROADS_OBJECT_MAX);
-    buf_append_str(&roads->bytes, get->bytes);
-    memcpy(roads->receipt, get->receipt, sizeof(roads->receipt));
-    enum err err = roads->bytes.err;
-    if (err == ERR_OK)
-        err = learn_edge_areas(cockpit, buf_str(&roads->bytes));
-    if (err == ERR_OK) {
-        pthread_mutex_lock(&cockpit->mutex);
-        struct cockpit_roads *old = cockpit->roads;
-        cockpit->roads = roads;
-        pthread_mutex_unlock(&cockpit->mutex);
-        roads = old;
-    }
-    cockpit_roads_release(roads);
-    return err;
-}
-
-static void on_roads(struct hub_object_get *get)
-{
-    struct cockpit *cockpit = container_of(get, struct cockpit, roads_get);
-    cockpit->roads_pending = false;
-    enum err err = get->refusal.err;
-    if (err == ERR_OK)
-        err = keep_roads(cockpit, get);
-    if (err == ERR_OK)
-        return;
-    log_write(
-        LOG_NOTICE, "cockpit", "the roads are not there yet; asking again", LOG_ERR(err), LOG_INT("rule", get->refusal.rule), LOG_END);
-    if (loop_timer_start(loop_thread_loop(cockpit->thread), &cockpit->roads_timer, ROADS_RETRY_MS) != ERR_OK)
-        log_write(LOG_ERROR, "cockpit", "the map stays without roads", LOG_END);
-}
-
-static void ask_for_roads(struct loop_timer *timer)
-{
-    struct cockpit *cockpit = container_of(timer, struct cockpit, roads_timer);
-    const struct cockpit_needs *needs = cockpit_config_needs(cockpit->options.config);
-    if (str_is_empty(needs->road) || cockpit->roads_pending)
-        return;
-    cockpit->roads_pending = true;
-    cockpit->roads_get = (struct hub_object_get){.party = needs->party,
-        .resource = needs->road,
-        .purpose = needs->purpose,
-        .loop = loop_thread_loop(cockpit->thread),
-        .done = on_roads};
-    hub_object_get_start(cockpit->options.hub, &cockpit->roads_get);
-}
-
 static void start_on_loop(void *context)
 {
     struct cockpit *cockpit = context;
-    ask_for_roads(&cockpit->roads_timer);
+    cockpit_object_ask(&cockpit->roads);
+    cockpit_object_ask(&cockpit->zones);
 }
 
 /* ---- life ---- */
@@ -311,7 +240,8 @@ enum err cockpit_create(const struct cockpit_options *options, struct diag *diag
     cockpit->options = *options;
     cockpit->snapshot_timer.fn = on_snapshot_timer;
     cockpit->tick_timer.fn = on_tick;
-    cockpit->roads_timer.fn = ask_for_roads;
+    cockpit_object_init(&cockpit->roads, cockpit, "roads", cockpit_config_needs(options->config)->road, learn_edge_areas);
+    cockpit_object_init(&cockpit->zones, cockpit, "zones", cockpit_config_needs(options->config)->zone, NULL);
     pthread_mutex_init(&cockpit->mutex, NULL);
     crypto_random(&seed, sizeof(seed));
     enum err err = cockpit_board_create(options->config, hub_areas(options->hub), seed, &cockpit->board);
@@ -343,7 +273,8 @@ static void stop_on_loop(void *context)
     cockpit->n_streams = 0;
     loop_timer_stop(&cockpit->tick_timer);
     loop_timer_stop(&cockpit->snapshot_timer);
-    loop_timer_stop(&cockpit->roads_timer);
+    cockpit_object_stop(&cockpit->roads);
+    cockpit_object_stop(&cockpit->zones);
 }
 
 static void nothing(void *context) {}
@@ -373,7 +304,8 @@ void cockpit_destroy(struct cockpit *cockpit)
     cockpit_stop(cockpit);
     loop_thread_stop(cockpit->thread);
     cockpit_snapshot_release(cockpit->latest);
-    cockpit_roads_release(cockpit->roads);
+    cockpit_bytes_release(cockpit->roads.kept);
+    cockpit_bytes_release(cockpit->zones.kept);
     cockpit_board_destroy(cockpit->board);
     pthread_mutex_destroy(&cockpit->mutex);
     mem_free(cockpit);

@@ -34,10 +34,21 @@ struct cockpit_stream {
     struct hub_keep *keep; /* NULL: refused for good */
 };
 
-struct cockpit_roads { /* the roads' GeoJSON, as it came; immutable, replaced whole */
+struct cockpit_bytes { /* an object's GeoJSON, as it came; immutable, replaced whole */
     _Atomic uint32_t n_refs;
     struct buf bytes;
     char receipt[HUB_RECEIPT_MAX];
+};
+
+struct cockpit_object { /* one that the map draws: the roads, the zones */
+    struct cockpit *cockpit;
+    const char *what;
+    struct str resource;                                          /* empty: the city's file names none */
+    enum err (*learn)(struct cockpit *cockpit, struct str bytes); /* on the cockpit's thread; may be NULL */
+    struct hub_object_get get;
+    struct loop_timer timer;
+    bool is_pending;
+    struct cockpit_bytes *kept; /* guarded by the cockpit's mutex */
 };
 
 struct cockpit {
@@ -49,14 +60,12 @@ struct cockpit {
     struct mono_time last_snapshot;
     struct cockpit_stream streams[COCKPIT_STREAMS_MAX];
     size_t n_streams;
-    struct hub_object_get roads_get;
-    struct loop_timer roads_timer;
-    bool roads_pending, is_stopping;
-    pthread_mutex_t mutex; /* guards what faces take when they begin: faces, latest, roads */
+    struct cockpit_object roads, zones;
+    bool is_stopping;
+    pthread_mutex_t mutex; /* guards what faces take when they begin: faces, latest, objects */
     struct cockpit_face *faces[COCKPIT_FACES_MAX];
     size_t n_faces;
     struct cockpit_snapshot *latest;
-    struct cockpit_roads *roads;
     struct metric_counter n_records_lost; /* refused by the store's queue; logged as they happen */
 };
 
@@ -82,8 +91,13 @@ struct cockpit_face {
     struct buf scratch;
 };
 
-struct cockpit_roads *cockpit_roads_take(struct cockpit *cockpit); /* a reference, or NULL */
-void cockpit_roads_release(struct cockpit_roads *roads);
+/* ---- object.c: asked for until it is there ---- */
+void cockpit_object_init(struct cockpit_object *object, struct cockpit *cockpit, const char *what, struct str resource,
+    enum err (*learn)(struct cockpit *cockpit, struct str bytes));
+void cockpit_object_ask(struct cockpit_object *object);                   /* on the cockpit's loop, as the next */
+void cockpit_object_stop(struct cockpit_object *object);                  /* asks no more */
+struct cockpit_bytes *cockpit_object_take(struct cockpit_object *object); /* a reference, or NULL; any thread */
+void cockpit_bytes_release(struct cockpit_bytes *bytes);                  /* takes NULL */
 
 /* face.c: a snapshot for this face, from the cockpit's loop. */
 void cockpit_face_give(struct cockpit_face *face, struct cockpit_snapshot *snapshot);

@@ -245,19 +245,37 @@ static void handle_history(struct http_exchange *x, void *context)
 
 /* ---- the map ---- */
 
+#define NO_FEATURES STR("{\"type\":\"FeatureCollection\",\"features\":[]}")
+
+static void reply_object(struct http_exchange *x, struct cockpit_object *object, struct str missing)
+{
+    struct cockpit_bytes *bytes = cockpit_object_take(object);
+    if (!bytes) {
+        http_reply_err(x, ERR_UNAVAILABLE, missing);
+        return;
+    }
+    http_add_header(x, "Citybrain-Receipt", str_from_c(bytes->receipt));
+    http_reply(x, 200, "application/geo+json", buf_str(&bytes->bytes));
+    cockpit_bytes_release(bytes);
+}
+
 static void handle_roads(struct http_exchange *x, void *context)
+{
+    struct cockpit_face *face = context;
+    if (is_person(x))
+        reply_object(x, &face->cockpit->roads, STR("the roads are not there yet; try again in a moment"));
+}
+
+/* A city without zones has an empty map of them. */
+static void handle_zones(struct http_exchange *x, void *context)
 {
     struct cockpit_face *face = context;
     if (!is_person(x))
         return;
-    struct cockpit_roads *roads = cockpit_roads_take(face->cockpit);
-    if (!roads) {
-        http_reply_err(x, ERR_UNAVAILABLE, STR("the roads are not there yet; try again in a moment"));
-        return;
-    }
-    http_add_header(x, "Citybrain-Receipt", str_from_c(roads->receipt));
-    http_reply(x, 200, "application/geo+json", buf_str(&roads->bytes));
-    cockpit_roads_release(roads);
+    if (str_is_empty(face->cockpit->zones.resource))
+        http_reply(x, 200, "application/geo+json", NO_FEATURES);
+    else
+        reply_object(x, &face->cockpit->zones, STR("the zones are not there yet; try again in a moment"));
 }
 
 static void handle_ground(struct http_exchange *x, void *context)
@@ -268,7 +286,7 @@ static void handle_ground(struct http_exchange *x, void *context)
     if (face->cockpit->options.ground_path)
         http_reply_file(x, face->cockpit->options.ground_path, "private, max-age=3600");
     else
-        http_reply(x, 200, "application/geo+json", STR("{\"type\":\"FeatureCollection\",\"features\":[]}"));
+        http_reply(x, 200, "application/geo+json", NO_FEATURES);
 }
 
 static void handle_live(struct http_exchange *x, void *context)
@@ -295,6 +313,9 @@ const struct http_route cockpit_routes[] = {
         "The road network as GeoJSON; its receipt is in the header Citybrain-Receipt", .answer = "GeoJson",
         .media_type = "application/geo+json"},
     {HTTP_GET, "/cockpit/v1/ground", HTTP_SIGNED_IN, 0, handle_ground, "Water and green of the map as GeoJSON", .answer = "GeoJson",
+        .media_type = "application/geo+json"},
+    {HTTP_GET, "/cockpit/v1/zones", HTTP_SIGNED_IN, 0, handle_zones,
+        "Outlines of restricted zones as GeoJSON; its receipt is in the header Citybrain-Receipt", .answer = "GeoJson",
         .media_type = "application/geo+json"},
     {HTTP_GET, "/cockpit/v1/sources", HTTP_SIGNED_IN, 0, handle_sources, "Sources of an area and their health", .answer = "Sources",
         .query = "area?"},

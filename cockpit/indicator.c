@@ -93,7 +93,7 @@ static void read_indicator(struct yaml_node map, struct diag_list *diags, struct
 
 static void read_needs(struct yaml_node root, struct diag_list *diags, struct cockpit_needs *ret)
 {
-    static const char *const stream_keys[] = {"road_state", "road_index", "junction_index", "road", "source", NULL};
+    static const char *const stream_keys[] = {"road_state", "road_index", "junction_index", "road", "zone", "source", NULL};
     yaml_get_str(root, "party", true, diags, &ret->party);
     yaml_get_str(root, "purpose", true, diags, &ret->purpose);
     struct yaml_node reads = yaml_get(root, "reads");
@@ -104,6 +104,7 @@ static void read_needs(struct yaml_node root, struct diag_list *diags, struct co
     yaml_get_str(reads, "road_index", false, diags, &ret->road_index);
     yaml_get_str(reads, "junction_index", false, diags, &ret->junction_index);
     yaml_get_str(reads, "road", false, diags, &ret->road);
+    yaml_get_str(reads, "zone", false, diags, &ret->zone);
     yaml_get_str(reads, "source", false, diags, &ret->source);
 }
 
@@ -216,6 +217,7 @@ enum err cockpit_config_check(const struct cockpit_config *config, const struct 
         return err; /* no contract can name it */
     if (!yaml_is_none(reads)) {
         err = check_need(config, hub, yaml_get(reads, "road"), HUB_OBJECT, road_fields, 1, diags);
+        err = keep_first(err, check_need(config, hub, yaml_get(reads, "zone"), HUB_OBJECT, road_fields, 1, diags));
         err = keep_first(err,
             check_need(config, hub, yaml_get(reads, "road_state"), HUB_STREAM, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS, diags));
         err = keep_first(err,

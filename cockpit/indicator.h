@@ -50,10 +50,10 @@ void cockpit_config_destroy(struct cockpit_config *config); /* takes NULL */
 size_t cockpit_config_n(const struct cockpit_config *config);
 const struct cockpit_indicator *cockpit_config_at(const struct cockpit_config *config, size_t at);
 int cockpit_config_find(const struct cockpit_config *config, struct str name); /* -1: none */
-/* What the cockpit as a party reads: its own name, its purpose, and the resources of roads and sources; empty when not declared. */
+/* What the cockpit as a party reads: its own name, its purpose, and the resources of roads, zones and sources; empty when not declared. */
 struct cockpit_needs {
     struct str party, purpose;
-    struct str road_state, road_index, junction_index, road, source;
+    struct str road_state, road_index, junction_index, road, zone, source;
 };
 const struct cockpit_needs *cockpit_config_needs(const struct cockpit_config *config);
 

@@ -163,6 +163,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
       case '/cockpit/v1/road_states': return send(res, 200, { time, edges: EDGES.map((e) => edgeState(e, time)) });
       case '/cockpit/v1/roads': return send(res, 200, ROAD_GEOJSON);
       case '/cockpit/v1/ground': return send(res, 200, GROUND);
+      case '/cockpit/v1/zones': return send(res, 200, { type: 'FeatureCollection', features: [] });
       case '/cockpit/v1/sources': return send(res, 200, sources(area));
       case '/cockpit/v1/live': return stream(res, area);
       default: return problem(res, 404, 'no such route');

@@ -92,6 +92,16 @@ export const en: Record<Key, string> = {
   'curve.indicator': 'Indicator of the curve',
 
   'company.title': 'Indicators',
+  'zone.title': 'Restricted zones',
+  'zone.now': 'In them now',
+  'zone.today': 'Today',
+  'zone.all': 'All',
+  'zone.local': 'Local',
+  'zone.province': 'Province',
+  'zone.other': 'Other',
+  'zone.new_energy': 'New energy',
+  'zone.breaches': 'Without a pass today',
+  'zone.waiting': '{n} passes not looked up yet: their office does not answer. Nothing is claimed meanwhile.',
   'areas.title': 'Areas within',
   'areas.up': 'Back to {name}',
 

@@ -91,6 +91,16 @@ export const zh = {
   'curve.indicator': '走势的指标',
 
   'company.title': '运行指标',
+  'zone.title': '限行区',
+  'zone.now': '此刻在区内',
+  'zone.today': '今日到过',
+  'zone.all': '合计',
+  'zone.local': '本地',
+  'zone.province': '省内',
+  'zone.other': '外省',
+  'zone.new_energy': '新能源',
+  'zone.breaches': '今日无证进入',
+  'zone.waiting': '有 {n} 次通行证尚未核对：办理单位没有答复，其间不判违规。',
   'areas.title': '下辖区域',
   'areas.up': '返回{name}',
 

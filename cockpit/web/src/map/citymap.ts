@@ -29,6 +29,7 @@ export interface MapOptions {
   title(area: Area): string;
   sourceTitle(source: Source): string;
   groundTitle(properties: Record<string, unknown>): string;
+  zoneTitle(properties: Record<string, unknown>): string;
   onArea(name: string): void;
   onRoad(road: RoadProperties | null): void;
 }
@@ -50,6 +51,7 @@ export class CityMap {
   private here = '';
   private roads: FeatureCollection<LineString> | null = null;
   private ground: FeatureCollection | null = null;
+  private zones: FeatureCollection | null = null;
   private sources: Source[] = [];
   private states: Iterable<EdgeState> = [];
   private hovered: string | null = null;
@@ -127,6 +129,7 @@ export class CityMap {
     this.isStyled = true;
     this.addMarks();
     this.setGround(this.ground);
+    this.setZones(this.zones);
     this.setAreas(this.areas, this.here);
     if (this.roads) this.setRoads(this.roads);
     this.setSources(this.sources);
@@ -147,6 +150,13 @@ export class CityMap {
       geometry: f.geometry.type === 'Polygon' ? { type: 'Point', coordinates: centreOf(f.geometry.coordinates[0] as LonLat[]) } : f.geometry,
     }));
     this.data('water-name', { type: 'FeatureCollection', features: named });
+  }
+
+  /** Restricted zones, named in the language of the moment. */
+  setZones(zones: FeatureCollection | null): void {
+    this.zones = zones;
+    if (!zones) return;
+    this.data('zone', { ...zones, features: zones.features.map((f) => ({ ...f, properties: { ...f.properties, title: this.o.zoneTitle(f.properties ?? {}) } })) });
   }
 
   /** Ground beside the city would only be cut off at the map's edge, with its name. */
@@ -178,6 +188,7 @@ export class CityMap {
   setWords(areas: Area[], here: string): void {
     this.setAreas(areas, here);
     this.setGround(this.ground);
+    this.setZones(this.zones);
   }
 
   setRoads(roads: FeatureCollection<LineString>): void {

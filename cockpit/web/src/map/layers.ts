@@ -94,6 +94,8 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
     { id: AREA_LAYER, type: 'fill', source: 'area', paint: { 'fill-color': p.accent, 'fill-opacity': ['case', ['boolean', state('hover'), false], 0.07, 0] } },
     { id: 'area-line', type: 'line', source: 'area', filter: ['!=', ['get', 'level'], 'city'], layout: { 'line-join': 'round' },
       paint: { 'line-color': p.line, 'line-width': ['match', ['get', 'level'], 'district', 1.4, 1], 'line-dasharray': [4, 3] } },
+    { id: 'zone-fill', type: 'fill', source: 'zone', paint: { 'fill-color': p.amber, 'fill-opacity': theme === 'dark' ? 0.07 : 0.06 } },
+    { id: 'zone-line', type: 'line', source: 'zone', layout: { 'line-join': 'round' }, paint: { 'line-color': p.amber, 'line-width': 1.2, 'line-opacity': 0.7, 'line-dasharray': [3, 2] } },
     { id: 'road-casing', type: 'line', source: 'road', layout: { 'line-cap': 'round', 'line-join': 'round' },
       paint: { 'line-color': p.casing, 'line-width': byZoom(1.6), 'line-offset': offset } },
     { id: 'road-picked', type: 'line', source: 'road', filter: ['==', ['get', 'road'], '\u0000'], layout: { 'line-cap': 'round', 'line-join': 'round' },
@@ -116,6 +118,8 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
       'text-size': ['interpolate', ['linear'], ['zoom'], 11, 11, 13.5, 13, 16, 16], 'text-offset': [0, -0.95], 'symbol-spacing': 420, 'text-max-angle': 50, 'text-padding': 6,
       'symbol-sort-key': ['get', 'rank'] },
       paint: { 'text-color': p.road, ...halo } },
+    { id: 'zone-name', type: 'symbol', source: 'zone', minzoom: 12.5, layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'title'], 'text-size': 12, 'text-offset': [0, 0.9], 'symbol-spacing': 600 },
+      paint: { 'text-color': p.amber, ...halo } },
     { id: 'area-name', type: 'symbol', source: 'area-name', layout: { ...label, 'text-field': ['get', 'title'], 'text-letter-spacing': 0.16,
       'text-size': ['interpolate', ['linear'], ['zoom'], 10, 12, 14, 16], 'text-padding': 10 },
       paint: { 'text-color': p.name, ...halo } },
@@ -124,7 +128,7 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
   return {
     version: 8,
     sources: {
-      ground: geojson(), 'water-name': geojson(), area: geojson('name'), veil: geojson(), here: geojson(), road: geojson('key'), 'road-name': geojson(),
+      ground: geojson(), 'water-name': geojson(), area: geojson('name'), veil: geojson(), here: geojson(), zone: geojson(), road: geojson('key'), 'road-name': geojson(),
       camera: geojson(), 'area-name': geojson(),
     },
     layers,
