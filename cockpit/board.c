@@ -229,7 +229,7 @@ enum err cockpit_board_indicator(struct cockpit_board *board, struct str source,
 /* As far as anybody sees it: cockpit_view_edges() writes two decimals, the flow without. */
 static bool shows_the_same(const struct cockpit_edge *a, const struct cockpit_edge *b)
 {
-    return a->has_speed == b->has_speed && a->has_delay == b->has_delay && a->level == b->level &&
+    return a->has_speed == b->has_speed && a->has_delay == b->has_delay && a->has_flow == b->has_flow && a->level == b->level &&
            round(a->speed_mps * 100) == round(b->speed_mps * 100) && round(a->delay_index * 100) == round(b->delay_index * 100) &&
            round(a->flow_vph) == round(b->flow_vph);
 }
@@ -247,8 +247,7 @@ enum err cockpit_board_road_state(struct cockpit_board *board, const struct valu
     struct cockpit_edge *edge = item, now = {.edge = name, .time = {integer_of(row[HUB_ROAD_STATE_TIME])}};
     now.has_speed = value_to_real(row[HUB_ROAD_STATE_SPEED_MPS], &now.speed_mps);
     now.has_delay = value_to_real(row[HUB_ROAD_STATE_DELAY_INDEX], &now.delay_index);
-    if (!value_to_real(row[HUB_ROAD_STATE_FLOW_VPH], &now.flow_vph))
-        now.flow_vph = 0;
+    now.has_flow = value_to_real(row[HUB_ROAD_STATE_FLOW_VPH], &now.flow_vph);
     now.level = level_of(row[HUB_ROAD_STATE_LEVEL]);
     now.area = is_new ? -1 : edge->area;
     now.changed = !is_new && shows_the_same(edge, &now) ? edge->changed : board->number + 1;
@@ -312,8 +311,7 @@ enum err cockpit_board_road_index(struct cockpit_board *board, const struct valu
     at->has_delay = value_to_real(row[HUB_ROAD_INDEX_DELAY_INDEX], &at->delay_index);
     if (!value_to_real(row[HUB_ROAD_INDEX_SPEED_MPS], &at->speed_mps) || !value_to_real(row[HUB_ROAD_INDEX_LENGTH_M], &at->length_m))
         at->has_delay = false; /* a road with half of its figures is not ranked */
-    if (!value_to_real(row[HUB_ROAD_INDEX_FLOW_VPH], &at->flow_vph))
-        at->flow_vph = 0;
+    at->has_flow = value_to_real(row[HUB_ROAD_INDEX_FLOW_VPH], &at->flow_vph);
     return ERR_OK;
 }
 
@@ -442,7 +440,7 @@ static void forget_old(struct cockpit_board *board, struct wall_time now)
     struct cockpit_edge *edges = board->edges.items;
     for (uint32_t i = 0; i < board->edges.map.n; i++)
         if (edges[i].has_delay && now.ms - edges[i].time.ms > COCKPIT_KEEP_MS) {
-            edges[i].has_delay = edges[i].has_speed = false;
+            edges[i].has_delay = edges[i].has_speed = edges[i].has_flow = false;
             edges[i].flow_vph = 0;
             edges[i].level = -1;
             edges[i].changed = board->number + 1;

@@ -174,7 +174,10 @@ void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t aft
             json_put_fixed(w, edge->delay_index, 2);
         else
             json_put_null(w);
-        json_put_fixed(w, edge->flow_vph, 0);
+        if (edge->has_flow)
+            json_put_fixed(w, edge->flow_vph, 0);
+        else
+            json_put_null(w);
         put_level(edge->level, w);
         json_end_array(w);
     }
@@ -238,7 +241,10 @@ static void put_road(const struct cockpit_road *road, struct json_writer *w)
     json_key(w, "delay_index");
     json_put_fixed(w, road->delay_index, 2);
     json_key(w, "flow_vph");
-    json_put_fixed(w, road->flow_vph, 0);
+    if (road->has_flow)
+        json_put_fixed(w, road->flow_vph, 0);
+    else
+        json_put_null(w); /* floating cars alone: their speed is known, not of how many they are */
     json_key(w, "length_m");
     json_put_fixed(w, road->length_m, 0);
     json_key(w, "vehicle_km_ph");

@@ -12,7 +12,7 @@ struct cockpit_edge { /* what is known of one directed edge of the network */
     struct str edge;  /* borrowed from the board, which outlives every snapshot */
     int area;         /* index; -1: not known */
     struct wall_time time;
-    bool has_speed, has_delay;
+    bool has_speed, has_delay, has_flow;
     double speed_mps, delay_index, flow_vph;
     int level;        /* 0 the best; -1: none */
     uint64_t changed; /* number of the snapshot in which it last changed */
@@ -22,7 +22,7 @@ struct cockpit_road { /* one named road in one area */
     struct str road;
     int area;
     struct wall_time time;
-    bool has_delay, has_vehicle_km, has_usual;
+    bool has_delay, has_flow, has_vehicle_km, has_usual;
     double speed_mps, delay_index, flow_vph, length_m, vehicle_km_ph;
     double usual;           /* delay index at this time of such a day */
     struct str usual_state; /* "learning" "usual" "slower" "faster"; empty: none is learned */
