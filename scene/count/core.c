@@ -25,11 +25,12 @@ enum err count_create(const struct count_settings *settings, const struct count_
     count->told = mem_alloc_zero(map->n_areas, sizeof(*count->told));
     count->record = mem_alloc_zero(map->n_areas, sizeof(*count->record));
     count->sums = mem_alloc_zero(map->n_areas, sizeof(*count->sums));
+    count_fade_init(&count->fade, settings->window_s);
     count_balance_init(&count->balance, settings);
     count_vehicles_init(&count->vehicles, settings->vehicles_max, settings->keep_s * 1000);
     enum err err = count_travel_init(&count->travel, map->network, settings->pairs_max);
     if (err == ERR_OK)
-        err = count_figures_init(&count->figures, map, settings);
+        err = count_figures_init(&count->figures, map, settings, &count->fade);
     if (err == ERR_OK)
         err = count_faults_init(&count->faults, map->network);
     if (count->areas == NULL || count->below == NULL || count->is_stale == NULL || count->told == NULL || count->record == NULL ||
@@ -152,9 +153,9 @@ void count_advance(struct count *count, int64_t now_ms)
 static void hear(struct count *count, struct count_camera *camera, int64_t heard_ms)
 {
     camera->is_silent = false;
-    count_silence_hear(&camera->heard, heard_ms, count->settings.window_s);
+    count_silence_hear(&camera->heard, heard_ms, &count->fade);
     for (int32_t a = count->map.edge_areas[camera->edge]; a >= 0; a = count->map.area_parents[a])
-        count_silence_hear(&count->areas[a].heard, heard_ms, count->settings.window_s);
+        count_silence_hear(&count->areas[a].heard, heard_ms, &count->fade);
 }
 
 /* Driven from one camera to the next: what it says of the roads between. */
@@ -185,12 +186,15 @@ static void observe_link(struct count *count, uint32_t from, uint32_t to, double
 static void first_sighting(struct count *count, const struct count_camera *camera, int64_t at_ms)
 {
     struct count_area *area = &count->areas[count->map.edge_areas[camera->edge]];
+    int64_t at_s = at_ms / 1000;
     double weight = 1;
-    if (at_ms > area->faded_ms) {
-        area->n_first *= area->n_first > 0 ? exp(-(double)(at_ms - area->faded_ms) / 1000 / count->settings.window_s) : 0;
-        area->faded_ms = at_ms;
+    if (area->n_first <= 0) {
+        area->faded_s = at_s;
+    } else if (at_s > area->faded_s) {
+        area->n_first *= count_fade_keep(&count->fade, area->faded_s, at_s);
+        area->faded_s = at_s;
     } else {
-        weight = exp(-(double)(area->faded_ms - at_ms) / 1000 / count->settings.window_s);
+        weight = count_fade_keep(&count->fade, at_s, area->faded_s);
     }
     area->n_first += weight;
 }
@@ -272,6 +276,16 @@ static void on_passage(struct count *count, const struct count_passage *as_told)
         return; /* no memory for even one: its flow is counted, it cannot be */
     first_sighting(count, camera, passage->arrived_ms);
     place(count, at, passage, seen_ms);
+}
+
+void count_fetch(const struct count *count, const struct count_passage *passage, bool is_near)
+{
+    count_vehicles_fetch(&count->vehicles, passage->vehicle, is_near);
+    if (is_near)
+        return;
+    __builtin_prefetch(&count->cameras[passage->camera]);
+    __builtin_prefetch(&count->accounts[passage->camera]);
+    __builtin_prefetch(&count->faults.clocks.clocks[passage->camera]);
 }
 
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates)

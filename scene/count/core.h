@@ -141,6 +141,8 @@ enum err count_create(const struct count_settings *settings, const struct count_
 void count_destroy(struct count *count); /* takes NULL */
 /* A camera at the end of an edge. ERR_FULL, ERR_NO_MEMORY. */
 enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_camera) MUST_CHECK;
+/* This passage will come soon, or very soon (`is_near`): what it will need is fetched into the cache. Changes nothing. */
+void count_fetch(const struct count *count, const struct count_passage *passage, bool is_near);
 /* The whole of the core. */
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates);
 /* What a floating car tells of an edge (gps.h): it weighs there as one vehicle between two cameras does. See drive.c. */

@@ -93,11 +93,11 @@ static enum err classify(struct count_figures *figures)
     return ERR_OK;
 }
 
-enum err count_figures_init(struct count_figures *figures, const struct count_map *map, const struct count_settings *settings)
+enum err count_figures_init(
+    struct count_figures *figures, const struct count_map *map, const struct count_settings *settings, const struct count_fade *fade)
 {
     uint32_t n_edges = map->network->n_edges;
-    *figures =
-        (struct count_figures){.map = *map, .window_s = settings->window_s, .road_least = settings->road_least, .first_ms = INT64_MIN};
+    *figures = (struct count_figures){.map = *map, .fade = fade, .road_least = settings->road_least, .first_ms = INT64_MIN};
     figures->edges = mem_alloc_zero(n_edges, sizeof(*figures->edges));
     figures->active = mem_alloc_zero(n_edges, sizeof(*figures->active));
     figures->edge_groups = mem_alloc_zero(n_edges, sizeof(*figures->edge_groups));
@@ -151,16 +151,17 @@ void count_figures_clear(struct count_figures *figures)
 
 static void fade(struct count_figures *figures, struct count_edge_sums *edge, int64_t now_ms)
 {
-    if (now_ms <= edge->faded_ms)
+    int64_t now_s = now_ms / 1000;
+    if (now_s <= edge->faded_s)
         return;
-    float keep = (float)exp(-(double)(now_ms - edge->faded_ms) / 1000 / figures->window_s);
+    float keep = (float)count_fade_keep(figures->fade, edge->faded_s, now_s);
     edge->actual_s *= keep;
     edge->free_s *= keep;
     edge->driven_m *= keep;
     edge->n *= keep;
     edge->n_flow *= keep;
     edge->n_gps *= keep;
-    edge->faded_ms = now_ms;
+    edge->faded_s = now_s;
 }
 
 /* The edge, faded to `at_ms`, and what an observation of that time weighs there. */
@@ -168,11 +169,11 @@ static struct count_edge_sums *touch(struct count_figures *figures, uint32_t at,
 {
     struct count_edge_sums *edge = &figures->edges[at];
     if (!edge->is_active) {
-        *edge = (struct count_edge_sums){.is_active = true, .faded_ms = at_ms};
+        *edge = (struct count_edge_sums){.is_active = true, .faded_s = at_ms / 1000};
         figures->active[figures->n_active++] = at;
     }
     fade(figures, edge, at_ms);
-    *ret_weight = at_ms < edge->faded_ms ? (float)exp(-(double)(edge->faded_ms - at_ms) / 1000 / figures->window_s) : 1;
+    *ret_weight = at_ms / 1000 < edge->faded_s ? (float)count_fade_keep(figures->fade, at_ms / 1000, edge->faded_s) : 1;
     edge->is_changed = true;
     return edge;
 }
@@ -370,7 +371,7 @@ void count_figures_tick(
     size_t n_areas = figures->map.n_areas;
     double age_s = figures->first_ms == INT64_MIN ? 0 : (double)(now_ms - figures->first_ms) / 1000;
     /* In the first window the sum has not had the time to fill. */
-    double flow_scale = 3600 / (figures->window_s * -expm1(-fmax(age_s, RATE_LEAST_S) / figures->window_s));
+    double flow_scale = 3600 / (figures->fade->window_s * -expm1(-fmax(age_s, RATE_LEAST_S) / figures->fade->window_s));
     bool is_refresh = tell_all || now_ms - figures->refreshed_ms >= REFRESH_MS || now_ms < figures->refreshed_ms;
     if (is_refresh)
         figures->refreshed_ms = now_ms;

@@ -11,6 +11,7 @@
 #define SCENE_COUNT_FIGURES_H
 
 #include "scene/count/core.h"
+#include "scene/count/fade.h"
 #include "scene/count/junctions.h"
 #include "scene/count/travel.h"
 
@@ -20,7 +21,7 @@ struct count_edge_sums {
     float n_gps;                         /* of n: floating cars */
     bool is_active;                      /* in the list of what is observed */
     bool is_changed;                     /* since it was told last */
-    int64_t faded_ms;
+    int64_t faded_s;
 };
 
 struct count_group_sums { /* of a road in an area, or an area */
@@ -41,8 +42,9 @@ struct count_road_group {
 };
 
 struct count_figures {
-    struct count_map map; /* borrowed parts of the city */
-    double window_s, road_least;
+    struct count_map map;          /* borrowed parts of the city */
+    const struct count_fade *fade; /* borrowed */
+    double road_least;
     int64_t first_ms;              /* of the first passage: flows of the first window are not too low */
     struct count_edge_sums *edges; /* [n_edges] */
     uint32_t *active;              /* [n_edges] */
@@ -60,7 +62,8 @@ struct count_figures {
     int64_t refreshed_ms;
 };
 
-enum err count_figures_init(struct count_figures *figures, const struct count_map *map, const struct count_settings *settings) MUST_CHECK;
+enum err count_figures_init(struct count_figures *figures, const struct count_map *map, const struct count_settings *settings,
+    const struct count_fade *fade) MUST_CHECK;
 void count_figures_finish(struct count_figures *figures); /* takes NULL */
 void count_figures_clear(struct count_figures *figures);  /* forgets every observation */
 /* One vehicle on an edge at `at_ms`, which may lie before what is known already: then it weighs what is left of it. */

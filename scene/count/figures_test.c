@@ -36,6 +36,7 @@ struct crossing {
     struct count_index *index;
     uint16_t edge_areas[4];
     uint32_t a, b, c, d;
+    struct count_fade fade;
     struct count_figures figures;
     struct count_area_figures areas[1];
 };
@@ -56,7 +57,8 @@ static void make(struct crossing *crossing)
     crossing->c = road_edge_find(crossing->network, STR("c"));
     crossing->d = road_edge_find(crossing->network, STR("d"));
     struct count_map map = {crossing->network, crossing->edge_areas, one_area, 1, crossing->index};
-    assert_ok(count_figures_init(&crossing->figures, &map, &settings));
+    count_fade_init(&crossing->fade, settings.window_s);
+    assert_ok(count_figures_init(&crossing->figures, &map, &settings, &crossing->fade));
 }
 
 static void finish(struct crossing *crossing)
@@ -170,7 +172,7 @@ static void memory_may_fail_anywhere(void **state)
         struct count_figures figures;
         int64_t before = mem_n_live();
         mem_fail_nth(nth);
-        enum err err = count_figures_init(&figures, &crossing.figures.map, &settings);
+        enum err err = count_figures_init(&figures, &crossing.figures.map, &settings, &crossing.fade);
         mem_fail_nth(0);
         count_figures_finish(&figures);
         assert_int_equal(mem_n_live(), before);

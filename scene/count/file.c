@@ -15,6 +15,8 @@
 
 #define SEED 0x636f756e74u
 
+#define AHEAD_N 16u /* a power of two */
+
 struct run {
     struct count_files *files;
     struct diag *diag;
@@ -33,6 +35,9 @@ struct run {
     int64_t latest_ms;      /* arrival */
     bool is_held;           /* one far ahead of the others, until the next tells whether to believe it */
     struct count_record held;
+    /* Read and not yet counted, in their order: long enough for memory to answer. */
+    struct count_event ahead[AHEAD_N];
+    uint32_t n_put, n_taken;
 };
 
 /* ---- cameras ---- */
@@ -188,8 +193,16 @@ static void write_junctions(struct run *run, const struct count_updates *updates
     }
 }
 
+static void count_next(struct run *run)
+{
+    struct count_updates updates;
+    count_step(run->count, &run->ahead[run->n_taken++ % AHEAD_N], &updates);
+}
+
 static void write_row(struct run *run)
 {
+    while (run->n_taken != run->n_put)
+        count_next(run);
     struct count_event event = {.type = COUNT_TICK, .now_ms = run->next_s * 1000};
     struct count_updates updates;
     count_step(run->count, &event, &updates);
@@ -262,8 +275,12 @@ static void take(struct run *run, const struct count_record *record)
     run->latest_ms = passage->arrived_ms;
     if (run->files->n_parts > 1 && count_part_of(passage->vehicle, run->files->n_parts) != run->files->part)
         return; /* another process counts it; its time is everybody's */
-    struct count_updates updates;
-    count_step(run->count, &event, &updates);
+    if (run->n_put - run->n_taken == AHEAD_N)
+        count_next(run);
+    run->ahead[run->n_put++ % AHEAD_N] = event;
+    count_fetch(run->count, passage, false);
+    if (run->n_put - run->n_taken >= AHEAD_N / 2)
+        count_fetch(run->count, &run->ahead[(run->n_put - AHEAD_N / 2) % AHEAD_N].passage, true);
 }
 
 static const char far_ahead[] = "it arrives more than an hour ahead of the lines around it";
@@ -312,6 +329,8 @@ static enum err read_passages(struct run *run)
         else
             count_reading_tell(&run->reading, run->held.line, far_ahead);
     }
+    while (run->n_taken != run->n_put)
+        count_next(run);
     files->n_lines = run->reading.n_lines;
     files->n_broken += run->reading.n_broken;
     if (err == ERR_OK && run->next_s != INT64_MIN)

@@ -62,14 +62,14 @@ struct count_settings {
         .late_s = 90,                                                                                                                      \
         .jam_from = 0.03,                                                                                                                  \
         .late_margin = 10,                                                                                                                 \
-        .jam_gaps = 1.5,                                                                                                                   \
+        .jam_gaps = 3,                                                                                                                     \
         .jam_s = 120,                                                                                                                      \
         .jam_margin = 2,                                                                                                                   \
         .hold_s = 900,                                                                                                                     \
         .before_first = 1.1,                                                                                                               \
         .never_seen = 1.7,                                                                                                                 \
         .sd_all = 0.03,                                                                                                                    \
-        .sd_again = 0.03,                                                                                                                  \
+        .sd_again = 0.04,                                                                                                                  \
         .sd_unseen = 0.15,                                                                                                                 \
         .window_s = 120,                                                                                                                   \
         .road_least = 2,                                                                                                                   \

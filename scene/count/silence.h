@@ -5,13 +5,16 @@
 #ifndef SCENE_COUNT_SILENCE_H
 #define SCENE_COUNT_SILENCE_H
 
+#include "scene/count/fade.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct count_silence {
     int64_t first_ms, last_ms; /* heard; first_ms 0 and n 0: never */
-    double n;                  /* faded with the window, as of last_ms */
+    int64_t faded_s;
+    double n; /* faded with the window, as of faded_s */
 };
 
 static inline bool count_silence_was_heard(const struct count_silence *source)
@@ -20,19 +23,18 @@ static inline bool count_silence_was_heard(const struct count_silence *source)
 }
 
 /* It spoke at `heard_ms`, which may be before what is known already: what is replayed comes late. */
-static inline void count_silence_hear(struct count_silence *source, int64_t heard_ms, double window_s)
+static inline void count_silence_hear(struct count_silence *source, int64_t heard_ms, const struct count_fade *fade)
 {
+    int64_t heard_s = heard_ms / 1000;
     if (source->n <= 0)
-        source->first_ms = source->last_ms = heard_ms;
-    double weight = 1;
-    if (heard_ms > source->last_ms) {
-        source->n *= exp(-(double)(heard_ms - source->last_ms) / 1000 / window_s);
-        source->last_ms = heard_ms;
-    } else if (heard_ms < source->last_ms) {
-        weight = exp(-(double)(source->last_ms - heard_ms) / 1000 / window_s);
-        source->first_ms = heard_ms < source->first_ms ? heard_ms : source->first_ms;
+        *source = (struct count_silence){.first_ms = heard_ms, .last_ms = heard_ms, .faded_s = heard_s};
+    if (heard_s > source->faded_s) {
+        source->n *= count_fade_keep(fade, source->faded_s, heard_s);
+        source->faded_s = heard_s;
     }
-    source->n += weight;
+    source->n += heard_s < source->faded_s ? count_fade_keep(fade, heard_s, source->faded_s) : 1;
+    source->last_ms = heard_ms > source->last_ms ? heard_ms : source->last_ms;
+    source->first_ms = heard_ms < source->first_ms ? heard_ms : source->first_ms;
 }
 
 /* Words a second, as of when it spoke last. */

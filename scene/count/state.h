@@ -6,6 +6,7 @@
 
 #include "scene/count/balance.h"
 #include "scene/count/core.h"
+#include "scene/count/fade.h"
 #include "scene/count/faults.h"
 #include "scene/count/figures.h"
 #include "scene/count/silence.h"
@@ -25,7 +26,7 @@ struct count_area {
     struct count_silence heard; /* with all below it */
     bool has_camera, has_edge;  /* with all below it */
     double n_first;             /* first sightings, faded */
-    int64_t faded_ms, stale_since_ms;
+    int64_t faded_s, stale_since_ms;
     struct count_open open; /* unsettled passages of the cameras on its own edges */
     struct count_seen seen; /* as of this tick, with all below it */
 };
@@ -43,6 +44,7 @@ struct count {
     struct count_map map;
     struct count_vehicles vehicles;
     struct count_travel travel;
+    struct count_fade fade; /* of flow, speed and delay, and of who is heard */
     struct count_balance balance;
     struct count_figures figures;
     struct count_faults faults;

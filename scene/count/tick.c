@@ -82,7 +82,8 @@ static struct count_seen count_seen_vehicles(struct count *count)
 static double first_of(const struct count *count, size_t i)
 {
     const struct count_area *area = &count->areas[i];
-    return area->n_first > 0 ? area->n_first * exp(-(double)(count->now_ms - area->faded_ms) / 1000 / count->settings.window_s) : 0;
+    int64_t now_s = count->now_ms / 1000;
+    return now_s > area->faded_s ? area->n_first * count_fade_keep(&count->fade, area->faded_s, now_s) : area->n_first;
 }
 
 /*
@@ -115,7 +116,6 @@ static void add_open(struct count_open *to, const struct count_open *from)
 static void count_areas(struct count *count)
 {
     struct count_area_figures *told = count->told;
-    const struct count_settings *settings = &count->settings;
     struct count_seen all = count_seen_vehicles(count);
     double unseen = count_balance_unseen(&count->balance, all.coming), first = 0;
     for (size_t i = 0; i < count->map.n_areas; i++)
@@ -123,10 +123,9 @@ static void count_areas(struct count *count)
     for (size_t i = 0; i < count->map.n_areas; i++) {
         struct count_area *area = &count->areas[i];
         told[i].unseen *= first > 0 ? unseen / first : 0;
+        int64_t now_s = count->now_ms / 1000, faded_s = area->heard.faded_s;
         told[i].n_passages =
-            (uint32_t)lround(count_silence_was_heard(&area->heard)
-                                 ? area->heard.n * exp(-(double)(count->now_ms - area->heard.last_ms) / 1000 / settings->window_s)
-                                 : 0);
+            (uint32_t)lround(now_s > faded_s ? area->heard.n * count_fade_keep(&count->fade, faded_s, now_s) : area->heard.n);
         told[i].is_told = area->has_camera || area->has_edge;
         told[i].stale_since_ms = area->stale_since_ms;
     }

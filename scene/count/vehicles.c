@@ -35,42 +35,69 @@ void count_vehicles_clear(struct count_vehicles *vehicles)
 /* ---- the table ---- */
 
 /* MurmurHash3's finaliser (A. Appleby, public domain): keys may be anything. */
-static uint32_t home_of(const struct count_vehicles *vehicles, uint64_t key)
+static uint64_t hash_of(uint64_t key)
 {
     key = (key ^ (key >> 33)) * 0xff51afd7ed558ccdu;
     key = (key ^ (key >> 33)) * 0xc4ceb9fe1a85ec53u;
-    return (uint32_t)(key ^ (key >> 33)) & (vehicles->n_slots - 1);
+    return key ^ (key >> 33);
+}
+
+static uint32_t home_of(const struct count_vehicles *vehicles, uint64_t hash)
+{
+    return (uint32_t)hash & (vehicles->n_slots - 1);
 }
 
 /* The slot that holds `key`, or the free one where it belongs. */
-static uint32_t slot_of(const struct count_vehicles *vehicles, uint64_t key)
+static struct count_slot *slot_of(const struct count_vehicles *vehicles, uint64_t key)
 {
-    uint32_t at = home_of(vehicles, key);
-    while (vehicles->slots[at] != 0 && vehicles->slab[vehicles->slots[at] - 1].key != key)
-        at = (at + 1) & (vehicles->n_slots - 1);
-    return at;
+    uint64_t hash = hash_of(key);
+    uint32_t at = home_of(vehicles, hash), tag = (uint32_t)(hash >> 32);
+    for (;; at = (at + 1) & (vehicles->n_slots - 1)) {
+        struct count_slot *slot = &vehicles->slots[at];
+        if (slot->place == 0 || (slot->tag == tag && vehicles->slab[slot->place - 1].key == key))
+            return slot;
+    }
+}
+
+static void fill_slot(struct count_vehicles *vehicles, uint32_t place)
+{
+    uint64_t key = vehicles->slab[place].key;
+    *slot_of(vehicles, key) = (struct count_slot){(uint32_t)(hash_of(key) >> 32), place + 1};
+}
+
+void count_vehicles_fetch(const struct count_vehicles *vehicles, uint64_t key, bool is_near)
+{
+    if (vehicles->n_slots == 0)
+        return;
+    uint64_t hash = hash_of(key);
+    const struct count_slot *slot = &vehicles->slots[home_of(vehicles, hash)];
+    if (!is_near)
+        __builtin_prefetch(slot);
+    else if (slot->place != 0 && slot->tag == (uint32_t)(hash >> 32))
+        __builtin_prefetch(&vehicles->slab[slot->place - 1]);
 }
 
 uint32_t count_vehicles_find(const struct count_vehicles *vehicles, uint64_t key)
 {
     if (vehicles->n_slots == 0)
         return COUNT_NONE;
-    uint32_t slot = vehicles->slots[slot_of(vehicles, key)];
-    return slot == 0 ? COUNT_NONE : slot - 1;
+    uint32_t place = slot_of(vehicles, key)->place;
+    return place == 0 ? COUNT_NONE : place - 1;
 }
 
 /* Removes without tombstones: what a later probe would miss moves back (Knuth, TAOCP 3, 6.4 R). */
 static void remove_slot(struct count_vehicles *vehicles, uint64_t key)
 {
-    uint32_t mask = vehicles->n_slots - 1, hole = slot_of(vehicles, key);
-    for (uint32_t at = (hole + 1) & mask; vehicles->slots[at] != 0; at = (at + 1) & mask) {
-        uint32_t home = home_of(vehicles, vehicles->slab[vehicles->slots[at] - 1].key);
+    struct count_slot *slots = vehicles->slots;
+    uint32_t mask = vehicles->n_slots - 1, hole = (uint32_t)(slot_of(vehicles, key) - slots);
+    for (uint32_t at = (hole + 1) & mask; slots[at].place != 0; at = (at + 1) & mask) {
+        uint32_t home = home_of(vehicles, hash_of(vehicles->slab[slots[at].place - 1].key));
         if (((at - home) & mask) >= ((at - hole) & mask)) {
-            vehicles->slots[hole] = vehicles->slots[at];
+            slots[hole] = slots[at];
             hole = at;
         }
     }
-    vehicles->slots[hole] = 0;
+    slots[hole] = (struct count_slot){.place = 0};
 }
 
 /* Twice the room; false when there is no memory or the limit is reached. */
@@ -84,7 +111,7 @@ static bool grow(struct count_vehicles *vehicles)
     uint32_t n_slots = 2;
     while (n_slots < cap * 2)
         n_slots *= 2;
-    uint32_t *slots = mem_alloc_zero(n_slots, sizeof(*slots));
+    struct count_slot *slots = mem_alloc_zero(n_slots, sizeof(*slots));
     if (slots == NULL)
         return false;
     struct count_vehicle *slab = mem_resize(vehicles->slab, cap * sizeof(*slab));
@@ -99,7 +126,7 @@ static bool grow(struct count_vehicles *vehicles)
     vehicles->n_slots = n_slots;
     for (uint32_t i = 0; i < vehicles->n_slab; i++)
         if (slab[i].n_sightings > 0)
-            slots[slot_of(vehicles, slab[i].key)] = i + 1;
+            fill_slot(vehicles, i);
     return true;
 }
 
@@ -161,7 +188,7 @@ uint32_t count_vehicles_add(struct count_vehicles *vehicles, uint64_t key)
         at = vehicles->n_slab++;
     vehicles->slab[at] = (struct count_vehicle){
         .key = key, .camera = COUNT_NONE, .before_camera = COUNT_NONE, .last_ms = INT64_MIN, .before_ms = INT64_MIN, .n_sightings = 1};
-    vehicles->slots[slot_of(vehicles, key)] = at + 1;
+    fill_slot(vehicles, at);
     vehicles->n_known++;
     link_newest(vehicles, at);
     return at;

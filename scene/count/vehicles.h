@@ -26,11 +26,17 @@ struct count_vehicle {
     bool has_twin;         /* another vehicle has its plate (clones.h) */
 };
 
+/* A place of the table. The tag spares the look at another vehicle's memory. */
+struct count_slot {
+    uint32_t tag;   /* of the hash's other half */
+    uint32_t place; /* in the slab, + 1; 0: free */
+};
+
 struct count_vehicles {
     struct count_vehicle *slab; /* [n_slab], with free places */
     uint32_t n_slab, cap_slab, max, first_free;
     uint32_t n_known;
-    uint32_t *slots; /* place + 1 by hash of key; a power of two, at most half full */
+    struct count_slot *slots; /* by hash of key; a power of two, at most half full */
     uint32_t n_slots;
     uint32_t oldest, newest;
     int64_t keep_ms;
@@ -41,6 +47,9 @@ struct count_vehicles {
 void count_vehicles_init(struct count_vehicles *vehicles, uint32_t max, int64_t keep_ms);
 void count_vehicles_finish(struct count_vehicles *vehicles); /* takes NULL */
 void count_vehicles_clear(struct count_vehicles *vehicles);  /* forgets every vehicle; keeps the counter */
+/* It will be asked for soon: its slot is fetched into the cache, and, when that was asked for a while ago (`is_near`), what the slot points
+ * to. Memory is slower than all the rest of a passage's work. */
+void count_vehicles_fetch(const struct count_vehicles *vehicles, uint64_t key, bool is_near);
 /* Its place in the slab; COUNT_NONE when it is not known. */
 uint32_t count_vehicles_find(const struct count_vehicles *vehicles, uint64_t key);
 /* A new one, as the newest, with no sighting yet: the caller fills in the first at once. Without memory, or at the limit, the oldest is
