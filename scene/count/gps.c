@@ -2,6 +2,7 @@
 #include "scene/count/gps.h"
 
 #include "base/mem.h"
+#include "road/gcj02.h"
 
 #include <math.h>
 
@@ -118,6 +119,8 @@ enum count_gps_verdict count_gps_judge(
         return COUNT_GPS_NOT_LOCATED;
     if (!is_on_globe(network, fix->point))
         return COUNT_GPS_NO_PLACE;
+    if (settings->is_gcj02 && network->is_geographic)
+        fix->point = road_gcj02_to_wgs84(fix->point);
     if (fix->time_ms < point->arrived_ms - settings->late_ms)
         return COUNT_GPS_LATE;
     if (fix->time_ms > point->arrived_ms + settings->ahead_ms)

@@ -16,7 +16,7 @@
 
 struct count_gps_point {
     uint64_t vehicle;    /* hash of its pseudonym */
-    struct road_fix fix; /* on the terminal's clock; WGS 84 */
+    struct road_fix fix; /* on the terminal's clock; in the source's datum */
     int64_t arrived_ms;  /* on ours */
     bool has_status;
     uint32_t status;
@@ -26,6 +26,7 @@ struct count_gps_settings {
     struct road_follow_settings follow;
     int64_t late_ms, ahead_ms; /* of the terminal's clock behind and before ours */
     double margin_m;           /* beside the network: farther is another city */
+    bool is_gcj02;             /* the points' datum; WGS 84 otherwise */
 };
 #define COUNT_GPS_SETTINGS_DEFAULT                                                                                                         \
     ((struct count_gps_settings){.follow = {.match = {.sigma_m = 10, .gap_s = 300, .lag = 7}, .vehicles_max = 20000},                      \

@@ -4,6 +4,7 @@
 #include "scene/count/position.h"
 
 #include "base/mem.h"
+#include "road/gcj02.h"
 #include "road/nearest.h"
 #include "scene/count/city_testing.h"
 
@@ -141,6 +142,21 @@ static void each_rule_has_its_row(void **state)
     }
     for (int v = 0; v < COUNT_GPS_N_VERDICTS; v++)
         assert_non_null(count_gps_verdict_text((enum count_gps_verdict)v));
+}
+
+/* The same place by both datums; a place in the wrong one is some 500 m beside. */
+static void a_source_has_a_datum(void **state)
+{
+    static const struct road_network network = {.is_geographic = true, .low = {120.12, 30.27}, .high = {120.14, 30.29}};
+    struct count_gps_settings settings = COUNT_GPS_SETTINGS_DEFAULT;
+    const struct road_point place = {120.13, 30.28}, shifted = road_gcj02_of_wgs84(place);
+    assert_true(road_distance_m(&network, place, shifted) > 300 && road_distance_m(&network, place, shifted) < 900);
+    for (int is_gcj02 = 0; is_gcj02 <= 1; is_gcj02++) {
+        struct count_gps_point point = {.fix = {.time_ms = T0, .point = is_gcj02 ? shifted : place}, .arrived_ms = T0};
+        settings.is_gcj02 = is_gcj02;
+        assert_int_equal(count_gps_judge(&network, &settings, &point), COUNT_GPS_TAKEN);
+        assert_true(road_distance_m(&network, place, point.fix.point) < 0.01);
+    }
 }
 
 /* What a terminal says of its speed and heading is believed as far as it can be. */
@@ -388,6 +404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule_has_its_row),
+        cmocka_unit_test(a_source_has_a_datum),
         cmocka_unit_test(odd_speeds_are_not_told),
         cmocka_unit_test(a_vehicles_points_have_an_order),
         cmocka_unit_test(floating_cars_alone_have_a_speed),

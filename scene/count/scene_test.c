@@ -523,7 +523,8 @@ static void a_check_starts_nothing(void **state)
         {CONFIG "network: mine.net.xml\n", true, 1, {"/nowhere/mine.net.xml: cannot open"}},
         {CONFIG "network: '{data}/n.net.xml'\nrecord_evry: 1s\nstale_after: 1s\nvehicles_max: 1\n", true, 3,
             {"count.yaml:6: ", "count.yaml:8: ", "count.yaml:7: stale_after must be from 2s to 1h"}},
-        {CONFIG "network: '{data}/n.net.xml'\ngps: {error_m: 500, vehicles: 3}\n", true, 2, {"count.yaml:6: ", "error_m"}},
+        {CONFIG "network: '{data}/n.net.xml'\ngps: {error_m: 500, vehicles: 3, datum: bd09}\n", true, 3,
+            {"count.yaml:6: ", "error_m", "gcj02"}},
         {CONFIG "network: '{data}/n.net.xml'\ngps: 10\n", true, 1, {"count.yaml:6: gps: {error_m: 10"}},
         {CONFIG "network: '{data}/n.net.xml'\nrecord_every: 1ms\n", false, 1, {"count.yaml:6: record_every must be"}},
     };
