@@ -93,7 +93,7 @@ export const en: Record<Key, string> = {
 
   'company.title': 'Indicators',
   'zone.title': 'Restricted zones',
-  'zone.now': 'In them now',
+  'zone.now': 'Now',
   'zone.today': 'Today',
   'zone.all': 'All',
   'zone.local': 'Local',

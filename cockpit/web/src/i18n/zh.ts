@@ -92,7 +92,7 @@ export const zh = {
 
   'company.title': '运行指标',
   'zone.title': '限行区',
-  'zone.now': '此刻在区内',
+  'zone.now': '此刻',
   'zone.today': '今日到过',
   'zone.all': '合计',
   'zone.local': '本地',
