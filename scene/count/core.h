@@ -157,6 +157,7 @@ const struct count_counters *count_counters(const struct count *count);
 size_t count_memory(const struct count *count);
 const struct count_vehicles *count_known_vehicles(const struct count *count);
 uint32_t count_n_cameras(const struct count *count);
+uint32_t count_camera_edge(const struct count *count, uint32_t camera);
 /* A corrected time as the camera's own clock told it. */
 int64_t count_camera_time(const struct count *count, uint32_t camera, int64_t corrected_ms);
 void count_camera_health(const struct count *count, uint32_t camera, struct count_camera_health *ret_health);

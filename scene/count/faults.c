@@ -197,6 +197,11 @@ int64_t count_camera_time(const struct count *count, uint32_t camera, int64_t co
     return 2 * corrected_ms - count_clocks_correct(&count->faults.clocks, camera, corrected_ms);
 }
 
+uint32_t count_camera_edge(const struct count *count, uint32_t camera)
+{
+    return count->cameras[camera].edge;
+}
+
 uint32_t count_n_cameras(const struct count *count)
 {
     return count->n_cameras;

@@ -18,6 +18,7 @@
 #include "scene/count/core.h"
 #include "scene/count/health.h"
 #include "scene/count/junction_tell.h"
+#include "scene/count/kept.h"
 #include "scene/count/position.h"
 #include "scene/count/usual_day.h"
 
@@ -26,7 +27,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CAMERA_NAMES_MAX 65536     /* devices ever named, also those beside every road */
 #define CAMERA_DISTANCE_M 40.0     /* from a camera to the stop line it watches: a wide junction */
 #define CAMERA_HEADING_DEG 45.0    /* between the camera's heading and its road's */
 #define ROWS_BYTES_MAX (32u << 20) /* one batch: 100,000 edges a second are 20 MB */
@@ -63,11 +63,8 @@ struct scene_count {
     int32_t *area_parents; /* [area_n(tree)] */
     struct clock *clock;
     struct count *count;
-    struct count_gps *gps;    /* NULL: the scene's file names no floating cars */
-    struct str_map cameras;   /* devices by name */
-    uint32_t *camera_numbers; /* [CAMERA_NAMES_MAX] the core's; COUNT_NONE beside every road */
-    uint32_t *camera_devices; /* [CAMERA_NAMES_MAX] and back: the device of a core's camera */
-    uint32_t *camera_edges;   /* [CAMERA_NAMES_MAX] its edge, by the core's number */
+    struct count_gps *gps;  /* NULL: the scene's file names no floating cars */
+    struct count_kept kept; /* its cameras by name, and its state on the disk */
     struct count_health health;
     struct count_index *index;     /* NULL: the city has none */
     struct count_usual_day *usual; /* NULL: it learns no usual day */
@@ -83,32 +80,26 @@ struct scene_count {
 
 /* ---- passages ---- */
 
+/* The road that a camera watches, by its place and heading in a passage; ROAD_NONE: it tells none, or there is none. */
+static uint32_t camera_edge(struct scene_count *scene, const struct value *row)
+{
+    struct road_nearest_query query = {.heading_tolerance = CAMERA_HEADING_DEG, .max_distance_m = CAMERA_DISTANCE_M, .cars_only = true};
+    struct road_match match;
+    if (!value_to_real(row[PASSAGE_LON], &query.point.lon) || !value_to_real(row[PASSAGE_LAT], &query.point.lat))
+        return ROAD_NONE;
+    query.has_heading = value_to_real(row[PASSAGE_HEADING], &query.heading);
+    return road_nearest_find(scene->nearest, &query, &match) ? match.edge : ROAD_NONE;
+}
+
 /* The core's number of a camera, found on the network the first time it speaks. COUNT_NONE: it watches no road of ours. */
 static uint32_t camera_number(struct scene_count *scene, const struct value *row)
 {
-    struct str name = row[PASSAGE_CAMERA].s;
-    int64_t known = str_map_find(&scene->cameras, name);
-    if (known >= 0)
-        return scene->camera_numbers[known];
     uint32_t number;
-    struct road_nearest_query query = {.heading_tolerance = CAMERA_HEADING_DEG, .max_distance_m = CAMERA_DISTANCE_M, .cars_only = true};
-    if (!value_to_real(row[PASSAGE_LON], &query.point.lon) || !value_to_real(row[PASSAGE_LAT], &query.point.lat))
+    if (count_kept_find(&scene->kept, row[PASSAGE_CAMERA].s, &number))
+        return number;
+    if (row[PASSAGE_LON].type == VALUE_NULL || row[PASSAGE_LAT].type == VALUE_NULL)
         return COUNT_NONE;
-    query.has_heading = value_to_real(row[PASSAGE_HEADING], &query.heading);
-    if (str_map_add(&scene->cameras, name, &number) != ERR_OK)
-        return COUNT_NONE;
-    struct road_match match;
-    scene->camera_numbers[number] = COUNT_NONE;
-    if (!road_nearest_find(scene->nearest, &query, &match))
-        log_write(LOG_WARNING, "scene/count", "a camera watches no road of the network; mend its place or heading", LOG_STR("camera", name),
-            LOG_END);
-    else if (count_camera_add(scene->count, match.edge, &scene->camera_numbers[number]) != ERR_OK)
-        log_write(LOG_WARNING, "scene/count", "no room for another camera", LOG_STR("camera", name), LOG_END);
-    else {
-        scene->camera_devices[scene->camera_numbers[number]] = number;
-        scene->camera_edges[scene->camera_numbers[number]] = match.edge;
-    }
-    return scene->camera_numbers[number];
+    return count_kept_place(&scene->kept, row[PASSAGE_CAMERA].s, camera_edge(scene, row));
 }
 
 static void on_passages(struct scene_count *scene, const struct hub_window *window, const struct rows *rows)
@@ -120,7 +111,7 @@ static void on_passages(struct scene_count *scene, const struct hub_window *wind
             row[PASSAGE_ARRIVED].type != VALUE_TIME || str_is_empty(row[PASSAGE_VEHICLE].s))
             continue; /* a passage without a plate that could be read: the camera kept it, it moves nothing here */
         uint32_t camera = camera_number(scene, row);
-        if (camera == COUNT_NONE)
+        if (camera == COUNT_NONE || count_kept_was_taken(&scene->kept, row[PASSAGE_ARRIVED].i))
             continue;
         struct count_event event = {
             .type = COUNT_PASSAGE, .passage = {str_hash(row[PASSAGE_VEHICLE].s), camera, row[PASSAGE_TIME].i, row[PASSAGE_ARRIVED].i}};
@@ -358,6 +349,7 @@ static void on_tick(void *self, struct wall_time now)
     publish_now(scene, scene->road_state, state_rows(scene, &updates));
     publish_now(scene, scene->road_index, index_rows(scene, &updates));
     count_junction_tell_tick(&scene->junctions, &updates);
+    count_kept_tick(&scene->kept);
     count_health_clones(&scene->health, scene->count, updates.clones, updates.n_clones);
     if (updates.record != NULL)
         count_health_tell(&scene->health, scene->count, updates.time_ms);
@@ -405,14 +397,14 @@ static enum err find_resources(struct scene_count *scene, const struct scene_env
 
 static struct str name_of_camera(void *context, uint32_t camera)
 {
-    const struct scene_count *scene = context;
-    return str_map_key(&scene->cameras, scene->camera_devices[camera]);
+    struct scene_count *scene = context;
+    return count_kept_name(&scene->kept, camera);
 }
 
 static struct str area_of_camera(void *context, uint32_t camera)
 {
     const struct scene_count *scene = context;
-    return area_at(scene->tree, scene->edge_areas[scene->camera_edges[camera]])->name;
+    return area_at(scene->tree, scene->edge_areas[count_camera_edge(scene->count, camera)])->name;
 }
 
 /* Alerts go to whose passages they are about; the stream of cameras is told where the file declares it. */
@@ -602,15 +594,11 @@ static void stop(void *self)
     count_usual_day_stop(scene->usual);
     count_junction_tell_finish(&scene->junctions);
     count_gps_destroy(scene->gps);
-    count_destroy(scene->count);
+    count_kept_finish(&scene->kept);
     count_index_destroy(scene->index);
     road_nearest_destroy(scene->nearest);
     road_network_destroy(scene->network);
-    str_map_finish(&scene->cameras);
     count_health_finish(&scene->health);
-    mem_free(scene->camera_numbers);
-    mem_free(scene->camera_devices);
-    mem_free(scene->camera_edges);
     mem_free(scene->edge_areas);
     mem_free(scene->area_parents);
     mem_free(scene);
@@ -647,15 +635,9 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     scene->hub = env->hub;
     scene->clock = env->clock;
     scene->tree = hub_areas(env->hub);
-    /* Names of devices come over the wire: their order in the table must not be foreseeable. */
-    str_map_init(&scene->cameras, CAMERA_NAMES_MAX, (uint64_t)clock_mono(env->clock).ns);
-    scene->camera_numbers = mem_alloc_zero(CAMERA_NAMES_MAX, sizeof(*scene->camera_numbers));
-    scene->camera_devices = mem_alloc_zero(CAMERA_NAMES_MAX, sizeof(*scene->camera_devices));
-    scene->camera_edges = mem_alloc_zero(CAMERA_NAMES_MAX, sizeof(*scene->camera_edges));
     struct count_settings settings = COUNT_SETTINGS_DEFAULT;
     struct count_gps_settings gps_settings = COUNT_GPS_SETTINGS_DEFAULT;
-    bool has_memory = scene->camera_numbers != NULL && scene->camera_devices != NULL && scene->camera_edges != NULL;
-    enum err err = !has_memory ? ERR_NO_MEMORY : read_settings(scene, config, diags, &settings);
+    enum err err = read_settings(scene, config, diags, &settings);
     if (err == ERR_OK)
         err = read_gps(config, diags, &gps_settings);
     if (err == ERR_OK)
@@ -670,7 +652,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
         err = place_edges(scene);
     if (err == ERR_OK) {
         struct count_map map = {scene->network, scene->edge_areas, scene->area_parents, area_n(scene->tree), scene->index};
-        err = count_create(&settings, &map, &scene->count);
+        err = count_kept_start(&scene->kept, env, &settings, &map, &scene->count);
     }
     if (err == ERR_OK)
         err = start_gps(scene, config, &gps_settings);

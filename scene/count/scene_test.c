@@ -180,13 +180,29 @@ static enum err bench_start(struct bench *bench, const char *config, struct diag
     return scene_count_ops.start(&env, yaml_root(bench->yaml), ret_diags, &bench->scene);
 }
 
-static void bench_stop(struct bench *bench)
+/* Also the snapshot that it leaves. */
+static void forget_snapshot(void)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/count/h.count.snapshot", folder);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/count", folder);
+    rmdir(path);
+}
+
+static void bench_halt(struct bench *bench)
 {
     scene_count_ops.stop(bench->scene);
     yaml_destroy(bench->yaml);
     area_tree_destroy(bench->hub.tree);
     forget_published();
     is_refusing = false;
+}
+
+static void bench_stop(struct bench *bench)
+{
+    bench_halt(bench);
+    forget_snapshot();
 }
 
 /* A row of the need's fields: camera vehicle time arrived lon lat heading. */
@@ -646,6 +662,71 @@ static void a_wrong_clock_is_an_alert_and_a_figure(void **state)
     bench_stop(&bench);
 }
 
+/* Both cameras from second `from` on; what is before `told_from` was there before the start and is replayed, without ticks. */
+static void drive_on(struct bench *bench, int from, int told_from, int to)
+{
+    for (int s = from; s < to; s++) {
+        char vehicle[16];
+        snprintf(vehicle, sizeof(vehicle), "v%d", s);
+        pass(bench, "west", vehicle, (int64_t)s * 1000, 120.1295, 90);
+        snprintf(vehicle, sizeof(vehicle), "v%d", s - 110);
+        pass(bench, "east", vehicle, (int64_t)s * 1000 + 20, 120.1398, 90);
+        if (s >= told_from)
+            tick(bench, (int64_t)s * 1000 + 500);
+        if (s % 400 == 399)
+            forget_published();
+    }
+}
+
+/* Stopped and started anew, with the last minutes replayed: the figures are those of one that never stopped. */
+static void a_restart_leaves_no_dent(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    double whole[2], broken[2];
+    static const char config[] = CONFIG "network: '{data}/n.net.xml'\n";
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 0, 0, 1000);
+    whole[0] = indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_VALUE].r;
+    whole[1] = indicator("flow", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r;
+    bench_stop(&bench);
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 0, 0, 800);
+    bench_halt(&bench);
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 300, 800, 1000);
+    broken[0] = indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_VALUE].r;
+    broken[1] = indicator("flow", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r;
+    assert_near(broken[0], whole[0], 1e-9);
+    assert_near(broken[1], whole[1], 1e-9);
+    bench_stop(&bench);
+}
+
+/* A snapshot that cannot be used, and a folder that cannot be written: the count begins anew, and runs. */
+static void a_broken_snapshot_is_no_obstacle(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    char path[128];
+    static const char config[] = CONFIG "network: '{data}/n.net.xml'\n";
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 0, 0, 100);
+    bench_halt(&bench);
+    snprintf(path, sizeof(path), "%s/count/h.count.snapshot", folder);
+    write_text(path, "cbcount\nand nothing that it could be, though it is long enough to hold a digest");
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 100, 100, 110);
+    assert_true(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_N].i < 30);
+    bench_stop(&bench);
+    snprintf(path, sizeof(path), "%s/count", folder);
+    write_text(path, "a file where the folder should be");
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 0, 0, 100);
+    assert_true(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_N].i > 50);
+    bench_halt(&bench);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -659,6 +740,8 @@ int main(void)
         cmocka_unit_test(broken_files_are_refused_with_their_place),
         cmocka_unit_test(a_check_starts_nothing),
         cmocka_unit_test(a_wrong_clock_is_an_alert_and_a_figure),
+        cmocka_unit_test(a_restart_leaves_no_dent),
+        cmocka_unit_test(a_broken_snapshot_is_no_obstacle),
         cmocka_unit_test(memory_may_fail_anywhere),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,193 @@
+/* The scene's state on the disk; see kept.h. */
+#include "scene/count/kept.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "scene/count/snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- devices ---- */
+
+bool count_kept_find(const struct count_kept *kept, struct str name, uint32_t *ret_number)
+{
+    int64_t known = str_map_find(&kept->cameras, name);
+    if (known < 0 || kept->is_old[known])
+        return false;
+    *ret_number = kept->numbers[known];
+    return true;
+}
+
+static void place(struct count_kept *kept, uint32_t device, struct str name, uint32_t edge)
+{
+    kept->numbers[device] = COUNT_NONE;
+    if (edge == ROAD_NONE)
+        log_write(LOG_WARNING, "scene/count", "a camera watches no road of the network; mend its place or heading", LOG_STR("camera", name),
+            LOG_END);
+    else if (count_camera_add(kept->count, edge, &kept->numbers[device]) != ERR_OK)
+        log_write(LOG_WARNING, "scene/count", "no room for another camera", LOG_STR("camera", name), LOG_END);
+    else
+        kept->devices[kept->numbers[device]] = device;
+}
+
+uint32_t count_kept_place(struct count_kept *kept, struct str name, uint32_t edge)
+{
+    uint32_t device;
+    int64_t known = str_map_find(&kept->cameras, name);
+    if (known < 0) {
+        if (str_map_add(&kept->cameras, name, &device) != ERR_OK)
+            return COUNT_NONE;
+        place(kept, device, name, edge);
+        return kept->numbers[device];
+    }
+    kept->is_old[known] = false;
+    if (kept->numbers[known] == COUNT_NONE || edge != count_camera_edge(kept->count, kept->numbers[known]))
+        place(kept, (uint32_t)known, name, edge);
+    return kept->numbers[known];
+}
+
+struct str count_kept_name(const struct count_kept *kept, uint32_t camera)
+{
+    return str_map_key(&kept->cameras, kept->devices[camera]);
+}
+
+bool count_kept_was_taken(struct count_kept *kept, int64_t arrived_ms)
+{
+    if (count_place_was_taken(&kept->resume, arrived_ms))
+        return true;
+    count_place_take(&kept->place, arrived_ms);
+    return false;
+}
+
+/* ---- onto the disk ---- */
+
+static struct str name_of(void *context, uint32_t camera)
+{
+    return count_kept_name(context, camera);
+}
+
+/* Into memory here; sealed and written by the keeper's thread. */
+static void write_snapshot(struct count_kept *kept)
+{
+    struct buf *out = count_keeper_begin(kept->keeper);
+    if (out == NULL)
+        return; /* the disk is slow: the next tick tries again */
+    struct buf extra;
+    buf_init(&extra, COUNT_SNAPSHOT_MAX);
+    count_resume_write(&kept->place, count_n_cameras(kept->count), name_of, kept, &extra);
+    if (extra.err == ERR_OK)
+        count_snapshot_write(kept->count, buf_str(&extra), out);
+    else
+        out->err = extra.err;
+    buf_finish(&extra);
+    count_keeper_commit(kept->keeper);
+    kept->since = clock_mono(kept->clock);
+}
+
+void count_kept_tick(struct count_kept *kept)
+{
+    if (kept->keeper != NULL && mono_ms_between(kept->since, clock_mono(kept->clock)) >= COUNT_KEPT_MS)
+        write_snapshot(kept);
+}
+
+void count_kept_finish(struct count_kept *kept)
+{
+    if (kept->keeper != NULL) {
+        count_keeper_wait(kept->keeper);
+        write_snapshot(kept);
+        count_keeper_destroy(kept->keeper);
+    }
+    count_destroy(kept->count);
+    str_map_finish(&kept->cameras);
+    mem_free(kept->numbers);
+    mem_free(kept->devices);
+    mem_free(kept->is_old);
+    *kept = (struct count_kept){.count = NULL};
+}
+
+/* ---- and back ---- */
+
+static enum err on_camera_name(void *context, uint32_t camera, struct str name)
+{
+    struct count_kept *kept = context;
+    uint32_t device;
+    if (str_map_find(&kept->cameras, name) >= 0)
+        return ERR_CORRUPT;
+    enum err err = str_map_add(&kept->cameras, name, &device);
+    if (err != ERR_OK)
+        return err;
+    kept->numbers[device] = camera;
+    kept->devices[camera] = device;
+    kept->is_old[device] = true;
+    return ERR_OK;
+}
+
+/* No camera, no passage. Names of devices come over the wire: their order in the table must not be foreseeable. */
+static void forget_cameras(struct count_kept *kept)
+{
+    str_map_finish(&kept->cameras);
+    str_map_init(&kept->cameras, COUNT_CAMERA_NAMES_MAX, (uint64_t)clock_mono(kept->clock).ns);
+    memset(kept->is_old, 0, COUNT_CAMERA_NAMES_MAX);
+    kept->place = kept->resume = COUNT_PLACE_NONE;
+}
+
+static enum err go_on(struct count_kept *kept, const char *path, const struct count_settings *settings, const struct count_map *map)
+{
+    struct buf bytes;
+    struct diag diag = {""};
+    struct str extra;
+    buf_init(&bytes, COUNT_SNAPSHOT_MAX);
+    enum err err = file_read(path, &bytes);
+    bool is_there = err != ERR_NOT_FOUND;
+    if (err == ERR_OK)
+        err = count_snapshot_read(buf_str(&bytes), settings, map, &diag, &extra, &kept->count);
+    if (err == ERR_OK)
+        err = count_resume_read(extra, count_n_cameras(kept->count), &kept->place, on_camera_name, kept);
+    if (err == ERR_OK) {
+        kept->resume = kept->place;
+        log_write(LOG_INFO, "scene/count", "the count goes on from its snapshot",
+            LOG_INT("vehicles", (int64_t)count_known_vehicles(kept->count)->n_known), LOG_END);
+    } else if (is_there) {
+        log_write(LOG_WARNING, "scene/count", "the count begins anew: its snapshot cannot be used", LOG_STR("file", str_from_c(path)),
+            LOG_STR("why", str_from_c(diag.text[0] != 0 ? diag.text : err_text(err))), LOG_END);
+    }
+    buf_finish(&bytes);
+    if (err == ERR_OK)
+        return ERR_OK;
+    count_destroy(kept->count);
+    kept->count = NULL;
+    forget_cameras(kept);
+    return count_create(settings, map, &kept->count);
+}
+
+enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, const struct count_settings *settings,
+    const struct count_map *map, struct count **ret_count)
+{
+    char path[FILE_PATH_MAX], party[256];
+    *kept = (struct count_kept){.clock = env->clock};
+    kept->numbers = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->numbers));
+    kept->devices = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->devices));
+    kept->is_old = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->is_old));
+    if (kept->numbers == NULL || kept->devices == NULL || kept->is_old == NULL)
+        return ERR_NO_MEMORY;
+    forget_cameras(kept);
+    snprintf(party, sizeof(party), STR_FORMAT, STR_ARG(env->party));
+    for (char *c = party; *c != 0; c++)
+        *c = *c == '/' ? '.' : *c;
+    int len = snprintf(path, sizeof(path), "%s/count/%s.snapshot", env->data_dir, party);
+    if (len < 0 || len >= (int)sizeof(path))
+        return ERR_TOO_LARGE;
+    enum err err = go_on(kept, path, settings, map);
+    if (err != ERR_OK)
+        return err;
+    *ret_count = kept->count;
+    kept->since = clock_mono(kept->clock);
+    err = count_keeper_create(path, &kept->keeper);
+    if (err == ERR_OK || err == ERR_NO_MEMORY)
+        return err;
+    log_write(LOG_WARNING, "scene/count", "no snapshots are kept", LOG_STR("file", str_from_c(path)),
+        LOG_STR("why", str_from_c(err_text(err))), LOG_END);
+    return ERR_OK;
+}

@@ -1,0 +1,47 @@
+/*
+ * What the scene keeps over a restart: the core's state, the names of its cameras, and up to which passage it had come; in
+ * DATA/count/PARTY.snapshot, written each COUNT_KEPT_MS and at the end. Here live the devices by name, too, since a core knows cameras by
+ * number alone.
+ */
+#ifndef SCENE_COUNT_KEPT_H
+#define SCENE_COUNT_KEPT_H
+
+#include "base/str_map.h"
+#include "scene/count/core.h"
+#include "scene/count/keeper.h"
+#include "scene/count/resume.h"
+#include "scene/scene.h"
+
+#define COUNT_CAMERA_NAMES_MAX 65536 /* devices ever named, also those beside every road */
+#define COUNT_KEPT_MS 60000          /* how often the state goes to the disk: as much is replayed after a crash */
+
+struct count_kept {
+    struct clock *clock;
+    struct count *count;              /* owned */
+    struct str_map cameras;           /* devices by name */
+    uint32_t *numbers;                /* [COUNT_CAMERA_NAMES_MAX] the core's; COUNT_NONE beside every road */
+    uint32_t *devices;                /* [COUNT_CAMERA_NAMES_MAX] and back: the device of a core's camera */
+    uint8_t *is_old;                  /* [COUNT_CAMERA_NAMES_MAX] known from a snapshot, and not heard since: has it been moved? */
+    struct count_keeper *keeper;      /* NULL: there is no folder for it */
+    struct mono_time since;           /* the last snapshot */
+    struct count_place place, resume; /* what was taken; what had been taken before the start */
+};
+
+/* The count as it was stopped, or a new one where there is no snapshot that fits; why it does not is logged. `env`'s clock, party and data
+ * folder are used. ERR_NO_MEMORY, ERR_TOO_LARGE; finish it all the same. */
+enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, const struct count_settings *settings,
+    const struct count_map *map, struct count **ret_count) MUST_CHECK;
+/* Writes the last snapshot and waits for it; destroys the count. */
+void count_kept_finish(struct count_kept *kept);
+/* The core's number of a device; false where it is to be placed (again): count_kept_place(). */
+bool count_kept_find(const struct count_kept *kept, struct str name, uint32_t *ret_number);
+/* It stands at the end of `edge`, or nowhere (ROAD_NONE). Its number, or COUNT_NONE. One that was moved is a new camera, and the old one is
+ * silent. */
+uint32_t count_kept_place(struct count_kept *kept, struct str name, uint32_t edge);
+struct str count_kept_name(const struct count_kept *kept, uint32_t camera);
+/* Was this passage taken before the stop? Otherwise it is now. */
+bool count_kept_was_taken(struct count_kept *kept, int64_t arrived_ms);
+/* Each second. */
+void count_kept_tick(struct count_kept *kept);
+
+#endif

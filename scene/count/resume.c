@@ -1,0 +1,57 @@
+/* Where a count goes on; see resume.h. */
+#include "scene/count/resume.h"
+
+#include "base/bytes.h"
+
+void count_place_take(struct count_place *place, int64_t arrived_ms)
+{
+    if (arrived_ms > place->arrived_ms)
+        *place = (struct count_place){.arrived_ms = arrived_ms};
+    place->n_at += arrived_ms == place->arrived_ms;
+}
+
+bool count_place_was_taken(struct count_place *resume, int64_t arrived_ms)
+{
+    if (arrived_ms != resume->arrived_ms)
+        return arrived_ms < resume->arrived_ms;
+    if (resume->n_at == 0)
+        return false;
+    resume->n_at--;
+    return true;
+}
+
+void count_resume_write(
+    const struct count_place *place, uint32_t n, struct str (*name_of)(void *context, uint32_t camera), void *context, struct buf *out)
+{
+    buf_append_be(out, (uint64_t)place->arrived_ms, 8);
+    buf_append_be(out, place->n_at, 8);
+    buf_append_be(out, n, 4);
+    for (uint32_t c = 0; c < n; c++) {
+        struct str name = name_of(context, c);
+        buf_append_be(out, name.len, 2);
+        buf_append_str(out, str_slice(name, 0, UINT16_MAX));
+    }
+}
+
+enum err count_resume_read(struct str bytes, uint32_t n, struct count_place *ret_place,
+    enum err (*on_name)(void *context, uint32_t camera, struct str name), void *context)
+{
+    struct bytes_reader reader;
+    bytes_reader_init(&reader, bytes.ptr, bytes.len);
+    struct count_place place = {.arrived_ms = (int64_t)bytes_read_u64be(&reader)};
+    place.n_at = bytes_read_u64be(&reader);
+    if (bytes_read_u32be(&reader) != n || reader.err != ERR_OK)
+        return ERR_CORRUPT;
+    for (uint32_t c = 0; c < n; c++) {
+        struct str name = bytes_read_str(&reader, bytes_read_u16be(&reader));
+        if (reader.err != ERR_OK || str_is_empty(name))
+            return ERR_CORRUPT;
+        enum err err = on_name(context, c, name);
+        if (err != ERR_OK)
+            return err;
+    }
+    if (bytes_reader_left(&reader) > 0)
+        return ERR_CORRUPT;
+    *ret_place = place;
+    return ERR_OK;
+}

@@ -1,0 +1,33 @@
+/*
+ * Where a count that was stopped goes on: up to which passage it had come, and which device each of its cameras is. The owner's bytes of a
+ * snapshot (snapshot.h).
+ *
+ * The stream is replayed from an hour before the start, in the order of the journal, in which arrivals go on. What arrived before the last
+ * passage that was taken is passed over; of those that arrived in its very millisecond, as many as had been taken.
+ */
+#ifndef SCENE_COUNT_RESUME_H
+#define SCENE_COUNT_RESUME_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+
+struct count_place {
+    int64_t arrived_ms; /* of the last passage; INT64_MIN: none */
+    uint64_t n_at;      /* passages that arrived in that millisecond */
+};
+
+#define COUNT_PLACE_NONE ((struct count_place){.arrived_ms = INT64_MIN})
+
+void count_place_take(struct count_place *place, int64_t arrived_ms);
+/* Was it taken before the stop? `resume` is used up. */
+bool count_place_was_taken(struct count_place *resume, int64_t arrived_ms);
+
+/* `name_of` is asked for cameras 0 to n - 1. */
+void count_resume_write(
+    const struct count_place *place, uint32_t n, struct str (*name_of)(void *context, uint32_t camera), void *context, struct buf *out);
+/* `on_name` gets them back, borrowed; what it answers ends the reading. ERR_CORRUPT: not such bytes, or not of `n` cameras. */
+enum err count_resume_read(struct str bytes, uint32_t n, struct count_place *ret_place,
+    enum err (*on_name)(void *context, uint32_t camera, struct str name), void *context) MUST_CHECK;
+
+#endif

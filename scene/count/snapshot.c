@@ -1,0 +1,556 @@
+/*
+ * The core's state as bytes; see snapshot.h. One walk says the format for both directions: each step writes a number, or reads it and holds
+ * it against what it may be. The first failure sticks, and what is read after it is zero.
+ */
+#include "scene/count/snapshot.h"
+
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "scene/count/state.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char magic[8] = {'c', 'b', 'c', 'o', 'u', 'n', 't', '\n'};
+#define SEAL_LEN 32
+#define HUGE_SUM 1e15 /* no sum of vehicles, metres or seconds is larger */
+
+struct walk {
+    struct buf *out; /* NULL: reading */
+    struct bytes_reader in;
+    const char *wrong; /* what the first failure was about */
+    enum err err;
+};
+
+static void fail(struct walk *walk, enum err err, const char *what)
+{
+    if (walk->err == ERR_OK) {
+        walk->err = err;
+        walk->wrong = what;
+    }
+}
+
+static bool is_reading(const struct walk *walk)
+{
+    return walk->out == NULL;
+}
+
+/* ---- numbers ---- */
+
+static void walk_bits(struct walk *walk, uint64_t *bits, size_t n_bytes)
+{
+    if (!is_reading(walk)) {
+        uint8_t bytes[8];
+        for (size_t i = 0; i < n_bytes; i++)
+            bytes[i] = (uint8_t)(*bits >> (8 * i));
+        buf_append(walk->out, bytes, n_bytes);
+        return;
+    }
+    uint64_t read = 0;
+    if (n_bytes == 8)
+        read = bytes_read_u64le(&walk->in);
+    else if (n_bytes == 4)
+        read = bytes_read_u32le(&walk->in);
+    else
+        for (size_t i = 0; i < n_bytes; i++)
+            read |= (uint64_t)bytes_read_u8(&walk->in) << (8 * i);
+    if (walk->in.err != ERR_OK)
+        fail(walk, ERR_CORRUPT, "its end");
+    *bits = walk->err == ERR_OK ? read : 0;
+}
+
+static void walk_u64(struct walk *walk, uint64_t *number)
+{
+    walk_bits(walk, number, 8);
+}
+
+static void walk_u32(struct walk *walk, uint32_t *number, uint32_t max, const char *what)
+{
+    uint64_t bits = *number;
+    walk_bits(walk, &bits, 4);
+    if (bits > max) {
+        fail(walk, ERR_CORRUPT, what);
+        bits = 0;
+    }
+    *number = (uint32_t)bits;
+}
+
+static void walk_u16(struct walk *walk, uint16_t *number)
+{
+    uint64_t bits = *number;
+    walk_bits(walk, &bits, 2);
+    *number = (uint16_t)bits;
+}
+
+static void walk_bool(struct walk *walk, bool *is)
+{
+    uint64_t bits = *is;
+    walk_bits(walk, &bits, 1);
+    *is = bits != 0;
+}
+
+/* A time, or INT64_MIN for none. */
+static void walk_time(struct walk *walk, int64_t *time_ms)
+{
+    uint64_t bits = (uint64_t)*time_ms;
+    walk_bits(walk, &bits, 8);
+    *time_ms = (int64_t)bits;
+    if (*time_ms != INT64_MIN && (*time_ms < 0 || *time_ms > 2 * COUNT_TIME_MAX_MS)) {
+        fail(walk, ERR_CORRUPT, "a time");
+        *time_ms = 0;
+    }
+}
+
+/* A time that there is. */
+static void walk_past(struct walk *walk, int64_t *time_ms)
+{
+    walk_time(walk, time_ms);
+    if (*time_ms < 0) {
+        fail(walk, ERR_CORRUPT, "a time");
+        *time_ms = 0;
+    }
+}
+
+static void walk_real(struct walk *walk, double *real, double low, double high)
+{
+    uint64_t bits;
+    memcpy(&bits, real, sizeof(bits));
+    walk_bits(walk, &bits, 8);
+    memcpy(real, &bits, sizeof(bits));
+    if (!(*real >= low && *real <= high)) {
+        fail(walk, ERR_CORRUPT, "a number");
+        *real = fmin(fmax(0, low), high);
+    }
+}
+
+static void walk_sum(struct walk *walk, double *sum)
+{
+    walk_real(walk, sum, -HUGE_SUM, HUGE_SUM);
+}
+
+static void walk_float(struct walk *walk, float *real, float low, float high)
+{
+    uint32_t small;
+    memcpy(&small, real, sizeof(small));
+    uint64_t bits = small;
+    walk_bits(walk, &bits, 4);
+    small = (uint32_t)bits;
+    memcpy(real, &small, sizeof(small));
+    if (!(*real >= low && *real <= high)) {
+        fail(walk, ERR_CORRUPT, "a number");
+        *real = fminf(fmaxf(0, low), high);
+    }
+}
+
+/* What must be the same here as it was there. */
+static void walk_same(struct walk *walk, uint64_t here, const char *what)
+{
+    uint64_t there = here;
+    walk_u64(walk, &there);
+    if (there != here)
+        fail(walk, ERR_STATE, what);
+}
+
+/* ---- the parts ---- */
+
+static uint64_t digest_of(const struct road_network *network)
+{
+    uint64_t digest = network->n_edges;
+    for (uint32_t i = 0; i < network->n_edges; i++)
+        digest = (digest ^ str_hash(network->edges[i].id)) * 0x9E3779B97F4A7C15u + (uint64_t)(network->edges[i].length_m * 1000);
+    return digest;
+}
+
+static void walk_shape(struct walk *walk, const struct count *count)
+{
+    uint64_t areas = count->map.n_areas;
+    for (size_t i = 0; i < count->map.n_areas; i++)
+        areas = areas * 0x100000001b3u + (uint64_t)(uint32_t)count->map.area_parents[i];
+    for (uint32_t i = 0; i < count->map.network->n_edges; i++)
+        areas = areas * 0x100000001b3u + count->map.edge_areas[i];
+    walk_same(walk, digest_of(count->map.network), "the road network");
+    walk_same(walk, areas, "the areas");
+    walk_same(walk, (uint64_t)count->settings.keep_s, "how long a trip is waited for");
+    walk_same(walk, (uint64_t)count->settings.record_ms, "the period of the record");
+    walk_same(walk, (uint64_t)(count->settings.window_s * 1000), "the window of the figures");
+}
+
+static void walk_silence(struct walk *walk, struct count_silence *heard)
+{
+    walk_past(walk, &heard->first_ms);
+    walk_past(walk, &heard->last_ms);
+    walk_past(walk, &heard->faded_s);
+    walk_real(walk, &heard->n, 0, HUGE_SUM);
+}
+
+static void walk_cohorts(struct walk *walk, const struct count_balance *balance, struct count_account *account)
+{
+    uint32_t n = 0;
+    for (int32_t i = 0; i < balance->n_cohorts; i++)
+        n += account->cohorts[i].number != 0;
+    walk_u32(walk, &n, (uint32_t)balance->n_cohorts, "a camera's cohorts");
+    for (uint32_t i = 0, at = 0; i < n; i++, at++) {
+        while (!is_reading(walk) && account->cohorts[at].number == 0)
+            at++;
+        struct count_cohort cohort = {.number = 0};
+        if (!is_reading(walk))
+            cohort = account->cohorts[at];
+        uint32_t number = (uint32_t)cohort.number;
+        walk_u32(walk, &number, (uint32_t)(COUNT_TIME_MAX_MS / COUNT_COHORT_MS) + 1, "a cohort's number");
+        cohort.number = (int32_t)number;
+        for (int k = 0; k < COUNT_SIGHTINGS; k++) {
+            walk_u16(walk, &cohort.n[k]);
+            walk_u16(walk, &cohort.open[k]);
+            if (cohort.open[k] > cohort.n[k])
+                fail(walk, ERR_CORRUPT, "a cohort");
+        }
+        if (is_reading(walk) && walk->err == ERR_OK)
+            account->cohorts[cohort.number % balance->n_cohorts] = cohort;
+    }
+}
+
+static void walk_account(struct walk *walk, const struct count *count, struct count_account *account)
+{
+    walk_cohorts(walk, &count->balance, account);
+    walk_u32(walk, &account->n_branches, COUNT_BRANCHES, "a camera's next ones");
+    for (uint32_t i = 0; i < account->n_branches; i++) {
+        walk_u32(walk, &account->branches[i].to, count->n_cameras - 1, "a next camera");
+        walk_float(walk, &account->branches[i].free_s, 0, 1e6F);
+        walk_float(walk, &account->branches[i].n, 0, 1e9F);
+    }
+    walk_time(walk, &account->clock_ms);
+    walk_real(walk, &account->lateness_s, 0, 1e9);
+    walk_real(walk, &account->gaps_s, 0, HUGE_SUM);
+    walk_real(walk, &account->n_gaps, 0, HUGE_SUM);
+    int64_t settled = account->settled_before == INT32_MIN ? INT64_MIN : account->settled_before;
+    walk_time(walk, &settled);
+    if (settled > INT32_MAX)
+        fail(walk, ERR_CORRUPT, "a cohort's number");
+    account->settled_before = settled == INT64_MIN ? INT32_MIN : (int32_t)settled;
+    walk_real(walk, &account->share, 0, HUGE_SUM);
+}
+
+static void walk_balance(struct walk *walk, struct count_balance *balance)
+{
+    double *sums[] = {&balance->n_passages, &balance->n_first, &balance->n_gaps, &balance->gaps_s, &balance->n_ways, &balance->n_way_edges};
+    for (int k = 0; k < COUNT_SIGHTINGS; k++)
+        walk_real(walk, &balance->again[k], 0, 1);
+    walk_real(walk, &balance->ghosts, 0, 1);
+    walk_real(walk, &balance->late_share, 0, 1);
+    for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
+        walk_real(walk, sums[i], 0, HUGE_SUM);
+    walk_time(walk, &balance->learned_ms);
+}
+
+static void walk_areas(struct walk *walk, struct count *count)
+{
+    for (size_t i = 0; i < count->map.n_areas; i++) {
+        struct count_area *area = &count->areas[i];
+        struct count_record_sums *sums = &count->sums[i];
+        double *reals[] = {&area->n_first, &area->open.expected, &area->open.ending, &area->open.n_again, &area->open.n_known,
+            &sums->vehicles, &sums->unseen, &sums->low, &sums->high, &sums->flow, &sums->speed, &sums->delay, &sums->vehicles_ms,
+            &sums->flow_ms, &sums->speed_ms, &sums->delay_ms, &sums->congestion, &sums->congestion_ms, &sums->vehicle_km,
+            &sums->vehicle_km_ms};
+        uint64_t *numbers[] = {&sums->n_vehicles, &sums->n_passages, &sums->n_links, &sums->n_ticks};
+        walk_silence(walk, &area->heard);
+        walk_past(walk, &area->faded_s);
+        walk_time(walk, &area->stale_since_ms);
+        walk_bool(walk, &count->is_stale[i]);
+        for (size_t k = 0; k < sizeof(reals) / sizeof(reals[0]); k++)
+            walk_sum(walk, reals[k]);
+        for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+            walk_u64(walk, numbers[k]);
+    }
+}
+
+static void walk_figures(struct walk *walk, struct count_figures *figures)
+{
+    walk_time(walk, &figures->first_ms);
+    walk_time(walk, &figures->refreshed_ms);
+    walk_u32(walk, &figures->n_active, figures->map.network->n_edges, "the observed edges");
+    for (uint32_t i = 0; i < figures->n_active && walk->err == ERR_OK; i++) {
+        walk_u32(walk, &figures->active[i], figures->map.network->n_edges - 1, "an edge");
+        struct count_edge_sums *sums = &figures->edges[figures->active[i]];
+        if (is_reading(walk) && sums->is_active)
+            fail(walk, ERR_CORRUPT, "an edge that is there twice");
+        float *reals[] = {&sums->actual_s, &sums->free_s, &sums->driven_m, &sums->n, &sums->n_flow, &sums->n_gps};
+        for (size_t k = 0; k < sizeof(reals) / sizeof(reals[0]); k++)
+            walk_float(walk, reals[k], 0, 1e15F);
+        sums->is_active = true;
+        walk_bool(walk, &sums->is_changed);
+        walk_past(walk, &sums->faded_s);
+    }
+    for (uint32_t i = 0; i < figures->n_groups; i++)
+        walk_bool(walk, &figures->groups[i].was_told);
+}
+
+static void walk_vehicle(struct walk *walk, const struct count *count, struct count_vehicle *vehicle)
+{
+    walk_u64(walk, &vehicle->key);
+    walk_past(walk, &vehicle->last_ms);
+    walk_time(walk, &vehicle->before_ms);
+    walk_u32(walk, &vehicle->camera, count->n_cameras - 1, "a vehicle's camera");
+    walk_u32(walk, &vehicle->before_camera, COUNT_NONE, "a vehicle's camera");
+    walk_u32(walk, &vehicle->n_sightings, UINT32_MAX, "a vehicle");
+    walk_bool(walk, &vehicle->has_twin);
+    bool is_one = vehicle->n_sightings > 0 && count->n_cameras > 0 &&
+                  (vehicle->before_camera == COUNT_NONE || vehicle->before_camera < count->n_cameras) &&
+                  (vehicle->before_camera == COUNT_NONE) == (vehicle->before_ms == INT64_MIN);
+    if (!is_one)
+        fail(walk, ERR_CORRUPT, "a vehicle");
+}
+
+/* From the oldest to the newest; read, each becomes the newest in its turn. */
+static void walk_vehicles(struct walk *walk, struct count *count)
+{
+    struct count_vehicles *vehicles = &count->vehicles;
+    uint32_t n = vehicles->n_known, at = vehicles->oldest;
+    walk_u32(walk, &n, UINT32_MAX / 8, "the vehicles");
+    walk_u64(walk, &vehicles->n_evicted);
+    for (uint32_t i = 0; i < n && walk->err == ERR_OK; i++) {
+        struct count_vehicle vehicle = {.key = 0};
+        if (!is_reading(walk)) {
+            vehicle = vehicles->slab[at];
+            at = vehicle.newer;
+        }
+        walk_vehicle(walk, count, &vehicle);
+        if (!is_reading(walk) || walk->err != ERR_OK)
+            continue;
+        if (count_vehicles_find(vehicles, vehicle.key) != COUNT_NONE) {
+            fail(walk, ERR_CORRUPT, "a vehicle that is there twice");
+            continue;
+        }
+        uint32_t place = count_vehicles_add(vehicles, vehicle.key);
+        if (place == COUNT_NONE) {
+            fail(walk, ERR_NO_MEMORY, "the vehicles");
+            continue;
+        }
+        struct count_vehicle *added = &vehicles->slab[place];
+        vehicle.older = added->older;
+        vehicle.newer = added->newer;
+        *added = vehicle;
+    }
+}
+
+/* ---- faults ---- */
+
+static void walk_least(struct walk *walk, struct count_least *least)
+{
+    for (int w = 0; w < 2; w++) {
+        for (int i = 0; i < COUNT_CLOCK_LEAST; i++)
+            walk_float(walk, &least->least_s[w][i], -1e12F, INFINITY);
+        walk_u32(walk, &least->n[w], UINT32_MAX, "a window");
+    }
+    walk_u32(walk, &least->n_held, UINT32_MAX, "a window");
+}
+
+static void walk_clocks(struct walk *walk, struct count_clocks *clocks)
+{
+    for (uint32_t c = 0; c < clocks->n; c++) {
+        struct count_clock *clock = &clocks->clocks[c];
+        walk_least(walk, &clock->delay);
+        walk_u32(walk, &clock->n_ways, COUNT_CLOCK_WAYS, "a clock's ways");
+        for (uint32_t i = 0; i < clock->n_ways; i++) {
+            walk_u32(walk, &clock->ways[i].to, clocks->n - 1, "a clock's way");
+            walk_float(walk, &clock->ways[i].road_s, 0, 1e6F);
+            walk_least(walk, &clock->ways[i].over);
+        }
+        walk_u32(walk, &clock->n_heard, UINT32_MAX, "a clock");
+        walk_u32(walk, &clock->n_later, UINT32_MAX, "a clock");
+        walk_real(walk, &clock->error_s, -COUNT_CLOCK_MAX_S, COUNT_CLOCK_MAX_S);
+        walk_real(walk, &clock->uncertain_s, 0, COUNT_CLOCK_UNKNOWN_S);
+        walk_time(walk, &clock->changed_ms);
+    }
+    walk_real(walk, &clocks->delay_s, -1e6, 1e6);
+    walk_time(walk, &clocks->turned_ms);
+}
+
+static void walk_sighting(struct walk *walk, const struct count *count, struct count_sighting *sighting)
+{
+    walk_u32(walk, &sighting->camera, count->n_cameras > 0 ? count->n_cameras - 1 : 0, "a sighting's camera");
+    walk_past(walk, &sighting->time_ms);
+}
+
+static void walk_apart(struct walk *walk, const struct count *count, struct count_apart *pair)
+{
+    walk_sighting(walk, count, &pair->a);
+    walk_sighting(walk, count, &pair->b);
+    walk_real(walk, &pair->least_s, 0, HUGE_SUM);
+}
+
+static void walk_clones(struct walk *walk, struct count *count)
+{
+    struct count_clones *clones = &count->faults.clones;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < COUNT_SUSPECTS; i++)
+        n += clones->suspects[i].used_ms != 0;
+    walk_u32(walk, &n, COUNT_SUSPECTS, "the plates at two places");
+    for (uint32_t i = 0, at = 0; i < n && walk->err == ERR_OK; i++, at++) {
+        while (!is_reading(walk) && clones->suspects[at].used_ms == 0)
+            at++;
+        walk_u32(walk, &at, COUNT_SUSPECTS - 1, "a plate's place");
+        struct count_suspect *suspect = &clones->suspects[at];
+        walk_u64(walk, &suspect->vehicle);
+        walk_apart(walk, count, &suspect->first);
+        walk_past(walk, &suspect->told_ms);
+        walk_past(walk, &suspect->used_ms);
+    }
+    walk_u32(walk, &clones->n_told, COUNT_CLONES_TOLD, "the plates to tell");
+    for (uint32_t i = 0; i < clones->n_told; i++) {
+        walk_u64(walk, &clones->told[i].vehicle);
+        walk_apart(walk, count, &clones->told[i].first);
+        walk_apart(walk, count, &clones->told[i].second);
+    }
+    walk_u64(walk, &clones->n_apart);
+    walk_u64(walk, &clones->n_found);
+    walk_u64(walk, &clones->n_untold);
+}
+
+static void walk_recall(struct walk *walk, struct count_recall *recall)
+{
+    uint32_t n = 0;
+    for (uint32_t c = 0; c < recall->n; c++) {
+        walk_bool(walk, &recall->cameras[c].is_silent);
+        walk_real(walk, &recall->cameras[c].n_read, 0, HUGE_SUM);
+        walk_real(walk, &recall->cameras[c].n_missed, 0, HUGE_SUM);
+    }
+    for (uint32_t i = 0; i < COUNT_RECALL_GAPS; i++)
+        n += recall->gaps[i].used != 0;
+    walk_u32(walk, &n, recall->n > 0 ? COUNT_RECALL_GAPS : 0, "the gaps");
+    for (uint32_t i = 0, at = 0; i < n && walk->err == ERR_OK; i++, at++) {
+        while (!is_reading(walk) && recall->gaps[at].used == 0)
+            at++;
+        walk_u32(walk, &at, COUNT_RECALL_GAPS - 1, "a gap's place");
+        struct count_recall_gap *gap = &recall->gaps[at];
+        walk_u32(walk, &gap->from, recall->n - 1, "a gap");
+        walk_u32(walk, &gap->to, recall->n - 1, "a gap");
+        walk_u32(walk, &gap->between, recall->n - 1, "a gap");
+        walk_float(walk, &gap->past_s, 0, 1e6F);
+        walk_u64(walk, &gap->used);
+    }
+    walk_u64(walk, &recall->used);
+    uint32_t left = (uint32_t)recall->n_searches;
+    walk_u32(walk, &left, COUNT_RECALL_SEARCHES, "the searches left");
+    recall->n_searches = (int32_t)left;
+    walk_time(walk, &recall->faded_ms);
+}
+
+/* ---- the whole ---- */
+
+static void walk_cameras(struct walk *walk, struct count *count)
+{
+    uint32_t n = count->n_cameras;
+    walk_u32(walk, &n, count->settings.cameras_max, "the cameras");
+    for (uint32_t c = 0; c < n && walk->err == ERR_OK; c++) {
+        uint32_t edge = is_reading(walk) ? 0 : count->cameras[c].edge, number;
+        walk_u32(walk, &edge, count->map.network->n_edges - 1, "a camera's edge");
+        if (is_reading(walk) && walk->err == ERR_OK && count_camera_add(count, edge, &number) != ERR_OK)
+            fail(walk, ERR_NO_MEMORY, "the cameras");
+    }
+    if (walk->err != ERR_OK)
+        return;
+    for (uint32_t c = 0; c < n; c++) {
+        walk_silence(walk, &count->cameras[c].heard);
+        walk_bool(walk, &count->cameras[c].is_silent);
+        walk_account(walk, count, &count->accounts[c]);
+    }
+}
+
+static void walk_count(struct walk *walk, struct count *count)
+{
+    struct count_counters *counters = &count->counters;
+    uint64_t *numbers[] = {&counters->n_passages, &counters->n_duplicates, &counters->n_out_of_order, &counters->n_late,
+        &counters->n_future, &counters->n_links, &counters->n_impossible, &counters->n_stops, &counters->n_resets};
+    int64_t *times[] = {
+        &count->now_ms, &count->tick_ms, &count->first_tick_ms, &count->scanned_ms, &count->tick_gap_ms, &count->faults.learned_ms};
+    walk_cameras(walk, count);
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        walk_time(walk, times[i]);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        walk_u64(walk, numbers[i]);
+    bool is_begun = count->tick_ms != INT64_MIN;
+    if (count->tick_gap_ms < 0 || count->tick_gap_ms > 600000 || is_begun != (count->first_tick_ms != INT64_MIN) ||
+        (is_begun && count->now_ms == INT64_MIN))
+        fail(walk, ERR_CORRUPT, "a time");
+    if (walk->err != ERR_OK)
+        return;
+    walk_balance(walk, &count->balance);
+    walk_areas(walk, count);
+    walk_figures(walk, &count->figures);
+    walk_vehicles(walk, count);
+    walk_clocks(walk, &count->faults.clocks);
+    walk_clones(walk, count);
+    walk_recall(walk, &count->faults.recall);
+}
+
+void count_snapshot_write(const struct count *count, struct str extra, struct buf *out)
+{
+    struct walk walk = {.out = out};
+    /* The walk changes nothing where it writes. */
+    struct count *walked = (struct count *)(uintptr_t)count;
+    uint32_t version = COUNT_SNAPSHOT_VERSION, n_extra = (uint32_t)extra.len;
+    buf_append(out, magic, sizeof(magic));
+    walk_u32(&walk, &version, UINT32_MAX, "");
+    walk_shape(&walk, count);
+    walk_u32(&walk, &n_extra, UINT32_MAX, "");
+    buf_append_str(out, extra);
+    walk_count(&walk, walked);
+}
+
+void count_snapshot_seal(struct buf *out)
+{
+    struct sha256 digest = crypto_sha256(buf_str(out));
+    buf_append(out, digest.bytes, SEAL_LEN);
+}
+
+/* Magic, digest, version. */
+static enum err open_sealed(struct str bytes, struct diag *diag, struct str *ret_body)
+{
+    if (bytes.len < sizeof(magic) + 4 + SEAL_LEN || memcmp(bytes.ptr, magic, sizeof(magic)) != 0)
+        return diag_set(diag, ERR_CORRUPT, NULL, 0, "this is no snapshot of a count");
+    struct str body = str_slice(bytes, 0, bytes.len - SEAL_LEN);
+    struct sha256 digest = crypto_sha256(body);
+    if (memcmp(digest.bytes, bytes.ptr + body.len, SEAL_LEN) != 0)
+        return diag_set(diag, ERR_CORRUPT, NULL, 0, "the snapshot of the count is not whole: its digest is another");
+    *ret_body = body;
+    return ERR_OK;
+}
+
+enum err count_snapshot_read(struct str bytes, const struct count_settings *settings, const struct count_map *map, struct diag *diag,
+    struct str *ret_extra, struct count **ret_count)
+{
+    struct walk walk = {.err = ERR_OK};
+    struct str body = STR_NONE, extra;
+    struct count *count = NULL;
+    uint32_t version = 0, n_extra = 0;
+    enum err err = open_sealed(bytes, diag, &body);
+    if (err != ERR_OK)
+        return err;
+    bytes_reader_init(&walk.in, body.ptr, body.len);
+    bytes_read_str(&walk.in, sizeof(magic));
+    walk_u32(&walk, &version, UINT32_MAX, "its version");
+    if (version != COUNT_SNAPSHOT_VERSION)
+        return diag_set(
+            diag, ERR_UNSUPPORTED, NULL, 0, "the snapshot of the count is of version %u, not %u", version, COUNT_SNAPSHOT_VERSION);
+    err = count_create(settings, map, &count);
+    if (err != ERR_OK)
+        return err;
+    walk_shape(&walk, count);
+    walk_u32(&walk, &n_extra, UINT32_MAX, "the owner's bytes");
+    extra = bytes_read_str(&walk.in, n_extra);
+    if (walk.in.err != ERR_OK)
+        fail(&walk, ERR_CORRUPT, "the owner's bytes");
+    if (walk.err == ERR_OK)
+        walk_count(&walk, count);
+    if (walk.err == ERR_OK && bytes_reader_left(&walk.in) > 0)
+        fail(&walk, ERR_CORRUPT, "its end");
+    if (walk.err != ERR_OK) {
+        count_destroy(count);
+        return diag_set(diag, walk.err, NULL, 0,
+            walk.err == ERR_STATE ? "the snapshot of the count was made with another %s" : "the snapshot of the count is wrong about %s",
+            walk.wrong);
+    }
+    *ret_extra = extra;
+    *ret_count = count;
+    return ERR_OK;
+}

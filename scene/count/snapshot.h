@@ -1,0 +1,30 @@
+/*
+ * The whole state of the core as bytes, so that a restart leaves no dent in the curve: what is read goes on as if nothing had been.
+ *
+ *     "cbcount\n", u32 version, the network's digest and what the state's shape depends on, the owner's own bytes, the state;
+ *     at the end SHA-256 of all before it. Numbers are little-endian, reals are IEEE 754 bits.
+ *
+ * The same events after it give the same figures, bit for bit; only what the table of ways remembers is asked anew. Floating cars
+ * under way (gps.h) are not in it. Read with checked bounds: every number must be one that the core can have had. A snapshot of another
+ * version, network, set of areas or windows is refused, whole.
+ */
+#ifndef SCENE_COUNT_SNAPSHOT_H
+#define SCENE_COUNT_SNAPSHOT_H
+
+#include "base/buf.h"
+#include "base/diag.h"
+#include "scene/count/core.h"
+
+#define COUNT_SNAPSHOT_VERSION 1u
+#define COUNT_SNAPSHOT_MAX ((size_t)2 << 30)
+
+/* Appends the state without its seal; `extra`: the owner's own. Fails as `out` does: look at out->err. */
+void count_snapshot_write(const struct count *count, struct str extra, struct buf *out);
+/* Appends the digest of all that is in `out`; takes a while, and may be done on another thread. */
+void count_snapshot_seal(struct buf *out);
+/* A new core with that state, and the owner's bytes, borrowed from `bytes`. What is wrong is told in `diag`: ERR_CORRUPT (not a snapshot,
+ * or not whole, or a number that cannot be), ERR_UNSUPPORTED (another version), ERR_STATE (of another city or settings), ERR_NO_MEMORY. */
+enum err count_snapshot_read(struct str bytes, const struct count_settings *settings, const struct count_map *map, struct diag *diag,
+    struct str *ret_extra, struct count **ret_count) MUST_CHECK;
+
+#endif
