@@ -28,7 +28,7 @@ static void sqlite_make(const struct fake_city *city, const char *department, co
 
 static void sqlite_describe(const struct fake_city *city, const char *department, char *out, size_t size)
 {
-    snprintf(out, size, "connector: sqlite\nconnection: {file: \"{data}/%s.sqlite\", timeout: 5s}\n", department);
+    snprintf(out, size, "connector: sqlite\nconnection: {file: \"{data}/%s.sqlite\", timeout: 20s}\n", department);
 }
 
 const struct query_engine query_engine_sqlite = {"sqlite", &system_sqlite_ops, sqlite_make, sqlite_describe};
