@@ -113,6 +113,10 @@ struct serving {
 };
 
 /* ---- served.c ---- */
+/* Whose use it is, of what, and what for: in whatever the hub is asked to serve, a call, an act, a reading, an object or a window. */
+#define SERVING_USE_OF(info_, serving_)                                                                                                    \
+    .party = (info_)->consumer, .resource = (info_)->resource, .purpose = (info_)->purpose, .contract = (info_)->name,                     \
+    .twin = (serving_)->twin
 void district_use_serve(struct district *district, size_t peer, uint64_t intent, uint32_t part);
 void district_use_abort(struct district *district, size_t peer, uint64_t intent);
 void district_use_close(struct district *district, size_t peer, uint64_t intent);

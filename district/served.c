@@ -130,11 +130,7 @@ static enum err start_call(struct serving *serving, const struct hub_contract_in
         fields[i] = declared[fetch->outputs[i].column].name;
     }
     serving->call = (struct hub_call){
-        .party = info->consumer,
-        .resource = info->resource,
-        .purpose = info->purpose,
-        .contract = info->name,
-        .twin = serving->twin,
+        SERVING_USE_OF(info, serving),
         .key_names = keys,
         .key_values = values,
         .n_keys = fetch->n_where,
@@ -196,11 +192,7 @@ static enum err start_act(struct serving *serving, const struct hub_contract_inf
             values[n++] = question->values[i];
         }
     serving->act = (struct hub_act){
-        .party = info->consumer,
-        .resource = info->resource,
-        .purpose = info->purpose,
-        .contract = info->name,
-        .twin = serving->twin,
+        SERVING_USE_OF(info, serving),
         .key = question->key,
         .names = names,
         .values = values,
@@ -286,11 +278,7 @@ static enum err start_reading(struct serving *serving, const struct hub_contract
         return err;
     serving->fetch = question->fetch;
     serving->reading = (struct hub_reading){
-        .party = info->consumer,
-        .resource = info->resource,
-        .purpose = info->purpose,
-        .contract = info->name,
-        .twin = serving->twin,
+        SERVING_USE_OF(info, serving),
         .fields = fields,
         .n_fields = question->n_fields,
         .loop = serving->district->loop,

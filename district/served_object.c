@@ -77,11 +77,7 @@ enum err serving_object_start(struct serving *serving, const struct hub_contract
         return ERR_FULL;
     }
     *use = (struct hub_object_use){
-        .party = info->consumer,
-        .resource = info->resource,
-        .purpose = info->purpose,
-        .contract = info->name,
-        .twin = serving->twin,
+        SERVING_USE_OF(info, serving),
         .loop = district->loop,
         .ready = ready,
         .piece = piece,

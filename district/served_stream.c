@@ -205,11 +205,7 @@ enum err serving_stream_start(struct serving *serving, const struct hub_contract
     serving->stream = stream;
     serving->take = question->take;
     serving->giving = (struct hub_giving){
-        .party = info->consumer,
-        .resource = info->resource,
-        .purpose = info->purpose,
-        .contract = info->name,
-        .twin = serving->twin,
+        SERVING_USE_OF(info, serving),
         .fields = fields,
         .n_fields = question->n_fields,
         .loop = district->loop,
