@@ -254,7 +254,7 @@ static enum err take_followed(struct streets *streets, const struct traci_variab
     } else if (variable->variable == TRACI_ON_LANE) {
         streets->follow.on_m = value.r;
     } else if (streets->fn && plate == streets->follow.plate && streets->follow.edge != ROAD_NONE &&
-               (plate + (uint64_t)streets->time_s) % streets->follow.every_s == 0) {
+               (plate / streets->follow.one_in + (uint64_t)streets->time_s) % streets->follow.every_s == 0) { /* not all at once */
         struct streets_position position = {.plate = plate, .speed_mps = fmax(value.r, 0)};
         double share = fmin(fmax(streets->follow.on_m / network->edges[streets->follow.edge].length_m, 0), 1);
         position.point = road_edge_at(network, streets->follow.edge, share, &position.heading);
