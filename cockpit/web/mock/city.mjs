@@ -121,7 +121,7 @@ const levelOf = (cls, mps) => (LEAST_KMH[cls] ?? LEAST_KMH.secondary).filter((le
 const usualOf = (road, now, ms) => {
   const at = [...road].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 7;
   if (at === 6) return { delay_index: null, state: 'learning', since: null, days: 3 };
-  const isSlower = at === 1 && now > 1.3;
+  const isSlower = at === 4 && now > 1.3;
   return { delay_index: +Math.max(1, now * (isSlower ? 0.55 : 0.94 + 0.02 * at)).toFixed(2), state: isSlower ? 'slower' : 'usual', since: isSlower ? ms - 17 * 60e3 : null, days: 12 };
 };
 
@@ -150,8 +150,21 @@ export function figures(area, ms) {
     vehicles_true: true_n,
     delay_index: flow ? +(sum(([, , d, q]) => d * q) / flow).toFixed(3) : null,
     mean_speed: flow ? +(sum(([, v, , q]) => v * q * 3.6) / flow).toFixed(2) : null,
+    congestion_index: states.length ? +Math.min(10, (states.filter(([e, v]) => levelOf(e.class, v) === 4).length / states.length) * 40).toFixed(1) : null,
+    vehicle_km: states.length ? Math.round(sum(([e, , , q]) => (q * e.length_m) / 1000)) : null,
     flow: states.length ? Math.round((flow / states.length) * 22) : null,
   };
+}
+
+/** Waits where made-up roads cross. */
+export function junctions(area, ms, limit) {
+  const crossing = (i) => [ROADS[i % ROADS.length][0], ROADS[(i * 5 + 3) % ROADS.length][0]];
+  return Array.from({ length: 14 }, (_, i) => {
+    const [a, b] = crossing(i);
+    const wait = 18 + demand(ms) * (90 - i * 4) * (0.8 + 0.2 * Math.sin(ms / 61e3 + i * 2));
+    return { junction: `J${i}`, title: `${a} / ${b}`, area, lon: 120.1 + i * 0.004, lat: 30.26 + i * 0.003, delay_s: +wait.toFixed(1), delay_index: +(1 + wait / 40).toFixed(2), n: 30 + i,
+      made_by: 'delay.junction/1' };
+  }).sort((x, y) => y.delay_s - x.delay_s).slice(0, limit);
 }
 
 export function ranking(area, ms, limit) {

@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AREAS, CAMERAS, EDGES, GROUND, ROAD_GEOJSON, edgeState, figures, ranking } from './city.mjs';
+import { AREAS, CAMERAS, EDGES, GROUND, ROAD_GEOJSON, edgeState, figures, junctions, ranking } from './city.mjs';
 import { MockLog } from './log.mjs';
 
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
@@ -22,6 +22,12 @@ const INDICATORS = [
     definition: text('实际行程时间与自由流行程时间之比，含路口等待；1 为畅通。', 'Actual over free-flow travel time, junction waiting included; 1 is free flow.'),
     formula: { name: 'delay.ratio', version: 1, text: text('各路段按流量加权平均。', 'Mean over the road sections, weighted by flow.') },
     resource: 'hangzhou/scene.count/indicator' },
+  { name: 'congestion_index', title: text('拥堵指数', 'Congestion index'), unit: text('/10', '/10'), decimals: 1,
+    definition: text('严重拥堵的道路里程比例，换算到 0 至 10。', 'Share of the roads’ length that is jammed, on a scale from 0 to 10.'),
+    formula: { name: 'hangzhou.traffic', version: 1, text: text('各等级道路按车公里加权。', 'Classes of road weighted by vehicle-kilometres.') }, resource: 'hangzhou/scene.count/indicator' },
+  { name: 'vehicle_km', title: text('车公里', 'Vehicle-kilometres'), unit: text('车公里/时', 'veh·km/h'), decimals: 0,
+    definition: text('有观测的路段上所有车辆每小时行驶里程之和。', 'Kilometres that all vehicles drive in an hour on the observed roads.'),
+    formula: { name: 'vkt.observed', version: 1, text: text('流量乘以长度。', 'Flow times length.') }, resource: 'hangzhou/scene.count/indicator' },
   { name: 'mean_speed', title: text('平均车速', 'Mean speed'), unit: text('km/h', 'km/h'), decimals: 1,
     definition: text('近两分钟内观测到的行程车速，按流量加权。', 'Travel speed observed in the last two minutes, weighted by flow.'),
     formula: { name: 'speed.space_mean', version: 1, text: text('行驶里程之和除以行驶时间之和。', 'Sum of distances over sum of travel times.') },
@@ -119,6 +125,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
         const part = n === 0 ? EDGES : EDGES.filter((_, i) => i % 3 === n % 3);
         say('road_states', { time: now(), edges: part.map((e) => edgeState(e, now())) });
         if (n % 2 === 0) say('ranking', { area, time: now(), roads: ranking(area, now(), 20) });
+        if (n % 5 === 0) say('junctions', { area, time: now(), junctions: junctions(area, now(), 12) });
       }
       if (n % 4 === 0) say('sources', sources(area));
       if (n % 10 === 9) say('ping', {});
@@ -159,6 +166,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
         }) });
       case '/cockpit/v1/history': return spec ? send(res, 200, history(area, spec.name)) : problem(res, 404, 'no such indicator');
       case '/cockpit/v1/why': return spec ? send(res, 200, why(area, spec)) : problem(res, 404, 'no such indicator');
+      case '/cockpit/v1/junctions': return send(res, 200, { area, time, junctions: junctions(area, time, Number(query.get('limit') ?? 20)) });
       case '/cockpit/v1/ranking': return send(res, 200, { area, time, roads: ranking(area, time, Number(query.get('limit') ?? 20)) });
       case '/cockpit/v1/road_states': return send(res, 200, { time, edges: EDGES.map((e) => edgeState(e, time)) });
       case '/cockpit/v1/roads': return send(res, 200, ROAD_GEOJSON);

@@ -1,7 +1,7 @@
 // Short names for parts of the interface's schemas (schema.ts is generated from the brain's own description). Times are milliseconds since 1970.
 import type { Areas, History, LiveIndicators, Person, PartyTitle, Place, Ranking, RoadStates, Sources, ValueState } from './schema';
 
-export type { History, Indicator, PartyTitle, Ranking, RoadStates, Sources, Text, Why } from './schema';
+export type { History, Indicator, Junctions, PartyTitle, Ranking, RoadStates, Sources, Text, Why } from './schema';
 export type { LiveRecorded as Recorded } from './schema';
 
 export type Session = Person;
@@ -13,7 +13,7 @@ export type Named = PartyTitle;
 export type Point = History['points'][number];
 export type LiveValue = LiveIndicators['indicators'][number]; // of an area, without its titles
 export type RoadRank = Ranking['roads'][number];
-export type EdgeState = RoadStates['edges'][number]; // edge, speed m/s, delay index, vehicles an hour; null where nothing was observed lately
+export type EdgeState = RoadStates['edges'][number]; // edge, speed m/s, delay index, vehicles an hour, level of speed; null where nothing was observed lately
 export type Source = Sources['sources'][number];
 export type Health = Source['health'];
 export type Detail = NonNullable<Source['detail']>; // why a source is not fresh: a code of hub/detail.h, said by `detail.CODE` of the words

@@ -49,6 +49,7 @@ const zh: Record<string, string> = {
   'get /cockpit/v1/indicators': '一个区域的全部指标与最新值',
   'get /cockpit/v1/history': '一个指标在一个区域的记录值',
   'get /cockpit/v1/ranking': '一个区域的道路，最慢的在前',
+  'get /cockpit/v1/junctions': '区域内各路口，等待最长的在前',
   'get /cockpit/v1/road_states': '每条路段的车速、延误指数与流量',
   'get /cockpit/v1/roads': '路网（GeoJSON）；凭证在 Citybrain-Receipt 头中',
   'get /cockpit/v1/ground': '地图的水面与绿地（GeoJSON）',

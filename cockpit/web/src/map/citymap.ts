@@ -4,6 +4,7 @@ import type { FeatureCollection, LineString } from 'geojson';
 import maplibre from './maplibre';
 import type { GeoJSONSource, Map as MapLibre, MapGeoJSONFeature, MapMouseEvent } from './maplibre';
 import type { Area, EdgeState, LonLat, Source } from '../api/types';
+import { levelClass } from '../scale/scale';
 import type { Theme } from '../scale/scale';
 import { AREA_LAYER, FONT, GREEN, MINOR, PALETTES, ROAD_LAYER, WATER, makeStyle, roadColour, roadOpacity } from './layers';
 import type { Metric } from './layers';
@@ -54,6 +55,7 @@ export class CityMap {
   private zones: FeatureCollection | null = null;
   private sources: Source[] = [];
   private states: Iterable<EdgeState> = [];
+  private levels = 0; // how many the city's index object has
   private hovered: string | null = null;
   private picked: string | null = null;
   private padding = { top: 0, right: 0, bottom: 0, left: 0 };
@@ -207,9 +209,16 @@ export class CityMap {
 
   setEdges(edges: Iterable<EdgeState>): void {
     if (!this.isStyled) return;
-    for (const [edge, speed, delay, flow] of edges) {
-      this.map.setFeatureState({ source: 'road', id: keyOf(edge) }, { speed: speed === null ? null : speed * 3.6, delay, flow: flow ?? 0 });
+    for (const [edge, speed, delay, flow, level] of edges) {
+      this.map.setFeatureState({ source: 'road', id: keyOf(edge) }, { speed: speed === null ? null : speed * 3.6, delay, flow: flow ?? 0, class: levelClass(level, this.levels) });
     }
+  }
+
+  /** How many levels of speed the city has; all edges known are drawn by them anew. */
+  setLevels(levels: number, edges: Iterable<EdgeState>): void {
+    if (levels === this.levels) return;
+    this.levels = levels;
+    this.setEdges(edges);
   }
 
   forgetEdges(): void {

@@ -50,7 +50,10 @@ export function roadColour(theme: Theme, metric: Metric): ExpressionSpecificatio
     ? ['step', ['number', state('delay'), 1], c[0]!, DELAY_BOUNDS[0], c[1]!, DELAY_BOUNDS[1], c[2]!, DELAY_BOUNDS[2], c[3]!, DELAY_BOUNDS[3], c[4]!]
     : ['step', ['number', state('speed'), 0], c[4]!, SPEED_BOUNDS_KMH[3], c[3]!, SPEED_BOUNDS_KMH[2], c[2]!, SPEED_BOUNDS_KMH[1], c[1]!, SPEED_BOUNDS_KMH[0], c[0]!];
   const seen: ExpressionSpecification = ['!=', state(metric), null];
-  return ['case', seen, steps, NO_DATA[theme]];
+  if (metric === 'delay') return ['case', seen, steps, NO_DATA[theme]];
+  // The city's own levels go before ours, where it has some.
+  const levelled: ExpressionSpecification = ['match', ['number', state('class'), 0], 0, c[0]!, 1, c[1]!, 2, c[2]!, 3, c[3]!, c[4]!];
+  return ['case', ['!=', state('class'), null], levelled, seen, steps, NO_DATA[theme]];
 }
 
 /** Classes of road that are the city's texture rather than its traffic. */

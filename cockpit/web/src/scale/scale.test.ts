@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { COLOURS, N_CLASSES, delayClass, delayShare, speedClass } from './scale';
+import { COLOURS, N_CLASSES, delayClass, delayShare, levelClass, speedClass } from './scale';
 
 /** WCAG relative luminance. */
 function luminance(hex: string): number {
@@ -44,5 +44,11 @@ describe('the scale', () => {
   it('draws bars from free flow on', () => {
     expect([1, 2, 3, null].map((i) => delayShare(i, 3))).toEqual([0, 0.5, 1, 0]);
     expect(delayShare(1.1, 1.1)).toBeCloseTo(0.2);
+  });
+
+  it('puts the levels of any city onto the same classes, the best first and the worst last', () => {
+    expect([0, 1, 2, 3, 4].map((l) => levelClass(l, 5))).toEqual([0, 1, 2, 3, 4]);
+    expect([0, 1, 2].map((l) => levelClass(l, 3))).toEqual([0, 2, 4]);
+    expect([levelClass(1, 2), levelClass(null, 5), levelClass(0, 0)]).toEqual([4, null, null]);
   });
 });

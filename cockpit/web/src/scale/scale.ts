@@ -29,6 +29,12 @@ export function speedClass(kmh: number | null | undefined): number | null {
   return at < 0 ? N_CLASSES - 1 : at;
 }
 
+/** A level of the city's own index object, 0 the best of `levels`, as one of the classes. */
+export function levelClass(level: number | null | undefined, levels: number): number | null {
+  if (level === null || level === undefined || levels < 2) return null;
+  return Math.min(N_CLASSES - 1, Math.round((level * (N_CLASSES - 1)) / (levels - 1)));
+}
+
 /** Length of a ranking bar, 0 to 1: it starts at free flow (1), so that twice as long a delay is twice as long a bar. */
 export function delayShare(index: number | null | undefined, highest: number): number {
   if (index === null || index === undefined || !Number.isFinite(index)) return 0;

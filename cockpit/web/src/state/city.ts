@@ -5,18 +5,18 @@ import { computed, reactive, shallowReactive } from 'vue';
 import { answer, api, Failure } from '../api/client';
 import { LiveLink } from '../api/live';
 import type { LinkState } from '../api/live';
-import type { Area, EdgeState, History, Indicator, LiveValue, Ranking, Recorded, RoadStates, Source, Sources, State } from '../api/types';
+import type { Area, EdgeState, History, Indicator, Junctions, LiveValue, Ranking, Recorded, RoadStates, Source, Sources, State } from '../api/types';
 import { Series } from './series';
 import { isSignedOut, sessionEnded } from './session';
 
 export const HERO = 'vehicles_in_transit';
 export const TRUTH = 'vehicles_true';
-export const COMPANY = ['delay_index', 'mean_speed', 'flow'];
+export const COMPANY = ['delay_index', 'congestion_index', 'mean_speed', 'flow', 'vehicle_km'];
 const REREAD_MS = 60_000; // usual day, thresholds, titles: what the stream does not carry
 const RANKING_LIMIT = 12; // as many as the stream carries
 const RETRY_MS = 5_000; // what failed is asked again
 
-export type Part = 'areas' | 'indicators' | 'history' | 'ranking' | 'sources';
+export type Part = 'areas' | 'indicators' | 'history' | 'ranking' | 'junctions' | 'sources';
 
 export interface Figure extends Indicator {
   area: string;
@@ -35,6 +35,7 @@ export const city = reactive({
   figures: {} as Record<string, Figure>,
   children: {} as Record<string, Record<string, Child>>,
   ranking: null as Ranking | null,
+  junctions: null as Junctions | null,
   sources: null as Sources | null,
   link: 'connecting' as LinkState,
   linkSince: 0,
@@ -167,6 +168,8 @@ export function takeEvent(name: string, data: unknown): void {
     takeEdges(data as RoadStates);
   } else if (name === 'ranking') {
     if ((data as Ranking).area === city.area) city.ranking = data as Ranking;
+  } else if (name === 'junctions') {
+    if ((data as Junctions).area === city.area) city.junctions = data as Junctions;
   } else if (name === 'sources') {
     takeSources(data as Sources);
   } else if (name === 'recorded') {
@@ -210,6 +213,7 @@ async function readFigures(area: string): Promise<void> {
     readHistory(area, TRUTH, from, mine),
     ...COMPANY.map((name) => readHistory(area, name, from, mine)),
     read('ranking', mine, api.GET('/cockpit/v1/ranking', { params: { query: { area, limit: String(RANKING_LIMIT) } } }), (said) => (city.ranking = said)),
+    read('junctions', mine, api.GET('/cockpit/v1/junctions', { params: { query: { area, limit: String(RANKING_LIMIT) } } }), (said) => (city.junctions = said)),
     read('sources', mine, api.GET('/cockpit/v1/sources', { params: { query: { area } } }), (said) => (city.sources = said)),
   ]);
   if (mine !== generation || countsVehicles.value) return;
@@ -231,6 +235,7 @@ export async function showArea(area: string, dayStartOf: () => number): Promise<
   city.figures = {};
   city.children = {};
   city.ranking = null;
+  city.junctions = null;
   city.sources = null;
   for (const s of series.values()) s.clear();
   forgetEdges();
