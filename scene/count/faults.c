@@ -112,8 +112,6 @@ static void tell_apart(struct count *count, uint64_t plate, const struct count_v
     struct count_apart pair = {seen_ms < vehicle->last_ms ? here : there, seen_ms < vehicle->last_ms ? there : here, way->least_s};
     bool is_doubtful = passage->confidence != 0 && passage->confidence < COUNT_CLONE_CONFIDENCE;
     count_clones_apart(&count->faults.clones, plate, &pair, is_doubtful);
-    count->counters.n_links++;
-    count->counters.n_impossible++;
 }
 
 /* Both vehicles with this plate are known: on whose way does it lie? */
@@ -160,7 +158,12 @@ uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passa
     tell_apart(count, passage->vehicle, vehicle, passage, seen_ms, &way);
     vehicle->has_twin = true;
     passage->vehicle = twin_key;
-    return count_vehicles_find(vehicles, twin_key);
+    twin_at = count_vehicles_find(vehicles, twin_key);
+    if (twin_at == COUNT_NONE) { /* a pair that the core does not see */
+        count->counters.n_links++;
+        count->counters.n_impossible++;
+    }
+    return twin_at;
 }
 
 static bool is_silent(const struct count *count, uint32_t camera)
