@@ -30,7 +30,7 @@ static const struct hub_window window = {.contract = STR_INIT("h/c-2"), .receipt
 static enum err indicator_row(
     struct fixture *f, const char *name, const char *area, int64_t time, int64_t period, struct value number, bool *ret_record)
 {
-    struct value row[HUB_INDICATOR_N_FIELDS] = {value_text(str_from_c(name)), value_text(str_from_c(area)), value_time(time),
+    struct value row[HUB_INDICATOR_N_FIELDS_MAX] = {value_text(str_from_c(name)), value_text(str_from_c(area)), value_time(time),
         value_integer(period), number, value_integer(3), VALUE_NONE, value_text(STR("h.log/5"))};
     int indicator, area_at;
     struct cockpit_value value;

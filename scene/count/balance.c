@@ -22,7 +22,7 @@
 
 void count_balance_init(struct count_balance *balance, const struct count_settings *settings)
 {
-    *balance = (struct count_balance){.settings = *settings, .learned_ms = INT64_MIN};
+    *balance = (struct count_balance){.settings = *settings, .learned_ms = INT64_MIN, .begun_ms = INT64_MIN, .before = 1};
     int64_t n_cohorts = settings->keep_s * 1000 / COUNT_COHORT_MS + 2;
     assert(n_cohorts <= COUNT_COHORTS_MAX);
     balance->n_cohorts = (int32_t)n_cohorts;
@@ -92,6 +92,8 @@ void count_account_open(
     if (cohort->number < number)
         *cohort = (struct count_cohort){.number = number};
     int k = class_of(n_sightings);
+    if (balance->begun_ms == INT64_MIN || seen_ms < balance->begun_ms)
+        balance->begun_ms = seen_ms;
     balance->n_passages += 1;
     balance->n_first += n_sightings == 1;
     if (cohort->n[k] == UINT16_MAX)
@@ -154,6 +156,7 @@ void count_account_link(struct count_balance *balance, struct count_account *fro
     to->lateness_s += LATENESS_SHARE * (fmax((double)(came_ms - to->clock_ms) / 1000, 0) - to->lateness_s);
     balance->n_ways += n_edges > 0;
     balance->n_way_edges += n_edges;
+    balance->ways_s += n_edges > 0 ? free_s : 0;
 }
 
 /* ---- learning ---- */
@@ -174,6 +177,7 @@ static void fade(struct count_balance *balance, struct count_account *accounts, 
     balance->n_gaps *= keep;
     balance->gaps_s *= keep;
     balance->n_ways *= keep;
+    balance->ways_s *= keep;
     balance->n_way_edges *= keep;
     for (uint32_t i = 0; i < n; i++) {
         accounts[i].gaps_s *= keep;
@@ -345,19 +349,24 @@ void count_balance_learn(
 struct count_seen count_balance_seen(const struct count_balance *balance, const struct count_open *open)
 {
     double coming = open->expected - open->n_again;
-    /* Those that end before the next camera wait in the same queues, but for the last edge's: that one has no camera at its end. */
+    /* Those that end before the next camera wait in the same queues, to the middle of their last edge. */
     double n_edges = (balance->n_way_edges + PRIOR_WAY_EDGES) / (balance->n_ways + 1);
-    double ending = open->expected > 0 ? coming * (1 - 1 / n_edges) * open->ending / open->expected : 0;
+    double ending = open->expected > 0 ? coming * (1 - 1 / (2 * n_edges)) * open->ending / open->expected : 0;
     return (struct count_seen){coming, ending};
 }
 
-double count_balance_unseen(const struct count_balance *balance, double coming)
+double count_balance_unseen(const struct count_balance *balance, double coming, int64_t now_ms)
 {
-    double n_again = balance->n_passages - balance->n_first;
-    if (coming <= 0 || n_again <= 0)
+    double n_again = balance->n_passages - balance->n_first, known_s = (double)(now_ms - balance->begun_ms) / 1000;
+    if (coming <= 0 || n_again <= 0 || balance->begun_ms == INT64_MIN || known_s <= 0)
         return 0;
-    /* Little's law: a vehicle is on its way between two cameras for coming / rate seconds; so is one to its first camera. */
-    double before = balance->settings.before_first * balance->n_first * (1 - balance->ghosts) * coming / fmax(n_again, 1);
+    /* Little's law: a vehicle is on its way between two cameras for coming / rate seconds; a start knows of no longer way than itself. */
+    double window_s = balance->settings.fade_s * -expm1(-known_s / balance->settings.fade_s);
+    double way_s = fmin(coming / n_again * window_s, known_s);
+    /* So is one to its first camera, but that in free flow it is as far as the network says: the queue is the same. */
+    double free_s = balance->n_ways > 0 ? fmin(balance->ways_s / balance->n_ways, way_s) : 0;
+    double lead_s = way_s + (balance->before - 1) * free_s;
+    double before = lead_s * balance->n_first * (1 - balance->ghosts) / window_s;
     /* Of trips seen n times there are f_n; those never seen are f_1^2 / 2 f_2 (Chao 1984). f_1 = 1 - p_1, f_2 = p_1 (1 - p_2). */
     double p1 = fmin(balance->again[0] / fmax(1 - balance->ghosts, 0.01), AGAIN_MAX), p2 = fmin(balance->again[1], AGAIN_MAX);
     double never = fmin((1 - p1) * (1 - p1) / fmax(2 * p1 * (1 - p2), 1e-3), 1);

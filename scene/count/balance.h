@@ -63,8 +63,10 @@ struct count_balance {
     double again[COUNT_SIGHTINGS]; /* P */
     double ghosts;                 /* share of first sightings that are misread plates */
     double late_share;             /* of the ways between cameras: those to a camera behind a queue */
-    /* of now, faded with fade_s: passages, the first ones of a trip, gaps, ways found and their edges */
-    double n_passages, n_first, n_gaps, gaps_s, n_ways, n_way_edges;
+    /* of now, faded with fade_s: passages, the first ones of a trip, gaps, ways found, their free-flow seconds and edges */
+    double n_passages, n_first, n_gaps, gaps_s, n_ways, ways_s, n_way_edges;
+    double before;      /* way before the first camera, in free-flow ways between two (ends.h); the owner's, 1 until it says */
+    int64_t begun_ms;   /* the first passage; INT64_MIN: none */
     int64_t learned_ms; /* INT64_MIN: never */
 };
 
@@ -95,7 +97,7 @@ void count_balance_learn(
     struct count_balance *balance, struct count_account *accounts, struct count_open *const *opens, uint32_t n, int64_t now_ms);
 /* Vehicles on the road after unsettled passages. `coming` may be negative by chance. */
 struct count_seen count_balance_seen(const struct count_balance *balance, const struct count_open *open);
-/* Vehicles that no camera has seen yet, where `coming` in the city are between two sightings. */
-double count_balance_unseen(const struct count_balance *balance, double coming);
+/* Vehicles that no camera has seen yet at `now_ms`, where `coming` in the city are between two sightings. */
+double count_balance_unseen(const struct count_balance *balance, double coming, int64_t now_ms);
 
 #endif

@@ -183,28 +183,47 @@ static void misread_plates_are_no_vehicles(void **state)
 }
 
 /*
- * Of 1,000 passages 100 are first ones: 900 ways between cameras end where 450 vehicles are on such ways, half a second each; so 100 first
- * ones were 1.1 * 50 vehicles before. With p1 = p2 = 0.95 (the prior) trips never seen are 0.05^2 / (2 * 0.95 * 0.05) = 0.0263 of those
+ * For long, of 1,000 passages 100 are first ones: 900 ways between cameras end where 450 vehicles are on such ways, half a second each; so
+ * 100 first ones were 50 vehicles before. With p1 = p2 = 0.95 (the prior) trips never seen are 0.05^2 / (2 * 0.95 * 0.05) = 0.0263 of those
  * seen.
  */
 static void those_not_yet_seen_go_with_first_sightings(void **state)
 {
     struct count_balance balance;
+    const int64_t now_ms = 10 * (int64_t)HOUR_MS;
     count_balance_init(&balance, &defaults);
-    assert_true(count_balance_unseen(&balance, 450) == 0);
+    assert_true(count_balance_unseen(&balance, 450, now_ms) == 0);
     balance.n_passages = 1000;
     balance.n_first = 100;
-    double before = 1.1 * 100 * 450 / 900, once = count_balance_unseen(&balance, 450);
-    assert_true(fabs(once - before * (1 + 1.7 * 0.05 / 1.9)) < 1e-9);
-    assert_true(fabs(count_balance_unseen(&balance, 900) / once - 2) < 1e-9);
-    assert_true(count_balance_unseen(&balance, 0) == 0);
-    /* All of them are first ones, and half of these are no vehicles: nothing is told, and nothing of them. */
-    balance.n_first = 1000;
-    assert_true(count_balance_unseen(&balance, 450) == 0);
-    balance.n_first = 100;
+    balance.begun_ms = 0;
+    double once = count_balance_unseen(&balance, 450, now_ms);
+    assert_true(fabs(once - 50 * (1 + 1.7 * 0.05 / 1.9)) < 1e-9);
+    assert_true(fabs(count_balance_unseen(&balance, 900, now_ms) / once - 2) < 1e-9);
+    assert_true(count_balance_unseen(&balance, 0, now_ms) == 0);
+    /* A way takes 150 s (450 of 900 in the 300 s of the window), 60 s of it in free flow; to the first camera it is half as far again. */
+    balance.n_ways = 10;
+    balance.ways_s = 600;
+    balance.before = 1.5;
+    assert_true(fabs(count_balance_unseen(&balance, 450, now_ms) / once - 180.0 / 150) < 1e-9);
+    balance.before = 1;
+    /* Half of the first ones are no vehicles; all of them are: nothing is told. */
     balance.ghosts = 0.5;
     balance.again[0] = 0.475;
-    assert_true(fabs(count_balance_unseen(&balance, 450) / once - 0.5) < 1e-9);
+    assert_true(fabs(count_balance_unseen(&balance, 450, now_ms) / once - 0.5) < 1e-9);
+    balance.n_first = 1000;
+    assert_true(count_balance_unseen(&balance, 450, now_ms) == 0);
+}
+
+/* A start in a full city: all are first sightings, and hardly one was sighted again. No way is known to be longer than the start is ago. */
+static void a_start_in_a_full_city_counts_no_phantoms(void **state)
+{
+    struct count_balance balance;
+    count_balance_init(&balance, &defaults);
+    balance.n_passages = 2000;
+    balance.n_first = 1997;
+    balance.begun_ms = HOUR_MS;
+    double unseen = count_balance_unseen(&balance, 1900, HOUR_MS + 57000);
+    assert_true(unseen > 1500 && unseen < 3000);
 }
 
 /* What is closed twice is closed once; a cohort is gone after keep_s, and holds what it can. */
@@ -264,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_queue_is_not_forgotten),
         cmocka_unit_test(misread_plates_are_no_vehicles),
         cmocka_unit_test(those_not_yet_seen_go_with_first_sightings),
+        cmocka_unit_test(a_start_in_a_full_city_counts_no_phantoms),
         cmocka_unit_test(cohorts_have_their_time),
         cmocka_unit_test(branches_are_bounded),
     };

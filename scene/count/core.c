@@ -1,5 +1,6 @@
 /* The pure core of the count: its making, and what a passage does; see core.h. What a second does is in tick.c. */
 #include "base/mem.h"
+#include "scene/count/ends.h"
 #include "scene/count/state.h"
 
 #include <assert.h>
@@ -19,6 +20,7 @@ enum err count_create(const struct count_settings *settings, const struct count_
     count->settings = *settings;
     count->map = *map;
     count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
+    count->has_camera = mem_alloc_zero(map->network->n_edges, 1);
     count->areas = mem_alloc_zero(map->n_areas, sizeof(*count->areas));
     count->below = mem_alloc_zero(map->n_areas, sizeof(*count->below));
     count->is_stale = mem_alloc_zero(map->n_areas, sizeof(*count->is_stale));
@@ -33,8 +35,8 @@ enum err count_create(const struct count_settings *settings, const struct count_
         err = count_figures_init(&count->figures, map, settings, &count->fade);
     if (err == ERR_OK)
         err = count_faults_init(&count->faults, map->network);
-    if (count->areas == NULL || count->below == NULL || count->is_stale == NULL || count->told == NULL || count->record == NULL ||
-        count->sums == NULL)
+    if (count->has_camera == NULL || count->areas == NULL || count->below == NULL || count->is_stale == NULL || count->told == NULL ||
+        count->record == NULL || count->sums == NULL)
         err = ERR_NO_MEMORY;
     if (err != ERR_OK) {
         count_destroy(count);
@@ -62,6 +64,7 @@ void count_destroy(struct count *count)
     mem_free(count->accounts);
     mem_free(count->cameras);
     mem_free(count->opens);
+    mem_free(count->has_camera);
     mem_free(count->areas);
     mem_free(count->below);
     mem_free(count->is_stale);
@@ -98,6 +101,7 @@ enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_came
     err = count_account_init(&count->balance, &count->accounts[count->n_cameras], count->now_ms);
     if (err != ERR_OK)
         return err;
+    count->has_camera[edge] = 1;
     count->cameras[count->n_cameras] = (struct count_camera){.edge = edge};
     count->opens[count->n_cameras] = &count->areas[count->map.edge_areas[edge]].open;
     for (int32_t a = count->map.edge_areas[edge]; a >= 0; a = count->map.area_parents[a])
@@ -136,6 +140,9 @@ static void learn(struct count *count)
     count_vehicles_expire(&count->vehicles, count->now_ms);
     for (size_t i = 0; i < count->map.n_areas; i++)
         count->areas[i].open = (struct count_open){.expected = 0};
+    if (count->n_seen_cameras != count->n_cameras &&
+        count_ends_before(count->map.network, count->has_camera, &count->balance.before) == ERR_OK)
+        count->n_seen_cameras = count->n_cameras; /* without memory for it: the next time */
     count_balance_learn(&count->balance, count->accounts, count->opens, count->n_cameras, count->now_ms);
 }
 

@@ -25,9 +25,7 @@ struct count_settings {
     double jam_s;            /* next cameras that are this late in the mean: settled is only what their clocks have passed ... */
     double jam_margin;       /* ... by this many latenesses */
     double hold_s;           /* whom nobody behind has overtaken is waited for as long as this: a closed road */
-    double before_first; /* way before the first camera, in ways between two: from an edge's beginning, where one waits for its signal as
-                            well */
-    double never_seen;   /* time on the road of trips that end unseen, in ways before the first camera: the slow ones are more of them */
+    double never_seen; /* time on the road of trips that end unseen, in ways before the first camera: the slow ones are more of them */
     /* the interval: one standard deviation */
     double sd_all;    /* of the count, as a share of it */
     double sd_again;  /* of P */
@@ -61,12 +59,11 @@ struct count_settings {
         .settled_fade_s = 900,                                                                                                             \
         .late_s = 90,                                                                                                                      \
         .jam_from = 0.03,                                                                                                                  \
-        .late_margin = 10,                                                                                                                 \
-        .jam_gaps = 3,                                                                                                                     \
+        .late_margin = 7,                                                                                                                  \
+        .jam_gaps = 1.5,                                                                                                                   \
         .jam_s = 120,                                                                                                                      \
         .jam_margin = 2,                                                                                                                   \
         .hold_s = 900,                                                                                                                     \
-        .before_first = 1.1,                                                                                                               \
         .never_seen = 1.7,                                                                                                                 \
         .sd_all = 0.03,                                                                                                                    \
         .sd_again = 0.04,                                                                                                                  \

@@ -232,7 +232,8 @@ static void walk_account(struct walk *walk, const struct count *count, struct co
 
 static void walk_balance(struct walk *walk, struct count_balance *balance)
 {
-    double *sums[] = {&balance->n_passages, &balance->n_first, &balance->n_gaps, &balance->gaps_s, &balance->n_ways, &balance->n_way_edges};
+    double *sums[] = {&balance->n_passages, &balance->n_first, &balance->n_gaps, &balance->gaps_s, &balance->n_ways, &balance->ways_s,
+        &balance->n_way_edges, &balance->before};
     for (int k = 0; k < COUNT_SIGHTINGS; k++)
         walk_real(walk, &balance->again[k], 0, 1);
     walk_real(walk, &balance->ghosts, 0, 1);
@@ -240,6 +241,7 @@ static void walk_balance(struct walk *walk, struct count_balance *balance)
     for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
         walk_real(walk, sums[i], 0, HUGE_SUM);
     walk_time(walk, &balance->learned_ms);
+    walk_time(walk, &balance->begun_ms);
 }
 
 static void walk_areas(struct walk *walk, struct count *count)

@@ -53,6 +53,8 @@ struct count {
     struct count_account *accounts; /* of the cameras, for the balance */
     struct count_open **opens;      /* of the areas they are in */
     uint32_t n_cameras, cap_cameras;
+    uint8_t *has_camera;     /* [n_edges] */
+    uint32_t n_seen_cameras; /* those that the ways to the first and from the last camera were looked at with */
     struct count_area *areas;
     struct count_open *below; /* [n_areas] unsettled passages in each area and all below it, as of this tick */
     bool *is_stale;

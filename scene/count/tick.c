@@ -117,7 +117,7 @@ static void count_areas(struct count *count)
 {
     struct count_area_figures *told = count->told;
     struct count_seen all = count_seen_vehicles(count);
-    double unseen = count_balance_unseen(&count->balance, all.coming), first = 0;
+    double unseen = count_balance_unseen(&count->balance, all.coming, count->now_ms), first = 0;
     for (size_t i = 0; i < count->map.n_areas; i++)
         first += told[i].unseen = first_of(count, i);
     for (size_t i = 0; i < count->map.n_areas; i++) {
