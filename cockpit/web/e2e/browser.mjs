@@ -25,6 +25,7 @@ export async function openPage(browser, base, { width = 1920, height = 1080, the
   const foreign = [];
   page.on('pageerror', (e) => errors.push(String(e)));
   page.on('console', (m) => m.type() === 'error' && !/status of (401|409|503)|ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY/.test(m.text()) && errors.push(m.text()));
+  page.on('console', (m) => m.type() === 'warning' && /^Image .* could not be loaded/.test(m.text()) && errors.push(m.text())); // a mark that the map lacks
   page.on('request', (r) => {
     const url = new URL(r.url());
     if (/^https?:$/.test(url.protocol) && url.host !== new URL(base).host) foreign.push(r.url());
@@ -41,6 +42,17 @@ export async function signIn(page, base, path = '/', name = NAME, password = PAS
 }
 
 export const mapDrawn = (page) => page.waitForSelector('[data-testid=map][data-ready=true]', { timeout: SLOW_MS });
+
+/** Sources in view by the interface, and how many of them the map has drawn as marks. */
+export const camerasDrawn = (page) => page.evaluate(async () => {
+  const { map } = document.querySelector('[data-testid=map]').cityMap;
+  const area = new URLSearchParams(location.search).get('area');
+  const { sources } = await (await fetch(`/cockpit/v1/sources${area ? `?area=${area}` : ''}`)).json();
+  const bounds = map.getBounds();
+  const due = sources.filter((s) => typeof s.lon === 'number' && typeof s.lat === 'number' && bounds.contains([s.lon, s.lat])).map((s) => s.source);
+  const drawn = new Set(map.queryRenderedFeatures({ layers: ['camera'] }).map((f) => f.properties.source));
+  return { due: due.length, missing: due.filter((s) => !drawn.has(s)).length, zoom: map.getZoom() };
+});
 
 /** The figure as a number, or null when it says that there is none. */
 export async function heroNumber(page) {

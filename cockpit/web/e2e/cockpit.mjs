@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { heroNumber, launch, mapDrawn, openPage, signIn } from './browser.mjs';
+import { camerasDrawn, heroNumber, launch, mapDrawn, openPage, signIn } from './browser.mjs';
 
 const [base] = process.argv.slice(2);
 if (!base) {
@@ -58,6 +58,23 @@ async function axe(page) {
 const overflow = (page) => page.evaluate(() => (document.documentElement.scrollWidth <= innerWidth + 1
   ? true : `${document.documentElement.scrollWidth} px wide on ${innerWidth}`));
 
+/** The largest number that the hero has room for, set for a moment, with the width that emsOf gives it (format.test.ts). */
+const sevenDigits = async (page) => {
+  const over = await page.evaluate(() => {
+    const number = document.querySelector('[data-testid=hero-value]');
+    const line = number.parentElement;
+    const [text, style] = [number.textContent, line.style.cssText];
+    number.firstChild.data = '9,999,999';
+    line.style.setProperty('--number-ems', '4.8');
+    const edge = line.getBoundingClientRect().right;
+    const wide = [...line.children].map((e) => Math.round(e.getBoundingClientRect().right - edge));
+    number.firstChild.data = text;
+    line.style.cssText = style;
+    return wide;
+  });
+  return Math.max(...over) <= 1 || `${over.join(' and ')} px beyond the edge`;
+};
+
 const browser = await launch();
 try {
   const main = await openPage(browser, base);
@@ -98,6 +115,12 @@ try {
   await check('roads are ranked', () => until('ranking', 60_000, () => page.locator('[data-testid=ranking] li').count()).then(() => true));
   await check('sources are counted', () => until('sources', 60_000, () => page.locator('[data-testid=sources-fresh]').count()).then(() => true));
   await check('the day curve is drawn', () => until('curve', 60_000, () => page.locator('[data-testid=curve] canvas').count()).then(() => true));
+  const everyCamera = async () => {
+    const { due, missing, zoom } = await camerasDrawn(page);
+    return due > 0 && (missing === 0 || zoom < 11); // from afar they would hide the roads
+  };
+  await check('every camera in view is on the map', () => until('all cameras', 60_000, everyCamera).then(() => true));
+  await check('a number of seven digits is whole', () => sevenDigits(page));
   if (shots) await page.screenshot({ path: join(shots, 'cockpit.png') });
 
   await check('why this number opens with definition, contract and source', async () => {
@@ -160,6 +183,8 @@ try {
         if (shots) await p.page.screenshot({ path: join(shots, `${size}-${lang}-${theme}.png`) });
         const wide = await overflow(p.page);
         if (wide !== true) return wide;
+        const digits = await sevenDigits(p.page);
+        if (digits !== true) return digits;
         const language = await p.page.getAttribute('html', 'lang');
         if (!language.startsWith(lang)) return `lang is ${language}`;
         const violations = await axe(p.page);

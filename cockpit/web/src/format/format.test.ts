@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatChange, formatNumber, kmh } from './number';
+import { emsOf, formatChange, formatNumber, kmh } from './number';
 import { ago, clock, dayStart, isoDay, moment, span } from './time';
 
 const ZONE = 'Asia/Shanghai';
@@ -19,6 +19,14 @@ describe('numbers', () => {
     expect(formatChange(5, 0)).toBeNull();
     expect(kmh(10)).toBe(36);
     expect(kmh(null)).toBeNull();
+  });
+  it('and how wide they are, for a large city\'s to be set smaller', () => {
+    expect(emsOf('9,999,999')).toBe(4.8); // e2e/cockpit.mjs counts with it
+    expect(emsOf('1,284')).toBe(2.7);
+    expect(emsOf('\u22121.5')).toBe(1.8);
+    expect(emsOf('vehicles')).toBe(4.8);
+    expect(emsOf('辆')).toBe(1);
+    expect(emsOf('')).toBe(0);
   });
 });
 

@@ -13,6 +13,13 @@ export function formatNumber(value: number | null | undefined, decimals = 0): st
   return /^-[0.,]*$/.test(text) ? text.slice(1) : text.replace('-', '\u2212');
 }
 
+/** How wide a text is at most, in ems: a digit takes 0.6, a sign or a space 0.3, a Chinese character or a capital the whole. */
+export function emsOf(text: string): number {
+  let ems = 0;
+  for (const c of text) ems += /[.,\s\u2212]/.test(c) ? 0.3 : /[\d\p{Ll}/·]/u.test(c) ? 0.6 : 1;
+  return Math.round(ems * 10) / 10;
+}
+
 /** How far `value` lies from `base`, as "+12%" or "−3%"; null without a base. */
 export function formatChange(value: number | null, base: number | null | undefined): string | null {
   if (value === null || !base || !Number.isFinite(value) || !Number.isFinite(base)) return null;

@@ -100,6 +100,7 @@ export const en: Record<Key, string> = {
   'zone.province': 'Province',
   'zone.other': 'Other',
   'zone.new_energy': 'New energy',
+  'zone.uncounted': 'Not counted apart',
   'zone.breaches': 'Without a pass today',
   'zone.waiting': '{n} passes not looked up yet: their office does not answer. Nothing is claimed meanwhile.',
   'areas.title': 'Areas within',

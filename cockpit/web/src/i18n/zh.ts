@@ -99,6 +99,7 @@ export const zh = {
   'zone.province': '省内',
   'zone.other': '外省',
   'zone.new_energy': '新能源',
+  'zone.uncounted': '不单独统计',
   'zone.breaches': '今日无证进入',
   'zone.waiting': '有 {n} 次通行证尚未核对：办理单位没有答复，其间不判违规。',
   'areas.title': '下辖区域',

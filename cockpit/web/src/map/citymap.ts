@@ -35,6 +35,9 @@ export interface MapOptions {
   onRoad(road: RoadProperties | null): void;
 }
 
+/** The map's box leads to what it drew: a canvas tells a test nothing. */
+interface MapBox extends HTMLElement { cityMap?: CityMap }
+
 const RANKS = ['motorway', 'trunk', 'primary', 'secondary', 'tertiary'];
 const MINOR_FROM_ZOOM = 14.5;
 const rankOf = (roadClass: string): number => {
@@ -91,7 +94,9 @@ export class CityMap {
         done();
       });
     });
-    this.map.on('styleimagemissing', () => this.addMarks());
+    // A tile laid out while a mark is missing never shows it: they are there before the first camera is, in every style.
+    this.map.on('style.load', () => this.addMarks());
+    (o.container as MapBox).cityMap = this;
     this.map.on('click', (e) => this.click(e));
     this.map.on('mousemove', AREA_LAYER, (e) => this.hover(e.features?.[0]));
     this.map.on('mouseleave', AREA_LAYER, () => this.hover(undefined));
@@ -107,7 +112,7 @@ export class CityMap {
   }
 
   private addMarks(): void {
-    const p = PALETTES[this.o.theme];
+    const p = PALETTES[this.drawn];
     for (const [health, colour] of [['fresh', p.camera], ['stale', p.amber], ['down', p.red]] as const) {
       const id = `camera-${health}`;
       if (!this.map.hasImage(id)) this.map.addImage(id, cameraMark(health, colour, p.ground), { pixelRatio: 2 });
@@ -129,7 +134,6 @@ export class CityMap {
     await new Promise<void>((done) => void this.map.once('style.load', () => done()));
     if (this.isGone) return;
     this.isStyled = true;
-    this.addMarks();
     this.setGround(this.ground);
     this.setZones(this.zones);
     this.setAreas(this.areas, this.here);
