@@ -77,6 +77,7 @@ struct postgres_connection {
     struct loop_watch *watch;
     uint32_t events;
     bool is_leaving; /* takes nothing more; closed when it is idle, and made anew: a table has changed */
+    bool is_ended;   /* the server said that it ends the session: what comes after that is nobody's fault */
     bool needs_sync;
     struct postgres_sent sent[POSTGRES_SENT_MAX]; /* a ring */
     size_t first, n_sent, n_running;

@@ -346,6 +346,7 @@ static void failed(struct postgres_connection *connection, struct postgres_sent 
     /* a process number is used again: what was meant for another asking's statement is no time-out of this one's */
     is_conflict = is_conflict || (!is_lost && strcmp(state, "57014") == 0 && system->cancelled.ns &&
                                      mono_ms_between(system->cancelled, clock_mono(system->department.clock)) < CANCEL_MS);
+    connection->is_ended = connection->is_ended || (is_lost && state);
     if (sent->step == POSTGRES_CANCEL) /* the role may not: the statement ends by its time */
         return;
     if (sent->run && (is_lost || is_conflict)) {
@@ -488,7 +489,7 @@ static bool read_results(struct postgres_connection *connection, const char **re
         else
             ended(connection);
         PQclear(result);
-        if (!is_good && PQstatus(connection->pg) != CONNECTION_OK)
+        if (!is_good && (connection->is_ended || PQstatus(connection->pg) != CONNECTION_OK))
             *ret_why = NULL;
         if (!is_good)
             return false;
