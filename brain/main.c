@@ -37,11 +37,26 @@ static const struct command *const commands[] = {
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+#define ARGUMENTS_WIDTH 34 /* longer ones have their line to themselves */
+
+/* Columns of a terminal: "…" is three bytes and one column. */
+static int columns_of(const char *text)
+{
+    int n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
 static void print_commands(FILE *out)
 {
     fprintf(out, "citybrain: a city's hub, scenes and cockpits in one program\n\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "    citybrain %-9s %-34s %s\n", commands[i]->name, commands[i]->arguments, commands[i]->summary);
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        const struct command *command = commands[i];
+        int pad = ARGUMENTS_WIDTH - columns_of(command->arguments);
+        fprintf(out, "    citybrain %-9s %s", command->name, command->arguments);
+        fprintf(out, pad >= 0 ? "%*s %s\n" : "\n%*s %s\n", pad >= 0 ? pad : 24 + ARGUMENTS_WIDTH, "", command->summary);
+    }
     fprintf(out, "\n    citybrain COMMAND --help        all options of a command\n"
                  "    citybrain --version\n\nDocuments: docs/, beginning with ARCHITECTURE.md\n");
 }
@@ -60,7 +75,8 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i]->name) == 0)
             return command_start(commands[i], argc - 1, argv + 1);
     if (argc >= 2)
-        fprintf(stderr, "citybrain: there is no command \"%s\"; these are there:\n\n", argv[1]);
-    print_commands(stderr);
+        fprintf(stderr, "citybrain: there is no command \"%s\"; try citybrain --help\n", argv[1]);
+    else
+        print_commands(stderr);
     return 2;
 }

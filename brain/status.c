@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define LABEL_WIDTH 14
-#define NAME_WIDTH 34
+#define NAME_WIDTH_MIN 34
 
 /* Two literals, so that the compiler holds both against what is printed. */
 #define SAY(v_, zh_, en_, ...) ((v_)->of->is_zh ? fprintf((v_)->out, zh_, __VA_ARGS__) : fprintf((v_)->out, en_, __VA_ARGS__))
@@ -15,6 +15,7 @@ struct view {
     const json_t *samples;
     const struct status_of *of;
     FILE *out;
+    int name_width; /* of the three tables' first column */
 };
 
 static const char *word(const struct view *v, const char *zh, const char *en)
@@ -165,10 +166,28 @@ static void print_states(
     fputs(is_first ? word(v, "无\n", "none\n") : "\n", v->out);
 }
 
+/* At least as wide as the longest name, and a blank. */
+static int name_width(const json_t *samples)
+{
+    static const char *const lists[][2] = {
+        {"citybrain_department_asked_total", "department"}, {"citybrain_bus_subscribers", "subject"}, {"citybrain_queue_length", "queue"}};
+    int width = NAME_WIDTH_MIN;
+    size_t i;
+    const json_t *sample;
+    for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)
+        json_array_foreach(json_object_get(samples, lists[l][0]), i, sample)
+        {
+            int other = l == 2 ? width_of(label_of(sample, "of")) + 3 : 0; /* "queue (of)" */
+            int wide = width_of(label_of(sample, lists[l][1])) + other + 1;
+            width = wide > width ? wide : width;
+        }
+    return width;
+}
+
 static void print_line(const struct view *v, const char *name, const char *const *cells, size_t n)
 {
     fputs("  ", v->out);
-    put_left(v, name, NAME_WIDTH);
+    put_left(v, name, v->name_width);
     for (size_t i = 0; i < n; i++)
         put_right(v, cells[i], 13);
     fputc('\n', v->out);
@@ -257,7 +276,7 @@ void status_print(const json_t *samples, const json_t *readiness, const struct s
         {"agreed", "生效"}, {"suspended", "中止"}, {"offered", "待签"}, {"drafted", "草案"}, {"ended", "终止"}, {NULL, NULL}};
     static const char *const healths[][2] = {{"fresh", "正常"}, {"stale", "陈旧"}, {"down", "中断"}, {NULL, NULL}};
     static const char *const uses[][2] = {{"call", "调用"}, {"query", "查询"}, {"subscribe", "订阅"}, {"act", "指令"}, {NULL, NULL}};
-    const struct view v = {.samples = samples, .of = of, .out = out};
+    const struct view v = {.samples = samples, .of = of, .out = out, .name_width = name_width(samples)};
     print_head(&v, readiness);
     print_ledger(&v);
     print_states(&v, "契约", "contracts", "citybrain_hub_contracts", "state", states);

@@ -10,6 +10,7 @@
 #include "hub/measure.h"
 #include "hub/parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ANSWER_MAX (4u << 20) /* bytes of the rows as JSON */
@@ -235,6 +236,20 @@ static enum err write_request(struct hub_running *running, struct str *ret_reque
     return running->json.err;
 }
 
+/* The call is permitted by now: who is told the names of the keys knows the resource. */
+static enum err no_key(const struct hub_resource *resource, struct str name, struct diag *diag)
+{
+    char keys[256] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < resource->n_fields; i++) {
+        struct str field = resource->fields[i].name;
+        if (resource->fields[i].is_key && len + field.len + 3 < sizeof keys)
+            len += (size_t)snprintf(keys + len, sizeof keys - len, "%s" STR_FORMAT, len > 0 ? ", " : "", STR_ARG(field));
+    }
+    return diag_set(
+        diag, ERR_RANGE, NULL, 0, "\"" STR_FORMAT "\" is not a key field of the resource; its keys are: %s", STR_ARG(name), keys);
+}
+
 /* Names to places; after the decision, so that nobody learns from it what a table holds. */
 static enum err resolve(struct hub_running *running, struct diag *diag)
 {
@@ -247,7 +262,7 @@ static enum err resolve(struct hub_running *running, struct diag *diag)
     for (size_t i = 0; i < call->n_keys; i++) {
         int at = hub_field_find(resource, call->key_names[i]);
         if (at < 0 || !resource->fields[at].is_key)
-            return diag_set(diag, ERR_RANGE, NULL, 0, "\"" STR_FORMAT "\" is not a key field of the resource", STR_ARG(call->key_names[i]));
+            return no_key(resource, call->key_names[i], diag);
         for (size_t j = 0; j < i; j++)
             if (running->keys[j].column == at)
                 return diag_set(diag, ERR_RANGE, NULL, 0, "key \"" STR_FORMAT "\" is given twice", STR_ARG(call->key_names[i]));

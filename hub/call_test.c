@@ -212,6 +212,8 @@ static void refused(void **state)
         assert_int_equal(asked.n_done, 1);
         if (asked.call.refusal.err != rows[i].err || asked.call.refusal.rule != rows[i].rule)
             fail_msg("%s: %s, rule %d", rows[i].what, err_text(asked.call.refusal.err), asked.call.refusal.rule);
+        bool tells_keys = strstr(asked.call.refusal.diag.text, "its keys are: plate") != NULL;
+        assert_int_equal(tells_keys, change->key_names != NULL); /* of a resource that is refused nothing is told */
     }
     call_ask(&asked);
     asked.call.n_fields = 0;

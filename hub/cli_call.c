@@ -166,6 +166,21 @@ static int tell(FILE *error, const struct hub_cli_call *call, enum err err)
     return 2;
 }
 
+void hub_cli_tell_rule(struct str body, FILE *error)
+{
+    static const char *const rules[] = {NULL, "the contract is not agreed", "the contract does not hold yet", "the contract is over",
+        "the contract was not confirmed lately enough", "the party is not the contract's consumer", "the resource is not the contract's",
+        "the contract does not allow this use", "the purpose is not the contract's", "no fields, or some that the contract does not grant",
+        "the second's limit is reached", "the day's limit is reached", "the month's limit is reached",
+        "the statistic is over too few subjects"};
+    json_t *problem = NULL;
+    int64_t rule = 0;
+    if (json_read(body, NULL, &problem) == ERR_OK && json_get_i64(problem, "rule", &rule) == ERR_OK && rule > 0 &&
+        (size_t)rule < sizeof rules / sizeof *rules)
+        fprintf(error, "rule %d of docs/decide.md: %s\n", (int)rule, rules[rule]);
+    json_decref(problem);
+}
+
 static int post(const struct hub_cli_call *call, struct str body, FILE *out, FILE *error)
 {
     char url[URL_MAX];
@@ -178,6 +193,8 @@ static int post(const struct hub_cli_call *call, struct str body, FILE *out, FIL
     bool is_answered = response.status == 200;
     struct str text = buf_str(&response.body);
     fprintf(is_answered ? out : error, STR_FORMAT "\n", STR_ARG(text));
+    if (!is_answered)
+        hub_cli_tell_rule(text, error);
     buf_finish(&response.body);
     return is_answered ? 0 : 1;
 }

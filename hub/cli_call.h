@@ -27,6 +27,9 @@ struct hub_cli_call {
  */
 int hub_cli_call(const struct hub_cli_call *call, FILE *out, FILE *error);
 
+/* After a refusal whose problem `body` names a rule of docs/decide.md: that rule in words, a line on `error`; else nothing. */
+void hub_cli_tell_rule(struct str body, FILE *error);
+
 /* "plate,status": the fields that a contract of call->resource for call->purpose grants; nothing when there is none. ERR_UNAUTHENTICATED,
  * ERR_UNAVAILABLE. */
 enum err hub_cli_granted(const struct hub_cli_call *call, struct buf *out) MUST_CHECK;

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "http/client.h"
+#include "hub/cli_call.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,7 @@ int hub_cli_query(const struct hub_cli_query *query, bool is_json, FILE *out, FI
     } else {
         struct str text = buf_str(&response.body);
         fprintf(error, STR_FORMAT "\n", STR_ARG(text));
+        hub_cli_tell_rule(text, error);
         code = response.status == 401 ? 2 : 1;
     }
     buf_finish(&response.body);

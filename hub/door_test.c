@@ -297,6 +297,7 @@ static void from_the_shell(void **state)
     assert_int_equal(hub_cli_call(&call, o, e), 1);
     fflush(e);
     assert_non_null(strstr(words, "\"rule\":8"));
+    assert_non_null(strstr(words, "rule 8 of docs/decide.md: the purpose is not the contract's\n"));
     keys[0] = "plate";
     assert_int_equal(hub_cli_call(&call, o, e), 2);
     call.url = "http://127.0.0.1:1";

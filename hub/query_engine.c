@@ -12,6 +12,7 @@
 #define PROGRESS_STEPS 2000           /* of SQLite's machine between two looks: well under a millisecond */
 #define HEAP_MAX (INT64_C(256) << 20) /* what SQLite's own memory may grow by while a query runs: sorting, grouping, joining */
 #define VALUE_BYTES_MAX (1 << 20)
+#define GRANTED_TEXT_MAX 320 /* beside SQLite's words within a diag's text */
 
 enum err query_fail(struct query *query, enum err err, const char *format, ...)
 {
@@ -219,6 +220,55 @@ void query_engine_close(struct query *query)
     query->db = NULL;
 }
 
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("/._-", c));
+}
+
+/* An unquoted name of a resource is cut at its "/" or "-": the whole of it, from where SQLite stumbled. */
+static struct str unquoted_name(const struct query *query, struct str sql)
+{
+    int offset = sqlite3_error_offset(query->db);
+    size_t from = offset > 0 && (size_t)offset < sql.len ? (size_t)offset : 0, to = from;
+    while (from > 0 && is_name_byte(sql.ptr[from - 1]))
+        from--;
+    while (to < sql.len && is_name_byte(sql.ptr[to]))
+        to++;
+    struct str name = str_slice(sql, from, to);
+    return name.len < HUB_NAME_MAX && memchr(name.ptr, '/', name.len) ? name : STR_NONE;
+}
+
+/* What the asker may read of the resources that the statement names; nobody learns more from it than from SELECT *. */
+static void granted_columns(const struct query *query, char *out, size_t size)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < query->n_tables; i++)
+        for (size_t j = 0; j < query->tables[i].n_columns; j++) {
+            const char *before = len > 0 ? ", " : "; granted are: ";
+            struct str name = query->tables[i].columns[j].name;
+            if (len + strlen(before) + name.len + sizeof ", …" > size) {
+                snprintf(out + len, size - len, ", …");
+                return;
+            }
+            len += (size_t)snprintf(out + len, size - len, "%s" STR_FORMAT, before, STR_ARG(name));
+        }
+}
+
+/* SQLite's words with the mend of the two commonest mistakes. */
+static enum err fail_words(struct query *query, struct str sql, const char *words)
+{
+    char granted[GRANTED_TEXT_MAX];
+    struct str name = strstr(words, "syntax error") ? unquoted_name(query, sql) : STR_NONE;
+    if (name.len > 0)
+        return query_fail(
+            query, ERR_SYNTAX, "the statement: %s; names of resources need double quotes: \"" STR_FORMAT "\"", words, STR_ARG(name));
+    if (strncmp(words, "no such column", 14) != 0)
+        return query_fail(query, ERR_SYNTAX, "the statement: %s", words);
+    granted_columns(query, granted, sizeof granted);
+    return query_fail(query, ERR_SYNTAX, "the statement: %s%s", words, granted);
+}
+
 enum err query_engine_prepare(struct query *query, struct str sql, sqlite3_stmt **ret_statement)
 {
     sqlite3_stmt *statement = NULL;
@@ -230,7 +280,7 @@ enum err query_engine_prepare(struct query *query, struct str sql, sqlite3_stmt 
             query->refusal = hub_refusal_unknown(); /* what is not granted looks as if it were not there */
             return query->refusal.err;
         }
-        return code == SQLITE_NOMEM ? ERR_NO_MEMORY : query_fail(query, ERR_SYNTAX, "the statement: %s", words);
+        return code == SQLITE_NOMEM ? ERR_NO_MEMORY : fail_words(query, sql, words);
     }
     struct str after = str_trim(str_slice(sql, (size_t)(rest - sql.ptr), sql.len));
     if (!statement || !str_is_empty(after) || !sqlite3_stmt_readonly(statement) || sqlite3_stmt_isexplain(statement)) {

@@ -173,7 +173,10 @@ static void refused(void **state)
         enum err err;
         const char *says;
     } table[] = {
-        {"SELECT owner FROM \"h/police/vehicle\"", ERR_SYNTAX, "no such column: owner"},
+        {"SELECT owner FROM \"h/police/vehicle\"", ERR_SYNTAX, "no such column: owner; granted are: "},
+        {"SELECT knid FROM \"h/police/vehicle\"", ERR_SYNTAX, "kind"},
+        {"SELECT kind FROM h/police/vehicle", ERR_SYNTAX, "names of resources need double quotes: \"h/police/vehicle\""},
+        {"SELECT knid FROM \"h/police/nothing\"", ERR_NOT_FOUND, "no such resource, or no contract"},
         {"SELECT kind AS owner, count(*) FROM \"h/police/vehicle\" WHERE owner = 'owner 3' GROUP BY kind", ERR_OK, NULL},
         {"SELECT * FROM \"h/police/nothing\"", ERR_NOT_FOUND, "no such resource, or no contract"},
         {"SELECT * FROM \"h/count/other\"", ERR_NOT_FOUND, "no such resource, or no contract"},
