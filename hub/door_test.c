@@ -434,6 +434,24 @@ static void publish_rows(int64_t first, size_t n, size_t len)
     free(camera);
 }
 
+/* One batch: a row that is too large, a small one, and so once more. */
+static void publish_mixed(int64_t first)
+{
+    const struct hub_resource *passage = hub_resource_find(door.city.hub, STR("h/police/passage"));
+    struct rows *rows;
+    char *camera = malloc(700001);
+    assert_non_null(camera);
+    assert_ok(rows_create(3, 16u << 20, &rows));
+    for (int i = 0; i < 4; i++) {
+        snprintf(camera, 700001, "%08lld%0*d", (long long)first + i, i % 2 ? 12 : 700000 - 8, 0);
+        const struct value values[] = {value_text(str_from_c(camera)), value_text(STR("p")), value_time(1)};
+        assert_ok(rows_add(rows, values));
+    }
+    assert_ok(hub_publish(door.city.hub, passage, rows));
+    rows_release(rows);
+    free(camera);
+}
+
 static enum err view(void *context, struct str bytes)
 {
     struct viewer *viewer = context;
@@ -442,6 +460,7 @@ static enum err view(void *context, struct str bytes)
         publish_rows(N_LARGE, 1, 600000);
         publish_rows(N_LARGE + 1, 1, 700000); /* one too large */
         publish_rows(N_LARGE + 2, 2, 20);
+        publish_mixed(N_LARGE + 4);
     }
     viewer->has_begun = true;
     return hub_cli_events_take(&viewer->events, bytes);
@@ -455,7 +474,7 @@ static void rows_of_any_size(void **state)
     struct viewer viewer = {0};
     struct http_response response;
     FILE *o = open_memstream(&text, &n_text), *e = open_memstream(&words, &n_words);
-    hub_cli_events_init(&viewer.events, o, N_LARGE + 3);
+    hub_cli_events_init(&viewer.events, o, N_LARGE + 5);
     viewer.events.error = e;
     snprintf(url, sizeof url, "%s/hub/v1/subscribe/h/police/passage?purpose=traffic.count&fields=camera", door.url);
     const struct http_request request = {
@@ -469,12 +488,12 @@ static void rows_of_any_size(void **state)
     int64_t next = 0;
     for (const char *at = text; (at = strstr(at, "\"camera\":\"")); next++) {
         at += strlen("\"camera\":\"");
-        next += next == N_LARGE + 1;
+        next += next == N_LARGE + 1 || next == N_LARGE + 4 || next == N_LARGE + 6;
         char number[9] = "";
         memcpy(number, at, 8);
         assert_int_equal(strtoll(number, NULL, 10), next);
     }
-    assert_int_equal(next, N_LARGE + 4);
+    assert_int_equal(next, N_LARGE + 8);
     assert_non_null(strstr(words, "fewer of its fields"));
     free(text);
     free(words);

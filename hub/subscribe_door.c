@@ -118,6 +118,8 @@ static void send_rows(struct subscriber *subscriber)
             break;
         }
         n++;
+        if (json.err)
+            break;
     }
     json_end_array(&w);
     if (n == 1 && json.err == ERR_TOO_LARGE) {
