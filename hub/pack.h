@@ -29,7 +29,7 @@ struct hub_pack {
 
 /* From record `from` on. Records that cannot be read any more are passed over, which is told. Errors of the record, or of `put`. */
 enum err hub_pack_read(struct hub_pack *pack, uint64_t from) MUST_CHECK;
-/* What is answered at `now`, of a record whose end is `place.end`; borrows from the pack. `pack` NULL: nothing, but that it goes on at
+/* What is answered at `now`, of a record whose end is `end`; borrows from the pack. `pack` NULL: nothing, but that it goes on at
  * `first`. */
 void hub_pack_answer(
     const struct hub_pack *pack, uint64_t epoch, uint64_t end, uint64_t first, struct wall_time now, struct hub_taken *ret_taken);

@@ -228,7 +228,10 @@ static void on_found(struct hub_others_ask *other)
     arena_init(&arena, ARENA_MAX);
     ask->err = other->err ? other->err : hub_uses_part_read(&arena, other->answer, 1, &part);
     if (!ask->err)
-        ask->err = part.err ? part.err : part.n == 1 && part.uses[0].index == ask->index ? copy_use(ask, &part.uses[0]) : ERR_NOT_FOUND;
+        ask->err = part.err                                          ? part.err
+                   : part.n == 1 && part.uses[0].index == ask->index ? copy_use(ask, &part.uses[0])
+                   : part.is_complete                                ? ERR_NOT_FOUND
+                                                                     : ERR_UNAVAILABLE; /* its index is behind */
     arena_finish(&arena);
     hub_work_end(ask->hub);
     ask->done(ask);

@@ -295,6 +295,10 @@ class Replicas(unittest.TestCase):
         self.city.sign_in("citizen")
         return self.city.get("/hub/v1/uses/mine" + query)
 
+    def whole(self, query=""):
+        """The page once every process has answered: on a slow machine one may take longer than the desk waits."""
+        return wait_for(lambda: (page := self.mine(query))["complete"] and page, 60, "a page without anybody missing")
+
     def test_who_used_my_data_anywhere(self):
         """A citizen asks the desk's process, and sees what each process did with their data: in order, page by page, with receipts that can be checked
         there, and objects to one; what a process that is away did is missing, and the page names it."""
@@ -310,13 +314,13 @@ class Replicas(unittest.TestCase):
         self.assertEqual(status, 200, answer)
         made.append(json.loads(answer)["receipts"][0]["receipt"])
         self.assertEqual([receipt.split("/")[0] for receipt in made], ["hangzhou.log.r1", "hangzhou.log", "hangzhou.log.r2", "hangzhou.log.r2", "hangzhou.log.r1", "hangzhou.log.r1"])
-        mine = self.mine()
+        mine = self.whole()
         self.assertEqual((mine["complete"], mine["unanswered"], mine["next"]), (True, [], None))
         self.assertEqual([use["receipt"] for use in mine["uses"]], made[::-1])
         self.assertEqual([(use["use"], use["contract"]) for use in mine["uses"]], [("query", "hangzhou/c-96"), *[("call", "hangzhou/c-92")] * 5])
         paged, query = [], "?limit=2"
         for _ in range(3):
-            page = self.mine(query)
+            page = self.whole(query)
             paged += [use["receipt"] for use in page["uses"]]
             query = f"?limit=2&before={page['next']}"
         self.assertEqual((paged, page["next"]), (made[::-1], None))
@@ -326,11 +330,10 @@ class Replicas(unittest.TestCase):
         wait_for(lambda: self.mine()["unanswered"] == ["hangzhou.log.r2"], 60, "the name of who does not answer")
         mine = self.mine()
         self.assertEqual((mine["complete"], [use["receipt"] for use in mine["uses"]]), (False, [made[5], made[4], made[1], made[0]]))
-        self.assertEqual(self.city.request("GET", "/hub/v1/receipt/" + made[3])[0], 503)
-        self.assertEqual(self.city.request("POST", "/case/v1/objection", {"receipt": made[3], "what": "x"})[0], 503)
+        self.assertIn(self.city.request("GET", "/hub/v1/receipt/" + made[3])[0], (503, 504))
+        self.assertIn(self.city.request("POST", "/case/v1/objection", {"receipt": made[3], "what": "x"})[0], (503, 504))
         self.r2.start()
-        wait_for(lambda: self.mine()["complete"], 60, "its answer")
-        self.assertEqual([use["receipt"] for use in self.mine()["uses"]], made[::-1])
+        self.assertEqual([use["receipt"] for use in self.whole()["uses"]], made[::-1])
         for hub in (self.city, *self.replicas):
             for secret in (MINE, LICENCE):
                 self.assertNotIn(secret, hub.log("brain"))
