@@ -1,6 +1,6 @@
 """A corpus of hostile requests for an HTTP door: more than 5,000 cases, the same for the same seed. Standard library only.
 
-    for case in hostile.corpus(token, plate, trap_port): case.kind, case.raw, case.expect
+    for case in hostile.corpus(token, plate, trap_port, mark): case.kind, case.raw, case.expect
 
 A case is the bytes of one request (or of what pretends to be one) and what may come of it:
     "empty"    taken as a value like any other that nothing has: 200 without rows, or a refusal
@@ -8,7 +8,7 @@ A case is the bytes of one request (or of what pretends to be one) and what may 
     "answered" any answer but a failure of the server's own
     "cut"      it never ends: refused, or the connection closes, once the sender stops
     "one"      at most one answer, and no second request is found in its bytes
-Nothing is ever a 5xx but 501 and 505, a crash, a hang.
+Nothing is ever a 5xx but 501 and 505, a crash, a hang; and `mark`, a path that does not exist, still does not exist afterwards.
 """
 import json
 import random
@@ -24,8 +24,8 @@ PURPOSE = "parking.abuse"
 
 SQL = ["' OR '1'='1", "' OR 1=1 --", "'; DROP TABLE vehicle; --", "\"; DROP TABLE vehicle; --", "' UNION SELECT owner_name, owner_id FROM vehicle --", "1; DELETE FROM vehicle",
        "') OR ('1'='1", "' || (SELECT group_concat(sql) FROM sqlite_master) || '", "admin'--", "' AND sleep(10) --", "' AND randomblob(1000000000) --", "%' OR '%'='", "_", "%", "*",
-       "' OR plate LIKE '%", "x' AND 1=(SELECT COUNT(*) FROM sqlite_master) --", "'; ATTACH DATABASE '/tmp/x' AS x; --", "'; PRAGMA writable_schema=1; --", "'; COPY vehicle TO '/tmp/x'; --",
-       "$$; SELECT pg_sleep(10); $$", "'; EXEC xp_cmdshell('id'); --", "' INTO OUTFILE '/tmp/x", "\\'; SELECT 1; --", "\x1a'", "0x27204f522031", "NULL", "1e309", "-1", "''", "`id`",
+       "' OR plate LIKE '%", "x' AND 1=(SELECT COUNT(*) FROM sqlite_master) --", "'; ATTACH DATABASE '{mark}' AS x; --", "'; PRAGMA writable_schema=1; --", "'; COPY vehicle TO '{mark}'; --",
+       "$$; SELECT pg_sleep(10); $$", "'; EXEC xp_cmdshell('id'); --", "' INTO OUTFILE '{mark}", "\\'; SELECT 1; --", "\x1a'", "0x27204f522031", "NULL", "1e309", "-1", "''", "`id`",
        "' GROUP BY owner_name HAVING 1=1 --", "1/**/OR/**/1", "' OR ''='", "char(39)||char(79)", "' LIMIT 1 OFFSET 1 --", "(SELECT 1)", ":plate", "?1", "@@version", "load_extension('x')"]
 XSS = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", "javascript:alert(1)", "</script><script>alert(1)</script>", "<iframe src=//x>",
        "<a href=\"data:text/html,x\">", "'-alert(1)-'", "{{7*7}}", "${7*7}", "<%= 7*7 %>", "#{7*7}", "<math><mtext></form>", "&lt;script&gt;", "\u202e<b>", "<!--", "]]>", "<?xml version=\"1.0\"?>",
@@ -37,7 +37,7 @@ PATHS = ["../../../../etc/passwd", "..%2f..%2fetc%2fpasswd", "....//....//etc/pa
 SSRF = ["http://127.0.0.1:{trap}/", "http://[::1]:{trap}/", "http://169.254.169.254/latest/meta-data/", "http://localhost:{trap}/x", "gopher://127.0.0.1:{trap}/_x", "ftp://127.0.0.1:{trap}/",
         "dict://127.0.0.1:{trap}/", "//127.0.0.1:{trap}/", "http://0x7f000001:{trap}/", "http://127.1:{trap}/", "ldap://127.0.0.1:{trap}/", "jar:http://127.0.0.1:{trap}!/", "http://user@127.0.0.1:{trap}/"]
 TEXTS = ["%s%s%s%n%n", "%x" * 50, "\u0000", "a\u0000b", "\ufeff", "\u202e\u2066", "\U0001f600" * 50, "\ud800", "A" * 60000, "浙" * 20000, " ", "\t", "\r\n", "\r\nX-Injected: 1\r\n\r\n", "\\", "\\u0000", "/", "//",
-         "null", "true", "undefined", "NaN", "Infinity", "[]", "{}", "__proto__", "constructor", "${jndi:ldap://127.0.0.1:{trap}/x}", "`touch /tmp/x`", "$(touch /tmp/x)", "|id", ";id", "&&id", "\u0130", "ß" * 100,
+         "null", "true", "undefined", "NaN", "Infinity", "[]", "{}", "__proto__", "constructor", "${jndi:ldap://127.0.0.1:{trap}/x}", "`touch {mark}`", "$(touch {mark})", "|id", ";id", "&&id", "\u0130", "ß" * 100,
          "\x7f", "\x1b[2J", "e\u0301" * 500, "\uffff", "\u00a0"]
 NUMBERS = ["0", "-0", "-1", "1e999", "-1e999", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "1" * 400, "0." + "0" * 400 + "1", "1e-999", "0x10", "01", "+1", "1.", ".5", "1e", "--1", "1_000",
            "NaN", "Infinity"]
@@ -61,8 +61,8 @@ def dumped(value):
 
 
 class Corpus:
-    def __init__(self, token, plate, trap, seed=20261122):
-        self.token, self.trap, self.rng, self.cases = token, str(trap), random.Random(seed), []
+    def __init__(self, token, plate, trap, mark, seed=20261122):
+        self.token, self.trap, self.mark, self.rng, self.cases = token, str(trap), mark, random.Random(seed), []
         self.call = {"purpose": PURPOSE, "key": {"plate": plate}, "fields": ["plate"]}
         self.good = dumped(self.call)
         self.framings()
@@ -83,7 +83,7 @@ class Corpus:
         """Each with its kind."""
         for kind, texts in (("sql", SQL), ("xss", XSS), ("csv", CSV), ("path", PATHS), ("ssrf", SSRF), ("text", TEXTS)):
             for text in texts:
-                yield kind, text.replace("{trap}", self.trap)
+                yield kind, text.replace("{trap}", self.trap).replace("{mark}", self.mark)
 
     # ---- where a request ends: two readers of the same bytes must not find different ones ----
 
@@ -187,8 +187,8 @@ class Corpus:
 
     def statements(self):
         table = '"hangzhou/police/vehicle"'
-        texts = [f"DROP TABLE {table}", f"DELETE FROM {table}", f"UPDATE {table} SET plate = 'x'", f"INSERT INTO {table} VALUES (1)", "ATTACH DATABASE '/tmp/x' AS x", "PRAGMA table_info(x)", "VACUUM INTO '/tmp/x'",
-                 "SELECT load_extension('x')", "SELECT readfile('/etc/passwd')", "SELECT writefile('/tmp/x', 'y')", "SELECT randomblob(1000000000)", "SELECT zeroblob(2000000000)", "SELECT hex(zeroblob(100000000))",
+        texts = [f"DROP TABLE {table}", f"DELETE FROM {table}", f"UPDATE {table} SET plate = 'x'", f"INSERT INTO {table} VALUES (1)", f"ATTACH DATABASE '{self.mark}' AS x", "PRAGMA table_info(x)", f"VACUUM INTO '{self.mark}'",
+                 "SELECT load_extension('x')", "SELECT readfile('/etc/passwd')", f"SELECT writefile('{self.mark}', 'y')", "SELECT randomblob(1000000000)", "SELECT zeroblob(2000000000)", "SELECT hex(zeroblob(100000000))",
                  "SELECT * FROM sqlite_master", "SELECT * FROM sqlite_schema", "SELECT * FROM pragma_table_list", "SELECT fts3_tokenizer('x')", "SELECT sqlite_version()", f"SELECT plate FROM {table}; SELECT 1", f"SELECT owner_name FROM {table}",
                  f"SELECT rowid FROM {table}", "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n", "SELECT printf('%.*c', 2000000000, 'x')", "SELECT replace(hex(zeroblob(10000)), '0', hex(zeroblob(10000)))",
                  "EXPLAIN SELECT 1", "BEGIN", "CREATE TABLE x (y)", "CREATE TEMP TABLE x (y)", "SELECT group_concat(plate, char(0)) FROM " + table, "SELECT '" + "x" * 16000 + "'", "SELECT " + "(" * 2000 + "1" + ")" * 2000,
@@ -257,5 +257,5 @@ class Corpus:
             self.add("changed", bytes(changed), "cut")
 
 
-def corpus(token, plate, trap, seed=20261122):
-    return Corpus(token, plate, trap, seed).cases
+def corpus(token, plate, trap, mark, seed=20261122):
+    return Corpus(token, plate, trap, mark, seed).cases
