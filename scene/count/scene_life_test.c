@@ -1,0 +1,122 @@
+/*
+ * The scene over a longer time: a camera whose clock goes wrong and is mended, and a stop with a start after it.
+ */
+#include "scene/count/scene_testing.h"
+
+/* A passage as pass() makes it, by a camera whose clock is ahead, and not every one as long on its way. */
+static void pass_ahead(struct bench *bench, const char *camera, const char *vehicle, int64_t ms, double lon, int64_t ahead_ms)
+{
+    pass_at(bench, camera, vehicle, ms + ahead_ms, ms + 100 + ms / 1000 % 7 * 50, lon, 90);
+}
+
+/* A camera twenty seconds ahead is told as a fault of whose passages they are, each camera's health once a period; mended, it is told
+ * again. */
+static void a_wrong_clock_is_an_alert_and_a_figure(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    bool is_mended = false;
+    assert_ok(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\nrecord_every: 60s\n", &diags));
+    for (int s = 0; s < 3000 && !is_mended; s++) {
+        char vehicle[16];
+        snprintf(vehicle, sizeof(vehicle), "v%d", s);
+        pass_ahead(&bench, "west", vehicle, (int64_t)s * 1000, 120.1295, s < 600 ? 20000 : 0);
+        snprintf(vehicle, sizeof(vehicle), "v%d", s - 110);
+        pass_ahead(&bench, "east", vehicle, (int64_t)s * 1000 + 20, 120.1398, 0);
+        tick(&bench, (int64_t)s * 1000 + 500);
+        if (s == 599) {
+            assert_int_equal(n_alerts, 1);
+            assert_string_equal(
+                alerts[0], "data.quality|h.x.west|h/police|camera/west/clock|red|A camera's clock is 20 s ahead|+20.0 s ± 2.0 s");
+            const struct rows *rows = published[4][n_published[4] - 1];
+            assert_int_equal(rows_n(rows), 2);
+            const struct value *west = rows_at(rows, 0);
+            assert_str(west[COUNT_HEALTH_CAMERA].s, "west");
+            assert_near((double)west[COUNT_HEALTH_CLOCK_MS].i, 20000, 200);
+            assert_near((double)rows_at(rows, 1)[COUNT_HEALTH_CLOCK_MS].i, 0, 200);
+            assert_false(west[COUNT_HEALTH_SILENT].i);
+            assert_int_equal(west[COUNT_HEALTH_RECALL].type, VALUE_NULL);
+        }
+        is_mended = n_alerts == 2;
+        if (s % 500 == 499)
+            forget_published();
+    }
+    assert_true(is_mended);
+    assert_non_null(strstr(alerts[1], "camera/west/clock|green|"));
+    bench_stop(&bench);
+}
+
+/* Both cameras from second `from` on; what is before `told_from` was there before the start and is replayed, without ticks. */
+static void drive_on(struct bench *bench, int from, int told_from, int to)
+{
+    for (int s = from; s < to; s++) {
+        char vehicle[16];
+        snprintf(vehicle, sizeof(vehicle), "v%d", s);
+        pass(bench, "west", vehicle, (int64_t)s * 1000, 120.1295, 90);
+        snprintf(vehicle, sizeof(vehicle), "v%d", s - 110);
+        pass(bench, "east", vehicle, (int64_t)s * 1000 + 20, 120.1398, 90);
+        if (s >= told_from)
+            tick(bench, (int64_t)s * 1000 + 500);
+        if (s % 400 == 399)
+            forget_published();
+    }
+}
+
+/* Stopped and started anew, with the last minutes replayed: the figures are those of one that never stopped. */
+static void a_restart_leaves_no_dent(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    double whole[2], broken[2];
+    static const char config[] = CONFIG "network: '{data}/n.net.xml'\n";
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 0, 0, 1000);
+    whole[0] = indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_VALUE].r;
+    whole[1] = indicator("flow", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r;
+    bench_stop(&bench);
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 0, 0, 800);
+    bench_halt(&bench);
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 300, 800, 1000);
+    broken[0] = indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_VALUE].r;
+    broken[1] = indicator("flow", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r;
+    assert_near(broken[0], whole[0], 1e-9);
+    assert_near(broken[1], whole[1], 1e-9);
+    bench_stop(&bench);
+}
+
+/* A snapshot that cannot be used, and a folder that cannot be written: the count begins anew, and runs. */
+static void a_broken_snapshot_is_no_obstacle(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    char path[128];
+    static const char config[] = CONFIG "network: '{data}/n.net.xml'\n";
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 0, 0, 100);
+    bench_halt(&bench);
+    snprintf(path, sizeof(path), "%s/count/h.count.snapshot", folder);
+    write_text(path, "cbcount\nand nothing that it could be, though it is long enough to hold a digest");
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 100, 100, 110);
+    assert_true(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_N].i < 30);
+    bench_stop(&bench);
+    snprintf(path, sizeof(path), "%s/count", folder);
+    write_text(path, "a file where the folder should be");
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 0, 0, 100);
+    assert_true(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_N].i > 50);
+    bench_halt(&bench);
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wrong_clock_is_an_alert_and_a_figure),
+        cmocka_unit_test(a_restart_leaves_no_dent),
+        cmocka_unit_test(a_broken_snapshot_is_no_obstacle),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
