@@ -43,10 +43,11 @@ enum passage_field {
     PASSAGE_LON,
     PASSAGE_LAT,
     PASSAGE_HEADING,
+    PASSAGE_CONFIDENCE,
     PASSAGE_N_FIELDS
 };
 
-static const char *const passage_fields[] = {"camera", "vehicle", "time", "arrived", "lon", "lat", "heading", NULL};
+static const char *const passage_fields[] = {"camera", "vehicle", "time", "arrived", "lon", "lat", "heading", "confidence", NULL};
 
 enum need { NEED_PASSAGE, NEED_POSITION };
 static const struct scene_need needs[] = {
@@ -102,6 +103,14 @@ static uint32_t camera_number(struct scene_count *scene, const struct value *row
     return count_kept_place(&scene->kept, row[PASSAGE_CAMERA].s, camera_edge(scene, row));
 }
 
+/* As the core has it: a camera that tells none is believed, and one that tells 0 is not. */
+static uint8_t confidence_of(struct value value)
+{
+    if (value.type != VALUE_INTEGER || value.i < 0)
+        return 0;
+    return value.i == 0 ? 1 : value.i > 100 ? 100 : (uint8_t)value.i;
+}
+
 static void on_passages(struct scene_count *scene, const struct hub_window *window, const struct rows *rows)
 {
     snprintf(scene->basis, sizeof(scene->basis), STR_FORMAT, STR_ARG(window->receipt));
@@ -113,8 +122,12 @@ static void on_passages(struct scene_count *scene, const struct hub_window *wind
         uint32_t camera = camera_number(scene, row);
         if (camera == COUNT_NONE || count_kept_was_taken(&scene->kept, row[PASSAGE_ARRIVED].i))
             continue;
-        struct count_event event = {
-            .type = COUNT_PASSAGE, .passage = {str_hash(row[PASSAGE_VEHICLE].s), camera, row[PASSAGE_TIME].i, row[PASSAGE_ARRIVED].i}};
+        struct count_event event = {.type = COUNT_PASSAGE,
+            .passage = {.vehicle = str_hash(row[PASSAGE_VEHICLE].s),
+                .camera = camera,
+                .time_ms = row[PASSAGE_TIME].i,
+                .arrived_ms = row[PASSAGE_ARRIVED].i,
+                .confidence = confidence_of(row[PASSAGE_CONFIDENCE])}};
         struct count_updates updates;
         count_step(scene->count, &event, &updates);
     }

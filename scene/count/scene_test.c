@@ -10,7 +10,7 @@ static void needs_are_what_the_contract_grants(void **state)
     assert_int_equal(scene_count_ops.n_needs, 2);
     assert_true(!scene_count_ops.needs[0].is_optional && scene_count_ops.needs[1].is_optional);
     const char *granted[] = {
-        "camera", "vehicle", "time", "arrived", "lane", "speed_mps", "lon", "lat", "heading"}; /* c-1 of the demo city */
+        "camera", "vehicle", "time", "arrived", "lane", "speed_mps", "confidence", "lon", "lat", "heading"}; /* c-1 of the demo city */
     for (size_t i = 0; scene_count_ops.needs[0].fields[i] != NULL; i++) {
         bool is_granted = false;
         for (size_t k = 0; k < sizeof(granted) / sizeof(granted[0]); k++)

@@ -177,21 +177,22 @@ void bench_stop(struct bench *bench)
     forget_snapshot();
 }
 
-static void hand_over(struct bench *bench, size_t need, struct hub_window window, const struct value *values)
+static void hand_over(struct bench *bench, size_t need, struct hub_window window, const struct value *values, size_t n)
 {
     struct rows *rows = NULL;
-    assert_ok(rows_create(7, 4096, &rows));
+    assert_ok(rows_create(n, 4096, &rows));
     assert_ok(rows_add(rows, values));
     scene_count_ops.on_event(bench->scene, need, &window, rows);
     rows_release(rows);
 }
 
-/* The need's fields: camera vehicle time arrived lon lat heading. */
+/* The need's fields: camera vehicle time arrived lon lat heading confidence. */
 void pass_at(struct bench *bench, const char *camera, const char *vehicle, int64_t seen_ms, int64_t arrived_ms, double lon, double heading)
 {
     const struct value values[] = {value_text(str_from_c(camera)), value_text(str_from_c(vehicle)), value_time(T0 + seen_ms),
-        value_time(T0 + arrived_ms), value_real(lon), value_real(30.28), value_real(heading)};
-    hand_over(bench, 0, (struct hub_window){.contract = STR("h/c-1"), .receipt = STR("h.log/512")}, values);
+        value_time(T0 + arrived_ms), value_real(lon), value_real(30.28), value_real(heading), value_integer(97)};
+    hand_over(
+        bench, 0, (struct hub_window){.contract = STR("h/c-1"), .receipt = STR("h.log/512")}, values, sizeof(values) / sizeof(values[0]));
 }
 
 void pass(struct bench *bench, const char *camera, const char *vehicle, int64_t ms, double lon, double heading)
@@ -204,7 +205,8 @@ void locate(struct bench *bench, const char *vehicle, int64_t ms, double lon, in
 {
     const struct value values[] = {value_text(str_from_c(vehicle)), value_time(T0 + ms), value_real(lon), value_real(30.28), VALUE_NONE,
         VALUE_NONE, value_integer(status)};
-    hand_over(bench, 1, (struct hub_window){.contract = STR("h/c-7"), .receipt = STR("h.log/513")}, values);
+    hand_over(
+        bench, 1, (struct hub_window){.contract = STR("h/c-7"), .receipt = STR("h.log/513")}, values, sizeof(values) / sizeof(values[0]));
 }
 
 void tick(struct bench *bench, int64_t ms)

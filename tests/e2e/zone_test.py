@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Restricted zones through the real program: a vehicle without a pass becomes one case and one with a pass does not; a department that is down claims
-nothing and loses nothing; a pass that was revoked counts no longer than the answer is fresh; plates are nowhere but in the departments."""
+nothing and loses nothing; a pass that was revoked counts no longer than the answer is fresh; plates are nowhere but in the departments. And one plate at
+two far places at once, twice (the counting scene's): a case of the traffic police, where the readings were sure."""
 import itertools
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -15,6 +17,8 @@ from camera import Camera, passages  # noqa: E402
 from city import ROOT, City, wait_for  # noqa: E402
 
 WITHIN = ("教工路/文三路 南进口", "教工路/文三路 北进口")  # two cameras that stand in the demo's zone, far from its border
+FAR = ("余杭塘路/紫金港路 西进口", "环城北路/建国北路 东进口")  # 8 km apart, minutes by the fastest way
+CLONED, DOUBTFUL = "浙A6T3S2", "浙A6T3S4"
 LOCAL, GREEN, BREACH, LATE = "浙A5T3S1", "沪AD77777", "京N00W0X", "粤B00W0Y"
 
 
@@ -33,6 +37,17 @@ def any_day(folder):
 
 
 class Zone(unittest.TestCase):
+    def stands(self, titles):
+        """The demo's cameras of these titles, signed in."""
+        with open(os.path.join(self.city.data, "secrets", "camera"), encoding="ascii") as secret:
+            password = secret.read().split()[0]
+        with open(os.path.join(self.city.city, "systems", "cameras.yaml"), encoding="utf-8") as lines:
+            found = [Camera(self.city.port, line.split('"')[1], password) for line in lines if any(title in line for title in titles)]
+        self.assertEqual(len(found), len(titles))
+        for camera in found:
+            self.addCleanup(camera.close)
+        return found
+
     def setUp(self):
         folder = tempfile.mkdtemp(prefix="citybrain-zone-")
         self.addCleanup(shutil.rmtree, folder, True)
@@ -40,16 +55,7 @@ class Zone(unittest.TestCase):
         self.addCleanup(self.city.close)
         self.city.start()
         self.seed = itertools.count(1)
-        with open(os.path.join(self.city.data, "secrets", "camera"), encoding="ascii") as secret:
-            password = secret.read().split()[0]
-        self.cameras = []
-        with open(os.path.join(self.city.city, "systems", "cameras.yaml"), encoding="utf-8") as lines:
-            for line in lines:
-                if any(title in line for title in WITHIN):
-                    self.cameras.append(Camera(self.city.port, line.split('"')[1], password))
-        self.assertEqual(len(self.cameras), len(WITHIN))
-        for camera in self.cameras:
-            self.addCleanup(camera.close)
+        self.cameras = self.stands(WITHIN)
         self.city.sign_in("police")
 
     def permits(self):
@@ -70,8 +76,8 @@ class Zone(unittest.TestCase):
             return None
         return {one["name"]: one["value"] for one in json.loads(answer)["indicators"]}[name]
 
-    def cases(self):
-        return self.city.get("/case/v1/cases?kind=zone.breach&state=all&limit=200")["cases"]
+    def cases(self, kind="zone.breach"):
+        return self.city.get(f"/case/v1/cases?kind={kind}&state=all&limit=200")["cases"]
 
     def test_whose_pass_is_missing(self):
         db = self.permits()
@@ -114,7 +120,24 @@ class Zone(unittest.TestCase):
         db.close()
         wait_for(lambda: len(self.cases()) == 3, 90, "the case of a check that was put off")
         wait_for(lambda: self.figure("zone_checks_waiting") == 0, 60, "no check that waits")
-        self.no_plate_anywhere([BREACH, LATE, holder, revoked])
+        self.a_clone_is_a_case()
+        self.no_plate_anywhere([BREACH, LATE, holder, revoked, CLONED, DOUBTFUL])
+
+    def a_clone_is_a_case(self):
+        """Here and there within a second, and once more: nobody drives so. Of two such plates the one that was read for certain is told."""
+        here, there = self.stands(FAR)
+        doubtful, sure = time.time() - 90, time.time() - 60
+        for plate, sureness, begun in ((DOUBTFUL, "40", doubtful), (CLONED, "95", sure)):  # in this order: with the second's case the first's would be there
+            for camera, passed in ((here, 0), (there, 1), (here, 20), (there, 21)):
+                objects = passages(camera.device, 1, next(self.seed), begun + passed)
+                objects[0].update(PlateNo=plate, PlateReliability=sureness)
+                self.assertEqual(len(camera.send(objects)), 1)
+        case = wait_for(lambda: self.cases("plate.cloned"), 60, "the case of the cloned plate")[0]
+        for camera in (here, there):
+            self.assertEqual(case["detail"].count(camera.device), 2, case["detail"])
+        self.assertIn(time.strftime("T%H:%M:%S", time.gmtime(sure + 8 * 3600)), case["detail"])
+        self.assertEqual((case["owner"]["party"], case["state"]), ("hangzhou/post.traffic-police", "open"), case)
+        self.assertEqual(len(self.cases("plate.cloned")), 1)
 
     def no_plate_anywhere(self, plates):
         """Not in the log, the ledger, the cases or the cockpit's store."""
