@@ -57,6 +57,7 @@ enum err crypto_password_check(struct str password, const char *encoded) MUST_CH
 
 /* A file of 32 random bytes, mode 0600, made when it is not there. ERR_IO, ERR_CORRUPT (wrong length). */
 enum err crypto_key_file(const char *path, uint8_t ret_key[32]) MUST_CHECK;
+enum err crypto_key_file_read(const char *path, uint8_t ret_key[32]) MUST_CHECK; /* the same, but never made: ERR_NOT_FOUND */
 
 void crypto_hex(const void *bytes, size_t len, char *out);                  /* 2 len + 1 bytes */
 enum err crypto_unhex(struct str hex, uint8_t *out, size_t len) MUST_CHECK; /* exactly `len` bytes */

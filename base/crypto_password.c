@@ -93,20 +93,12 @@ static enum err folder_sync(const char *path)
     return err;
 }
 
-enum err crypto_key_file(const char *path, uint8_t ret_key[32])
+enum err crypto_key_file_read(const char *path, uint8_t ret_key[32])
 {
     uint8_t key[KEY_LENGTH + 1];
     ssize_t n;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 && errno == ENOENT) {
-        enum err err = key_file_make(path);
-        if (!err)
-            err = folder_sync(path);
-        if (err)
-            return err;
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-    }
     if (fd < 0)
         return err_from_errno(errno);
     n = read(fd, key, sizeof(key));
@@ -117,4 +109,15 @@ enum err crypto_key_file(const char *path, uint8_t ret_key[32])
         memcpy(ret_key, key, KEY_LENGTH);
     crypto_wipe(key, sizeof(key));
     return n == KEY_LENGTH ? ERR_OK : ERR_CORRUPT;
+}
+
+enum err crypto_key_file(const char *path, uint8_t ret_key[32])
+{
+    enum err err = crypto_key_file_read(path, ret_key);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    err = key_file_make(path);
+    if (!err)
+        err = folder_sync(path);
+    return err ? err : crypto_key_file_read(path, ret_key);
 }

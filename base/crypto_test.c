@@ -170,11 +170,14 @@ static void key_files(void **state)
 
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/key", folder);
+    assert_err(crypto_key_file_read(path, key), ERR_NOT_FOUND);
     assert_ok(crypto_key_file(path, key));
     assert_memory_not_equal(key, none, 32);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
     assert_ok(crypto_key_file(path, again));
+    assert_memory_equal(key, again, 32);
+    assert_ok(crypto_key_file_read(path, again));
     assert_memory_equal(key, again, 32);
     file = fopen(path, "a");
     assert_non_null(file);

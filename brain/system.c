@@ -140,7 +140,7 @@ static enum err open_record(struct department *department, struct diag_list *dia
     enum err err = city_path(department->city.data_dir, "streams", path);
     if (err == ERR_OK)
         err = hub_record_open(department->record, department->hub, str_from_c(department->options->party), path, &diag);
-    return err == ERR_OK ? err : diag_add(diags, err, path, 0, "%s", diag.text[0] ? diag.text : err_text(err));
+    return err == ERR_OK ? err : diag_add(diags, err, diag.text[0] ? NULL : path, 0, "%s", diag.text[0] ? diag.text : err_text(err));
 }
 
 static enum err go_up(struct department *department, struct diag_list *diags)

@@ -427,7 +427,7 @@ enum err district_start(struct district *district, struct hub *hub, struct ledge
         return err;
     err = open_book(district, &starting.diag);
     if (!err)
-        district_streams_look(district);
+        err = district_streams_begin(district, &starting.diag);
     if (!err)
         err = district_witness_open(district, &starting.diag);
     if (!err)

@@ -153,6 +153,8 @@ struct district_place {   /* of a contract's consumer in a stream's record (hub/
     bool is_told;                   /* that its stream is not kept */
 };
 void district_streams_look(struct district *district); /* at the contracts: what is to be kept */
+/* The same at the start, which is refused when what was kept for others cannot be opened. ERR_CRYPTO, ERR_CORRUPT, ERR_IO … */
+enum err district_streams_begin(struct district *district, struct diag *diag) MUST_CHECK;
 void district_streams_tend(struct district *district); /* what all have is let go, and where they are is written down */
 struct district_stream *district_stream_find(struct district *district, const struct hub_resource *resource); /* NULL: not kept */
 /* Where the consumer of a contract is, by the contract's place in the state, for an asking by the numbers of `asked_epoch`. */

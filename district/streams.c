@@ -35,30 +35,31 @@ static size_t streams_max(const struct district *district)
     return max && max < HUB_RECORD_STREAMS_MAX ? max : HUB_RECORD_STREAMS_MAX;
 }
 
-/* For the contract at `contract`. NULL: not kept, which is told once. */
-static struct district_stream *open_stream(struct district *district, size_t contract, const struct hub_resource *resource)
+static enum err open_stream(struct district *district, const struct hub_resource *resource, struct diag *diag)
 {
-    struct diag diag = {""};
     struct hub_record_stream *record;
-    struct district_stream *stream = &district->streams[district->n_streams];
-    bool is_full = district->n_streams == streams_max(district), *is_told = &district->places[contract].is_told;
-    enum err err = is_full ? diag_set(&diag, ERR_FULL, NULL, 0,
-                                 "%zu streams are kept for other hubs, as many as may be; end the contracts of one that is not needed, and "
-                                 "start this hub anew",
-                                 district->n_streams)
-                           : hub_record_open_stream(district->record, resource, district->streams_dir, &diag, &record);
+    if (district->n_streams == streams_max(district))
+        return diag_set(diag, ERR_FULL, NULL, 0,
+            "%zu streams are kept for other hubs, as many as may be; end the contracts of one that is not needed, and start this hub anew",
+            district->n_streams);
+    enum err err = hub_record_open_stream(district->record, resource, district->streams_dir, diag, &record);
+    if (!err)
+        district->streams[district->n_streams++] = (struct district_stream){.resource = resource, .record = record};
+    return err;
+}
+
+/* Told once. */
+static void tell_unkept(
+    struct district *district, size_t contract, const struct hub_resource *resource, enum err err, const struct diag *diag)
+{
+    bool *is_told = &district->places[contract].is_told;
     if (err && !*is_told) {
-        metric_add(&district->figures.streams_full, is_full);
+        metric_add(&district->figures.streams_full, err == ERR_FULL);
         log_write(LOG_ERROR, "district", "a stream is not kept for another hub, which gets nothing of it",
             LOG_STR("resource", resource->name), LOG_STR("contract", district->contracts[contract]), LOG_ERR(err),
-            LOG_STR("detail", str_from_c(diag.text)), LOG_END);
+            LOG_STR("detail", str_from_c(diag->text)), LOG_END);
     }
     *is_told = err != ERR_OK;
-    if (err)
-        return NULL;
-    *stream = (struct district_stream){.resource = resource, .record = record};
-    district->n_streams++;
-    return stream;
 }
 
 /* The stream of a contract that is at home here and in force; NULL: another one. */
@@ -80,7 +81,8 @@ static uint64_t mask_of(const struct hub_contract_info *info, const struct hub_r
     return mask;
 }
 
-void district_streams_look(struct district *district)
+/* At the start: ends with the first error but ERR_FULL. */
+static enum err look(struct district *district, bool is_start, struct diag *diag)
 {
     struct hub_contract_info info;
     uint64_t masks[HUB_RECORD_STREAMS_MAX] = {0};
@@ -88,11 +90,12 @@ void district_streams_look(struct district *district)
         const struct hub_resource *resource = stream_of(district, i, &info);
         if (!resource || info.state != HUB_AGREED)
             continue;
-        struct district_stream *stream = district_stream_find(district, resource);
-        if (!stream)
-            stream = open_stream(district, i, resource);
-        if (stream)
-            masks[stream - district->streams] |= mask_of(&info, resource);
+        enum err err = district_stream_find(district, resource) ? ERR_OK : open_stream(district, resource, diag);
+        if (err && err != ERR_FULL && is_start)
+            return err;
+        tell_unkept(district, i, resource, err, diag);
+        if (!err)
+            masks[district_stream_find(district, resource) - district->streams] |= mask_of(&info, resource);
     }
     for (size_t i = 0; i < district->n_streams; i++) {
         struct district_stream *stream = &district->streams[i];
@@ -103,6 +106,18 @@ void district_streams_look(struct district *district)
             hub_record_mask(stream->record, stream->mask);
         hub_stream_tee(stream->resource, stream->mask != 0);
     }
+    return ERR_OK;
+}
+
+void district_streams_look(struct district *district)
+{
+    struct diag diag = {""};
+    (void)look(district, false, &diag); /* each was told */
+}
+
+enum err district_streams_begin(struct district *district, struct diag *diag)
+{
+    return look(district, true, diag);
 }
 
 /* ---- places ---- */

@@ -249,6 +249,14 @@ enum err hub_record_read(
 
 /* ---- life ---- */
 
+static void close_stream(struct hub_record_stream *stream)
+{
+    journal_reader_destroy(stream->reader);
+    journal_close(stream->journal);
+    buf_finish(&stream->opened);
+    crypto_wipe(&stream->opening, sizeof stream->opening);
+}
+
 static enum err open_stream(struct hub_record_stream *stream, const char *dir, struct diag *diag)
 {
     const struct hub_record_options *options = &stream->record->options;
@@ -270,10 +278,38 @@ static enum err open_stream(struct hub_record_stream *stream, const char *dir, s
         err = journal_open(&journal, diag, &stream->journal);
     if (err)
         return err;
-    int n = snprintf(stream->confirmed_path, sizeof stream->confirmed_path, "%s.confirmed", path);
+    int n = snprintf(stream->confirmed_path, sizeof stream->confirmed_path, "%s" RECORD_CONFIRMED, path);
     if (n < 0 || n >= (int)sizeof stream->confirmed_path)
         return ERR_TOO_LARGE;
-    return record_begin_life(stream);
+    return record_begin_life(stream, diag);
+}
+
+/* At `n`, where nobody finds it yet. */
+static enum err open_at(struct hub_record *record, size_t n, const struct hub_resource *resource, const char *dir, struct diag *diag)
+{
+    if (n == HUB_RECORD_STREAMS_MAX)
+        return diag_set(diag, ERR_FULL, NULL, 0, "more than %d streams are kept", HUB_RECORD_STREAMS_MAX);
+    struct hub_record_stream *stream = &record->streams[n];
+    *stream = (struct hub_record_stream){.record = record, .resource = resource, .mask = UINT64_MAX};
+    buf_init(&stream->opened, HUB_RECORD_MAX + 1);
+    enum err err = record_read_key(record, diag);
+    if (!err)
+        err = open_stream(stream, dir, diag);
+    if (err)
+        close_stream(stream);
+    return err;
+}
+
+/* Those from `first` to before `n` are served from now on; or, with an error, closed. */
+static enum err serve(struct hub_record *record, size_t first, size_t n, enum err err, struct diag *diag)
+{
+    if (!err)
+        err = record_begin_sealing(record, diag);
+    for (size_t i = first; i < n && err; i++)
+        close_stream(&record->streams[i]);
+    if (!err)
+        atomic_store_explicit(&record->n_streams, n, memory_order_release);
+    return err;
 }
 
 enum err hub_record_create(const struct hub_record_options *options, struct hub_record **ret_record)
@@ -300,44 +336,35 @@ enum err hub_record_open_stream(struct hub_record *record, const struct hub_reso
     struct hub_record_stream **ret_stream)
 {
     size_t n = atomic_load_explicit(&record->n_streams, memory_order_relaxed);
-    if (n == HUB_RECORD_STREAMS_MAX)
-        return diag_set(diag, ERR_FULL, NULL, 0, "more than %d streams are kept", HUB_RECORD_STREAMS_MAX);
-    struct hub_record_stream *stream = &record->streams[n];
-    *stream = (struct hub_record_stream){.record = record, .resource = resource, .mask = UINT64_MAX};
-    buf_init(&stream->opened, HUB_RECORD_MAX + 1);
-    enum err err = record_begin_sealing(record, diag);
+    enum err err = open_at(record, n, resource, dir, diag);
     if (!err)
-        err = open_stream(stream, dir, diag);
-    if (err) {
-        journal_close(stream->journal);
-        return err;
-    }
-    atomic_store_explicit(&record->n_streams, n + 1, memory_order_release);
-    if (ret_stream)
-        *ret_stream = stream;
-    return ERR_OK;
+        err = serve(record, n, n + 1, ERR_OK, diag);
+    if (!err)
+        *ret_stream = &record->streams[n];
+    return err;
 }
 
 enum err hub_record_open(struct hub_record *record, struct hub *hub, struct str party, const char *dir, struct diag *diag)
 {
     enum err err = ERR_OK;
+    const size_t first = atomic_load_explicit(&record->n_streams, memory_order_relaxed);
+    size_t n = first;
     for (size_t i = 0; i < hub_n_resources(hub) && !err; i++) {
         const struct hub_resource *resource = hub_resource_at(hub, i);
-        if (resource == hub_alert_resource(hub) || (resource->kind == HUB_STREAM && str_equal(resource->party, party)))
-            err = hub_record_open_stream(record, resource, dir, diag, NULL);
+        if (resource != hub_alert_resource(hub) && (resource->kind != HUB_STREAM || !str_equal(resource->party, party)))
+            continue;
+        err = open_at(record, n, resource, dir, diag);
+        n += !err;
     }
-    return err;
+    return serve(record, first, n, err, diag);
 }
 
 void hub_record_destroy(struct hub_record *record)
 {
     if (!record)
         return;
-    for (size_t i = 0; i < record->n_streams; i++) {
-        journal_reader_destroy(record->streams[i].reader);
-        journal_close(record->streams[i].journal);
-        buf_finish(&record->streams[i].opened);
-    }
+    for (size_t i = 0; i < record->n_streams; i++)
+        close_stream(&record->streams[i]);
     buf_finish(&record->plain);
     crypto_wipe(record->master, sizeof record->master);
     crypto_wipe(&record->sealing, sizeof record->sealing);

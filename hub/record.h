@@ -29,7 +29,9 @@ struct hub_record_options {
 };
 enum err hub_record_create(const struct hub_record_options *options, struct hub_record **ret_record) MUST_CHECK;
 struct hub_keeper *hub_record_keeper(struct hub_record *record); /* for hub_options; refuses until the opening */
-/* After hub_create(): a folder below `dir` for each stream of `party`, and for what its own process has to tell (hub/alert.h). */
+/* After hub_create(): a folder below `dir` for each stream of `party`, and for what its own process has to tell (hub/alert.h). ERR_CRYPTO:
+ * what was accepted and is not confirmed there was sealed under a key that key_path does not hold (any more). Then nothing is served, and
+ * no key is made: what was accepted is not to be lost without a word. */
 enum err hub_record_open(struct hub_record *record, struct hub *hub, struct str party, const char *dir, struct diag *diag) MUST_CHECK;
 /* The same for one stream; one thread opens. ERR_FULL: more than HUB_RECORD_STREAMS_MAX. */
 struct hub_record_stream;

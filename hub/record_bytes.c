@@ -9,20 +9,36 @@
 #include "hub/asking.h"
 #include "hub/record_inside.h"
 
+#include <string.h>
+
 #define FORM_SHIFT 56
 #define SEALED 1
 #define SEALED_HEAD (8 + SEAL_START_SIZE + 8)
 #define SEAL_LABEL "citybrain streams"
 
+static enum err key_refused(const struct hub_record *record, enum err err, struct diag *diag)
+{
+    return diag_set(diag, err, record->options.key_path, 0, "the key of kept streams cannot be read or made: %s", err_text(err));
+}
+
+enum err record_read_key(struct hub_record *record, struct diag *diag)
+{
+    if (!record->options.key_path || record->has_key)
+        return ERR_OK;
+    enum err err = crypto_key_file_read(record->options.key_path, record->master);
+    record->has_key = !err;
+    return err && err != ERR_NOT_FOUND ? key_refused(record, err, diag) : ERR_OK;
+}
+
 enum err record_begin_sealing(struct hub_record *record, struct diag *diag)
 {
     uint8_t start[SEAL_START_SIZE];
-    const char *path = record->options.key_path;
-    if (!path || record->sealing.is_set)
+    if (!record->options.key_path || record->sealing.is_set)
         return ERR_OK;
-    enum err err = crypto_key_file(path, record->master);
+    enum err err = crypto_key_file(record->options.key_path, record->master);
     if (err)
-        return diag_set(diag, err, path, 0, "the key of kept streams cannot be read or made: %s", err_text(err));
+        return key_refused(record, err, diag);
+    record->has_key = true;
     crypto_random(start, sizeof start);
     seal_key_derive(&record->sealing, STR(SEAL_LABEL), record->master, start);
     return ERR_OK;
@@ -57,17 +73,23 @@ uint64_t record_bytes_before(struct str record)
     return bytes_read_u64be(&in) & ((UINT64_C(1) << FORM_SHIFT) - 1);
 }
 
-struct str record_get(struct hub_record_stream *stream, struct str record)
+static uint64_t form_of(struct str record)
+{
+    struct bytes_reader in;
+    bytes_reader_init(&in, record.ptr, record.len);
+    return bytes_read_u64be(&in) >> FORM_SHIFT;
+}
+
+/* Into stream->opened. */
+static enum err open_sealed(struct hub_record_stream *stream, struct str record)
 {
     struct bytes_reader in;
     bytes_reader_init(&in, record.ptr, record.len);
     uint64_t form = bytes_read_u64be(&in) >> FORM_SHIFT;
-    if (form == 0)
-        return str_slice(record, 8, record.len - 8);
     struct str start = bytes_read_str(&in, SEAL_START_SIZE);
     uint64_t counter = bytes_read_u64be(&in);
     struct str sealed = bytes_read_str(&in, bytes_reader_left(&in));
-    enum err err = in.err || form != SEALED ? ERR_CORRUPT : !stream->record->sealing.is_set ? ERR_STATE : ERR_OK;
+    enum err err = in.err || form != SEALED ? ERR_CORRUPT : !stream->record->has_key ? ERR_CRYPTO : ERR_OK;
     buf_reset(&stream->opened);
     uint8_t *room = err ? NULL : (uint8_t *)buf_reserve(&stream->opened, sealed.len + 1);
     if (!err && !room)
@@ -76,10 +98,25 @@ struct str record_get(struct hub_record_stream *stream, struct str record)
         seal_key_need(&stream->opening, STR(SEAL_LABEL), stream->record->master, (const uint8_t *)start.ptr);
         err = seal_open(&stream->opening, counter, str_slice(record, 0, SEALED_HEAD), sealed, room);
     }
-    if (!err) {
+    if (!err)
         buf_advance(&stream->opened, sealed.len - SEAL_TAG_SIZE);
+    return err;
+}
+
+enum err record_check_key(struct hub_record_stream *stream, struct str record)
+{
+    bool is_known = form_of(record) == 0 || (stream->opening.is_set && record.len >= SEALED_HEAD &&
+                                                memcmp(record.ptr + 8, stream->opening.start, SEAL_START_SIZE) == 0);
+    return is_known ? ERR_OK : open_sealed(stream, record);
+}
+
+struct str record_get(struct hub_record_stream *stream, struct str record)
+{
+    if (form_of(record) == 0)
+        return str_slice(record, 8, record.len - 8);
+    enum err err = open_sealed(stream, record);
+    if (!err)
         return buf_str(&stream->opened);
-    }
     if (!stream->is_told)
         log_write(LOG_ERROR, "hub", "a kept record cannot be opened: is its key file the one it was written under?",
             LOG_STR("resource", stream->resource->name), LOG_ERR(err), LOG_END);

@@ -11,7 +11,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define RECORD_LIVES_MAX 32 /* remembered; who comes with an older one's numbers goes on from what was confirmed */
+#define RECORD_CONFIRMED ".confirmed" /* behind the name of the journal's folder: how far it is had */
+#define RECORD_LIVES_MAX 32           /* remembered; who comes with an older one's numbers goes on from what was confirmed */
 
 struct record_life { /* of the record, before the present one */
     uint64_t epoch, end;
@@ -46,7 +47,8 @@ struct hub_record {
     struct hub_record_options options;
     struct hub_record_stream streams[HUB_RECORD_STREAMS_MAX];
     _Atomic size_t n_streams; /* the streams before it stay as they are */
-    uint8_t master[32];       /* of options.key_path; set before the first stream */
+    uint8_t master[32];       /* of options.key_path, as the next; set before the first stream that is served */
+    bool has_key;             /* the file is there */
     struct seal_key sealing;  /* of this start; not set: nothing is sealed */
     uint64_t n_sealed;        /* under the lock, as the next */
     struct buf plain;         /* of one record */
@@ -55,7 +57,12 @@ struct hub_record {
 };
 
 /* ---- record_bytes.c ---- */
-/* The key of this start, when the first stream is opened. */
+/* The key of earlier starts, if its file is there. */
+enum err record_read_key(struct hub_record *record, struct diag *diag) MUST_CHECK;
+/* Could the record be opened? Looks once at each start that sealed some; in the order of the journal. ERR_CRYPTO: its key is not there;
+ * ERR_CORRUPT: of another form. */
+enum err record_check_key(struct hub_record_stream *stream, struct str record) MUST_CHECK;
+/* The key of this start, when the first streams are opened and all in them can be read: only then the file is made where there is none. */
 enum err record_begin_sealing(struct hub_record *record, struct diag *diag) MUST_CHECK;
 /* record->plain as a record behind `out`, where errors stick. Under the lock. */
 void record_put(struct hub_record *record, uint64_t n_before, struct buf *out);
@@ -64,7 +71,8 @@ uint64_t record_bytes_before(struct str record); /* bytes kept before it */
 struct str record_get(struct hub_record_stream *stream, struct str record);
 
 /* ---- record_place.c ---- */
-/* Of a journal that was opened: how much waits, and how far it is had. Another life begins. */
-enum err record_begin_life(struct hub_record_stream *stream) MUST_CHECK;
+/* Of a journal that was opened: how much waits, and how far it is had. Another life begins. ERR_CRYPTO: what waits cannot be opened, since
+ * the key's file is gone or another one; ERR_CORRUPT. */
+enum err record_begin_life(struct hub_record_stream *stream, struct diag *diag) MUST_CHECK;
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CONFIRMED_MAX 4096
 
@@ -111,14 +112,24 @@ void hub_record_renew(struct hub_record_stream *stream)
 
 /* ---- the beginning of a life ---- */
 
-static bool count_bytes(void *context, uint64_t index, struct str record)
+struct counting {
+    struct hub_record_stream *stream;
+    enum err err;
+    uint64_t refused;
+};
+
+static bool count_one(void *context, uint64_t index, struct str record)
 {
-    struct hub_record_stream *stream = context;
+    struct counting *counting = context;
+    struct hub_record_stream *stream = counting->stream;
     uint64_t before = record_bytes_before(record);
     if (index <= stream->confirmed || stream->n_bytes == 0)
         stream->n_bytes_confirmed = before;
     stream->n_bytes = before + record.len;
-    return true;
+    if (index >= stream->confirmed)
+        counting->err = record_check_key(stream, record);
+    counting->refused = index;
+    return !counting->err;
 }
 
 /* "hex number" of a line. */
@@ -133,7 +144,7 @@ static bool read_life(struct str *text, struct record_life *ret_life)
     return ret_life->epoch != 0;
 }
 
-/* Another life begins: what was said by the last one's numbers holds up to here, also when this is a copy of an older day. */
+/* When another life begins: what was said by the last one's numbers holds up to here, also when this is a copy of an older day. */
 static void read_confirmed(struct hub_record_stream *stream)
 {
     struct buf text;
@@ -152,11 +163,34 @@ static void read_confirmed(struct hub_record_stream *stream)
         }
     }
     buf_finish(&text);
-    begin_life(stream);
 }
 
-enum err record_begin_life(struct hub_record_stream *stream)
+/* The folder is the confirmed numbers' file without its ending. */
+static enum err refuse(const struct hub_record_stream *stream, enum err err, uint64_t number, struct diag *diag)
 {
+    const struct hub_record *record = stream->record;
+    int n_dir = (int)(strlen(stream->confirmed_path) - strlen(RECORD_CONFIRMED));
+    if (err != ERR_CRYPTO && err != ERR_CORRUPT)
+        return err;
+    if (err == ERR_CORRUPT)
+        return diag_set(diag, err, NULL, 0,
+            "%.*s: what was accepted and is not confirmed, from record %" PRIu64
+            " on, is of a form that this program does not know; start the newer one that wrote it",
+            n_dir, stream->confirmed_path, number);
+    return diag_set(diag, err, record->options.key_path, 0,
+        "%s the key of what was accepted and is not confirmed in %.*s, from record %" PRIu64
+        " on; put that file back as it was, and start again (if it is gone for good, move that folder away: those records are lost then)",
+        record->has_key ? "this is not" : "this file is not there, and holds", n_dir, stream->confirmed_path, number);
+}
+
+enum err record_begin_life(struct hub_record_stream *stream, struct diag *diag)
+{
+    struct counting counting = {.stream = stream};
     read_confirmed(stream);
-    return journal_read(stream->journal, journal_first_index(stream->journal), count_bytes, stream);
+    enum err err = journal_read(stream->journal, journal_first_index(stream->journal), count_one, &counting);
+    if (!err && counting.err)
+        return refuse(stream, counting.err, counting.refused, diag);
+    if (!err)
+        begin_life(stream);
+    return err;
 }

@@ -341,7 +341,8 @@ static void check(enum err err, const struct diag_list *diags)
     assert_ok(err);
 }
 
-void go_up(int at)
+/* Up to the start of its joint. */
+static enum err try_to_go_up(int at, struct diag_list *ret_diags)
 {
     static const struct hub_system_ops *const connectors[] = {
         &system_sqlite_ops, &system_files_ops, &system_push_ops, &district_system_ops, NULL};
@@ -390,7 +391,13 @@ void go_up(int at)
         .connectors = connectors};
     check(hub_create(&hub_options, &diags, &one->hub), &diags);
     assert_ok(hub_start(one->hub));
-    check(district_start(one->district, one->hub, one->ledger, &diags), &diags);
+    return district_start(one->district, one->hub, one->ledger, ret_diags);
+}
+
+void go_up(int at)
+{
+    struct diag_list diags = {0};
+    check(try_to_go_up(at, &diags), &diags);
 }
 
 void go_down(int at)
@@ -404,6 +411,22 @@ void go_down(int at)
     district_destroy(one->district);
     bus_destroy(one->bus);
     crypto_key_destroy(one->key);
+}
+
+void be_refused_without_key(int at)
+{
+    struct diag_list diags = {0};
+    char key[256], away[256];
+    snprintf(key, sizeof key, "%s/secrets/streams", ones[at].data);
+    snprintf(away, sizeof away, "%s/secrets/away", ones[at].data);
+    assert_int_equal(rename(key, away), 0);
+    assert_err(try_to_go_up(at, &diags), ERR_CRYPTO);
+    assert_int_equal(diags.n, 1);
+    assert_memory_equal(diags.diags[0].text, key, strlen(key));
+    assert_non_null(strstr(diags.diags[0].text, "put that file back as it was"));
+    go_down(at);
+    assert_int_equal(access(key, F_OK), -1);
+    assert_int_equal(rename(away, key), 0);
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)

@@ -50,6 +50,7 @@ int go_up_all(void **state); /* of a group of tests, and its end */
 int go_down_all(void **state);
 void go_up(int at);
 void go_down(int at);
+void be_refused_without_key(int at); /* one that is down: its start without the key of its kept streams */
 void pass(int64_t ms);
 void await_link(void);                                           /* until the hubs have heard of each other */
 int64_t ask_database(int at, const char *name, const char *sql); /* one number of a department's */

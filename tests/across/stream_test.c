@@ -328,6 +328,23 @@ static void over_stops_of_the_provider(void **state)
     await_twins();
 }
 
+/* What it was told to keep and the other has not had is not passed over: it starts again with its key, and that comes. */
+static void a_provider_without_its_key_does_not_start(void **state)
+{
+    struct sub *sub = &subs[CITY];
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    set_ether(true, false, false);
+    publish(XIHU, 5);
+    go_down(XIHU);
+    be_refused_without_key(XIHU);
+    go_up(XIHU);
+    set_ether(false, false, false);
+    await_number(sub, next_number - 1);
+    finish(sub);
+    await_twins();
+}
+
 /* The provider's disk comes back with an older day's copy and gives its numbers to other events, more than were lost: all of those come. */
 static void over_an_older_disk_of_the_provider(void **state)
 {
@@ -673,8 +690,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(go_both_ways), cmocka_unit_test(a_stream_too_many),
         cmocka_unit_test(over_cut_links), cmocka_unit_test(a_cut_link_costs_no_leaves), cmocka_unit_test(over_stops_of_the_provider),
-        cmocka_unit_test(over_an_older_disk_of_the_provider), cmocka_unit_test(over_a_stop_of_the_consumer),
-        cmocka_unit_test(waits_for_its_subscriber_and_its_contract), cmocka_unit_test(a_provider_that_lies_harms_nobody_else),
-        cmocka_unit_test(an_asker_that_lies_harms_nobody_else), cmocka_unit_test(a_window_that_is_never_ended_is_cut)};
+        cmocka_unit_test(a_provider_without_its_key_does_not_start), cmocka_unit_test(over_an_older_disk_of_the_provider),
+        cmocka_unit_test(over_a_stop_of_the_consumer), cmocka_unit_test(waits_for_its_subscriber_and_its_contract),
+        cmocka_unit_test(a_provider_that_lies_harms_nobody_else), cmocka_unit_test(an_asker_that_lies_harms_nobody_else),
+        cmocka_unit_test(a_window_that_is_never_ended_is_cut)};
     return cmocka_run_group_tests(tests, go_up_all, go_down_all);
 }
