@@ -57,7 +57,7 @@ static void start_hub(void *context)
         .data_dir = door->city.data,
         .area = STR("h"),
         .zone = TIME_ZONE_SHANGHAI,
-        .clock = clock_system(),
+        .clock = door->clock ? door->clock : clock_system(),
         .loop = door->city.loop,
         .bus = door->city.bus,
         .ledger = door->city.ledger,

@@ -15,6 +15,7 @@ struct fake_door {
     struct http_server *server;
     struct http_mount mounts[FAKE_DOOR_MOUNTS_MAX];
     struct crypto_key *key;
+    struct clock *clock; /* given by the test: the hub's; NULL: the system's */
     uint16_t port;
     char url[64];
     struct diag_list diags;

@@ -26,7 +26,7 @@ enum err uses_read_logs(struct hub_uses *uses)
     enum err err = uses_index_read_logs(uses->index, logs, HUB_USES_LOGS_MAX - 1, &n);
     int64_t from = clock_wall(uses->hub->clock).ms - uses->hub->epochs_kept_ms;
     for (size_t i = 0; i < n && !err; i++)
-        if (logs[i].heard_ms >= from) /* of an older one nothing can be linked to anybody any more */
+        if (logs[i].heard_ms >= from)
             uses->logs[uses->n_logs++] = logs[i];
     return err;
 }
@@ -92,8 +92,10 @@ size_t hub_uses_logs(struct hub *hub, char logs[][HUB_USES_LOG_MAX])
     struct hub_uses *uses = lock_uses(hub);
     if (uses) {
         pthread_mutex_lock(&uses->logs_lock);
-        for (; n < uses->n_logs; n++)
-            memcpy(logs[n], uses->logs[n].name, HUB_USES_LOG_MAX);
+        int64_t from = clock_wall(hub->clock).ms - hub->epochs_kept_ms;
+        for (size_t i = 0; i < uses->n_logs; i++)
+            if (uses->logs[i].heard_ms >= from) /* of an older one nothing can be linked to anybody any more */
+                memcpy(logs[n++], uses->logs[i].name, HUB_USES_LOG_MAX);
         pthread_mutex_unlock(&uses->logs_lock);
     }
     unlock_uses(hub);

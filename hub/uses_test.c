@@ -25,6 +25,22 @@ static struct hub_uses *uses;
 static char path[256], out[300000];
 extern struct fake_system fake_system;
 
+/* The wall clock that the test has moved on. */
+static struct {
+    struct clock clock;
+    _Atomic int64_t ms;
+} moved;
+
+static struct wall_time moved_wall(struct clock *clock)
+{
+    return (struct wall_time){clock_wall(clock_system()).ms + moved.ms};
+}
+
+static struct mono_time moved_mono(struct clock *clock)
+{
+    return clock_mono(clock_system());
+}
+
 static void open_uses(struct fake_door *unused)
 {
     struct diag_list diags = {0};
@@ -55,6 +71,9 @@ static int make(void **state)
         "      - {name: time, type: time, class: internal}\n");
     fake_system.n_rows = 1;
     door.open_more = open_uses;
+    moved.clock = (struct clock){.wall = moved_wall, .mono = moved_mono};
+    moved.ms = 0;
+    door.clock = &moved.clock;
     fake_door_start(&door);
     return 0;
 }
@@ -432,6 +451,28 @@ static void which_logs_there_are(void **state)
         assert_string_not_equal(logs[i], "h.log.r1");
 }
 
+/* One that told its log each day and is away stays named over restarts; a retired one is not named any more when the keys of its last day
+ * are gone, without a restart too. */
+static void for_as_long_as_keys_are_kept(void **state)
+{
+    char logs[HUB_USES_LOGS_MAX][HUB_USES_LOG_MAX];
+    assert_true(hub_uses_met(door.city.hub, STR("h.log.r1")) && hub_uses_met(door.city.hub, STR("h.log.r2")));
+    moved.ms += HUB_EPOCHS_KEPT_MS - 1000 * 60;
+    assert_int_equal(hub_uses_logs(door.city.hub, logs), 2);
+    assert_true(hub_uses_met(door.city.hub, STR("h.log.r2")));
+    moved.ms += 1000 * 61;
+    assert_int_equal(hub_uses_logs(door.city.hub, logs), 1);
+    assert_string_equal(logs[0], "h.log.r2");
+    fake_door_stop_server(&door);
+    hub_uses_close(uses);
+    open_uses(NULL);
+    assert_int_equal(hub_uses_logs(door.city.hub, logs), 1);
+    moved.ms += HUB_EPOCHS_KEPT_MS;
+    assert_int_equal(hub_uses_logs(door.city.hub, logs), 0);
+    assert_true(hub_uses_met(door.city.hub, STR("h.log.r1")));
+    assert_int_equal(hub_uses_logs(door.city.hub, logs), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +480,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_stands_behind_receipts, make, finish),
         cmocka_unit_test_setup_teardown(the_use_that_a_receipt_names, make, finish),
         cmocka_unit_test_setup_teardown(which_logs_there_are, make, finish),
+        cmocka_unit_test_setup_teardown(for_as_long_as_keys_are_kept, make, finish),
         cmocka_unit_test_setup_teardown(calls_by_one_key_and_by_several, make, finish),
         cmocka_unit_test_setup_teardown(queries_whose_rows_were_theirs, make, finish),
         cmocka_unit_test_setup_teardown(windows_of_streams, make, finish),

@@ -31,6 +31,7 @@ struct system_bus_follower {
     struct bus_ask log_ask;
     struct str log;               /* this process's own; empty: it is not told */
     uint64_t log_epoch, log_told; /* the desk's life which knows this process's log, and is being told; 0: none */
+    struct mono_time log_named;   /* when it heard it last */
     size_t n_holders;             /* its owner, and what is under way; on its loop */
 };
 
@@ -48,7 +49,7 @@ static void ask(struct system_bus_follower *follower)
     struct buf bytes;
     buf_init(&bytes, 256);
     hub_feed_question_write(&question, &bytes);
-    follower->asked = clock_mono(clock_system());
+    follower->asked = clock_mono(hub_clock(follower->hub));
     follower->n_holders++;
     follower->ask = (struct bus_ask){.party = str_from_c(follower->desk),
         .door = SYSTEM_BUS_DESK,
@@ -128,19 +129,24 @@ static void on_named(struct bus_ask *asked)
 {
     struct system_bus_follower *follower = container_of(asked, struct system_bus_follower, log_ask);
     if (!follower->is_closed) {
-        if (!asked->err) /* else told again when the desk is heard next */
+        if (!asked->err) { /* else told again when the desk is heard next */
             follower->log_epoch = follower->log_told;
+            follower->log_named = clock_mono(hub_clock(follower->hub));
+        }
         follower->log_told = 0;
     }
     release(follower);
 }
 
-/* In each life of the desk once, as soon as it is heard: there citizens ask who used their data. */
+/* In each life of the desk, as soon as it is heard, and once a day, so that it knows until when there was one: there citizens ask who used
+ * their data. */
 static void tell_log(struct system_bus_follower *follower)
 {
     const struct hub_feed_question question = {.what = HUB_FEED_LOG, .process = follower->process, .log = follower->log};
     struct buf bytes;
-    if (str_is_empty(follower->log) || follower->log_told || follower->log_epoch == follower->place.epoch)
+    bool is_known = follower->log_epoch == follower->place.epoch &&
+                    mono_ms_between(follower->log_named, clock_mono(hub_clock(follower->hub))) < SYSTEM_BUS_LOG_AGAIN_MS;
+    if (str_is_empty(follower->log) || follower->log_told || is_known)
         return;
     buf_init(&bytes, 512);
     hub_feed_question_write(&question, &bytes);

@@ -54,8 +54,10 @@ void system_bus_unfollow(
 /* The door of the process that writes a log (bus_peer_options.door). */
 #define SYSTEM_BUS_LOG_DOOR 16
 void system_bus_log_door(struct str log, char out[SYSTEM_BUS_LOG_DOOR]);
-void system_bus_follow_log(struct system_bus_follower *follower); /* a replica: the desk hears of its log. On its loop */
-struct system_bus_others {                                        /* lives as long as the peer */
+/* A replica: the desk hears of its log, in each of its lives and again each SYSTEM_BUS_LOG_AGAIN_MS of the hub's clock. On its loop. */
+#define SYSTEM_BUS_LOG_AGAIN_MS 86400000
+void system_bus_follow_log(struct system_bus_follower *follower);
+struct system_bus_others { /* lives as long as the peer */
     struct bus_peer *peer;
     char party[BUS_PARTY_MAX + 1]; /* the hub's own */
 };
