@@ -56,26 +56,24 @@ static bool judge_areas(struct count *count)
     return is_changed;
 }
 
-/* Those that were seen. The balance of a small area may be negative by chance; only its sum over the city is told, in proportion to the
- * positive ones. */
-static struct count_seen count_seen_vehicles(struct count *count)
+/* Those that were seen, in each area; how many of all are to be sighted again is returned. The balance of a small area may be negative by
+ * chance; only its sum over the city is told, in proportion to the positive ones. */
+static double count_seen_vehicles(struct count *count)
 {
-    struct count_seen all = {0, 0};
-    double positive = 0;
+    double coming = 0, positive = 0;
     for (size_t i = 0; i < count->map.n_areas; i++) {
         struct count_seen seen = count_balance_seen(&count->balance, &count->areas[i].open);
-        all.coming += seen.coming;
-        all.ending += seen.ending;
+        coming += seen.coming;
         count->areas[i].seen = (struct count_seen){fmax(seen.coming, 0), fmax(seen.ending, 0)};
         positive += count->areas[i].seen.coming;
     }
-    all.coming = fmax(all.coming, 0);
-    double share = positive > 0 ? all.coming / positive : 0;
+    coming = fmax(coming, 0);
+    double share = positive > 0 ? coming / positive : 0;
     for (size_t i = 0; i < count->map.n_areas; i++) {
         count->areas[i].seen.coming *= share;
         count->areas[i].seen.ending *= share;
     }
-    return all;
+    return coming;
 }
 
 /* An area's part of those not yet seen: by its first sightings. */
@@ -116,8 +114,7 @@ static void add_open(struct count_open *to, const struct count_open *from)
 static void count_areas(struct count *count)
 {
     struct count_area_figures *told = count->told;
-    struct count_seen all = count_seen_vehicles(count);
-    double unseen = count_balance_unseen(&count->balance, all.coming, count->now_ms), first = 0;
+    double unseen = count_balance_unseen(&count->balance, count_seen_vehicles(count), count->now_ms), first = 0;
     for (size_t i = 0; i < count->map.n_areas; i++)
         first += told[i].unseen = first_of(count, i);
     for (size_t i = 0; i < count->map.n_areas; i++) {
