@@ -50,7 +50,7 @@ static const char *decode(
     if (camera >= n_cameras)
         return "its camera is not in the header";
     if (cameras[camera] == UINT32_MAX)
-        return "an unknown camera";
+        return count_unknown_camera;
     ret_record->camera = cameras[camera];
     ret_record->lane = record[16];
     ret_record->confidence = record[17];

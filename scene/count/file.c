@@ -289,7 +289,7 @@ static const char *on_record(void *context, const struct count_record *record)
 {
     struct run *run = context;
     if (run->camera_numbers[record->camera] == COUNT_NONE)
-        return "an unknown camera";
+        return count_unknown_camera;
     if (run->is_held) {
         run->is_held = false;
         if (record->arrived_ms >= run->held.arrived_ms - COUNT_BACK_MAX_MS)
@@ -333,6 +333,10 @@ static enum err read_passages(struct run *run)
         count_next(run);
     files->n_lines = run->reading.n_lines;
     files->n_broken += run->reading.n_broken;
+    if (err == ERR_OK && run->next_s == INT64_MIN && run->reading.n_unknown > 0)
+        err = diag_set(run->diag, ERR_NOT_FOUND, files->passages_path, 0,
+            "none of its %llu passages can be used, %llu of them as their camera is not in %s; give the cameras that they are of",
+            (unsigned long long)files->n_lines, (unsigned long long)run->reading.n_unknown, files->cameras_path);
     if (err == ERR_OK && run->next_s != INT64_MIN)
         while (files->until_s < 0 ? run->next_s * 1000 <= run->latest_ms : run->next_s <= files->until_s)
             write_row(run);

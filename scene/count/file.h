@@ -55,7 +55,8 @@ struct count_files {
 };
 
 /* Errors that end it are told in `diag`: a file that cannot be read or written, a header that is not there, a network that is broken, or on
- * which no camera stands (ERR_NOT_FOUND). Broken lines do not: they are told, counted and left out. */
+ * which no camera stands, or passages that are all of other cameras (ERR_NOT_FOUND). Other broken lines do not: they are told, counted and
+ * left out. */
 enum err count_files_run(struct count_files *files, struct diag *diag) MUST_CHECK;
 
 #endif

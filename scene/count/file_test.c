@@ -164,6 +164,31 @@ static void broken_lines_are_named_and_left_out(void **state)
     assert_int_equal(files.n_rows, 1);
 }
 
+/* Another city's cameras: every table would be empty, and the exit status would say that all is well. */
+static void passages_of_other_cameras_are_an_error(void **state)
+{
+    static const struct {
+        const char *lines;
+        bool is_known;
+    } rows[] = {
+        {"1000,1000,Y,1,P1,97\n2000,2000,Z,1,P2,97\n", false},
+        {"1000,1000,Y,1,P1,97\nhalf a line\n", false},
+        {"half a line\n", true}, /* says nothing of cameras */
+        {"1000,1000,Y,1,P1,97\n2000,2000,A,1,P2,97\n", true},
+        {"2000,2000,A,1,P2,97\n1000,1000,Y,1,P1,97\n", true},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[400];
+        struct diag diag = {""};
+        snprintf(text, sizeof(text), HEADER "%s", rows[i].lines);
+        write_text(passages, str_from_c(text));
+        struct count_files files = asked();
+        assert_err(count_files_run(&files, &diag), rows[i].is_known ? ERR_OK : ERR_NOT_FOUND);
+        if (i == 0)
+            assert_non_null(strstr(diag.text, "passages.csv: none of its 2 passages can be used, 2 of them as their camera is not in "));
+    }
+}
+
 static void run_lines(struct count_files *files, const char *lines)
 {
     struct buf text;
@@ -513,6 +538,7 @@ int main(void)
         cmocka_unit_test(rows_are_on_multiples_and_causal),
         cmocka_unit_test(until_gives_rows_beyond_the_last),
         cmocka_unit_test(broken_lines_are_named_and_left_out),
+        cmocka_unit_test(passages_of_other_cameras_are_an_error),
         cmocka_unit_test(arrivals_that_go_back_are_taken_or_named),
         cmocka_unit_test(arrivals_far_ahead_are_believed_when_time_goes_on_from_there),
         cmocka_unit_test(a_camera_in_the_year_2000_is_refused_alone),

@@ -10,9 +10,12 @@
 #define CHUNK (512u << 10)
 #define NOTHING_WRONG NULL
 
+const char count_unknown_camera[] = "an unknown camera";
+
 void count_reading_tell(struct count_reading *reading, uint64_t line, const char *why)
 {
     reading->n_broken++;
+    reading->n_unknown += why == count_unknown_camera;
     if (reading->on_broken == NULL)
         return;
     char text[320];
@@ -79,7 +82,7 @@ static const char *find_camera(struct count_reading *reading, struct str name, u
     int64_t camera = str_map_find(reading->cameras, name);
     if (camera < 0) {
         if (!reading->adds_cameras)
-            return "an unknown camera";
+            return count_unknown_camera;
         if (name.len == 0 || name.len > COUNT_NAME_MAX)
             return "a camera's name has 1 to 255 bytes";
         return str_map_add(reading->cameras, name, ret_camera) == ERR_OK ? NOTHING_WRONG : "more cameras than a file may have";

@@ -63,6 +63,7 @@ struct count_reading {
     void *context;
     /* answered */
     uint64_t n_lines, n_broken;
+    uint64_t n_unknown; /* of these broken: their camera is not known */
     /* its own */
     const char *path;
     double bytes_all, bytes_done, told_share;
@@ -71,6 +72,7 @@ struct count_reading {
 /* Errors that end it are told in `diag`: ERR_NOT_FOUND, ERR_IO, ERR_SYNTAX (the first line or the header; a binary file that was cut off or
  * never finished), ERR_FULL (more cameras than the map takes), ERR_NO_MEMORY. */
 enum err count_passages_read(struct count_reading *reading, const char *path, struct diag *diag) MUST_CHECK;
+extern const char count_unknown_camera[]; /* what is wrong with a passage of a camera that is not known */
 /* Tells and counts a broken line. */
 void count_reading_tell(struct count_reading *reading, uint64_t line, const char *why);
 /* One line of a text file without its end: fills in *ret_record, or says what is wrong. */

@@ -145,7 +145,8 @@ class Count(unittest.TestCase):
         self.assertIn("broken.csv:30: it arrives more than an hour ahead of the lines around it\n", done.stderr)
         self.assertIn(f"{len(self.rows) + 3} lines, 3 of them not used", done.stderr)
         self.assertEqual(self.table("counts.csv"), whole)
-        for name, text, why in (("empty.csv", "", "the file is empty"), ("other.csv", "a,b\n", "the first line is not"), ("cut.bin", "cbpass\r\n", "the header is cut off")):
+        strangers = lines[0] + "1,2,C-nowhere,1,P,97\n"
+        for name, text, why in (("strangers.csv", strangers, "none of its 1 passages can be used, 1 of them as their camera is not in"), ("empty.csv", "", "the file is empty"), ("other.csv", "a,b\n", "the first line is not"), ("cut.bin", "cbpass\r\n", "the header is cut off")):
             with open(self.path(name), "w", encoding="utf-8", newline="") as out:
                 out.write(text)
             done = self.ask(name)
