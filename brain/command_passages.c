@@ -38,5 +38,6 @@ static int run_passages(const struct command_line *line)
     return err == ERR_OK ? 0 : 2;
 }
 
-const struct command command_passages = {
-    "passages", "CITY", "what the camera door has stored: time, camera, id, lane; no plates", options, 1, 1, run_passages};
+const struct command command_passages = {"passages", "CITY",
+    "what the camera door has stored: time, camera, id, lane; no plates; with the brain stopped, as its journal has one owner", options, 1,
+    1, run_passages};
