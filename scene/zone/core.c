@@ -17,9 +17,10 @@
 struct zone_state {
     struct zone_gaps gaps;
     struct zone_figures figures;
-    int64_t heard_ms;    /* INT64_MIN: never */
-    double heard_gap_ms; /* between two passages, as of late */
-    int64_t hour;        /* in which n_told were told */
+    uint64_t through[ZONE_N_GROUPS]; /* different pseudonyms of today that were in it */
+    int64_t heard_ms;                /* INT64_MIN: never */
+    double heard_gap_ms;             /* between two passages, as of late */
+    int64_t hour;                    /* in which n_told were told */
     uint32_t n_told;
 };
 
@@ -84,6 +85,7 @@ static void go_on(struct zone_core *core, int64_t now_ms, bool is_tick)
     core->today = today;
     for (size_t i = 0; i < core->zones->n; i++) {
         memset(core->states[i].figures.through, 0, sizeof(core->states[i].figures.through));
+        memset(core->states[i].through, 0, sizeof(core->states[i].through));
         core->states[i].figures.breaches = 0;
     }
 }
@@ -218,12 +220,12 @@ static void look_at_rules(struct zone_core *core, struct zone_vehicle *vehicle, 
     }
 }
 
-static void count_through(struct zone_core *core, struct zone_vehicle *vehicle, uint16_t held)
+static void count_through(struct zone_core *core, struct zone_vehicle *vehicle, uint16_t zones)
 {
-    unsigned new = held & ~(unsigned)vehicle->through;
-    vehicle->through |= held;
+    unsigned new = zones & ~(unsigned)vehicle->through;
+    vehicle->through |= zones;
     for (; new != 0 && vehicle->day == core->today; new &= new - 1)
-        core->states[__builtin_ctz(new)].figures.through[vehicle->group]++;
+        core->states[__builtin_ctz(new)].through[vehicle->group]++;
 }
 
 /* ---- events ---- */
@@ -251,7 +253,7 @@ static void on_passage(struct zone_core *core, const struct zone_passage *passag
         vehicle->day = zone_day(passage->time_ms, core->zones->time_zone);
     }
     move(core, vehicle, passage);
-    count_through(core, vehicle, passage->held);
+    count_through(core, vehicle, here);
     look_at_rules(core, vehicle, passage);
 }
 
@@ -338,11 +340,23 @@ static void expire(struct zone_core *core)
     }
 }
 
+/* As many as were counted, and at least as many as were in it at once: after midnight those who stay have yesterday's pseudonyms, and are
+ * not counted anew before they are seen. */
+static void tell_through(struct zone_state *state)
+{
+    struct zone_figures *figures = &state->figures;
+    for (size_t group = 0; group < ZONE_N_GROUPS; group++) {
+        uint64_t least = state->through[group] > figures->now[group] ? state->through[group] : figures->now[group];
+        figures->through[group] = figures->through[group] > least ? figures->through[group] : least;
+    }
+}
+
 static void on_tick(struct zone_core *core, struct zone_updates *updates)
 {
     expire(core);
     for (size_t i = 0; i < core->zones->n; i++) {
         struct zone_state *state = &core->states[i];
+        tell_through(state);
         state->figures.timeout_ms = state->gaps.timeout_ms;
         state->figures.stale_since_ms = !is_silent(core, state) ? ZONE_FRESH : state->heard_ms == INT64_MIN ? 0 : state->heard_ms;
         core->figures[i] = state->figures;

@@ -81,7 +81,7 @@ struct zone_figures {
     int64_t stale_since_ms;          /* its cameras are silent since then; ZONE_FRESH */
     bool has_camera;                 /* one has been heard since the start */
     uint32_t now[ZONE_N_GROUPS];     /* in it */
-    uint64_t through[ZONE_N_GROUPS]; /* different ones seen in it today */
+    uint64_t through[ZONE_N_GROUPS]; /* different ones in it today, never less than now */
     uint64_t breaches;               /* found, of today */
     int64_t timeout_ms;
     uint32_t n_passages; /* since the last tick */
