@@ -13,31 +13,32 @@ import { MockLog } from './log.mjs';
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
 const text = (zh, en) => ({ zh, en });
 
+// As city/hangzhou/cockpits/indicators.yaml says it.
+const COUNTED = 'hangzhou/scene.count/indicator';
+const indicator = (name, title, unit, decimals, definition, formula, version, words, resource = COUNTED) =>
+  ({ name, title: text(...title), unit: text(...unit), decimals, definition: text(...definition), formula: { name: formula, version, text: text(...words) }, resource });
 const INDICATORS = [
-  { name: 'vehicles_in_transit', title: text('在途车辆', 'Vehicles in transit'), unit: text('辆', 'vehicles'), decimals: 0,
-    definition: text('此刻在本区域道路上行驶、且尚未超过预期行程时间的机动车数量。', 'Motor vehicles on the roads of this area at this moment that have not yet exceeded the expected travel time.'),
-    formula: { name: 'count.balance', version: 1, text: text('应再次被拍到而尚未再现的车辆，另加尚未被拍到的。', 'Vehicles that must be sighted again and were not yet, and those not yet seen.') },
-    resource: 'hangzhou/scene.count/indicator' },
-  { name: 'delay_index', title: text('延误指数', 'Delay index'), unit: text('', ''), decimals: 2,
-    definition: text('实际行程时间与自由流行程时间之比，含路口等待；1 为畅通。', 'Actual over free-flow travel time, junction waiting included; 1 is free flow.'),
-    formula: { name: 'delay.ratio', version: 1, text: text('各路段按流量加权平均。', 'Mean over the road sections, weighted by flow.') },
-    resource: 'hangzhou/scene.count/indicator' },
-  { name: 'congestion_index', title: text('拥堵指数', 'Congestion index'), unit: text('/10', '/10'), decimals: 1,
-    definition: text('严重拥堵的道路里程比例，换算到 0 至 10。', 'Share of the roads’ length that is jammed, on a scale from 0 to 10.'),
-    formula: { name: 'hangzhou.traffic', version: 1, text: text('各等级道路按车公里加权。', 'Classes of road weighted by vehicle-kilometres.') }, resource: 'hangzhou/scene.count/indicator' },
-  { name: 'vehicle_km', title: text('车公里', 'Vehicle-kilometres'), unit: text('车公里/时', 'veh·km/h'), decimals: 0,
-    definition: text('有观测的路段上所有车辆每小时行驶里程之和。', 'Kilometres that all vehicles drive in an hour on the observed roads.'),
-    formula: { name: 'vkt.observed', version: 1, text: text('流量乘以长度。', 'Flow times length.') }, resource: 'hangzhou/scene.count/indicator' },
-  { name: 'mean_speed', title: text('平均车速', 'Mean speed'), unit: text('km/h', 'km/h'), decimals: 1,
-    definition: text('近两分钟内观测到的行程车速，按流量加权。', 'Travel speed observed in the last two minutes, weighted by flow.'),
-    formula: { name: 'speed.space_mean', version: 1, text: text('行驶里程之和除以行驶时间之和。', 'Sum of distances over sum of travel times.') },
-    resource: 'hangzhou/scene.count/indicator' },
-  { name: 'flow', title: text('流量', 'Flow'), unit: text('辆/时', 'veh/h'), decimals: 0,
-    definition: text('近两分钟过车数折合每小时。', 'Passages of the last two minutes, per hour.'),
-    formula: { name: 'flow.sum', version: 1, text: text('过车数乘以三十。', 'Passages times thirty.') }, resource: 'hangzhou/scene.count/indicator' },
-  { name: 'vehicles_true', title: text('仿真真值', 'Simulation truth'), unit: text('辆', 'vehicles'), decimals: 0,
-    definition: text('仿真世界中此刻确实在路上的车辆数，只作对照。', 'Vehicles that are truly on the roads of the simulated world; for comparison only.'),
-    formula: { name: 'world.count', version: 1, text: text('由仿真世界直接给出。', 'Given by the simulated world itself.') }, resource: 'hangzhou/world/truth' },
+  indicator('vehicles_in_transit', ['在途车辆', 'Vehicles in transit'], ['辆', 'vehicles'], 0,
+    ['此刻已开始而尚未结束一次出行的机动车数,等灯、排队的也算,停放的不算。由卡口过车推断,不是逐车定位。', 'Motor vehicles whose trip has begun and not yet ended at this moment; waiting at lights or in queues counts, parked does not. Inferred from camera passages, not from tracking each vehicle.'],
+    'count.balance', 1, ['每次过车都应以一定比例再次被拍到:应再现而尚未再现的,无论排队多久,都在途;比例由早已通过的过车学得。另加最后一次被拍到后尚未到达的,和已上路而尚未被拍到的。见 docs/count.md。', 'A known share of passages is followed by the next sighting, learned where all have come through: those that must come and have not are in transit, however long they queue; and those on their way after the last camera, and those on the road not yet seen. See docs/count.md.']),
+  indicator('delay_index', ['延误指数', 'Delay index'], ['倍', 'times'], 2,
+    ['实际行程时间与自由流行程时间之比,含路口等待。1 为畅通。公式为本项目所选,非杭州公布的公式。', 'Actual over free-flow travel time, waiting at junctions included; 1 is free flow. The formula is this project\'s choice, not one that Hangzhou published.'],
+    'hangzhou.traffic', 1, ['各车两相机间行程时间之和除以自由流行程时间之和,按车公里加权到区域。见 city/hangzhou/indices/traffic.yaml。', 'Sum of the vehicles\' times between cameras over the sum of their free-flow times, weighted to an area by vehicle-kilometres. See city/hangzhou/indices/traffic.yaml.']),
+  indicator('congestion_index', ['拥堵指数', 'Congestion index'], ['/10', '/10'], 1,
+    ['严重拥堵的道路里程占有观测道路里程的比例(快速路、主干路、次干路与支路按车公里加权),换算到 0 至 10:0 为畅通,10 为最堵。分级速度与换算点是本城市文件中的设置。', 'Share of the observed roads\' length that is jammed (expressways, arterials and other roads weighted by vehicle-kilometres), put on a scale from 0, free, to 10. Speeds of the levels and points of the scale are settings in the city\'s files.'],
+    'hangzhou.traffic', 1, ['各等级道路的严重拥堵里程比例按车公里加权求和,再按 city/hangzhou/indices/traffic.yaml 中的折线换算。', 'Share of jammed length of each class of road, weighted by vehicle-kilometres, then drawn through the points of city/hangzhou/indices/traffic.yaml.']),
+  indicator('vehicle_km', ['车公里', 'Vehicle-kilometres'], ['车公里/时', 'veh·km/h'], 0,
+    ['有观测的路段上,所有车辆每小时行驶里程之和。没有观测的路段不在内。', 'Kilometres that all vehicles together drive in an hour on the observed roads; roads that nothing observes are not in it.'],
+    'vkt.observed', 1, ['各有观测路段的流量乘以长度,求和。', 'Flow times length of each observed edge, summed.']),
+  indicator('mean_speed', ['平均车速', 'Mean speed'], ['公里/时', 'km/h'], 1,
+    ['相机之间行驶的平均速度,含等待时间。', 'Mean speed of travel between cameras, waiting included.'],
+    'speed.space_mean', 1, ['行驶里程之和除以行程时间之和。', 'Sum of distances over sum of travel times.']),
+  indicator('flow', ['路段流量', 'Road flow'], ['辆/时', 'veh/h'], 0,
+    ['有观测的路段上每小时通过的车辆数,按路段长度平均。', 'Vehicles an hour on the roads that were observed, averaged by their length.'],
+    'flow.mean', 1, ['各路段在约两分钟的渐忘窗口内的过车数折算到每小时,再按路段长度平均。', 'Passages of each edge in a window that fades with two minutes, scaled to an hour, averaged by the length of the edges.']),
+  indicator('vehicles_true', ['在途真值', 'True vehicles in transit'], ['辆', 'vehicles'], 0,
+    ['模拟世界中此刻真正在路上的车辆数。只为对照而显示,计数不使用它;真实城市没有这个数。', 'Vehicles really on the road in the simulated world. Shown beside the count only; the count never uses it, and a real city does not have it.'],
+    'world.truth', 1, ['模拟器自己的计数。', 'The simulator\'s own count.'], 'hangzhou/world/truth'),
 ];
 
 const PEOPLE = {
