@@ -82,6 +82,11 @@ static void expect(const struct count_balance *balance, const struct count_accou
     open->ending += n * fmax(1 - again - (k == 0 ? balance->ghosts : 0), 0);
 }
 
+void count_account_fetch(const struct count_balance *balance, const struct count_account *account, int64_t seen_ms)
+{
+    __builtin_prefetch(&account->cohorts[(uint32_t)(seen_ms / COUNT_COHORT_MS + 1) % (uint32_t)balance->n_cohorts]);
+}
+
 void count_account_open(
     struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t seen_ms, uint32_t n_sightings)
 {

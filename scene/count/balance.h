@@ -82,6 +82,8 @@ void count_balance_init(struct count_balance *balance, const struct count_settin
 enum err count_account_init(const struct count_balance *balance, struct count_account *account, int64_t now_ms) MUST_CHECK;
 void count_account_clear(const struct count_balance *balance, struct count_account *account); /* as after init */
 void count_account_finish(struct count_account *account);
+/* A passage of `seen_ms` or so will come soon: what it needs is fetched into the cache. Changes nothing. */
+void count_account_fetch(const struct count_balance *balance, const struct count_account *account, int64_t seen_ms);
 /* A passage, the trip's `n_sightings`-th. `open` has what is unsettled where the camera is, and is kept up. */
 void count_account_open(
     struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t seen_ms, uint32_t n_sightings);

@@ -41,13 +41,13 @@ struct count_clock_way {
 };
 
 struct count_clock {
-    struct count_least delay; /* arrival less camera's time */
-    struct count_clock_way ways[COUNT_CLOCK_WAYS];
-    uint32_t n_ways;
-    uint32_t n_heard, n_later; /* passages; those that took longer than the least. Halved with each window */
     double error_s;            /* s, as learned last: what is taken off */
     double uncertain_s;        /* how wrong that may be */
     int64_t changed_ms;        /* when it changed by a second or more: passages from before have another time */
+    uint32_t n_heard, n_later; /* passages; those that took longer than the least. Halved with each window */
+    struct count_least delay;  /* arrival less camera's time */
+    uint32_t n_ways;
+    struct count_clock_way ways[COUNT_CLOCK_WAYS];
 };
 
 struct count_clocks {

@@ -285,14 +285,37 @@ static void on_passage(struct count *count, const struct count_passage *as_told)
     place(count, at, passage, seen_ms);
 }
 
-void count_fetch(const struct count *count, const struct count_passage *passage, bool is_near)
+/* Where it comes from: what is known of the way, of the camera there, and who stands beside it in the list. */
+static void fetch_way(const struct count *count, const struct count_passage *passage, uint32_t at, bool is_near)
 {
-    count_vehicles_fetch(&count->vehicles, passage->vehicle, is_near);
-    if (is_near)
+    if (at >= count->vehicles.n_slab)
         return;
-    __builtin_prefetch(&count->cameras[passage->camera]);
-    __builtin_prefetch(&count->accounts[passage->camera]);
-    __builtin_prefetch(&count->faults.clocks.clocks[passage->camera]);
+    const struct count_vehicle *vehicle = &count->vehicles.slab[at];
+    if (vehicle->camera >= count->n_cameras)
+        return;
+    count_travel_fetch(&count->travel, vehicle->camera, passage->camera, is_near);
+    if (is_near) {
+        count_account_fetch(&count->balance, &count->accounts[vehicle->camera], vehicle->last_ms);
+        return;
+    }
+    count_vehicles_fetch_list(&count->vehicles, at);
+    __builtin_prefetch(&count->accounts[vehicle->camera]);
+    __builtin_prefetch(&count->faults.clocks.clocks[vehicle->camera]);
+}
+
+void count_fetch(const struct count *count, const struct count_passage *passage, unsigned stage, uint32_t *at)
+{
+    if (stage == 0) {
+        *at = count_vehicles_fetch_slot(&count->vehicles, passage->vehicle);
+        __builtin_prefetch(&count->cameras[passage->camera]);
+        __builtin_prefetch(&count->accounts[passage->camera]);
+        __builtin_prefetch(&count->faults.clocks.clocks[passage->camera]);
+    } else if (stage == 1) {
+        *at = count_vehicles_fetch(&count->vehicles, passage->vehicle, *at);
+        count_account_fetch(&count->balance, &count->accounts[passage->camera], passage->time_ms);
+    } else {
+        fetch_way(count, passage, *at, stage > 2);
+    }
 }
 
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates)

@@ -141,8 +141,10 @@ enum err count_create(const struct count_settings *settings, const struct count_
 void count_destroy(struct count *count); /* takes NULL */
 /* A camera at the end of an edge. ERR_FULL, ERR_NO_MEMORY. */
 enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_camera) MUST_CHECK;
-/* This passage will come soon, or very soon (`is_near`): what it will need is fetched into the cache. Changes nothing. */
-void count_fetch(const struct count *count, const struct count_passage *passage, bool is_near);
+/* This passage will come soon: what it will need is fetched into the cache. Changes nothing. To be called with each stage in turn, some
+ * passages apart, as each looks at what the one before has fetched; *at is the stages' own. */
+#define COUNT_FETCHES 4u
+void count_fetch(const struct count *count, const struct count_passage *passage, unsigned stage, uint32_t *at);
 /* The whole of the core. */
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates);
 /* What a floating car tells of an edge (gps.h): it weighs there as one vehicle between two cameras does. See drive.c. */

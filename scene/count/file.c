@@ -15,7 +15,8 @@
 
 #define SEED 0x636f756e74u
 
-#define AHEAD_N 16u /* a power of two */
+#define FETCH_N 6u  /* passages between two stages of fetching */
+#define AHEAD_N 32u /* a power of two, and more than all stages need */
 
 struct run {
     struct count_files *files;
@@ -37,6 +38,7 @@ struct run {
     struct count_record held;
     /* Read and not yet counted, in their order: long enough for memory to answer. */
     struct count_event ahead[AHEAD_N];
+    uint32_t fetched[AHEAD_N];
     uint32_t n_put, n_taken;
 };
 
@@ -278,9 +280,10 @@ static void take(struct run *run, const struct count_record *record)
     if (run->n_put - run->n_taken == AHEAD_N)
         count_next(run);
     run->ahead[run->n_put++ % AHEAD_N] = event;
-    count_fetch(run->count, passage, false);
-    if (run->n_put - run->n_taken >= AHEAD_N / 2)
-        count_fetch(run->count, &run->ahead[(run->n_put - AHEAD_N / 2) % AHEAD_N].passage, true);
+    for (unsigned stage = 0; stage < COUNT_FETCHES && run->n_put - run->n_taken > stage * FETCH_N; stage++) {
+        uint32_t at = (run->n_put - 1 - stage * FETCH_N) % AHEAD_N;
+        count_fetch(run->count, &run->ahead[at].passage, stage, &run->fetched[at]);
+    }
 }
 
 static const char far_ahead[] = "it arrives more than an hour ahead of the lines around it";

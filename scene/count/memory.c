@@ -8,7 +8,7 @@ size_t count_memory(const struct count *count)
     const struct count_recall *recall = &count->faults.recall;
     size_t n_edges = count->map.network->n_edges, n_areas = count->map.n_areas;
     size_t bytes = sizeof(*count) + vehicles->cap_slab * sizeof(*vehicles->slab) + vehicles->n_slots * sizeof(*vehicles->slots);
-    bytes += (size_t)count->travel.n_rows * 8 * sizeof(*count->travel.pairs);
+    bytes += count_travel_memory(&count->travel);
     bytes += count->cap_cameras * (sizeof(*count->cameras) + sizeof(*count->accounts) + sizeof(struct count_open *));
     bytes += count->n_cameras * (size_t)count->balance.n_cohorts * sizeof(struct count_cohort);
     bytes += clocks->cap * (sizeof(*clocks->clocks) + COUNT_CLOCK_SIDE * sizeof(*clocks->scratch) + sizeof(*clocks->n_scratch));

@@ -5,16 +5,18 @@
 
 #include <string.h>
 
-#define ROW 8u
+#define LINE alignof(struct count_pair)
 
 enum err count_travel_init(struct count_travel *travel, const struct road_network *network, uint32_t pairs_max)
 {
     *travel = (struct count_travel){.network = network, .n_rows = 1};
-    while (travel->n_rows * ROW < pairs_max)
+    while (travel->n_rows * COUNT_PAIRS_ROW < pairs_max)
         travel->n_rows *= 2;
-    travel->pairs = mem_alloc_zero((size_t)travel->n_rows * ROW, sizeof(*travel->pairs));
-    if (travel->pairs == NULL)
+    travel->memory = mem_alloc_zero(1, count_travel_memory(travel));
+    if (travel->memory == NULL)
         return ERR_NO_MEMORY;
+    travel->rows = (void *)(((uintptr_t)travel->memory + LINE - 1) / LINE * LINE);
+    travel->pairs = (void *)(travel->rows + travel->n_rows);
     return road_router_create(network, &travel->router);
 }
 
@@ -22,9 +24,14 @@ void count_travel_finish(struct count_travel *travel)
 {
     if (travel == NULL)
         return;
-    mem_free(travel->pairs);
+    mem_free(travel->memory);
     road_router_destroy(travel->router);
     *travel = (struct count_travel){.n_rows = 0};
+}
+
+size_t count_travel_memory(const struct count_travel *travel)
+{
+    return (size_t)travel->n_rows * (sizeof(struct count_pair_row) + COUNT_PAIRS_ROW * sizeof(struct count_pair)) + LINE;
 }
 
 static void search_pair(struct count_travel *travel, struct count_pair *pair, uint32_t from_edge, uint32_t to_edge, double max_s)
@@ -50,25 +57,68 @@ static void search_pair(struct count_travel *travel, struct count_pair *pair, ui
     memcpy(pair->edges, route.edges, route.n_edges * sizeof(*pair->edges));
 }
 
+/* Its row, and its tag there, which is not 0. */
+static uint32_t row_of(const struct count_travel *travel, uint32_t from, uint32_t to, uint32_t *ret_tag)
+{
+    uint64_t hash = (((uint64_t)from << 32) | to) * 0x9E3779B97F4A7C15u;
+    hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
+    *ret_tag = (uint32_t)hash | 1;
+    return (uint32_t)(hash >> 32) & (travel->n_rows - 1);
+}
+
+/* Those of the row with this tag, a bit each; without a branch, as nobody can say which it will be. */
+static uint32_t places_of(const struct count_pair_row *row, uint32_t tag)
+{
+    uint32_t places = 0;
+    for (uint32_t i = 0; i < COUNT_PAIRS_ROW; i++)
+        places |= (uint32_t)(row->tags[i] == tag) << i;
+    return places;
+}
+
+static struct count_pair *find_pair(struct count_travel *travel, uint32_t from, uint32_t to)
+{
+    uint32_t tag, at = row_of(travel, from, to, &tag), oldest = 0;
+    struct count_pair_row *row = &travel->rows[at];
+    struct count_pair *pairs = &travel->pairs[(size_t)at * COUNT_PAIRS_ROW];
+    travel->used++;
+    for (uint32_t places = places_of(row, tag); places != 0; places &= places - 1) {
+        uint32_t i = (uint32_t)__builtin_ctz(places);
+        if (pairs[i].from == from && pairs[i].to == to) {
+            row->used[i] = travel->used;
+            return &pairs[i];
+        }
+    }
+    for (uint32_t i = 1; i < COUNT_PAIRS_ROW && row->tags[oldest] != 0; i++)
+        if (row->tags[i] == 0 || travel->used - row->used[i] > travel->used - row->used[oldest])
+            oldest = i;
+    travel->n_replaced += row->tags[oldest] != 0;
+    row->tags[oldest] = tag;
+    row->used[oldest] = travel->used;
+    pairs[oldest] = (struct count_pair){.from = from, .to = to};
+    return &pairs[oldest];
+}
+
 const struct count_pair *count_travel_pair(
     struct count_travel *travel, uint32_t from, uint32_t from_edge, uint32_t to, uint32_t to_edge, double max_s)
 {
-    uint64_t hash = (((uint64_t)from << 32) | to) * 0x9E3779B97F4A7C15u;
-    struct count_pair *row = &travel->pairs[(size_t)((hash >> 32) & (travel->n_rows - 1)) * ROW], *found = NULL, *oldest = row;
-    for (uint32_t i = 0; i < ROW && found == NULL; i++) {
-        if (row[i].used != 0 && row[i].from == from && row[i].to == to)
-            found = &row[i];
-        else if (row[i].used < oldest->used)
-            oldest = &row[i];
-    }
-    if (found == NULL) {
-        travel->n_replaced += oldest->used != 0;
-        *oldest = (struct count_pair){.from = from, .to = to};
-        found = oldest;
-    }
-    found->used = ++travel->used;
+    struct count_pair *found = travel->last;
+    if (found == NULL || found->from != from || found->to != to)
+        travel->last = found = find_pair(travel, from, to);
     /* Looked for in vain before, but not as far. */
     if (found->free_flow_s <= 0 && (double)found->searched_s < max_s)
         search_pair(travel, found, from_edge, to_edge, max_s);
     return found;
+}
+
+void count_travel_fetch(const struct count_travel *travel, uint32_t from, uint32_t to, bool is_near)
+{
+    uint32_t tag, at = row_of(travel, from, to, &tag);
+    const struct count_pair_row *row = &travel->rows[at];
+    if (!is_near) {
+        __builtin_prefetch(row);
+        return;
+    }
+    uint32_t places = places_of(row, tag);
+    if (places != 0)
+        __builtin_prefetch(&travel->pairs[(size_t)at * COUNT_PAIRS_ROW + (uint32_t)__builtin_ctz(places)]);
 }

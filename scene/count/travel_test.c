@@ -50,11 +50,39 @@ static void full_rows_replace_the_longest_unused(void **state)
     city_finish(&city);
 }
 
+/* A table that forgets answers what one answers that does not, fetched ahead or not. */
+static void what_was_forgotten_is_found_again(void **state)
+{
+    struct city city;
+    struct count_travel small, large;
+    city_make(&city);
+    assert_ok(count_travel_init(&small, city.network, 16));
+    assert_ok(count_travel_init(&large, city.network, 4096));
+    uint64_t chance = 7;
+    for (int i = 0; i < 5000; i++) {
+        chance = chance * 6364136223846793005u + 1442695040888963407u;
+        uint32_t from = (uint32_t)(chance >> 33) % 10, to = (uint32_t)(chance >> 45) % 10;
+        count_travel_fetch(&small, from, to, i % 2);
+        const struct count_pair *one = count_travel_pair(&small, from, city.edges[from], to, city.edges[to], 900);
+        const struct count_pair *other = count_travel_pair(&large, from, city.edges[from], to, city.edges[to], 900);
+        assert_int_equal(one->from, from);
+        assert_int_equal(one->to, to);
+        assert_true(one->free_flow_s > 0 && one->free_flow_s == other->free_flow_s && one->edges_s == other->edges_s);
+        assert_int_equal(one->n_edges, other->n_edges);
+        assert_memory_equal(one->edges, other->edges, one->n_edges * sizeof(*one->edges));
+    }
+    assert_true(small.n_replaced > 100 && large.n_replaced == 0);
+    count_travel_finish(&small);
+    count_travel_finish(&large);
+    city_finish(&city);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ways_have_the_rings_times),
         cmocka_unit_test(full_rows_replace_the_longest_unused),
+        cmocka_unit_test(what_was_forgotten_is_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

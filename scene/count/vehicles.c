@@ -65,16 +65,37 @@ static void fill_slot(struct count_vehicles *vehicles, uint32_t place)
     *slot_of(vehicles, key) = (struct count_slot){(uint32_t)(hash_of(key) >> 32), place + 1};
 }
 
-void count_vehicles_fetch(const struct count_vehicles *vehicles, uint64_t key, bool is_near)
+uint32_t count_vehicles_fetch_slot(const struct count_vehicles *vehicles, uint64_t key)
 {
     if (vehicles->n_slots == 0)
-        return;
-    uint64_t hash = hash_of(key);
-    const struct count_slot *slot = &vehicles->slots[home_of(vehicles, hash)];
-    if (!is_near)
-        __builtin_prefetch(slot);
-    else if (slot->place != 0 && slot->tag == (uint32_t)(hash >> 32))
-        __builtin_prefetch(&vehicles->slab[slot->place - 1]);
+        return 0;
+    uint32_t slot = home_of(vehicles, hash_of(key));
+    __builtin_prefetch(&vehicles->slots[slot]);
+    return slot;
+}
+
+uint32_t count_vehicles_fetch(const struct count_vehicles *vehicles, uint64_t key, uint32_t slot)
+{
+    if (slot >= vehicles->n_slots)
+        return COUNT_NONE;
+    uint32_t tag = (uint32_t)(hash_of(key) >> 32);
+    for (; vehicles->slots[slot].place != 0; slot = (slot + 1) & (vehicles->n_slots - 1))
+        if (vehicles->slots[slot].tag == tag) {
+            const struct count_vehicle *vehicle = &vehicles->slab[vehicles->slots[slot].place - 1];
+            __builtin_prefetch(vehicle);
+            __builtin_prefetch((const char *)(vehicle + 1) - 1); /* it may lie across two lines */
+            return vehicles->slots[slot].place - 1;
+        }
+    return COUNT_NONE;
+}
+
+void count_vehicles_fetch_list(const struct count_vehicles *vehicles, uint32_t at)
+{
+    const struct count_vehicle *vehicle = &vehicles->slab[at];
+    if (vehicle->older < vehicles->n_slab)
+        __builtin_prefetch(&vehicles->slab[vehicle->older].newer);
+    if (vehicle->newer < vehicles->n_slab)
+        __builtin_prefetch(&vehicles->slab[vehicle->newer].older);
 }
 
 uint32_t count_vehicles_find(const struct count_vehicles *vehicles, uint64_t key)

@@ -47,9 +47,12 @@ struct count_vehicles {
 void count_vehicles_init(struct count_vehicles *vehicles, uint32_t max, int64_t keep_ms);
 void count_vehicles_finish(struct count_vehicles *vehicles); /* takes NULL */
 void count_vehicles_clear(struct count_vehicles *vehicles);  /* forgets every vehicle; keeps the counter */
-/* It will be asked for soon: its slot is fetched into the cache, and, when that was asked for a while ago (`is_near`), what the slot points
- * to. Memory is slower than all the rest of a passage's work. */
-void count_vehicles_fetch(const struct count_vehicles *vehicles, uint64_t key, bool is_near);
+/* It will be asked for soon, and memory is slower than all the rest of a passage's work: what it needs is fetched into the cache. First its
+ * slot; some time after that, with what this answered, what the slot points to, whose place is answered (COUNT_NONE: a guess is that it is
+ * not known); at last those beside it in the list. */
+uint32_t count_vehicles_fetch_slot(const struct count_vehicles *vehicles, uint64_t key);
+uint32_t count_vehicles_fetch(const struct count_vehicles *vehicles, uint64_t key, uint32_t slot);
+void count_vehicles_fetch_list(const struct count_vehicles *vehicles, uint32_t at);
 /* Its place in the slab; COUNT_NONE when it is not known. */
 uint32_t count_vehicles_find(const struct count_vehicles *vehicles, uint64_t key);
 /* A new one, as the newest, with no sighting yet: the caller fills in the first at once. Without memory, or at the limit, the oldest is
