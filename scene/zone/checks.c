@@ -31,8 +31,8 @@ enum err zone_checks_put(struct zone_checks *checks, const struct zone_check *ch
     return ERR_OK;
 }
 
-struct zone_ask *zone_checks_take(
-    struct zone_checks *checks, int64_t now_ms, int64_t from_ms, void (*drop)(void *context, const struct zone_check *check), void *context)
+struct zone_ask *zone_checks_take(struct zone_checks *checks, int64_t now_ms, int64_t from_ms, int64_t until_ms,
+    void (*drop)(void *context, const struct zone_check *check), void *context)
 {
     struct zone_ask *ask = NULL;
     for (size_t i = 0; i < ZONE_ASKS_MAX && ask == NULL; i++)
@@ -41,7 +41,7 @@ struct zone_ask *zone_checks_take(
         return NULL;
     while (checks->n > 0 && ask->n < ZONE_ASK_MAX) {
         struct zone_check *check = at(checks, 0);
-        if (check->time_ms < from_ms)
+        if (check->time_ms < from_ms || check->time_ms > until_ms)
             drop(context, check);
         else
             ask->checks[ask->n++] = *check;

@@ -39,8 +39,8 @@ enum err zone_checks_init(struct zone_checks *checks, uint32_t max) MUST_CHECK;
 void zone_checks_finish(struct zone_checks *checks);                                             /* wipes */
 enum err zone_checks_put(struct zone_checks *checks, const struct zone_check *check) MUST_CHECK; /* copies; ERR_FULL */
 /* The next up to ZONE_ASK_MAX; NULL: none waits, or as many asks as may be are under way. Those older than `from_ms` are left out and given
- * to `drop`. */
-struct zone_ask *zone_checks_take(struct zone_checks *checks, int64_t now_ms, int64_t from_ms,
+ * to `drop`; so are those later than `until_ms`, which our clock, set back, would keep too long. */
+struct zone_ask *zone_checks_take(struct zone_checks *checks, int64_t now_ms, int64_t from_ms, int64_t until_ms,
     void (*drop)(void *context, const struct zone_check *check), void *context);
 struct zone_ask *zone_checks_find(struct zone_checks *checks, uint32_t number); /* NULL: not under way */
 void zone_checks_put_back(struct zone_checks *checks, struct zone_ask *ask);    /* in front of those that wait */

@@ -7,6 +7,7 @@
 
 #define LATE_MAX_MS 600000
 #define FUTURE_MAX_MS 60000
+#define SET_BACK_MIN_MS 60000 /* less is another machine's clock that told when a passage came */
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 60000
 #define SILENT_GAPS 8 /* silent by chance once in e^8 */
@@ -72,11 +73,29 @@ void zone_destroy(struct zone_core *core)
 
 /* ---- time ---- */
 
+/* Our clock was set back: no sign of life is of the future, or who is silent would be fresh, and who is gone still there, until the clock
+ * has come that far again. An answer of the future is none. */
+static void set_back(struct zone_core *core, int64_t now_ms)
+{
+    for (size_t i = 0; i < core->zones->n; i++)
+        core->states[i].heard_ms = core->states[i].heard_ms > now_ms ? now_ms : core->states[i].heard_ms;
+    for (uint32_t i = 0; i < core->vehicles.n; i++) {
+        struct zone_vehicle *vehicle = &core->vehicles.slab[i];
+        if (vehicle->seen_ms > now_ms) {
+            vehicle->seen_ms = now_ms;
+            vehicle->headed = 0; /* the gap until it is seen again would be made up */
+        }
+        vehicle->asked_ms = vehicle->asked_ms > now_ms ? 0 : vehicle->asked_ms;
+    }
+}
+
 /* Our clock goes on with whatever comes; a tick that is far behind it is a clock that was set back. */
 static void go_on(struct zone_core *core, int64_t now_ms, bool is_tick)
 {
-    if (now_ms <= core->now_ms && !(is_tick && core->now_ms - now_ms > LATE_MAX_MS))
+    if (now_ms <= core->now_ms && !(is_tick && core->now_ms - now_ms > SET_BACK_MIN_MS))
         return;
+    if (now_ms < core->now_ms)
+        set_back(core, now_ms);
     core->now_ms = now_ms;
     core->retry_at_ms = core->retry_at_ms > now_ms + RETRY_MAX_MS ? now_ms : core->retry_at_ms;
     int32_t today = zone_day(now_ms, core->zones->time_zone);
@@ -378,7 +397,8 @@ static const struct zone_ask *ask(struct zone_core *core, bool is_tick)
     bool is_due = core->checks.n >= ZONE_ASK_MAX || (is_tick && core->checks.n > 0);
     if (!is_due || core->now_ms < core->retry_at_ms)
         return NULL;
-    return zone_checks_take(&core->checks, core->now_ms, core->now_ms - core->settings.check_kept_ms, on_drop, core);
+    return zone_checks_take(
+        &core->checks, core->now_ms, core->now_ms - core->settings.check_kept_ms, core->now_ms + FUTURE_MAX_MS, on_drop, core);
 }
 
 void zone_step(struct zone_core *core, const struct zone_event *event, struct zone_updates *updates)

@@ -192,6 +192,44 @@ static void silence_and_midnight(void **state)
     bench_finish(&b);
 }
 
+/* Our clock is set back by three hours: who is silent is so at once, who was in it goes, who is seen is seen. */
+static void a_clock_that_is_set_back(void **state)
+{
+    struct bench b;
+    int64_t back = MONDAY - 3 * HOUR;
+    bench_make(&b, &defaults);
+    for (uint64_t i = 1; i <= 3; i++)
+        pass(&b, i, ZONE_LOCAL, INNER | OUTER, INNER | OUTER, MONDAY);
+    tick(&b, MONDAY + SECOND);
+    assert_true(tick(&b, back)->stale_since_ms == ZONE_FRESH);
+    pass(&b, 1, ZONE_LOCAL, 0, 0, back + 10 * SECOND); /* seen elsewhere: that counts, though it was seen "later" before */
+    pass(&b, 4, ZONE_LOCAL, INNER, INNER, back + 11 * SECOND);
+    const struct zone_figures *zones = tick(&b, back + 60 * SECOND);
+    assert_int_equal(zones[0].now[ZONE_LOCAL], 3);
+    assert_int_equal(zones[1].now[ZONE_LOCAL], 2);
+    assert_true(zones[0].stale_since_ms == back + 11 * SECOND + 200);
+    assert_true(zones[1].stale_since_ms == back); /* heard of last when the clock was set */
+    zones = tick(&b, back + 605 * SECOND);
+    assert_int_equal(zones[0].now[ZONE_LOCAL], 1); /* 2 and 3 are overdue */
+    assert_int_equal(zones[1].now[ZONE_LOCAL], 0);
+    assert_int_equal(tick(&b, back + 620 * SECOND)->now[ZONE_LOCAL], 0);
+    bench_finish(&b);
+}
+
+/* A set clock by a little more than a minute counts; a passage that a door's clock, a minute ahead of ours, dates does not. */
+static void clocks_that_differ(void **state)
+{
+    struct bench b;
+    bench_make(&b, &defaults);
+    pass(&b, 1, ZONE_LOCAL, INNER, INNER, MONDAY);
+    assert_true(tick(&b, MONDAY - 55 * SECOND)->stale_since_ms == ZONE_FRESH);
+    assert_int_equal(tick(&b, MONDAY + 601 * SECOND)->now[ZONE_LOCAL], 0);
+    pass(&b, 2, ZONE_LOCAL, INNER, INNER, MONDAY + 602 * SECOND);
+    tick(&b, MONDAY + 500 * SECOND);
+    assert_true(tick(&b, MONDAY + 780 * SECOND)->stale_since_ms == MONDAY + 500 * SECOND);
+    bench_finish(&b);
+}
+
 /* ---- passes ---- */
 
 static void without_a_pass(void **state)
@@ -354,6 +392,26 @@ static void checks_that_are_too_old(void **state)
     assert_null(b.updates.ask);
     assert_int_equal(zone_n_waiting(b.core), 0);
     assert_int_equal(zone_counters(b.core)->n_given_up, 1);
+    bench_finish(&b);
+}
+
+/* After the clock was set back no answer of before is believed when the clock comes there again, and no plate is kept until then. */
+static void passes_when_the_clock_is_set_back(void **state)
+{
+    struct bench b;
+    struct zone_pass always = {.check = 0, .zones = INNER | OUTER, .from_ms = 0, .until_ms = INT64_MAX};
+    bench_make(&b, &defaults);
+    pass(&b, 1, ZONE_OTHER, INNER, INNER, MONDAY);
+    tick(&b, MONDAY + SECOND);
+    answer(&b, &always, 1);
+    pass(&b, 2, ZONE_OTHER, INNER, INNER, MONDAY + 2 * SECOND);
+    tick(&b, MONDAY - HOUR);
+    assert_null(b.updates.ask); /* a check of an hour to come is no check */
+    assert_int_equal(zone_n_waiting(b.core), 0);
+    assert_int_equal(zone_counters(b.core)->n_given_up, 1);
+    pass(&b, 1, ZONE_OTHER, INNER, INNER, MONDAY + 20 * SECOND);
+    tick(&b, MONDAY + 21 * SECOND);
+    assert_non_null(b.updates.ask); /* an hour later it is asked for again: it may be revoked */
     bench_finish(&b);
 }
 
@@ -559,12 +617,15 @@ int main(void)
         cmocka_unit_test(a_time_out_learned_from_gaps),
         cmocka_unit_test(times_out_of_order),
         cmocka_unit_test(silence_and_midnight),
+        cmocka_unit_test(a_clock_that_is_set_back),
+        cmocka_unit_test(clocks_that_differ),
         cmocka_unit_test(without_a_pass),
         cmocka_unit_test(with_a_pass),
         cmocka_unit_test(the_edges_of_passes),
         cmocka_unit_test(whom_the_rule_leaves_alone),
         cmocka_unit_test(a_department_that_is_down),
         cmocka_unit_test(checks_that_are_too_old),
+        cmocka_unit_test(passes_when_the_clock_is_set_back),
         cmocka_unit_test(batches),
         cmocka_unit_test(an_attacker),
         cmocka_unit_test(without_memory),
