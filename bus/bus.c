@@ -247,16 +247,24 @@ static void put(struct bus_subscription *subscription, struct rows *rows)
     }
 }
 
-enum err bus_publish(struct bus *bus, struct str subject_name, struct rows *rows)
+enum err bus_publish(struct bus *bus, struct str subject, struct rows *rows)
+{
+    return bus_publish_kept(bus, subject, rows, NULL, NULL);
+}
+
+enum err bus_publish_kept(
+    struct bus *bus, struct str subject_name, struct rows *rows, enum err (*keep)(void *context, struct rows *rows), void *context)
 {
     struct subject *subject = subject_find(bus, subject_name);
     if (subject == NULL)
-        return ERR_OK;
+        return keep ? keep(context, rows) : ERR_OK;
     enum err err = ERR_OK;
     pthread_mutex_lock(&subject->lock);
     for (const struct bus_subscription *s = subject->subscriptions; s != NULL; s = s->next)
         if (s->subscriber.when_full == BUS_REFUSE && s->n == s->subscriber.limit)
             err = ERR_FULL;
+    if (err == ERR_OK && keep)
+        err = keep(context, rows);
     if (err == ERR_OK)
         for (struct bus_subscription *s = subject->subscriptions; s != NULL; s = s->next)
             put(s, rows);

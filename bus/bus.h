@@ -36,6 +36,11 @@ enum err bus_subscribe(
 void bus_unsubscribe(struct bus_subscription *subscription); /* on the subscriber's loop; takes NULL; no call comes after it */
 /* From any thread. All subscribers or none: when one that refuses is full, nobody gets it and ERR_FULL returns. Holds its own reference. */
 enum err bus_publish(struct bus *bus, struct str subject, struct rows *rows) MUST_CHECK;
+/* The same with one step more, for who has to keep what is published: when all subscribers have room, `keep` is called once, and then
+ * nothing can fail any more. When it refuses, nobody gets it, and its error returns. On the publisher's thread, under the subject's lock:
+ * it does not come back to the bus. */
+enum err bus_publish_kept(
+    struct bus *bus, struct str subject, struct rows *rows, enum err (*keep)(void *context, struct rows *rows), void *context) MUST_CHECK;
 /* Each subject's fullest queue, what was published, refused and dropped. Any thread. */
 void bus_measure(struct bus *bus, struct metric_page *page);
 uint64_t bus_n_dropped(const struct bus_subscription *subscription);

@@ -131,6 +131,40 @@ static void refuses_for_all_when_one_is_full(void **state)
     bus_unsubscribe(wide.subscription);
 }
 
+static enum err keep_err;
+static size_t n_kept;
+
+static enum err keep(void *context, struct rows *rows)
+{
+    assert_true(rows_n(rows) == 1 && context == &n_kept);
+    n_kept += keep_err == ERR_OK;
+    return keep_err;
+}
+
+/* Kept and handed over to all, or neither: a full subscriber before it, and who keeps after. */
+static void keeps_what_all_get(void **state)
+{
+    struct fixture *f = *state;
+    struct reader narrow;
+    struct rows *rows = batch(0, 7);
+    n_kept = 0;
+    keep_err = ERR_OK;
+    assert_ok(bus_publish_kept(f->bus, STR("s"), rows, keep, &n_kept)); /* nobody listens: it is kept all the same */
+    subscribe(f->bus, f->loop, "s", 1, BUS_REFUSE, &narrow);
+    keep_err = ERR_DISK_FULL;
+    assert_err(bus_publish_kept(f->bus, STR("s"), rows, keep, &n_kept), ERR_DISK_FULL);
+    assert_err(bus_publish_kept(f->bus, STR("nobody"), rows, keep, &n_kept), ERR_DISK_FULL);
+    run(f);
+    assert_true(narrow.n == 0 && n_kept == 1);
+    keep_err = ERR_OK;
+    assert_ok(bus_publish_kept(f->bus, STR("s"), rows, keep, &n_kept));
+    assert_err(bus_publish_kept(f->bus, STR("s"), rows, keep, &n_kept), ERR_FULL);
+    run(f);
+    assert_true(narrow.n == 1 && n_kept == 2);
+    rows_release(rows);
+    bus_unsubscribe(narrow.subscription);
+}
+
 static void drops_the_oldest_and_counts(void **state)
 {
     struct fixture *f = *state;
@@ -324,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(delivers_in_order_to_its_subject),
         ROW(refuses_for_all_when_one_is_full),
+        ROW(keeps_what_all_get),
         ROW(drops_the_oldest_and_counts),
         ROW(ends_with_batches_waiting),
         ROW(ends_inside_of_its_own_call),

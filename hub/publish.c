@@ -6,15 +6,6 @@
 #include "hub/measure.h"
 #include "hub/stream_inside.h"
 
-#include <assert.h>
-
-static void hold_all(struct hub_entry *entry)
-{
-    for (struct hub_subscription *s = entry->subscriptions; s; s = s->next)
-        if (s->options.when_full == BUS_REFUSE)
-            atomic_fetch_add_explicit(&s->n_held, 1, memory_order_relaxed);
-}
-
 void hub_measure_stream(struct hub_entry *entry, struct metric_page *page)
 {
     static const struct metric subscriptions = {"citybrain_hub_subscriptions", METRIC_GAUGE, "Subscriptions under way", {"resource"}};
@@ -74,6 +65,26 @@ bool hub_is_handed_over(const struct hub_resource *resource)
     return is_over;
 }
 
+struct publishing {
+    struct hub *hub;
+    struct hub_entry *entry;
+};
+
+/* All who are subscribed have room: what is kept for those afar is theirs as well, or nobody's, since a retry would double it. */
+static enum err keep_and_hold(void *context, struct rows *rows)
+{
+    const struct publishing *publishing = context;
+    struct hub_keeper *tee = publishing->hub->tee;
+    struct hub_entry *entry = publishing->entry;
+    enum err err = ERR_OK;
+    if (tee && atomic_load_explicit(&entry->is_teed, memory_order_relaxed))
+        err = tee->keep(tee, &entry->resource, rows); /* in the order of the publishing */
+    for (struct hub_subscription *s = entry->subscriptions; s && !err; s = s->next)
+        if (s->options.when_full == BUS_REFUSE)
+            atomic_fetch_add_explicit(&s->n_held, 1, memory_order_relaxed);
+    return err;
+}
+
 enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struct rows *rows)
 {
     struct hub_entry *entry = (struct hub_entry *)hub_entry_of(resource);
@@ -88,13 +99,9 @@ enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struc
     for (struct hub_subscription *s = entry->subscriptions; s && !err; s = s->next)
         if (s->options.when_full == BUS_REFUSE && atomic_load_explicit(&s->n_held, memory_order_relaxed) >= s->options.limit)
             err = ERR_FULL;
-    if (!err && hub->tee && atomic_load_explicit(&entry->is_teed, memory_order_relaxed))
-        err = hub->tee->keep(hub->tee, resource, rows); /* in the order of the publishing */
-    if (!err) {
-        hold_all(entry);
-        err = bus_publish(hub->bus, entry->subject, rows);
-        assert(!err); /* who refuses holds no more than was counted above: kept and then refused, a retry would double it */
-    }
+    struct publishing publishing = {hub, entry};
+    if (!err)
+        err = bus_publish_kept(hub->bus, entry->subject, rows, keep_and_hold, &publishing);
     pthread_mutex_unlock(&entry->lock);
     if (err == ERR_FULL)
         metric_add(&entry->n_refused, 1);

@@ -5,13 +5,11 @@
 #include "base/mem.h"
 #include "base/test.h"
 #include "hub/fake.h"
-#include "hub/keeper.h"
 #include "hub/negotiate.h"
 #include "hub/parts.h"
 #include "hub/state.h"
 #include "hub/window.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -543,51 +541,6 @@ static void unsubscribes_while_replaying(void **state)
     assert_int_equal(taker.n_rows, 0);
 }
 
-static _Atomic uint64_t n_kept, n_published;
-static _Atomic bool is_over;
-
-static enum err count_kept(struct hub_keeper *keeper, const struct hub_resource *resource, struct rows *rows)
-{
-    n_kept++;
-    return ERR_OK;
-}
-
-static void *publish_on(void *context)
-{
-    while (!is_over)
-        n_published += publish("c1", 1) == ERR_OK;
-    return NULL;
-}
-
-/* What is refused was not kept for those afar, though full subscribers come and go: a retry would double it. */
-static void kept_or_refused(void **state)
-{
-    struct hub_keeper tee = {.keep = count_kept};
-    const struct hub_resource *passage = hub_resource_find(city.hub, STR("h/police/passage"));
-    pthread_t publisher;
-    city.hub->tee = &tee;
-    hub_stream_tee(passage, true);
-    n_kept = n_published = 0;
-    is_over = false;
-    assert_int_equal(pthread_create(&publisher, NULL, publish_on, NULL), 0);
-    for (int i = 0; i < 60; i++) {
-        struct taker taker = {0};
-        struct hub_subscription *subscription;
-        struct hub_subscribe_options options = options_for(&taker);
-        options.limit = 1;
-        assert_ok(hub_subscribe(city.hub, &options, NULL, &subscription));
-        while (publish("c1", 1) != ERR_FULL)
-            n_published++;
-        hub_unsubscribe(subscription);
-        fake_city_spin(&city);
-    }
-    is_over = true;
-    pthread_join(publisher, NULL);
-    assert_int_equal(n_kept, n_published);
-    hub_stream_tee(passage, false);
-    city.hub->tee = NULL;
-}
-
 /* Subscribing, one batch and unsubscribing with the Nth allocation failing: refused, ended or served, and nothing leaks. */
 static void each_allocation_fails_once(void **state)
 {
@@ -683,7 +636,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(unsubscribes_inside, make, finish),
         cmocka_unit_test_setup_teardown(replays, make, finish),
         cmocka_unit_test_setup_teardown(unsubscribes_while_replaying, make, finish),
-        cmocka_unit_test_setup_teardown(kept_or_refused, make, finish),
         cmocka_unit_test_setup_teardown(each_allocation_fails_once, make, finish),
         cmocka_unit_test_setup_teardown(health_of_sources, make, finish),
     };
