@@ -38,8 +38,7 @@ uint64_t hub_place_answer(struct hub_place *place, uint64_t epoch, uint64_t firs
 enum hub_place_give hub_place_give(const struct hub_place_kept *kept, uint64_t epoch, uint64_t from, uint64_t *ret_from)
 {
     if (epoch != kept->epoch) {
-        uint64_t at = least(kept->agreed ? least(from, kept->agreed) : kept->confirmed, kept->end);
-        *ret_from = at > kept->first ? at : kept->first;
+        *ret_from = least(kept->agreed ? least(from, kept->agreed) : kept->confirmed, kept->end);
         return HUB_PLACE_TELL;
     }
     if (from > kept->end)

@@ -38,7 +38,8 @@ struct hub_place_kept {
 enum hub_place_give {
     HUB_PLACE_READ,  /* from *ret_from on */
     HUB_PLACE_WAIT,  /* there is nothing yet */
-    HUB_PLACE_TELL,  /* it asks by another numbering: that it goes on at *ret_from, where it was as far as the two agree */
+    HUB_PLACE_TELL,  /* it asks by another numbering: that it goes on at *ret_from, where it was as far as the two agree; also when that is
+                        dropped: it asks from there then, and sees by the answer how many are gone */
     HUB_PLACE_RENEW, /* numbers past the end were given, so the disk is of an older day: a new epoch, then ask again */
 };
 enum hub_place_give hub_place_give(const struct hub_place_kept *kept, uint64_t epoch, uint64_t from, uint64_t *ret_from);
