@@ -53,8 +53,23 @@ struct str count_kept_name(const struct count_kept *kept, uint32_t camera)
     return str_map_key(&kept->cameras, kept->devices[camera]);
 }
 
+/* By our clock it has not come yet: it came before that clock was set back, and a count of that time is no more. */
+static bool is_ahead(struct count_kept *kept, int64_t arrived_ms)
+{
+    return arrived_ms > clock_wall(kept->clock).ms + kept->ahead_max_ms;
+}
+
 bool count_kept_was_taken(struct count_kept *kept, int64_t arrived_ms)
 {
+    if (arrived_ms < 0)
+        return false; /* the core refuses it */
+    if (is_ahead(kept, arrived_ms)) {
+        kept->n_ahead++;
+        if ((kept->n_ahead & (kept->n_ahead - 1)) == 0)
+            log_write(LOG_WARNING, "scene/count", "passages that arrived in the future are left out: a clock was ahead, or is",
+                LOG_INT("passages", (int64_t)kept->n_ahead), LOG_END);
+        return true;
+    }
     if (count_place_was_taken(&kept->resume, arrived_ms))
         return true;
     count_place_take(&kept->place, arrived_ms);
@@ -88,6 +103,12 @@ static void write_snapshot(struct count_kept *kept)
 
 void count_kept_tick(struct count_kept *kept)
 {
+    uint64_t n_resets = count_counters(kept->count)->n_resets;
+    if (n_resets != kept->n_resets) { /* the clock was set back: what was taken, and what had been, is of a time that has not come */
+        kept->n_resets = n_resets;
+        kept->place = kept->resume = COUNT_PLACE_NONE;
+        log_write(LOG_WARNING, "scene/count", "the clock was set back: the count begins anew", LOG_END);
+    }
     if (kept->keeper != NULL && mono_ms_between(kept->since, clock_mono(kept->clock)) >= COUNT_KEPT_MS)
         write_snapshot(kept);
 }
@@ -145,8 +166,11 @@ static enum err go_on(struct count_kept *kept, const char *path, const struct co
         err = count_snapshot_read(buf_str(&bytes), settings, map, &diag, &extra, &kept->count);
     if (err == ERR_OK)
         err = count_resume_read(extra, count_n_cameras(kept->count), &kept->place, on_camera_name, kept);
+    if (err == ERR_OK && is_ahead(kept, kept->place.arrived_ms))
+        err = diag_set(&diag, ERR_STATE, NULL, 0, "it was made by a clock that was ahead");
     if (err == ERR_OK) {
         kept->resume = kept->place;
+        kept->n_resets = count_counters(kept->count)->n_resets;
         log_write(LOG_INFO, "scene/count", "the count goes on from its snapshot",
             LOG_INT("vehicles", (int64_t)count_known_vehicles(kept->count)->n_known), LOG_END);
     } else if (is_there) {
@@ -166,7 +190,7 @@ enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, 
     const struct count_map *map, struct count **ret_count)
 {
     char path[FILE_PATH_MAX], party[256];
-    *kept = (struct count_kept){.clock = env->clock};
+    *kept = (struct count_kept){.clock = env->clock, .ahead_max_ms = settings->late_max_ms};
     kept->numbers = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->numbers));
     kept->devices = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->devices));
     kept->is_old = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->is_old));

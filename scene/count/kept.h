@@ -25,6 +25,9 @@ struct count_kept {
     struct count_keeper *keeper;      /* NULL: there is no folder for it */
     struct mono_time since;           /* the last snapshot */
     struct count_place place, resume; /* what was taken; what had been taken before the start */
+    uint64_t n_resets;                /* of the core, that the two above know of */
+    int64_t ahead_max_ms;             /* by which an arrival may lie in the future: more would make the core begin anew */
+    uint64_t n_ahead;                 /* passages that were left out by it */
 };
 
 /* The count as it was stopped, or a new one where there is no snapshot that fits; why it does not is logged. `env`'s clock, party and data
@@ -39,7 +42,7 @@ bool count_kept_find(const struct count_kept *kept, struct str name, uint32_t *r
  * silent. */
 uint32_t count_kept_place(struct count_kept *kept, struct str name, uint32_t edge);
 struct str count_kept_name(const struct count_kept *kept, uint32_t camera);
-/* Was this passage taken before the stop? Otherwise it is now. */
+/* Was this passage taken before the stop, or before the clock was set back? Otherwise it is now. */
 bool count_kept_was_taken(struct count_kept *kept, int64_t arrived_ms);
 /* Each second. */
 void count_kept_tick(struct count_kept *kept);

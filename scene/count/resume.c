@@ -5,13 +5,15 @@
 
 void count_place_take(struct count_place *place, int64_t arrived_ms)
 {
-    if (arrived_ms > place->arrived_ms)
+    if (arrived_ms > place->arrived_ms || arrived_ms + COUNT_PLACE_BACK_MS < place->arrived_ms)
         *place = (struct count_place){.arrived_ms = arrived_ms};
     place->n_at += arrived_ms == place->arrived_ms;
 }
 
 bool count_place_was_taken(struct count_place *resume, int64_t arrived_ms)
 {
+    if (arrived_ms - COUNT_PLACE_BACK_MS > resume->arrived_ms)
+        *resume = COUNT_PLACE_NONE;
     if (arrived_ms != resume->arrived_ms)
         return arrived_ms < resume->arrived_ms;
     if (resume->n_at == 0)

@@ -2,8 +2,10 @@
  * Where a count that was stopped goes on: up to which passage it had come, and which device each of its cameras is. The owner's bytes of a
  * snapshot (snapshot.h).
  *
- * The stream is replayed from an hour before the start, in the order of the journal, in which arrivals go on. What arrived before the last
- * passage that was taken is passed over; of those that arrived in its very millisecond, as many as had been taken.
+ * The stream is replayed from an hour before the start, in the order of the journal, in which arrivals go on but for requests that
+ * overtake each other, and for a clock that is set back. What arrived before the last passage that was taken is passed over; of those that
+ * arrived in its very millisecond, as many as had been taken. Behind the place nothing is passed over any more: it may be earlier only by a
+ * clock that was set back meanwhile.
  */
 #ifndef SCENE_COUNT_RESUME_H
 #define SCENE_COUNT_RESUME_H
@@ -19,6 +21,9 @@ struct count_place {
 
 #define COUNT_PLACE_NONE ((struct count_place){.arrived_ms = INT64_MIN})
 
+#define COUNT_PLACE_BACK_MS 5000 /* a request is not overtaken by more: further back the clock was set, and the place goes back with it */
+
+/* `arrived_ms` of both: 0 to 2^43. */
 void count_place_take(struct count_place *place, int64_t arrived_ms);
 /* Was it taken before the stop? `resume` is used up. */
 bool count_place_was_taken(struct count_place *resume, int64_t arrived_ms);

@@ -141,10 +141,15 @@ int teardown(void **state)
 
 enum err bench_start(struct bench *bench, const char *config, struct diag_list *ret_diags)
 {
+    return bench_start_at(bench, 0, config, ret_diags);
+}
+
+enum err bench_start_at(struct bench *bench, int64_t ms, const char *config, struct diag_list *ret_diags)
+{
     *bench = (struct bench){.scene = NULL};
     n_alerts = 0;
     ret_diags->n = 0;
-    clock_fake_init(&bench->clock, (struct wall_time){T0});
+    clock_fake_init(&bench->clock, (struct wall_time){T0 + ms});
     assert_ok(area_tree_load(areas_path, ret_diags, &bench->hub.tree));
     assert_ok(yaml_load_str(str_from_c(config), "scenes/count.yaml", ret_diags, &bench->yaml));
     struct scene_env env = {
@@ -211,7 +216,8 @@ void locate(struct bench *bench, const char *vehicle, int64_t ms, double lon, in
 
 void tick(struct bench *bench, int64_t ms)
 {
-    scene_count_ops.on_tick(bench->scene, (struct wall_time){T0 + ms});
+    bench->clock.wall = (struct wall_time){T0 + ms};
+    scene_count_ops.on_tick(bench->scene, bench->clock.wall);
 }
 
 const struct value *indicator(const char *name, const char *area, int64_t period_ms)

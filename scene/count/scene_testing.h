@@ -54,14 +54,15 @@ struct bench {
 #define CONFIG "scene: count\nparty: h/count\ntitle: {zh: 数数, en: Counting}\nneeds: {passage: h/police/passage}\n"
 
 enum err bench_start(struct bench *bench, const char *config, struct diag_list *ret_diags); /* what it says of errors is in *ret_diags */
-void bench_halt(struct bench *bench);                                                       /* its snapshot stays */
+enum err bench_start_at(struct bench *bench, int64_t ms, const char *config, struct diag_list *ret_diags); /* it is T0 + ms */
+void bench_halt(struct bench *bench);                                                                      /* its snapshot stays */
 void bench_stop(struct bench *bench);
 
 /* A passage that was seen at seen_ms and arrived at arrived_ms; pass(): 100 ms later. */
 void pass_at(struct bench *bench, const char *camera, const char *vehicle, int64_t seen_ms, int64_t arrived_ms, double lon, double heading);
 void pass(struct bench *bench, const char *camera, const char *vehicle, int64_t ms, double lon, double heading);
 void locate(struct bench *bench, const char *vehicle, int64_t ms, double lon, int64_t status); /* a row of the other need */
-void tick(struct bench *bench, int64_t ms);
+void tick(struct bench *bench, int64_t ms);                                                    /* the clock is there from now on */
 
 /* The latest indicator of this name, area and period. */
 const struct value *indicator(const char *name, const char *area, int64_t period_ms);
