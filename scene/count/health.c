@@ -158,6 +158,8 @@ void count_health_tell(struct count_health *health, const struct count *count, i
     enum err err = health->camera != NULL ? rows_create(COUNT_HEALTH_N_FIELDS, ROWS_BYTES_MAX, &rows) : ERR_OK;
     for (uint32_t c = 0; c < n; c++) {
         struct count_camera_health now;
+        if (str_is_empty(health->name_of(health->context, c)))
+            continue;
         count_camera_health(count, c, &now);
         double clock_s = fabs(now.clock_s);
         judge(health, c, FAULT_CLOCK, clock_s >= COUNT_CLOCK_RED_S, clock_s < COUNT_CLOCK_GREEN_S, &now);
@@ -166,7 +168,7 @@ void count_health_tell(struct count_health *health, const struct count *count, i
         if (rows != NULL && err == ERR_OK)
             err = add_row(health, rows, c, time_ms, &now);
     }
-    if (rows != NULL && err == ERR_OK && n > 0)
+    if (rows != NULL && err == ERR_OK && rows_n(rows) > 0)
         err = hub_publish(health->hub, health->camera, rows);
     rows_release(rows);
 }

@@ -35,7 +35,7 @@ struct count_health {
     const struct hub_resource *camera; /* NULL: not declared */
     struct str provider;               /* whose passages they are; kept */
     struct time_zone zone;             /* of the times in an alert */
-    /* The name of a core's camera, and the area it stands in; borrowed. */
+    /* The name of a core's camera (empty: it was moved away, and nobody is told of it), and the area it stands in; borrowed. */
     struct str (*name_of)(void *context, uint32_t camera);
     struct str (*area_of)(void *context, uint32_t camera);
     void *context;

@@ -22,6 +22,8 @@ bool count_kept_find(const struct count_kept *kept, struct str name, uint32_t *r
 
 static void place(struct count_kept *kept, uint32_t device, struct str name, uint32_t edge)
 {
+    if (kept->numbers[device] != COUNT_NONE)
+        kept->devices[kept->numbers[device]] = COUNT_NONE; /* it stood there, and nobody does now */
     kept->numbers[device] = COUNT_NONE;
     if (edge == ROAD_NONE)
         log_write(LOG_WARNING, "scene/count", "a camera watches no road of the network; mend its place or heading", LOG_STR("camera", name),
@@ -39,6 +41,7 @@ uint32_t count_kept_place(struct count_kept *kept, struct str name, uint32_t edg
     if (known < 0) {
         if (str_map_add(&kept->cameras, name, &device) != ERR_OK)
             return COUNT_NONE;
+        kept->numbers[device] = COUNT_NONE;
         place(kept, device, name, edge);
         return kept->numbers[device];
     }
@@ -50,7 +53,7 @@ uint32_t count_kept_place(struct count_kept *kept, struct str name, uint32_t edg
 
 struct str count_kept_name(const struct count_kept *kept, uint32_t camera)
 {
-    return str_map_key(&kept->cameras, kept->devices[camera]);
+    return kept->devices[camera] != COUNT_NONE ? str_map_key(&kept->cameras, kept->devices[camera]) : STR_NONE;
 }
 
 /* By our clock it has not come yet: it came before that clock was set back, and a count of that time is no more. */
@@ -134,6 +137,9 @@ static enum err on_camera_name(void *context, uint32_t camera, struct str name)
 {
     struct count_kept *kept = context;
     uint32_t device;
+    kept->devices[camera] = COUNT_NONE;
+    if (str_is_empty(name))
+        return ERR_OK;
     if (str_map_find(&kept->cameras, name) >= 0)
         return ERR_CORRUPT;
     enum err err = str_map_add(&kept->cameras, name, &device);

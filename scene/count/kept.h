@@ -20,7 +20,7 @@ struct count_kept {
     struct count *count;              /* owned */
     struct str_map cameras;           /* devices by name */
     uint32_t *numbers;                /* [COUNT_CAMERA_NAMES_MAX] the core's; COUNT_NONE beside every road */
-    uint32_t *devices;                /* [COUNT_CAMERA_NAMES_MAX] and back: the device of a core's camera */
+    uint32_t *devices;                /* [COUNT_CAMERA_NAMES_MAX] and back: the device of a core's camera; COUNT_NONE: moved away */
     uint8_t *is_old;                  /* [COUNT_CAMERA_NAMES_MAX] known from a snapshot, and not heard since: has it been moved? */
     struct count_keeper *keeper;      /* NULL: there is no folder for it */
     struct mono_time since;           /* the last snapshot */
@@ -41,6 +41,7 @@ bool count_kept_find(const struct count_kept *kept, struct str name, uint32_t *r
 /* It stands at the end of `edge`, or nowhere (ROAD_NONE). Its number, or COUNT_NONE. One that was moved is a new camera, and the old one is
  * silent. */
 uint32_t count_kept_place(struct count_kept *kept, struct str name, uint32_t edge);
+/* Empty: the device that stood there was moved. */
 struct str count_kept_name(const struct count_kept *kept, uint32_t camera);
 /* Was this passage taken before the stop, or before the clock was set back? Otherwise it is now. */
 bool count_kept_was_taken(struct count_kept *kept, int64_t arrived_ms);

@@ -46,7 +46,7 @@ enum err count_resume_read(struct str bytes, uint32_t n, struct count_place *ret
         return ERR_CORRUPT;
     for (uint32_t c = 0; c < n; c++) {
         struct str name = bytes_read_str(&reader, bytes_read_u16be(&reader));
-        if (reader.err != ERR_OK || str_is_empty(name))
+        if (reader.err != ERR_OK)
             return ERR_CORRUPT;
         enum err err = on_name(context, c, name);
         if (err != ERR_OK)

@@ -28,7 +28,7 @@ void count_place_take(struct count_place *place, int64_t arrived_ms);
 /* Was it taken before the stop? `resume` is used up. */
 bool count_place_was_taken(struct count_place *resume, int64_t arrived_ms);
 
-/* `name_of` is asked for cameras 0 to n - 1. */
+/* `name_of` is asked for cameras 0 to n - 1; an empty name: nobody's. */
 void count_resume_write(
     const struct count_place *place, uint32_t n, struct str (*name_of)(void *context, uint32_t camera), void *context, struct buf *out);
 /* `on_name` gets them back, borrowed; what it answers ends the reading. ERR_CORRUPT: not such bytes, or not of `n` cameras. */

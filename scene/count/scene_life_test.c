@@ -114,6 +114,34 @@ static void a_clock_that_was_ahead_swallows_nothing(void **state)
     }
 }
 
+/* A camera that was moved while nobody ran is a new one, and the old one nobody's: there is one of its name, and what is kept of both goes
+ * on over the starts after it. */
+static void a_moved_camera_is_moved_once(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    static const char config[] = CONFIG "network: '{data}/n.net.xml'\nrecord_every: 60s\n";
+    assert_ok(bench_start(&bench, config, &diags));
+    drive_on(&bench, 0, 0, 200);
+    for (int start = 1; start < 4; start++) {
+        bench_halt(&bench);
+        assert_ok(bench_start_at(&bench, start * 200000, config, &diags));
+        for (int s = start * 200; s < start * 200 + 190; s++) {
+            char vehicle[16];
+            snprintf(vehicle, sizeof(vehicle), "v%d", s);
+            pass(&bench, "west", vehicle, (int64_t)s * 1000, 120.1398, 90);
+            tick(&bench, (int64_t)s * 1000 + 500);
+            if (s == start * 200)
+                assert_true(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_N].i > 100); /* it goes on */
+        }
+        const struct rows *cameras = published[4][n_published[4] - 1];
+        assert_int_equal(rows_n(cameras), 2);
+        for (size_t i = 0; i < 2; i++)
+            assert_str(rows_at(cameras, i)[COUNT_HEALTH_CAMERA].s, i == 0 ? "east" : "west");
+    }
+    bench_stop(&bench);
+}
+
 /* A snapshot that cannot be used, and a folder that cannot be written: the count begins anew, and runs. */
 static void a_broken_snapshot_is_no_obstacle(void **state)
 {
@@ -145,6 +173,7 @@ int main(void)
         cmocka_unit_test(a_wrong_clock_is_an_alert_and_a_figure),
         cmocka_unit_test(a_restart_leaves_no_dent),
         cmocka_unit_test(a_clock_that_was_ahead_swallows_nothing),
+        cmocka_unit_test(a_moved_camera_is_moved_once),
         cmocka_unit_test(a_broken_snapshot_is_no_obstacle),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
