@@ -397,6 +397,48 @@ static void clocks_may_jump(void **state)
     bench_finish(&bench);
 }
 
+/* A hundred vehicles from e0 to e5 and around, ten minutes of them. */
+static void drive_around(struct bench *bench, double from_s)
+{
+    tick(bench, from_s);
+    for (int s = 0; s < 600; s += 6) {
+        pass(bench, 0, (uint64_t)s + 1, from_s + s);
+        if (s >= 250)
+            pass(bench, 5, (uint64_t)(s - 250) / 6 * 6 + 1, from_s + s + 1);
+        tick(bench, from_s + s + 2);
+    }
+}
+
+/* The clock is set back, and what comes then is told as by a count that has just begun: the way to the first camera, too. */
+static void after_a_reset_it_counts_as_a_new_one(void **state)
+{
+    struct bench bench, fresh;
+    bench_make(&bench, &defaults);
+    bench_make(&fresh, &defaults);
+    drive_around(&bench, 0);
+    drive_around(&bench, -3600);
+    drive_around(&fresh, -3600);
+    assert_int_equal(count_counters(bench.count)->n_resets, 1);
+    assert_true(fresh.updates.areas[0].unseen > 1);
+    assert_near(bench.updates.areas[0].unseen, fresh.updates.areas[0].unseen, 1e-9);
+    assert_near(bench.updates.areas[0].vehicles, fresh.updates.areas[0].vehicles, 1e-9);
+    bench_finish(&bench);
+    bench_finish(&fresh);
+}
+
+/* A clock twenty seconds ahead, of which nothing is known yet: the same passage, told twice, is one. */
+static void told_twice_by_a_clock_ahead_is_once(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    pass_late(&bench, 0, 7, 20, -19.8);
+    pass_late(&bench, 0, 7, 20, -18.8);
+    pass_late(&bench, 0, 7, 60, -19.8); /* forty seconds later: another one */
+    assert_int_equal(count_counters(bench.count)->n_duplicates, 1);
+    assert_int_equal(count_counters(bench.count)->n_passages, 2);
+    bench_finish(&bench);
+}
+
 /* A replay after a start: passages of the last hour while the clock is at now. Old ones are gone, fresh ones count, rates are of now. */
 static void replayed_passages_are_of_their_time(void **state)
 {
@@ -607,6 +649,8 @@ int main(void)
         cmocka_unit_test(one_silent_street),
         cmocka_unit_test(periods_are_recorded),
         cmocka_unit_test(clocks_may_jump),
+        cmocka_unit_test(after_a_reset_it_counts_as_a_new_one),
+        cmocka_unit_test(told_twice_by_a_clock_ahead_is_once),
         cmocka_unit_test(replayed_passages_are_of_their_time),
         cmocka_unit_test(any_events_keep_the_laws),
         cmocka_unit_test(the_same_events_give_the_same_figures),
