@@ -266,6 +266,7 @@ static void on_passage(struct count *count, const struct count_passage *as_told)
     struct count_camera *camera = &count->cameras[passage->camera];
     hear(count, camera, passage->arrived_ms);
     int64_t seen_ms = passage->time_ms < passage->arrived_ms ? passage->time_ms : passage->arrived_ms;
+    passage->time_ms = seen_ms; /* by which it is known again */
     uint32_t at = count_faults_track(count, count_vehicles_find(&count->vehicles, passage->vehicle), passage, seen_ms);
     bool is_first = at == COUNT_NONE;
     if (!is_first && count_is_duplicate(count, &count->vehicles.slab[at], passage)) {
