@@ -2,6 +2,7 @@
 #include "scene/count/passages.h"
 
 #include "base/mem.h"
+#include "scene/count/plain.h"
 
 #include <errno.h>
 #include <string.h>
@@ -119,6 +120,7 @@ const char *count_line_read(struct count_reading *reading, struct str line, stru
 struct text {
     struct count_reading *reading;
     struct diag *diag;
+    struct count_plain plain;
     uint64_t line;
     bool has_header, is_cut; /* is_cut: in a line that is too long */
 };
@@ -151,11 +153,30 @@ static enum err take_line(struct text *text, struct str line)
     struct count_record record = {.line = text->line};
     reading->n_lines++;
     const char *wrong = count_line_read(reading, line, &record);
-    if (wrong == NULL)
+    if (wrong == NULL) {
+        count_plain_learn(&text->plain, str_map_key(reading->cameras, record.camera), record.camera);
         wrong = reading->on_record(reading->context, &record);
+    }
     if (wrong != NULL)
         count_reading_tell(reading, text->line, wrong);
     return ERR_OK;
+}
+
+/* The plain lines that `bytes` begin with, nearly all there are; the bytes they have. */
+static size_t take_plain(struct text *text, struct str bytes)
+{
+    struct count_reading *reading = text->reading;
+    size_t at = 0, len;
+    struct count_record record;
+    while (at < bytes.len && (len = count_plain_read(&text->plain, bytes.ptr + at, &record)) > 0 && len <= bytes.len - at) {
+        at += len;
+        reading->n_lines++;
+        record.line = ++text->line;
+        const char *wrong = reading->on_record(reading->context, &record);
+        if (wrong != NULL)
+            count_reading_tell(reading, record.line, wrong);
+    }
+    return at;
 }
 
 /* Each whole line of `bytes`, and the rest too with the last ones; *ret_taken: bytes that need not be given again. */
@@ -164,6 +185,10 @@ static enum err take_bytes(struct text *text, struct str bytes, bool is_last, si
     size_t at = 0;
     enum err err = ERR_OK;
     while (at < bytes.len && err == ERR_OK) {
+        if (text->has_header && !text->is_cut)
+            at += take_plain(text, str_slice(bytes, at, bytes.len));
+        if (at == bytes.len)
+            break;
         const char *end = memchr(bytes.ptr + at, '\n', bytes.len - at);
         size_t len = end != NULL ? (size_t)(end - bytes.ptr) - at : bytes.len - at;
         if (end == NULL && !is_last) {
@@ -223,7 +248,7 @@ enum err count_passages_read(struct count_reading *reading, const char *path, st
     if (fstat(fileno(file), &about) == 0)
         reading->bytes_all = (double)about.st_size;
     struct text text = {.reading = reading, .diag = diag};
-    char *buffer = mem_alloc(CHUNK);
+    char *buffer = mem_alloc_zero(1, CHUNK + COUNT_PLAIN_MAX);
     enum err err = buffer == NULL ? ERR_NO_MEMORY : ERR_OK;
     size_t n = err == ERR_OK ? fread(buffer, 1, COUNT_MAGIC_LEN, file) : 0;
     if (err == ERR_OK && count_binary_is((const uint8_t *)buffer, n)) {
@@ -233,6 +258,7 @@ enum err count_passages_read(struct count_reading *reading, const char *path, st
     } else if (err == ERR_OK)
         err = read_text(&text, file, buffer, n);
     mem_free(buffer);
+    count_plain_finish(&text.plain);
     fclose(file);
     if (err == ERR_OK && reading->on_progress != NULL && reading->told_share < 1)
         reading->on_progress(reading->context, 1);
