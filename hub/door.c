@@ -24,7 +24,9 @@
 #define LIST_MAX (32u << 20)
 #define LOOK_MS 250 /* how soon a call ends whose asker has gone */
 #define PROOF_MAX 65536
-#define RECEIPT_MAX (1u << 20) /* a leaf of 64 KiB, all of it escaped, with its proof */
+
+_Static_assert(HUB_USES_JSON_MAX <= VERIFY_FILE_MAX, "what is given out can be verified");
+_Static_assert(HUB_USES_JSON_MAX >= 6 * LEDGER_LEAF_MAX + PROOF_MAX, "the longest leaf, all of it escaped, with its proof");
 
 void hub_reply_refusal(struct http_exchange *x, const struct hub_refusal *refusal)
 {
@@ -471,7 +473,7 @@ static void handle_receipt(struct http_exchange *x, void *context)
 {
     uint64_t index;
     struct buf receipt;
-    buf_init(&receipt, RECEIPT_MAX);
+    buf_init(&receipt, HUB_USES_JSON_MAX);
     enum err err = str_to_u64(http_param(x, "index"), &index) ? ERR_NOT_FOUND : hub_receipt_write(context, index, &receipt);
     hub_reply_receipt(x, err, buf_str(&receipt));
     buf_finish(&receipt);

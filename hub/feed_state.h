@@ -42,8 +42,8 @@ struct hub_others_ask;
 struct hub_others { /* how the other processes of this hub are asked for citizens' uses: hub/uses.h */
     void (*ask)(void *context, struct hub_others_ask *ask); /* NULL: there are none */
     void *context;
-    _Atomic size_t n_asked;
-    struct metric_counter n_refused, n_unanswered;
+    _Atomic size_t n_asked, n_questions; /* pages and receipts under way; and questions at others for them */
+    struct metric_counter n_refused, n_questions_refused, n_unanswered;
 };
 
 struct hub_feed_entry { /* of a contract */

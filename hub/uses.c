@@ -360,4 +360,6 @@ void hub_uses_measure(struct hub_uses *uses, struct metric_page *page)
     metric_put_counter(page, &unanswered, &uses->hub->others.n_unanswered, NULL);
     metric_put_queue(
         page, "hub_uses", STR("hub"), atomic_load(&uses->hub->others.n_asked), HUB_USES_ASKED_MAX, &uses->hub->others.n_refused);
+    metric_put_queue(page, "hub_uses_questions", STR("hub"), atomic_load(&uses->hub->others.n_questions), HUB_USES_QUESTIONS_MAX,
+        &uses->hub->others.n_questions_refused);
 }

@@ -17,9 +17,10 @@
 #include "hub/registry.h"
 #include "hub/uses_page.h"
 
-#define HUB_USES_LOG_MAX 104   /* bytes of a log's name, so that its receipts fit HUB_RECEIPT_MAX */
-#define HUB_USES_ASKED_MAX 256 /* pages and receipts that are being asked of other processes at a time; more are 503 */
-#define HUB_USES_WAIT_MS 2500  /* for another process to answer */
+#define HUB_USES_LOG_MAX 104        /* bytes of a log's name, so that its receipts fit HUB_RECEIPT_MAX */
+#define HUB_USES_ASKED_MAX 256      /* pages and receipts that are being asked for at a time; more are 503 */
+#define HUB_USES_QUESTIONS_MAX 2048 /* questions at other processes for them, one each a page; a page that needs more is 503 */
+#define HUB_USES_WAIT_MS 2500       /* for another process to answer */
 
 struct hub_uses;
 
@@ -76,7 +77,9 @@ struct hub_use_ask {
     struct arena *arena;
     struct loop *loop;                     /* where it is asked, and answered */
     void (*done)(struct hub_use_ask *ask); /* from within when the log is this process's */
-    enum err err; /* ERR_NOT_FOUND: none, or another's; ERR_UNAVAILABLE, ERR_TIMEOUT: the process that has the log did not answer */
+    /* ERR_NOT_FOUND: none, or another's; ERR_UNAVAILABLE, ERR_TIMEOUT: the process that has the log did not answer; ERR_FULL: too many are
+     * being asked */
+    enum err err;
     struct hub_use_info info;
     struct hub *hub; /* the hub's own, as the next */
     struct hub_others_ask other;

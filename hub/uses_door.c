@@ -12,8 +12,8 @@
 
 #define ANSWER_MAX (4u << 20)
 #define ARENA_MAX (16u << 20) /* 64 pages of 200 uses */
-#define JSON_MAX (1u << 20)   /* a receipt: a leaf of 64 KiB, all of it escaped, with its proof */
 #define QUESTION_MAX (HUB_USES_SUBJECT_MAX + 64)
+#define TOO_MANY "too many ask at this moment; try again"
 
 struct page;
 struct asked {
@@ -148,6 +148,7 @@ static void finish(struct page *page)
     for (size_t i = 0; i < page->n_parts; i++)
         buf_finish(&page->asked[i].answer);
     arena_finish(&page->arena);
+    hub_others_give_back(hub, page->n_parts - 1);
     mem_free(page);
     atomic_fetch_sub(&hub->others.n_asked, 1);
     hub_work_end(hub);
@@ -234,7 +235,7 @@ static void handle_mine(struct http_exchange *x, void *context)
         return;
     }
     if (!take_place(hub)) {
-        http_reply_err(x, ERR_FULL, STR("too many ask at this moment; try again"));
+        http_reply_err(x, ERR_FULL, STR(TOO_MANY));
         return;
     }
     struct page *page = mem_alloc_zero(1, sizeof *page);
@@ -242,10 +243,15 @@ static void handle_mine(struct http_exchange *x, void *context)
         *page = (struct page){
             .hub = hub, .uses = uses, .x = x, .loop = http_loop(x), .subject = http_identity(x)->subject, .n_max = (size_t)n_max};
     enum err err = page ? begin_page(page, http_query(x, "before")) : ERR_NO_MEMORY;
+    if (!err && !hub_others_take(hub, page->n_parts - 1))
+        err = ERR_FULL;
     if (err) {
         mem_free(page);
         atomic_fetch_sub(&hub->others.n_asked, 1);
-        http_reply_err(x, err == ERR_SYNTAX ? ERR_RANGE : err, STR("before is what \"next\" said"));
+        if (err == ERR_SYNTAX)
+            http_reply_err(x, ERR_RANGE, STR("before is what \"next\" said"));
+        else
+            http_reply_err(x, err, STR(TOO_MANY));
         return;
     }
     hub_work_begin(hub);
@@ -284,6 +290,7 @@ static void on_fetched(struct hub_others_ask *ask)
             STR("the process of the hub that keeps this log does not answer; try again"));
     else
         reply(fetching->x, fetching->what, told, json);
+    hub_others_give_back(hub, 1);
     atomic_fetch_sub(&hub->others.n_asked, 1);
     hub_work_end(hub);
 }
@@ -292,8 +299,11 @@ static void fetch_elsewhere(struct http_exchange *x, struct hub *hub, struct str
 {
     struct fetching *fetching = arena_alloc_zero(http_arena(x), 1, sizeof *fetching);
     struct buf bytes;
-    if (!fetching || !take_place(hub)) {
-        http_reply_err(x, fetching ? ERR_FULL : ERR_NO_MEMORY, STR("too many ask at this moment; try again"));
+    bool has_place = fetching && take_place(hub);
+    if (!has_place || !hub_others_take(hub, 1)) {
+        if (has_place)
+            atomic_fetch_sub(&hub->others.n_asked, 1);
+        http_reply_err(x, fetching ? ERR_FULL : ERR_NO_MEMORY, STR(TOO_MANY));
         return;
     }
     buf_init(&bytes, QUESTION_MAX);
@@ -320,7 +330,7 @@ static void fetch(struct http_exchange *x, struct hub *hub, enum hub_uses_what w
         fetch_elsewhere(x, hub, log, &question);
         return;
     }
-    buf_init(&json, JSON_MAX);
+    buf_init(&json, HUB_USES_JSON_MAX);
     enum err err = what == HUB_USES_OPENING ? hub_opening_write(hub, question.index, question.party, &json)
                                             : hub_receipt_write(hub, question.index, &json);
     reply(x, what, err, buf_str(&json));

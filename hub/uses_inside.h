@@ -31,7 +31,10 @@ enum err uses_collect(
 
 enum err uses_read_logs(struct hub_uses *uses) MUST_CHECK; /* at the opening */
 void uses_keep_logs(struct hub_uses *uses);                /* onto the disk; on the index's thread, or when it has ended */
-/* Asks the process that writes ask->log; without one, or past HUB_USES_ASKED_MAX, `done` comes with an error all the same. */
+/* Before `n` processes are asked, and when all have answered or are given up. False: there would be more than HUB_USES_QUESTIONS_MAX. */
+bool hub_others_take(struct hub *hub, size_t n) MUST_CHECK;
+void hub_others_give_back(struct hub *hub, size_t n);
+/* Asks the process that writes ask->log; without one `done` comes with an error all the same. */
 void hub_others_ask(struct hub *hub, struct hub_others_ask *ask);
 /* Is it one of another process's? Any thread. */
 bool hub_uses_knows(struct hub *hub, struct str log);

@@ -12,9 +12,10 @@
 
 #define ASKED_OF_US_MAX 256  /* questions of other processes under way; more are ERR_FULL */
 #define ARENA_MAX (1u << 20) /* of one page: 200 uses */
-#define ANSWER_MAX (900u << 10)
+#define ANSWER_MAX ((HUB_USES_JSON_MAX > HUB_USES_ANSWER_MAX ? HUB_USES_JSON_MAX : HUB_USES_ANSWER_MAX) + 64)
 
 _Static_assert(HUB_USES_LOG_MAX == USES_INDEX_LOG_MAX, "one length of a log's name");
+_Static_assert(HUB_NAME_MAX <= HUB_USES_TEXT_MAX, "no name that there may be is cut or refused");
 _Static_assert(HUB_USES_LOG_MAX + 22 <= HUB_RECEIPT_MAX, "a receipt is a log's name, a slash, and a number");
 
 /* ---- which logs there are ---- */
@@ -114,6 +115,20 @@ bool hub_uses_knows(struct hub *hub, struct str log)
 
 /* ---- asking ---- */
 
+bool hub_others_take(struct hub *hub, size_t n)
+{
+    if (atomic_fetch_add(&hub->others.n_questions, n) + n <= HUB_USES_QUESTIONS_MAX)
+        return true;
+    atomic_fetch_sub(&hub->others.n_questions, n);
+    metric_add(&hub->others.n_questions_refused, 1);
+    return false;
+}
+
+void hub_others_give_back(struct hub *hub, size_t n)
+{
+    atomic_fetch_sub(&hub->others.n_questions, n);
+}
+
 void hub_others_set(struct hub *hub, void (*ask)(void *context, struct hub_others_ask *ask), void *context)
 {
     hub->others.context = context;
@@ -166,7 +181,7 @@ static void write_part(struct hub_uses *uses, const struct hub_uses_question *qu
 static void write_json(struct hub_uses *uses, const struct hub_uses_question *question, struct buf *out)
 {
     struct buf json;
-    buf_init(&json, ANSWER_MAX);
+    buf_init(&json, HUB_USES_JSON_MAX);
     enum err err = question->what == HUB_USES_OPENING ? hub_opening_write(uses->hub, question->index, question->party, &json)
                                                       : hub_receipt_write(uses->hub, question->index, &json);
     hub_uses_json_write(question->what, err, buf_str(&json), out);
@@ -179,7 +194,7 @@ static void answer_on_thread(struct loop_task *task)
     struct hub_uses *uses = asked->uses;
     struct hub_uses_question question;
     struct buf out;
-    buf_init(&out, ANSWER_MAX + 64);
+    buf_init(&out, ANSWER_MAX);
     if (hub_uses_question_read(asked->bytes, &question) == ERR_OK) {
         if (question.what == HUB_USES_LIST)
             write_part(uses, &question, &out);
@@ -235,6 +250,7 @@ static void on_found(struct hub_others_ask *other)
                    : part.is_complete                                ? ERR_NOT_FOUND
                                                                      : ERR_UNAVAILABLE; /* its index is behind */
     arena_finish(&arena);
+    hub_others_give_back(ask->hub, 1);
     hub_work_end(ask->hub);
     ask->done(ask);
 }
@@ -260,8 +276,11 @@ void hub_use_find(struct hub *hub, struct hub_use_ask *ask)
     bool is_receipt = str_cut_last(ask->receipt, '/', &log, &number) && str_to_u64(number, &ask->index) == ERR_OK &&
                       ask->index < INT64_MAX - 1 && !str_is_empty(ask->subject);
     if (is_receipt && !str_equal(log, hub_log(hub)) && hub_uses_knows(hub, log)) {
-        find_elsewhere(ask, log);
-        return;
+        if (hub_others_take(hub, 1)) {
+            find_elsewhere(ask, log);
+            return;
+        }
+        ask->err = ERR_FULL;
     }
     if (is_receipt && str_equal(log, hub_log(hub)))
         ask->err = hub_use_of_subject(hub, ask->index, ask->subject, ask->arena, &ask->info);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define VERSION 1
-#define TEXT_MAX 512 /* of a name in a leaf */
 #define N_TEXTS 6
 
 /* ---- merging ---- */
@@ -155,7 +154,7 @@ enum err hub_uses_question_read(struct str bytes, struct hub_uses_question *ret_
     } else {
         question.index = bytes_read_u64be(&in);
         if (question.what == HUB_USES_OPENING)
-            question.party = get_text(&in, TEXT_MAX);
+            question.party = get_text(&in, HUB_USES_TEXT_MAX);
     }
     if (in.err || bytes_reader_left(&in))
         return ERR_SYNTAX;
@@ -176,13 +175,23 @@ static void texts_of(struct hub_use_info *use, struct str *texts[N_TEXTS])
     texts[5] = &use->purpose;
 }
 
+/* As much of it as the other side reads. */
+static struct str shown(struct str text)
+{
+    size_t n = text.len;
+    if (n > HUB_USES_TEXT_MAX)
+        for (n = HUB_USES_TEXT_MAX; n > 0 && ((unsigned char)text.ptr[n] & 0xc0) == 0x80;) /* within a character */
+            n--;
+    return str_slice(text, 0, n);
+}
+
 static size_t n_bytes_of(struct hub_use_info *use)
 {
     struct str *texts[N_TEXTS];
     size_t n = 16;
     texts_of(use, texts);
     for (size_t i = 0; i < N_TEXTS; i++)
-        n += 4 + texts[i]->len;
+        n += 4 + shown(*texts[i]).len;
     return n;
 }
 
@@ -206,7 +215,7 @@ void hub_uses_part_write(const struct hub_uses_part *part, struct buf *out)
         hub_put_number(out, (uint64_t)part->uses[i].time_ms, 8);
         texts_of(&part->uses[i], texts);
         for (size_t at = 0; at < N_TEXTS; at++)
-            hub_put_text(out, *texts[at]);
+            hub_put_text(out, shown(*texts[at]));
     }
 }
 
@@ -228,7 +237,7 @@ static enum err get_uses(struct bytes_reader *in, struct hub_uses_part *part)
         use->time_ms = (int64_t)bytes_read_u64be(in);
         texts_of(use, texts);
         for (size_t at = 0; at < N_TEXTS; at++)
-            *texts[at] = get_text(in, TEXT_MAX);
+            *texts[at] = get_text(in, HUB_USES_TEXT_MAX);
         if (in->err || use->index >= (uint64_t)before)
             return ERR_SYNTAX;
         before = (int64_t)use->index;
@@ -267,6 +276,7 @@ void hub_uses_json_write(enum hub_uses_what what, enum err told, struct str json
 {
     hub_put_number(out, VERSION, 1);
     hub_put_number(out, what, 1);
+    told = !told && json.len > HUB_USES_JSON_MAX ? ERR_TOO_LARGE : told;
     hub_put_error(out, told);
     if (!told)
         hub_put_text(out, json);
@@ -281,7 +291,7 @@ enum err hub_uses_json_read(enum hub_uses_what what, struct str bytes, struct st
     if (!get_head(&in, what, &told))
         return ERR_SYNTAX;
     if (!told)
-        json = get_text(&in, bytes.len);
+        json = get_text(&in, HUB_USES_JSON_MAX);
     if (in.err || bytes_reader_left(&in))
         return ERR_SYNTAX;
     *ret_json = json;

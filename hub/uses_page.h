@@ -19,6 +19,8 @@
 #define HUB_USES_CURSOR_MAX 6000         /* bytes: each of as many logs with its place */
 #define HUB_USES_ANSWER_MAX (512u << 10) /* bytes of one process's answer; a page that is longer has more behind it */
 #define HUB_USES_SUBJECT_MAX 4096        /* bytes of a citizen's keys */
+#define HUB_USES_TEXT_MAX 512            /* bytes of a text of a use, as of a party's name; a leaf's longer one is shown cut */
+#define HUB_USES_JSON_MAX (900u << 10)   /* bytes behind a receipt: a leaf of 64 KiB, all of it escaped, with its proof */
 #define HUB_USES_FROM_TOP INT64_MAX      /* a place: before any */
 
 /* One use, from its leaf. */
@@ -75,13 +77,14 @@ void hub_uses_question_write(const struct hub_uses_question *question, struct bu
 bool hub_uses_question_is(struct str bytes);                                                          /* by its first bytes */
 enum err hub_uses_question_read(struct str bytes, struct hub_uses_question *ret_question) MUST_CHECK; /* ERR_SYNTAX. Borrows */
 
-/* part->err: only that is told. As many uses as fit; then it has more. Check out->err. */
+/* part->err: only that is told. As many uses as fit; then it has more. Texts past HUB_USES_TEXT_MAX are cut, at a character's end. Check
+ * out->err. */
 void hub_uses_part_write(const struct hub_uses_part *part, struct buf *out);
 /* Of an answer to `part->before` and `n_max`: fills the rest of *part; borrows from `bytes`. What does not fit the question is refused, so
  * that a page ends. ERR_SYNTAX, ERR_NO_MEMORY. */
 enum err hub_uses_part_read(struct arena *arena, struct str bytes, size_t n_max, struct hub_uses_part *part) MUST_CHECK;
-/* Of RECEIPT and OPENING: the JSON that the same is at HTTP, or why not: ERR_NOT_FOUND; ERR_BUSY, not proven yet; ERR_STATE, not any more.
- */
+/* Of RECEIPT and OPENING: the JSON that the same is at HTTP, at most HUB_USES_JSON_MAX bytes (else ERR_TOO_LARGE is told), or why not:
+ * ERR_NOT_FOUND; ERR_BUSY, not proven yet; ERR_STATE, not any more. */
 void hub_uses_json_write(enum hub_uses_what what, enum err told, struct str json, struct buf *out);
 enum err hub_uses_json_read(enum hub_uses_what what, struct str bytes, struct str *ret_json, enum err *ret_told) MUST_CHECK;
 

@@ -298,6 +298,60 @@ static void a_page_that_does_not_fit(void **unused)
     arena_finish(&arena);
 }
 
+/* Written and read by one bound: at it whole, past it cut at a character's end, so that one long text hides no log. */
+static void texts_at_their_bound(void **unused)
+{
+    static char text[HUB_USES_TEXT_MAX + 8];
+    memset(text, 'a', sizeof text);
+    memcpy(text + HUB_USES_TEXT_MAX - 2, "\xe6\xb5\x99", 3); /* 浙, over the bound */
+    static const struct {
+        size_t len, shown;
+    } rows[] = {{HUB_USES_TEXT_MAX - 2, HUB_USES_TEXT_MAX - 2}, {HUB_USES_TEXT_MAX + 1, HUB_USES_TEXT_MAX - 2},
+        {HUB_USES_TEXT_MAX + 8, HUB_USES_TEXT_MAX - 2}};
+    struct arena arena;
+    struct buf out;
+    arena_init(&arena, 1u << 20);
+    buf_init(&out, HUB_USES_ANSWER_MAX);
+    for (size_t i = 0; i <= sizeof rows / sizeof *rows; i++) {
+        bool is_plain = i == sizeof rows / sizeof *rows;
+        struct hub_use_info use = a_use(9, 90);
+        struct hub_uses_part part = {.before = 10, .uses = &use, .n = 1, .end = 12}, read = {.before = 10};
+        if (is_plain)
+            memset(text, 'a', sizeof text);
+        use.purpose = (struct str){text, is_plain ? HUB_USES_TEXT_MAX : rows[i].len};
+        buf_reset(&out);
+        hub_uses_part_write(&part, &out);
+        assert_ok(hub_uses_part_read(&arena, buf_str(&out), 1, &read));
+        assert_int_equal(read.uses[0].purpose.len, is_plain ? HUB_USES_TEXT_MAX : rows[i].shown);
+        assert_memory_equal(read.uses[0].purpose.ptr, text, read.uses[0].purpose.len);
+        assert_str(read.uses[0].contract, "h/c-17");
+    }
+    buf_finish(&out);
+    arena_finish(&arena);
+}
+
+static void receipts_at_their_bound(void **unused)
+{
+    struct str json = {malloc(HUB_USES_JSON_MAX + 1), HUB_USES_JSON_MAX}, read;
+    enum err told;
+    struct buf out;
+    assert_non_null(json.ptr);
+    memset((char *)json.ptr, 'x', HUB_USES_JSON_MAX + 1);
+    buf_init(&out, HUB_USES_JSON_MAX + 64);
+    hub_uses_json_write(HUB_USES_RECEIPT, ERR_OK, json, &out);
+    assert_ok(out.err);
+    assert_ok(hub_uses_json_read(HUB_USES_RECEIPT, buf_str(&out), &read, &told));
+    assert_true(told == ERR_OK && str_equal(read, json));
+    buf_reset(&out);
+    json.len++; /* no such receipt can be: it is said, instead of an answer that nobody reads */
+    hub_uses_json_write(HUB_USES_RECEIPT, ERR_OK, json, &out);
+    assert_ok(out.err);
+    assert_ok(hub_uses_json_read(HUB_USES_RECEIPT, buf_str(&out), &read, &told));
+    assert_int_equal(told, ERR_TOO_LARGE);
+    buf_finish(&out);
+    free((char *)json.ptr);
+}
+
 static void what_stands_behind_a_receipt(void **unused)
 {
     struct buf out;
@@ -331,6 +385,8 @@ int main(void)
         cmocka_unit_test(questions),
         cmocka_unit_test(answers),
         cmocka_unit_test(a_page_that_does_not_fit),
+        cmocka_unit_test(texts_at_their_bound),
+        cmocka_unit_test(receipts_at_their_bound),
         cmocka_unit_test(what_stands_behind_a_receipt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

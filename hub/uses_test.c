@@ -426,6 +426,76 @@ static void the_use_that_a_receipt_names(void **state)
     assert_err(find_use("h.log.r1", one, MINE), ERR_TIMEOUT);
 }
 
+/* ---- the bound of questions ---- */
+
+static struct hub_others_ask *held[HUB_USES_QUESTIONS_MAX];
+static size_t n_held, n_given_up;
+
+static void hold_question(void *context, struct hub_others_ask *ask)
+{
+    assert_true(n_held < HUB_USES_QUESTIONS_MAX);
+    held[n_held++] = ask;
+}
+
+static void on_given_up(struct hub_use_ask *ask)
+{
+    n_given_up += ask->err == ERR_TIMEOUT;
+}
+
+static void fill_questions(void *asks)
+{
+    for (size_t i = 0; i < HUB_USES_QUESTIONS_MAX; i++)
+        hub_use_find(door.city.hub, (struct hub_use_ask *)asks + i);
+}
+
+static void give_up(void *context)
+{
+    while (n_held > 0) {
+        struct hub_others_ask *ask = held[--n_held];
+        ask->err = ERR_TIMEOUT;
+        ask->done(ask);
+    }
+}
+
+/* As many questions at other processes as there may be, whoever asks them; one more page, receipt or objection is refused, and counted. */
+static void as_many_questions_as_there_may_be(void **state)
+{
+    static struct hub_use_ask asks[HUB_USES_QUESTIONS_MAX];
+    struct metric_page *page;
+    struct buf text;
+    assert_true(hub_uses_met(door.city.hub, STR("h.log.r1")));
+    hub_others_set(door.city.hub, hold_question, NULL);
+    for (size_t i = 0; i < HUB_USES_QUESTIONS_MAX; i++)
+        asks[i] = (struct hub_use_ask){.receipt = STR("h.log.r1/7"), .subject = STR(MINE), .loop = door.city.loop, .done = on_given_up};
+    fake_door_on_hub(&door, fill_questions, asks);
+    assert_int_equal(n_held, HUB_USES_QUESTIONS_MAX);
+    assert_int_equal(get("/hub/v1/uses/mine", "citizen"), 503);
+    assert_int_equal(get("/hub/v1/receipt/h.log.r1/7", "citizen"), 503);
+    assert_err(find_use("h.log.r1", 7, MINE), ERR_FULL);
+    assert_int_equal(get("/hub/v1/receipt/h.log/99999", "citizen"), 404); /* what nobody has to be asked for goes on */
+    assert_ok(metric_page_create(&page));
+    buf_init(&text, 1u << 20);
+    hub_uses_measure(uses, page);
+    assert_ok(metric_page_write(page, &text));
+    buf_append_byte(&text, '\0');
+    assert_ok(text.err);
+    if (!strstr(text.ptr, "citybrain_queue_refused_total{queue=\"hub_uses_questions\",of=\"hub\"} 3\n"))
+        fail_msg("%s", text.ptr);
+    buf_finish(&text);
+    metric_page_destroy(page);
+    fake_door_on_hub(&door, give_up, NULL);
+    assert_int_equal(n_given_up, HUB_USES_QUESTIONS_MAX);
+    other = ANSWERS;
+    hub_others_set(door.city.hub, ask_other, NULL);
+    assert_int_equal(get("/hub/v1/uses/mine", "citizen"), 200);
+    assert_true(has("\"complete\":true"));
+    hub_others_set(door.city.hub, hold_question, NULL);
+    fake_door_on_hub(&door, fill_questions, asks); /* all places were given back: so many again, and no more */
+    assert_int_equal(n_held, HUB_USES_QUESTIONS_MAX);
+    assert_err(find_use("h.log.r1", 7, MINE), ERR_FULL);
+    fake_door_on_hub(&door, give_up, NULL);
+}
+
 /* One that is away is named for as long as it may have uses; past the bound the one longest unheard makes room. */
 static void which_logs_there_are(void **state)
 {
@@ -479,6 +549,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pages_of_several_processes, make, finish),
         cmocka_unit_test_setup_teardown(what_stands_behind_receipts, make, finish),
         cmocka_unit_test_setup_teardown(the_use_that_a_receipt_names, make, finish),
+        cmocka_unit_test_setup_teardown(as_many_questions_as_there_may_be, make, finish),
         cmocka_unit_test_setup_teardown(which_logs_there_are, make, finish),
         cmocka_unit_test_setup_teardown(for_as_long_as_keys_are_kept, make, finish),
         cmocka_unit_test_setup_teardown(calls_by_one_key_and_by_several, make, finish),

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+_Static_assert(HUB_USES_ANSWER_MAX + 64 <= BUS_PEER_BYTES && HUB_USES_JSON_MAX + 64 <= BUS_PEER_BYTES, "an answer is one message");
+
 void system_bus_log_door(struct str log, char out[SYSTEM_BUS_LOG_DOOR])
 {
     struct sha256 digest = crypto_sha256(log);
