@@ -55,14 +55,24 @@ static double figure_of(const struct zone_figures *figures, enum source source, 
     return sum;
 }
 
-static struct value since_or_none(const struct scene_zone *scene, int64_t stale_since_ms)
+/* A zone that was never heard is silent since the start. */
+static int64_t stale_since(const struct scene_zone *scene, const struct zone_figures *figures)
 {
-    if (stale_since_ms == ZONE_FRESH)
-        return VALUE_NONE;
-    return value_time(stale_since_ms == 0 ? scene->started_ms : stale_since_ms);
+    return figures->stale_since_ms == 0 ? scene->started_ms : figures->stale_since_ms;
 }
 
-/* One indicator of the zones of an area: their sum; of one that is silent none is known. */
+/* Of two zones: as long as the one that is silent for longer. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a == ZONE_FRESH || (b != ZONE_FRESH && b < a) ? b : a;
+}
+
+static struct value since_or_none(int64_t stale_since_ms)
+{
+    return stale_since_ms == ZONE_FRESH ? VALUE_NONE : value_time(stale_since_ms);
+}
+
+/* One indicator of the zones of an area: their sum; when one is silent none is known. */
 static enum err add_indicator(
     const struct scene_zone *scene, struct rows *rows, size_t nth, const char *area, const struct zone_figures *figures, int64_t now_ms)
 {
@@ -73,7 +83,7 @@ static enum err add_indicator(
             continue;
         sum += figure_of(&figures[i], indicators[nth].source, indicators[nth].groups);
         n += figures[i].n_passages;
-        stale_since_ms = figures[i].stale_since_ms > stale_since_ms ? figures[i].stale_since_ms : stale_since_ms;
+        stale_since_ms = earlier(stale_since_ms, stale_since(scene, &figures[i]));
     }
     struct value values[HUB_INDICATOR_N_FIELDS] = {
         [HUB_INDICATOR_NAME] = value_text(str_from_c(indicators[nth].name)),
@@ -82,7 +92,7 @@ static enum err add_indicator(
         [HUB_INDICATOR_PERIOD_MS] = value_integer(1000),
         [HUB_INDICATOR_VALUE] = stale_since_ms == ZONE_FRESH ? value_real(sum) : VALUE_NONE,
         [HUB_INDICATOR_N] = value_integer(n),
-        [HUB_INDICATOR_STALE_SINCE] = since_or_none(scene, stale_since_ms),
+        [HUB_INDICATOR_STALE_SINCE] = since_or_none(stale_since_ms),
         [HUB_INDICATOR_BASIS] = value_text(str_from_c(scene->basis)),
     };
     return rows_add(rows, values);
@@ -129,7 +139,7 @@ static enum err add_states(const struct scene_zone *scene, struct rows *rows, co
                 [ZONE_STATE_TIME] = value_time(now_ms),
                 [ZONE_STATE_NOW] = is_fresh ? value_integer(figures[i].now[group]) : VALUE_NONE,
                 [ZONE_STATE_THROUGH] = is_fresh ? value_integer((int64_t)figures[i].through[group]) : VALUE_NONE,
-                [ZONE_STATE_STALE_SINCE] = since_or_none(scene, figures[i].stale_since_ms),
+                [ZONE_STATE_STALE_SINCE] = since_or_none(stale_since(scene, &figures[i])),
             };
             err = rows_add(rows, values);
         }
