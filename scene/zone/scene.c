@@ -166,6 +166,26 @@ static enum err read_settings(struct yaml_node config, struct diag_list *diags, 
     return err;
 }
 
+/* A plate may wait for its answer no longer than the contract of the passages lets it be kept. What else this contract has to grant the
+ * host of the scenes looks at, and tells. */
+static enum err check_kept_for(
+    const struct scene_zone *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
+{
+    struct yaml_node resource = yaml_get(yaml_get(config, "needs"), needs[0].name), kept_for = yaml_get(config, "check_kept_for");
+    if (yaml_is_none(resource))
+        return ERR_OK;
+    struct hub_need need = {.party = env->party,
+        .resource = yaml_text(resource),
+        .purpose = STR(ZONE_PURPOSE),
+        .kind = HUB_STREAM,
+        .fields = passage_fields,
+        .n_fields = sizeof(passage_fields) / sizeof(passage_fields[0]) - 1};
+    if (hub_need_check(env->hub, &need, resource, NULL) != ERR_OK)
+        return ERR_OK;
+    need.keep_ms = scene->settings.check_kept_ms;
+    return hub_need_check(env->hub, &need, yaml_is_none(kept_for) ? resource : kept_for, diags);
+}
+
 /* What the hub has to give: the scene's own resources, and the table of passes under a contract that lets answers be kept for as long as
  * they are believed. */
 static enum err read_hub(struct scene_zone *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
@@ -184,6 +204,7 @@ static enum err read_hub(struct scene_zone *scene, const struct scene_env *env, 
         hub_need_own(env->hub, env->party, "zone_state", zone_state_fields, ZONE_STATE_N_FIELDS, "docs/zone.md", config, diags);
     scene->zone = hub_need_own(env->hub, env->party, "zone", NULL, 0, "docs/zone.md", config, diags);
     enum err err = scene->indicator == NULL || scene->zone_state == NULL || scene->zone == NULL ? ERR_NOT_FOUND : ERR_OK;
+    err = first_of(err, check_kept_for(scene, env, config, diags));
     return first_of(err, str_is_empty(scene->passes) ? ERR_OK : hub_need_check(env->hub, &need, yaml_get(config, "passes"), diags));
 }
 

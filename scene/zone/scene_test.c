@@ -9,6 +9,24 @@
 #include <math.h>
 #include <string.h>
 
+/* Nothing is kept for longer than a contract says: neither a plate that waits nor an answer. */
+static void contracts_are_held_against_what_is_kept(void **state)
+{
+    struct bench bench;
+    int64_t plates_ms = 0, answers_ms = 0;
+    bench_start(&bench, T0);
+    for (size_t i = 0; i < n_needs; i++) {
+        assert_str(needed[i].purpose, "traffic.zone");
+        if (str_equal_c(needed[i].resource, "h/police/passage"))
+            plates_ms = needed[i].keep_ms;
+        else if (str_equal_c(needed[i].resource, "h/permit/pass"))
+            answers_ms = needed[i].keep_ms;
+    }
+    assert_int_equal(plates_ms, 24 * HOUR);
+    assert_int_equal(answers_ms, 60 * SECOND);
+    bench_stop(&bench);
+}
+
 /* Of an area with two zones: their sum, and when one is silent, since when it is. */
 static void two_zones_of_one_area(void **state)
 {
@@ -45,6 +63,7 @@ static void two_zones_of_one_area(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(contracts_are_held_against_what_is_kept),
         cmocka_unit_test(two_zones_of_one_area),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

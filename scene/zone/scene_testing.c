@@ -21,6 +21,8 @@ struct buf object;
 char alerts[16][1024]; /* kind|area|party|key|title|detail|receipt */
 size_t n_alerts;
 bool is_refusing;
+struct hub_need needed[4];
+size_t n_needs;
 struct hub_query *asked;
 size_t n_queries;
 
@@ -31,6 +33,8 @@ const struct area_tree *hub_areas(const struct hub *hub)
 
 enum err hub_need_check(const struct hub *hub, const struct hub_need *need, struct yaml_node node, struct diag_list *diags)
 {
+    assert_true(n_needs < sizeof(needed) / sizeof(needed[0]));
+    needed[n_needs++] = *need;
     return ERR_OK; /* what it looks at is held by docs/zone.md's command */
 }
 
@@ -153,7 +157,7 @@ void bench_start(struct bench *bench, int64_t now_ms)
     struct diag_list diags = {.n = 0};
     void *scene = NULL;
     *bench = (struct bench){.scene = NULL};
-    n_alerts = n_queries = 0;
+    n_alerts = n_queries = n_needs = 0;
     is_refusing = false;
     clock_fake_init(&bench->clock, (struct wall_time){now_ms});
     assert_ok(area_tree_load(areas_path, &diags, &bench->hub.tree));

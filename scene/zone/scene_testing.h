@@ -29,8 +29,10 @@ struct hub {
 extern struct rows *told[2]; /* the latest of the indicators, of the zones' states; NULL: none */
 extern struct buf object;    /* the outlines */
 extern char alerts[16][1024];
-extern size_t n_alerts;         /* ever taken */
-extern bool is_refusing;        /* what is published, and alerts */
+extern size_t n_alerts;           /* ever taken */
+extern bool is_refusing;          /* what is published, and alerts */
+extern struct hub_need needed[4]; /* what the start held against the contracts */
+extern size_t n_needs;
 extern struct hub_query *asked; /* the query that was started last, until it was answered */
 extern size_t n_queries;
 
