@@ -45,8 +45,8 @@ void hub_put_fields_as(struct json_writer *w, const char *key, const struct hub_
         json_field_c(w, "type", value_type_name(field->type));
         json_field_c(w, "class", hub_class_names[field->class]);
         json_field_bool(w, "key", field->is_key);
-        json_field_str(w, "meaning", field->meaning);
-        json_field_str(w, "unit", field->unit);
+        hub_put_title(w, "meaning", field->meaning_zh, field->meaning_en);
+        hub_put_title(w, "unit", field->unit_zh, field->unit_en);
         json_end_object(w);
     }
     json_end_array(w);

@@ -197,7 +197,7 @@ static const char *const files[][2] = {
                             "    title: {zh: 车, en: Vehicles}\n"
                             "    kind: table\n"
                             "    fields:\n"
-                            "      - {name: plate, type: text, class: personal, key: true}\n"
+                            "      - {name: plate, type: text, class: personal, key: true, meaning: {zh: 号牌, en: Plate}}\n"
                             "      - {name: kind, type: integer, class: internal, key: true}\n"
                             "      - {name: colour, type: text, class: open, meaning: 颜色}\n"
                             "      - {name: owner, type: text, class: secret}\n"

@@ -33,7 +33,7 @@ struct hub_field {
     struct str name;
     enum value_type type;
     enum hub_class class;
-    struct str meaning, unit;
+    struct str meaning_zh, meaning_en, unit_zh, unit_en;
     bool is_key;
 };
 

@@ -39,6 +39,10 @@ static void what_is_there(void **state)
     assert_int_equal(hub_field_find(vehicle, STR("colour")), 2);
     assert_int_equal(hub_field_find(vehicle, STR("colou")), -1);
     assert_int_equal(vehicle->fields[0].class, HUB_PERSONAL);
+    assert_str(vehicle->fields[0].meaning_zh, "号牌");
+    assert_str(vehicle->fields[0].meaning_en, "Plate");
+    assert_str(vehicle->fields[2].meaning_en, "颜色"); /* said once, for both */
+    assert_true(str_is_empty(vehicle->fields[0].unit_zh));
     assert_non_null(hub_resource_find(city.hub, STR("h/count/road")));
     assert_non_null(hub_resource_find(city.hub, STR("h/hub/source")));
     assert_null(hub_resource_find(city.hub, STR("h/police/vehicles")));
@@ -214,6 +218,9 @@ static const struct wrong wrong_systems[] = {
     {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, class: open}\n", 8, "field \"phone\" has no type"},
     {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, type: string, class: open}\n", 8, "\"string\" is not a type"},
     {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: phone, type: text, class: private}\n", 8, "class"},
+    {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: a, type: text, class: open, meaning: {zh: 色}}\n", 8, "en"},
+    {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: a, type: text, class: open, unit: {zh: 米, fr: m}}\n", 8, "\"fr\""},
+    {"systems/a.yaml", SYSTEM RESOURCE "    fields:\n      - {name: a, type: text, class: open, unit: [m]}\n", 8, "unit"},
     {"systems/a.yaml",
         SYSTEM RESOURCE "    fields:\n      - {name: a, type: text, class: open, key: true}\n      - {name: a, type: text, class: open}\n",
         9, "declared twice"},

@@ -28,6 +28,19 @@ enum err hub_read_title(
     return err;
 }
 
+/* As a title, or one text that stands for both languages; none is empty. */
+static enum err read_words(struct yaml_node node, const char *key, struct diag_list *diags, struct str *ret_zh, struct str *ret_en)
+{
+    struct yaml_node words = yaml_get(node, key);
+    if (yaml_is_none(words) || yaml_kind(words) == YAML_MAP)
+        return hub_read_title(node, key, false, diags, ret_zh, ret_en);
+    struct str text;
+    enum err err = yaml_get_str(node, key, true, diags, &text);
+    if (!err)
+        *ret_zh = *ret_en = text;
+    return err;
+}
+
 static enum err read_field(struct yaml_node node, struct diag_list *diags, struct hub_field *field)
 {
     static const char *const keys[] = {"name", "type", "class", "key", "meaning", "unit", NULL};
@@ -61,10 +74,10 @@ static enum err read_field(struct yaml_node node, struct diag_list *diags, struc
     field->class = (enum hub_class) class;
     err = yaml_get_bool(node, "key", false, diags, &field->is_key);
     if (!err || err == ERR_NOT_FOUND)
-        err = yaml_get_str(node, "meaning", false, diags, &field->meaning);
-    if (!err || err == ERR_NOT_FOUND)
-        err = yaml_get_str(node, "unit", false, diags, &field->unit);
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+        err = read_words(node, "meaning", diags, &field->meaning_zh, &field->meaning_en);
+    if (!err)
+        err = read_words(node, "unit", diags, &field->unit_zh, &field->unit_en);
+    return err;
 }
 
 static enum err read_fields(struct hub *hub, struct hub_entry *entry, struct diag_list *diags)

@@ -15,8 +15,8 @@ from city import BRAIN, ROOT, WORLD  # noqa: E402
 DEMO = os.path.join(ROOT, "city", "hangzhou")
 COUNT, INDICATORS, DEMAND, INDEX = "scenes/count.yaml", "cockpits/indicators.yaml", "world/demand.yaml", "indices/traffic.yaml"
 
-PERIOD = "      - {name: period_ms, type: integer, class: open, meaning: 周期, unit: 毫秒}\n"
-VALUE = "      - {name: value, type: real, class: open, meaning: 值}\n"
+PERIOD = "      - {name: period_ms, type: integer, class: open, meaning: {zh: 周期, en: Period}, unit: {zh: 毫秒, en: ms}}\n"
+VALUE = "      - {name: value, type: real, class: open, meaning: {zh: 值, en: Value}}\n"
 
 KEY = re.compile(r"(?:(?<=[{, ])|^)([a-z_]+): (?=\S)([^,{}\[\]]+)(?=[,}]|$)")  # with a value on its line that is no map and no list
 
@@ -80,9 +80,9 @@ MISTAKES = [
     ("map/water.geojson", '"FeatureCollection"', '"Feature"', '"Feature"', "no collection of features"),
     ("city.yaml", "epoch_keys_kept: 1100d", "epoch_keys_kept: 30d", "epoch_keys_kept:", "three years at least"),
     # what has the form of a secret, wherever it stands
-    ("systems/police.yaml", "meaning: 号牌号码", 'meaning: "citybrain-key:ed25519:c2VjcmV0"', "citybrain-key:", "a private key does not belong into a city's files"),
-    ("systems/police.yaml", "meaning: 号牌号码", 'meaning: "-----BEGIN PRIVATE KEY----- MC4C"', "BEGIN PRIVATE", "a private key does not belong into a city's files"),
-    ("systems/police.yaml", "meaning: 号牌号码", "meaning: postgres://hub:hunter2@10.1.2.4/police", "hunter2", "an address with a password does not belong into a city's files"),
+    ("systems/police.yaml", "{zh: 号牌号码, en: Plate number}", '"citybrain-key:ed25519:c2VjcmV0"', "citybrain-key:", "a private key does not belong into a city's files"),
+    ("systems/police.yaml", "{zh: 号牌号码, en: Plate number}", '"-----BEGIN PRIVATE KEY----- MC4C"', "BEGIN PRIVATE", "a private key does not belong into a city's files"),
+    ("systems/police.yaml", "{zh: 号牌号码, en: Plate number}", "postgres://hub:hunter2@10.1.2.4/police", "hunter2", "an address with a password does not belong into a city's files"),
     # a key that nobody reads
     ("city.yaml", "demo: true", "map: {zoom: 13}", "map:", '"map" is not a key here'),
 ]

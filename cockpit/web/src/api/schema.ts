@@ -2883,8 +2883,8 @@ export interface components {
             class: "open" | "internal" | "personal" | "secret";
             /** @description Rows may be asked by it */
             key: boolean;
-            meaning: string;
-            unit: string;
+            meaning: components["schemas"]["Text"];
+            unit: components["schemas"]["Text"];
         };
         /**
          * @description Which rows and fields, for what. Without a contract's name it is the one that permits

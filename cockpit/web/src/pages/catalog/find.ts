@@ -2,7 +2,7 @@
 import type { Resource } from '../../api/catalog';
 
 const textOf = (r: Resource): string =>
-  [r.resource, r.title.zh, r.title.en, r.owner.title.zh, r.owner.title.en, ...r.fields.flatMap((f) => [f.name, f.meaning])].join('\n').toLowerCase();
+  [r.resource, r.title.zh, r.title.en, r.owner.title.zh, r.owner.title.en, ...r.fields.flatMap((f) => [f.name, f.meaning.zh, f.meaning.en])].join('\n').toLowerCase();
 
 export function find(resources: Resource[], question: string): Resource[] {
   const asked = question.toLowerCase().split(/\s+/).filter(Boolean);

@@ -6,7 +6,7 @@ import type { Draft } from './draft';
 
 const resource: Resource = {
   resource: 'h/police/vehicle', owner: { party: 'h/police', title: { zh: '警', en: 'Police' } }, title: { zh: '车', en: 'Vehicles' }, kind: 'table', mine: false, used_by: [], quality: [],
-  fields: [['plate', 'personal'], ['kind', 'internal'], ['owner', 'secret']].map(([name, c]) => ({ name: name!, class: c as 'secret', type: 'text', key: false, meaning: '', unit: '' })),
+  fields: [['plate', 'personal'], ['kind', 'internal'], ['owner', 'secret']].map(([name, c]) => ({ name: name!, class: c as 'secret', type: 'text', key: false, meaning: { zh: '', en: '' }, unit: { zh: '', en: '' } })),
 };
 const full: Draft = { ...emptyDraft('2026-03-01'), resource: 'h/police/vehicle', consumer: 'h/parking', uses: ['call'], fields: ['kind', 'plate'], purpose: 'parking.check', legal_zh: '依', legal_en: 'law', per_day: '50' };
 
