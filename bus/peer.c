@@ -235,7 +235,13 @@ static bool on_welcome(struct bus_request *request, struct str bytes)
     struct peer_mate *mate = container_of(request, struct peer_mate, request);
     struct bus_peer *peer = mate->peer;
     struct peer_session *session = NULL;
-    if (welcome(mate, bytes, &session))
+    enum err err = welcome(mate, bytes, &session);
+    if (err == ERR_UNSUPPORTED) { /* said by that party: nothing else will come */
+        peer_tell_other(peer, mate->name, (uint8_t)bytes.ptr[0]);
+        serve_waiting(mate, NULL, ERR_UNAVAILABLE);
+        return true;
+    }
+    if (err)
         return false; /* not by that party; the true one may still come */
     atomic_fetch_add(&peer->n_opened, 1);
     pthread_mutex_lock(&peer->lock);
@@ -383,7 +389,8 @@ struct bus_peer_counts bus_peer_counts(const struct bus_peer *peer)
         .n_stale = atomic_load(&peer->n_refused[ERR_RANGE]),
         .n_replayed = atomic_load(&peer->n_refused[ERR_EXISTS]),
         .n_forged = atomic_load(&peer->n_refused[ERR_CRYPTO]),
-        .n_misbound = atomic_load(&peer->n_refused[ERR_DENIED])};
+        .n_misbound = atomic_load(&peer->n_refused[ERR_DENIED]),
+        .n_other_protocol = atomic_load(&peer->n_refused[ERR_UNSUPPORTED])};
 }
 
 enum err bus_peer_create(const struct bus_peer_options *options, struct bus_peer **ret_peer)

@@ -42,7 +42,7 @@ void bus_peer_destroy(struct bus_peer *peer);
 
 struct bus_peer_counts {
     uint64_t n_asked, n_questions, n_opened, n_accepted /* sessions */, n_strangers, n_overrun /* openings over the rate */;
-    uint64_t n_malformed, n_unknown, n_stale, n_replayed, n_forged, n_misbound;
+    uint64_t n_malformed, n_unknown, n_stale, n_replayed, n_forged, n_misbound, n_other_protocol;
 };
 struct bus_peer_counts bus_peer_counts(const struct bus_peer *peer);    /* any thread */
 void bus_peer_measure(struct bus_peer *peer, struct metric_page *page); /* and its link's figures; any thread */

@@ -10,6 +10,7 @@
 #define OPENINGS_OF_ONE 100   /* of these for hellos in one party's name: a flood in its name does not shut out the others */
 #define UNKNOWNS_A_SECOND 100 /* told that their session is not known, a signature each */
 #define QUESTIONS_MAX 8192    /* not yet handed over */
+#define OTHER_AGAIN_MS 60000  /* another protocol is told of again */
 
 struct bus_question {
     struct bus_peer *peer;
@@ -79,6 +80,19 @@ static void make_room(struct bus_peer *peer)
 
 /* ---- opening ---- */
 
+void peer_tell_other(struct bus_peer *peer, const char *party, uint8_t protocol)
+{
+    struct mono_time now = clock_mono(peer->clock);
+    if (peer->other_told.ns && mono_ms_between(peer->other_told, now) < OTHER_AGAIN_MS)
+        return;
+    peer->other_told = now;
+    log_write(LOG_ERROR, "bus",
+        protocol < BUS_PROTOCOL
+            ? "a process of an older program is on the bus, and is not spoken with; start it anew with this one"
+            : "a process of a newer program is on the bus, and is not spoken with; start this one anew with that program",
+        LOG_TEXT("party", party), LOG_INT("protocol", protocol), LOG_INT("ours", BUS_PROTOCOL), LOG_TEXT("name", peer->name), LOG_END);
+}
+
 static void begin_second(struct bus_peer *peer)
 {
     struct mono_time now = clock_mono(peer->clock);
@@ -139,6 +153,8 @@ static enum err accept_one(struct bus_peer *peer, struct str hello, struct buf *
     err = bus_session_accept(str_from_c(peer->name), peer->key, &key, hello, clock_wall(peer->clock), secret, str_from_c(peer->instance),
         out, &session->session);
     crypto_wipe(secret, sizeof secret);
+    if (err == ERR_UNSUPPORTED)
+        peer_tell_other(peer, session->party, (uint8_t)hello.ptr[0]);
     return err;
 }
 
@@ -168,6 +184,8 @@ static void on_hello(void *context, const struct bus_message *message)
     } else {
         atomic_fetch_add(&peer->n_refused[err], 1);
         peer_session_release(session);
+        if (err == ERR_UNSUPPORTED) /* it hears so */
+            err = bus_link_answer(peer->link, message->reply, buf_str(&out));
     }
     if (err)
         log_write(LOG_INFO, "bus", "a session was not opened", LOG_TEXT("name", peer->name), LOG_ERR(err), LOG_END);

@@ -55,6 +55,7 @@ struct bus_peer {
     uint8_t n_openings_of[PEER_RATES]; /* by a hash of the party's name */
     uint32_t n_openings, n_unknowns;
     _Atomic uint64_t n_asked, n_questions, n_opened, n_accepted, n_strangers, n_overrun, n_refused[ERR_COUNT];
+    struct mono_time other_told; /* when another protocol was told of last; 0: never */
     _Atomic bool is_closing;
     pthread_mutex_t lock; /* guards what follows, and sessions */
     struct peer_mate *mates;
@@ -66,6 +67,8 @@ struct bus_peer {
 void peer_hold(struct bus_peer *peer);
 void peer_release(struct bus_peer *peer);
 void peer_session_release(struct peer_session *session);
+/* That a party speaks another protocol: once a minute, on the peer's loop. */
+void peer_tell_other(struct bus_peer *peer, const char *party, uint8_t protocol);
 enum err peer_answer_start(struct bus_peer *peer, bool is_reserved) MUST_CHECK;
 void peer_answer_stop(struct bus_peer *peer);
 

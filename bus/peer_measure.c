@@ -22,7 +22,7 @@ void bus_peer_measure(struct bus_peer *peer, struct metric_page *page)
         uint64_t n;
     } reasons[] = {{STR("malformed"), counts.n_malformed}, {STR("unknown"), counts.n_unknown}, {STR("stale"), counts.n_stale},
         {STR("replayed"), counts.n_replayed}, {STR("forged"), counts.n_forged}, {STR("misbound"), counts.n_misbound},
-        {STR("stranger"), counts.n_strangers}, {STR("overrun"), counts.n_overrun}};
+        {STR("stranger"), counts.n_strangers}, {STR("overrun"), counts.n_overrun}, {STR("protocol"), counts.n_other_protocol}};
     metric_put_count(page, &up, bus_link_is_up(peer->link), METRIC_VALUES(party));
     metric_put_count(page, &lost, link.n_lost_links, METRIC_VALUES(party));
     metric_put_count(page, &messages, link.n_sent, METRIC_VALUES(party, STR("sent")));

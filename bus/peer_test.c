@@ -278,6 +278,92 @@ static void a_flood_in_one_partys_name(void **state)
     fixture.has_tax = false;
 }
 
+/* What is before the signature, signed as of a newer program. */
+static void sign_newer(struct buf *message, const struct sign_key *key)
+{
+    static const char head[] = "citybrain bus 1\n";
+    uint8_t signature[SIGN_SIGNATURE_LEN];
+    struct buf text;
+    buf_init(&text, 4096);
+    message->ptr[0] = BUS_PROTOCOL + 1;
+    buf_append(&text, head, sizeof head - 1);
+    buf_append_str(&text, buf_str(message));
+    assert_ok(sign_make(key, buf_str(&text), signature));
+    buf_append(message, signature, sizeof signature);
+    buf_finish(&text);
+}
+
+struct hearing {
+    struct bus_request request;
+    bool is_done;
+    uint8_t first[2];
+};
+
+static bool is_heard(void *hearing)
+{
+    return ((struct hearing *)hearing)->is_done;
+}
+
+static void on_hello_answered(struct bus_request *request)
+{
+    struct hearing *hearing = container_of(request, struct hearing, request);
+    if (!request->err && request->answer.len > 2)
+        memcpy(hearing->first, request->answer.ptr, 2);
+    hearing->is_done = true;
+}
+
+static void answer_as_newer(void *context, const struct bus_message *message)
+{
+    struct sha256 digest = crypto_sha256(message->bytes);
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_append_byte(&out, 0);
+    buf_append_byte(&out, BUS_OTHER);
+    buf_append(&out, digest.bytes, sizeof digest.bytes);
+    sign_newer(&out, fixture.keys[2]);
+    assert_ok(bus_link_answer(fixture.hostile_link, message->reply, buf_str(&out)));
+    buf_finish(&out);
+    ++*(size_t *)context;
+}
+
+/* A newer program on the bus, on either side: nobody waits for it, both are told. */
+static void a_process_of_another_protocol(void **state)
+{
+    const struct bus_link_subscriber subscriber = {.loop = fixture.loop, .on_message = answer_as_newer, .context = &(size_t){0}};
+    struct bus_link_subscription *subscription;
+    struct hearing hearing = {.is_done = false};
+    struct bus_opening opening;
+    struct asking asking;
+    struct buf hello;
+    uint8_t secret[32] = {7};
+    size_t n_questions = fixture.n_questions;
+    buf_init(&hello, 1024);
+    assert_ok(bus_session_hello(HUB, fixture.keys[0], POLICE, clock_wall(clock_system()), secret, &hello, &opening));
+    hello.len -= SIGN_SIGNATURE_LEN;
+    buf_append_str(&hello, STR("what a later hello has more")); /* before its signature */
+    sign_newer(&hello, fixture.keys[0]);
+    hearing.request = (struct bus_request){.subject = STR("cb.hangzhou.police.HELLO"),
+        .bytes = buf_str(&hello),
+        .timeout_ms = 10000,
+        .loop = fixture.loop,
+        .done = on_hello_answered};
+    bus_link_request(fixture.hub_link, &hearing.request);
+    assert_true(nats_testing_until(fixture.loop, is_heard, &hearing));
+    assert_true(hearing.first[0] == BUS_PROTOCOL && hearing.first[1] == BUS_OTHER);
+    assert_int_equal(bus_peer_counts(fixture.police).n_other_protocol, 1);
+    fixture.has_tax = true;
+    assert_ok(bus_link_subscribe(fixture.hostile_link, STR("cb.hangzhou.tax.HELLO"), &subscriber, &subscription));
+    for (int i = 0; i < 600 && *(size_t *)subscriber.context == 0; i++) /* its subscription is on its way */
+        assert_err(ask(&asking, fixture.hub, TAX, "1", 60000), ERR_UNAVAILABLE);
+    assert_true(*(size_t *)subscriber.context > 0);
+    assert_true(bus_peer_counts(fixture.hub).n_other_protocol > 0);
+    bus_link_unsubscribe(subscription);
+    fixture.has_tax = false;
+    assert_int_equal(fixture.n_questions, n_questions);
+    assert_ok(ask(&asking, fixture.hub, POLICE, "6", 10000)); /* the others go on */
+    buf_finish(&hello);
+}
+
 static void strangers_and_impostors(void **state)
 {
     struct asking asking;
@@ -540,6 +626,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions_and_parts),
         cmocka_unit_test(a_door_that_one_process_has),
+        cmocka_unit_test(a_process_of_another_protocol),
         cmocka_unit_test(a_flood_in_one_partys_name),
         cmocka_unit_test(strangers_and_impostors),
         cmocka_unit_test(the_other_side_is_started_anew),

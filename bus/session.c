@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#define VERSION 1
 #define TAG_LEN 16
 #define QUESTION_HEAD 26                         /* version, kind, session, counter, time */
 #define ANSWER_HEAD (QUESTION_HEAD + 8 + 16 + 5) /* and the question's counter and tag, part, whether it is the last */
@@ -59,21 +58,26 @@ static enum err check_signature(struct str message, const struct sign_public *ke
 }
 
 struct hello {
+    uint8_t protocol;
     int64_t time_ms;
-    struct str from, to, half;
+    struct str from, to, half; /* half: of ours only */
 };
 
 static enum err read_hello(struct str message, struct hello *ret_hello)
 {
     struct bytes_reader reader;
     bytes_reader_init(&reader, message.ptr, message.len);
-    uint8_t version = bytes_read_u8(&reader), kind = bytes_read_u8(&reader);
-    struct hello hello = {.time_ms = (int64_t)bytes_read_u64be(&reader)};
+    struct hello hello = {.protocol = bytes_read_u8(&reader)};
+    uint8_t kind = bytes_read_u8(&reader);
+    hello.time_ms = (int64_t)bytes_read_u64be(&reader);
     hello.from = bytes_read_str(&reader, bytes_read_u8(&reader));
     hello.to = bytes_read_str(&reader, bytes_read_u8(&reader));
-    hello.half = bytes_read_str(&reader, 32);
-    bytes_read_str(&reader, SIGN_SIGNATURE_LEN);
-    if (reader.err || bytes_reader_left(&reader) || version != VERSION || kind != BUS_HELLO || hello.from.len > BUS_PARTY_MAX)
+    if (hello.protocol == BUS_PROTOCOL) {
+        hello.half = bytes_read_str(&reader, 32);
+        bytes_read_str(&reader, SIGN_SIGNATURE_LEN);
+    }
+    if (reader.err || (hello.protocol == BUS_PROTOCOL && bytes_reader_left(&reader)) || hello.protocol == 0 || kind != BUS_HELLO ||
+        hello.from.len > BUS_PARTY_MAX)
         return ERR_SYNTAX;
     *ret_hello = hello;
     return ERR_OK;
@@ -100,7 +104,7 @@ enum err bus_session_hello(struct str self, const struct sign_key *key, struct s
     if (err)
         return err;
     bytes_writer_init(&writer, room, sizeof room);
-    bytes_write_u8(&writer, VERSION);
+    bytes_write_u8(&writer, BUS_PROTOCOL);
     bytes_write_u8(&writer, BUS_HELLO);
     bytes_write_u64be(&writer, (uint64_t)now.ms);
     bytes_write_u8(&writer, (uint8_t)self.len);
@@ -137,6 +141,33 @@ static enum err derive(
     return err;
 }
 
+/* What it hears who says hello in another protocol; of the same form in all of them. */
+static enum err write_other(const struct sign_key *key, struct sha256 hello, struct buf *out)
+{
+    uint8_t room[HELLO_MAX];
+    struct bytes_writer writer;
+    bytes_writer_init(&writer, room, sizeof room);
+    bytes_write_u8(&writer, BUS_PROTOCOL);
+    bytes_write_u8(&writer, BUS_OTHER);
+    bytes_write(&writer, hello.bytes, 32);
+    return sign_and_append(&writer, key, out);
+}
+
+static enum err read_other(const struct bus_opening *opening, const struct sign_public *peer_key, struct str message)
+{
+    struct bytes_reader reader;
+    bytes_reader_init(&reader, message.ptr, message.len);
+    uint8_t protocol = bytes_read_u8(&reader), kind = bytes_read_u8(&reader);
+    struct str digest = bytes_read_str(&reader, 32);
+    bytes_read_str(&reader, SIGN_SIGNATURE_LEN);
+    if (reader.err || bytes_reader_left(&reader) || protocol == BUS_PROTOCOL || protocol == 0 || kind != BUS_OTHER)
+        return ERR_SYNTAX;
+    if (!crypto_equal(digest.ptr, opening->hello.bytes, 32))
+        return ERR_DENIED;
+    enum err err = check_signature(message, peer_key);
+    return err ? err : ERR_UNSUPPORTED;
+}
+
 enum err bus_session_accept(struct str self, const struct sign_key *key, const struct sign_public *peer_key, struct str message,
     struct wall_time now, const uint8_t secret[32], struct str instance, struct buf *out, struct bus_session *ret_session)
 {
@@ -153,12 +184,16 @@ enum err bus_session_accept(struct str self, const struct sign_key *key, const s
         err = ERR_RANGE;
     if (!err)
         err = check_signature(message, peer_key);
+    if (!err && hello.protocol != BUS_PROTOCOL) {
+        err = write_other(key, digest, out);
+        return err ? err : ERR_UNSUPPORTED;
+    }
     if (!err)
         err = crypto_agree_public(secret, half);
     if (err)
         return err;
     bytes_writer_init(&writer, room, sizeof room);
-    bytes_write_u8(&writer, VERSION);
+    bytes_write_u8(&writer, BUS_PROTOCOL);
     bytes_write_u8(&writer, BUS_WELCOME);
     bytes_write_u64be(&writer, (uint64_t)now.ms);
     bytes_write(&writer, digest.bytes, 32);
@@ -179,13 +214,15 @@ enum err bus_session_complete(struct bus_opening *opening, const struct sign_pub
 {
     struct bytes_reader reader;
     struct bus_session session = {.made = now};
+    if (message.len > 1 && message.ptr[1] == BUS_OTHER)
+        return read_other(opening, peer_key, message);
     bytes_reader_init(&reader, message.ptr, message.len);
     uint8_t version = bytes_read_u8(&reader), kind = bytes_read_u8(&reader);
     int64_t time_ms = (int64_t)bytes_read_u64be(&reader);
     struct str digest = bytes_read_str(&reader, 32), half = bytes_read_str(&reader, 32);
     struct str instance = bytes_read_str(&reader, bytes_read_u8(&reader));
     bytes_read_str(&reader, SIGN_SIGNATURE_LEN);
-    if (reader.err || bytes_reader_left(&reader) || version != VERSION || kind != BUS_WELCOME)
+    if (reader.err || bytes_reader_left(&reader) || version != BUS_PROTOCOL || kind != BUS_WELCOME)
         return ERR_SYNTAX;
     if (!crypto_equal(digest.ptr, opening->hello.bytes, 32))
         return ERR_DENIED;
@@ -228,7 +265,7 @@ enum err bus_session_seal(struct bus_session *session, struct wall_time now, con
     if (!at)
         return out->err;
     bytes_writer_init(&writer, at, head);
-    bytes_write_u8(&writer, VERSION);
+    bytes_write_u8(&writer, BUS_PROTOCOL);
     bytes_write_u8(&writer, question ? BUS_ANSWER : BUS_QUESTION);
     bytes_write(&writer, session->id, sizeof session->id);
     bytes_write_u64be(&writer, session->next);
@@ -264,7 +301,7 @@ enum err bus_session_unknown(const struct sign_key *key, struct str message, str
     if (message.len < QUESTION_HEAD + TAG_LEN)
         return ERR_SYNTAX;
     bytes_writer_init(&writer, room, sizeof room);
-    bytes_write_u8(&writer, VERSION);
+    bytes_write_u8(&writer, BUS_PROTOCOL);
     bytes_write_u8(&writer, BUS_UNKNOWN);
     bytes_write(&writer, message.ptr + 2, 16); /* session and counter */
     bytes_write(&writer, message.ptr + message.len - TAG_LEN, TAG_LEN);
@@ -281,7 +318,7 @@ enum err bus_session_check_unknown(
     uint64_t counter = bytes_read_u64be(&reader);
     struct str tag = bytes_read_str(&reader, TAG_LEN);
     bytes_read_str(&reader, SIGN_SIGNATURE_LEN);
-    if (reader.err || bytes_reader_left(&reader) || version != VERSION || kind != BUS_UNKNOWN)
+    if (reader.err || bytes_reader_left(&reader) || version != BUS_PROTOCOL || kind != BUS_UNKNOWN)
         return ERR_SYNTAX;
     if (!crypto_equal(id.ptr, session->id, sizeof session->id) || counter != question->counter ||
         !crypto_equal(tag.ptr, question->tag, sizeof question->tag))
@@ -333,7 +370,7 @@ enum err bus_session_open(struct bus_session *session, struct wall_time now, con
         frame.part = bytes_read_u32be(&reader);
         frame.is_last = bytes_read_u8(&reader) == 1;
     }
-    if (reader.err || message.len < head + TAG_LEN || version != VERSION || kind != (question ? BUS_ANSWER : BUS_QUESTION))
+    if (reader.err || message.len < head + TAG_LEN || version != BUS_PROTOCOL || kind != (question ? BUS_ANSWER : BUS_QUESTION))
         return ERR_SYNTAX;
     if (!crypto_equal(id.ptr, session->id, sizeof session->id))
         return ERR_NOT_FOUND;

@@ -21,7 +21,11 @@
 #define BUS_PARTY_MAX 200                          /* bytes of a party's name */
 #define BUS_INSTANCE_MAX 32                        /* bytes of the name of one of a party's processes */
 
-enum bus_kind { BUS_QUESTION = 1, BUS_ANSWER = 2, BUS_HELLO = 4, BUS_WELCOME = 5, BUS_UNKNOWN = 6 };
+/* The first byte of every message: of what is said on the bus, under sessions too. All processes of a bus speak one; raised when what an
+ * older program says would be misunderstood. It is looked at when a session is opened. */
+#define BUS_PROTOCOL 1
+
+enum bus_kind { BUS_QUESTION = 1, BUS_ANSWER = 2, BUS_HELLO = 4, BUS_WELCOME = 5, BUS_UNKNOWN = 6, BUS_OTHER = 7 };
 
 struct bus_mark { /* one sealed message, as nobody else's */
     uint64_t counter;
@@ -53,14 +57,16 @@ struct bus_opening { /* between hello and welcome */
 /* The opener's first message into `out`. `secret`: 32 random bytes, never used twice. ERR_TOO_LARGE, ERR_CRYPTO, ERR_NO_MEMORY. */
 enum err bus_session_hello(struct str self, const struct sign_key *key, struct str peer, struct wall_time now, const uint8_t secret[32],
     struct buf *out, struct bus_opening *ret_opening) MUST_CHECK;
-/* Whose hello this claims to be; nothing is proven yet. ERR_SYNTAX. `ret_party` borrows from `hello`. */
+/* Whose hello this claims to be; nothing is proven yet. Of any protocol: up to the names a hello is the same in all of them, and its
+ * signature is the last of it. ERR_SYNTAX. `ret_party` borrows from `hello`. */
 enum err bus_session_hello_from(struct str hello, struct str *ret_party) MUST_CHECK;
 /* The other side's: checks the hello against its sender's public key, answers into `out`. `instance`: the name of this process among the
- * party's. ERR_SYNTAX; ERR_DENIED: meant for another party; ERR_RANGE: too old or too new; ERR_CRYPTO: not signed by that key. */
+ * party's. ERR_SYNTAX; ERR_DENIED: meant for another party; ERR_RANGE: too old or too new; ERR_CRYPTO: not signed by that key;
+ * ERR_UNSUPPORTED: all that is well, but it is of another protocol, hello.ptr[0]; then `out` has what tells its sender so. */
 enum err bus_session_accept(struct str self, const struct sign_key *key, const struct sign_public *peer_key, struct str hello,
     struct wall_time now, const uint8_t secret[32], struct str instance, struct buf *out, struct bus_session *ret_session) MUST_CHECK;
-/* The opener's end of it. Errors as above; ERR_DENIED: an answer to another hello. `ret_instance`, NUL-terminated, is a name (str_is_name).
- */
+/* The opener's end of it. Errors as above; ERR_DENIED: an answer to another hello; ERR_UNSUPPORTED: that party, by its key, speaks another
+ * protocol, welcome.ptr[0]. `ret_instance`, NUL-terminated, is a name (str_is_name). */
 enum err bus_session_complete(struct bus_opening *opening, const struct sign_public *peer_key, struct str welcome, struct wall_time now,
     struct bus_session *ret_session, char ret_instance[BUS_INSTANCE_MAX + 1]) MUST_CHECK;
 

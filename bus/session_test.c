@@ -61,6 +61,20 @@ static void open_pair(struct pair *pair, enum sign_algorithm algorithm)
     assert_string_equal(pair->instance, "one");
 }
 
+/* A message of this pair as a process of protocol 2 would sign it: docs/bus.md. */
+static struct str as_newer(const struct buf *message, const struct sign_key *key, uint8_t room[4096])
+{
+    static const char head[] = "citybrain bus 1\n";
+    uint8_t text[4096];
+    size_t n_head = sizeof head - 1, n = message->len - SIGN_SIGNATURE_LEN;
+    memcpy(room, message->ptr, n);
+    room[0] = BUS_PROTOCOL + 1;
+    memcpy(text, head, n_head);
+    memcpy(text + n_head, room, n);
+    assert_ok(sign_make(key, (struct str){(char *)text, n_head + n}, room + n));
+    return (struct str){(char *)room, message->len};
+}
+
 static void close_pair(struct pair *pair)
 {
     sign_key_destroy(pair->hub_key);
@@ -85,6 +99,47 @@ static void both_have_the_same_keys(void **state)
         assert_str(party, "hangzhou/hub");
         close_pair(&pair);
     }
+}
+
+/* Of two protocols on one bus both sides are told, by the other's key, and no session comes to be. */
+static void another_protocol(void **state)
+{
+    struct pair pair, other;
+    uint8_t bytes[32], hello_room[4096], other_room[4096];
+    struct bus_session session;
+    struct buf out;
+    struct str party;
+    char instance[BUS_INSTANCE_MAX + 1];
+    secret(bytes);
+    buf_init(&out, 4096);
+    open_pair(&pair, SIGN_ED25519);
+    open_pair(&other, SIGN_ED25519);
+    struct str newer = as_newer(&pair.hello, pair.hub_key, hello_room);
+    struct bus_opening opening = pair.opening;
+    opening.hello = crypto_sha256(newer);
+    assert_ok(bus_session_hello_from(newer, &party));
+    assert_str(party, "hangzhou/hub");
+    assert_err(bus_session_accept(POLICE, pair.police_key, &other.hub_public, newer, NOW, bytes, STR("one"), &out, &session), ERR_CRYPTO);
+    assert_err(
+        bus_session_accept(STR("h/tax"), pair.police_key, &pair.hub_public, newer, NOW, bytes, STR("one"), &out, &session), ERR_DENIED);
+    assert_int_equal(out.len, 0); /* nobody is told anything for what he did not sign, or not to us */
+    assert_err(
+        bus_session_accept(POLICE, pair.police_key, &pair.hub_public, newer, NOW, bytes, STR("one"), &out, &session), ERR_UNSUPPORTED);
+    assert_true(out.len == 2 + 32 + SIGN_SIGNATURE_LEN && out.ptr[0] == BUS_PROTOCOL && out.ptr[1] == BUS_OTHER);
+    assert_err(bus_session_complete(&opening, &pair.police_public, buf_str(&out), NOW, &session, instance), ERR_SYNTAX); /* ours: no */
+    struct str told = as_newer(&out, pair.police_key, other_room);
+    assert_err(bus_session_complete(&opening, &pair.police_public, told, NOW, &session, instance), ERR_UNSUPPORTED);
+    assert_err(bus_session_complete(&opening, &other.police_public, told, NOW, &session, instance), ERR_CRYPTO);
+    assert_err(bus_session_complete(&pair.opening, &pair.police_public, told, NOW, &session, instance), ERR_DENIED); /* of another hello */
+    for (size_t i = 0; i < told.len; i++) {
+        other_room[i] ^= (uint8_t)(1u << next() % 8);
+        assert_int_not_equal(bus_session_complete(&opening, &pair.police_public, told, NOW, &session, instance), ERR_UNSUPPORTED);
+        memcpy(other_room, as_newer(&out, pair.police_key, (uint8_t[4096]){0}).ptr, told.len);
+        assert_err(bus_session_complete(&opening, &pair.police_public, (struct str){told.ptr, i}, NOW, &session, instance), ERR_SYNTAX);
+    }
+    buf_finish(&out);
+    close_pair(&pair);
+    close_pair(&other);
 }
 
 static void each_byte_of_the_opening_matters(void **state)
@@ -354,6 +409,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_have_the_same_keys),
+        cmocka_unit_test(another_protocol),
         cmocka_unit_test(each_byte_of_the_opening_matters),
         cmocka_unit_test(an_opening_for_others_or_of_another_time),
         cmocka_unit_test(each_byte_of_a_message_matters),

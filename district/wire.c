@@ -235,6 +235,14 @@ static bool is_within_rate(struct wire_peer *peer, int64_t now)
     return peer->n_hellos++ < HELLOS_PER_S;
 }
 
+static void tell_other(struct str area, uint8_t protocol)
+{
+    log_write(LOG_ERROR, "district",
+        protocol < BUS_PROTOCOL ? "another hub runs an older program, and is not spoken with; it has to be started anew with this one"
+                                : "another hub runs a newer program, and is not spoken with; start this one anew with that program",
+        LOG_STR("hub", area), LOG_INT("protocol", protocol), LOG_INT("ours", BUS_PROTOCOL), LOG_END);
+}
+
 static void on_hello(struct wire *wire, struct str hello)
 {
     struct str party, area, name;
@@ -263,8 +271,13 @@ static void on_hello(struct wire *wire, struct str hello)
         metric_add(&wire->n_hellos_refused, 1);
         if (peer->refused_ms == 0 || now_ms(wire) - peer->refused_ms >= REFUSED_LOG_MS) {
             peer->refused_ms = now_ms(wire);
-            log_write(LOG_WARNING, "district", "a hub's hello was refused", LOG_STR("hub", area), LOG_ERR(err), LOG_END);
+            if (err == ERR_UNSUPPORTED)
+                tell_other(area, (uint8_t)hello.ptr[0]);
+            else
+                log_write(LOG_WARNING, "district", "a hub's hello was refused", LOG_STR("hub", area), LOG_ERR(err), LOG_END);
         }
+        if (err == ERR_UNSUPPORTED) /* it hears so */
+            publish(wire, hub, buf_str(&wire->out));
         return;
     }
     peer->hellos[peer->hello_at++ % HELLOS_MAX] = hash;
@@ -288,7 +301,12 @@ static void on_welcome(struct wire *wire, struct str bytes)
     if (!peer || !peer->is_opening || peer_key(wire, hub, &key))
         return;
     struct bus_opening opening = peer->opening; /* stays good when this welcome is not */
-    if (bus_session_complete(&opening, &key, welcome, clock_wall(wire->clock), &session, instance))
+    enum err err = bus_session_complete(&opening, &key, welcome, clock_wall(wire->clock), &session, instance);
+    if (err == ERR_UNSUPPORTED && (peer->refused_ms == 0 || now_ms(wire) - peer->refused_ms >= REFUSED_LOG_MS)) {
+        peer->refused_ms = now_ms(wire);
+        tell_other(area, (uint8_t)welcome.ptr[0]);
+    }
+    if (err)
         return;
     peer->out = session;
     peer->is_open = true;
