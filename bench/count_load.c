@@ -356,16 +356,17 @@ static void core_passage(struct core *core, struct passage passage)
     count_step(core->count, &event, &core->updates);
 }
 
-static double core_tick(struct core *core, int64_t now_ms)
+static double core_tick(struct core *core, int64_t now_ms, bool is_whole)
 {
-    struct count_event event = {.type = COUNT_TICK, .now_ms = now_ms};
+    struct count_event event = {.type = is_whole ? COUNT_TICK : COUNT_TICK_VEHICLES, .now_ms = now_ms};
     count_step(core->count, &event, &core->updates);
     return core->updates.areas[0].vehicles;
 }
 
 #define WARM_S 60
 #define LIVE_S 10
-#define TICK_MS 50 /* how often the count is asked for: what a passage waits for it is in its latency */
+#define WHOLE_TICKS 20 /* once a second also for every road's flow and speed, as the scene does */
+#define TICK_MS 50     /* how often the count is asked for: what a passage waits for it is in its latency */
 
 static int by_size(const void *a, const void *b)
 {
@@ -385,7 +386,7 @@ static void measure_live(const char *network)
     double began = now_s(CLOCK_PROCESS_CPUTIME_ID), counted = 0, in_ticks = 0;
     for (int64_t tick_ms = 1000; passage.pass_ms + ARRIVES_MS < warm_ms; passage = next_passage(&traffic), n_warm++) {
         for (; tick_ms < passage.pass_ms + ARRIVES_MS; tick_ms += 1000)
-            core_tick(&core, tick_ms);
+            core_tick(&core, tick_ms, true);
         core_passage(&core, passage);
     }
     fprintf(stderr, "count_load: %llu passages to warm up, %.1f s of CPU with their making\n", (unsigned long long)n_warm,
@@ -409,7 +410,7 @@ static void measure_live(const char *network)
             if (at == before)
                 usleep(500);
         }
-        counted = core_tick(&core, warm_ms + (int64_t)(tick_s * 1000));
+        counted = core_tick(&core, warm_ms + (int64_t)(tick_s * 1000), n_ticks % WHOLE_TICKS == 0);
         double told_s = now_s(CLOCK_MONOTONIC) - start;
         in_ticks += told_s - tick_s;
         for (; n_told < at; n_told++)
@@ -456,7 +457,7 @@ static void measure_memory(const char *network)
         uint32_t number = i < KNOWN ? i : KNOWN - N_LIVE + i % N_LIVE;
         int64_t pass_ms = (int64_t)((double)i / (KNOWN + 2.0 * N_LIVE) * KNOWN_S * 1000);
         for (; tick_s * 1000 <= pass_ms; tick_s += 10)
-            counted = core_tick(&core, tick_s * 1000);
+            counted = core_tick(&core, tick_s * 1000, true);
         core_passage(&core, (struct passage){pass_ms, (uint32_t)(draw() % roads->n_edges), number});
     }
     printf("count_memory_mb %.0f MB\n", resident_mb("VmHWM"));

@@ -49,7 +49,7 @@ static void fail_plain(struct network_xml *xml, enum err err, const char *what)
 static struct str attribute(const char **attributes, const char *name)
 {
     for (size_t i = 0; attributes[i] != NULL; i += 2)
-        if (strcmp(attributes[i], name) == 0)
+        if (attributes[i][0] == name[0] && strcmp(attributes[i], name) == 0)
             return str_from_c(attributes[i + 1]);
     return STR_NONE;
 }

@@ -19,7 +19,7 @@ enum err count_create(const struct count_settings *settings, const struct count_
         return ERR_NO_MEMORY;
     count->settings = *settings;
     count->map = *map;
-    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
+    count->now_ms = count->tick_ms = count->whole_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
     count->has_camera = mem_alloc_zero(map->network->n_edges, 1);
     count->areas = mem_alloc_zero(map->n_areas, sizeof(*count->areas));
     count->below = mem_alloc_zero(map->n_areas, sizeof(*count->below));
@@ -325,5 +325,5 @@ void count_step(struct count *count, const struct count_event *event, struct cou
     if (event->type == COUNT_PASSAGE)
         on_passage(count, &event->passage);
     else
-        count_tick(count, event->now_ms, ret_updates);
+        count_tick(count, event->now_ms, event->type == COUNT_TICK, ret_updates);
 }

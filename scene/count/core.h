@@ -37,13 +37,18 @@ struct count_passage {
     uint8_t confidence; /* of the reading, 1 to 100; 0: unknown */
 };
 
-enum count_event_type { COUNT_PASSAGE, COUNT_TICK };
+enum count_event_type {
+    COUNT_PASSAGE,
+    COUNT_TICK,
+    COUNT_TICK_VEHICLES, /* who asks for the vehicles in transit alone: flow, speed, delay and the record of them wait for the next
+                            COUNT_TICK */
+};
 
 struct count_event {
     enum count_event_type type;
     union {
         struct count_passage passage;
-        int64_t now_ms; /* tick */
+        int64_t now_ms; /* ticks */
     };
 };
 

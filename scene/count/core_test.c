@@ -633,6 +633,51 @@ static void memory_may_fail_anywhere(void **state)
     city_finish(&city);
 }
 
+/* Who asks for the vehicles alone gets the same ones; the rest waits for whoever asks for it. */
+static void vehicles_alone_are_the_same_vehicles(void **state)
+{
+    struct bench one, other;
+    uint64_t seed = 20261122;
+    bench_make(&one, &defaults);
+    bench_make(&other, &defaults);
+    bool was_recorded = false;
+    for (int s = 1; s < 600; s++) {
+        for (uint64_t n = random_next(&seed) % 4; n > 0; n--) {
+            int edge = (int)(random_next(&seed) % 5) * 2;
+            uint64_t vehicle = random_next(&seed) % 60;
+            pass(&one, edge, vehicle, s - 0.5);
+            pass(&other, edge, vehicle, s - 0.5);
+        }
+        bool is_whole = s % 10 == 0;
+        const struct count_area_figures *all = tick(&one, s);
+        struct count_event event = {.type = is_whole ? COUNT_TICK : COUNT_TICK_VEHICLES, .now_ms = T0 + s * 1000};
+        count_step(other.count, &event, &other.updates);
+        for (int a = 0; a < 4; a++) {
+            const struct count_area_figures *figures = &other.updates.areas[a];
+            assert_true(figures->vehicles == all[a].vehicles || (isnan(figures->vehicles) && isnan(all[a].vehicles)));
+            assert_true(figures->low == all[a].low || isnan(all[a].low));
+            assert_true(figures->high == all[a].high || isnan(all[a].high));
+            assert_int_equal(figures->n_passages, all[a].n_passages);
+            assert_true(is_whole || (isnan(figures->flow_vph) && isnan(figures->delay_index) && figures->n_links == 0));
+            if (is_whole && !isnan(all[a].delay_index)) {
+                assert_near(figures->delay_index / all[a].delay_index, 1, 1e-5);
+                assert_near(figures->flow_vph / all[a].flow_vph, 1, 1e-5);
+                assert_int_equal(figures->n_links, all[a].n_links);
+            }
+        }
+        assert_true(is_whole || (other.updates.n_edges + other.updates.n_roads + other.updates.n_junctions == 0));
+        if (one.updates.record != NULL && s > 300) { /* a period ends at a whole ten seconds here */
+            assert_non_null(other.updates.record);
+            assert_near(other.updates.record[0].vehicles / one.updates.record[0].vehicles, 1, 0.1);
+            assert_near(other.updates.record[0].delay_index / one.updates.record[0].delay_index, 1, 0.1);
+            was_recorded = true;
+        }
+    }
+    assert_true(was_recorded);
+    bench_finish(&one);
+    bench_finish(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -657,6 +702,7 @@ int main(void)
         cmocka_unit_test(simultaneous_arrivals_may_be_in_any_order),
         cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(memory_may_fail_anywhere),
+        cmocka_unit_test(vehicles_alone_are_the_same_vehicles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

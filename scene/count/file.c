@@ -205,7 +205,8 @@ static void write_row(struct run *run)
 {
     while (run->n_taken != run->n_put)
         count_next(run);
-    struct count_event event = {.type = COUNT_TICK, .now_ms = run->next_s * 1000};
+    bool asks_figures = run->roads != NULL || run->indices != NULL || run->junctions != NULL;
+    struct count_event event = {.type = asks_figures ? COUNT_TICK : COUNT_TICK_VEHICLES, .now_ms = run->next_s * 1000};
     struct count_updates updates;
     count_step(run->count, &event, &updates);
     const struct count_area_figures *city = &updates.areas[0];

@@ -470,6 +470,8 @@ static void walk_count(struct walk *walk, struct count *count)
         walk_time(walk, times[i]);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         walk_u64(walk, numbers[i]);
+    if (is_reading(walk))
+        count->whole_ms = count->tick_ms;
     bool is_begun = count->tick_ms != INT64_MIN;
     if (count->tick_gap_ms < 0 || count->tick_gap_ms > 600000 || is_begun != (count->first_tick_ms != INT64_MIN) ||
         (is_begun && count->now_ms == INT64_MIN))

@@ -56,11 +56,11 @@ struct count {
     uint8_t *has_camera;     /* [n_edges] */
     uint32_t n_seen_cameras; /* those that the ways to the first and from the last camera were looked at with */
     struct count_area *areas;
-    struct count_open *below; /* [n_areas] unsettled passages in each area and all below it, as of this tick */
-    bool *is_stale;
+    struct count_open *below;        /* [n_areas] unsettled passages in each area and all below it, as of this tick */
+    bool *is_stale, is_stale_untold; /* the latter: one of them changed, and no whole tick told so */
     struct count_area_figures *told, *record;
     struct count_record_sums *sums;
-    int64_t now_ms, tick_ms, first_tick_ms, scanned_ms;
+    int64_t now_ms, tick_ms, whole_ms, first_tick_ms, scanned_ms; /* whole_ms: of the last tick that was not of vehicles alone */
     int64_t tick_gap_ms;
 };
 
@@ -68,7 +68,7 @@ struct count {
 void count_advance(struct count *count, int64_t now_ms);
 /* The same passing of the same camera, told once more? */
 bool count_is_duplicate(const struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage);
-/* The whole of a tick. */
-void count_tick(struct count *count, int64_t now_ms, struct count_updates *ret_updates);
+/* The whole of a tick; without `is_whole` vehicles alone. */
+void count_tick(struct count *count, int64_t now_ms, bool is_whole, struct count_updates *ret_updates);
 
 #endif

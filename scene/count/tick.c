@@ -224,16 +224,26 @@ static void reset(struct count *count)
         count->sums[i] = (struct count_record_sums){0};
         count->is_stale[i] = false;
     }
-    count->now_ms = count->tick_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
+    count->now_ms = count->tick_ms = count->whole_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
     count->counters.n_resets++;
 }
 
-void count_tick(struct count *count, int64_t now_ms, struct count_updates *ret_updates)
+/* Flow, speed and delay are not asked for. */
+static void leave_out_figures(struct count *count)
+{
+    for (size_t i = 0; i < count->map.n_areas; i++) {
+        struct count_area_figures *told = &count->told[i];
+        told->flow_vph = told->speed_mps = told->delay_index = told->congestion_index = told->vehicle_km_ph = NAN;
+        told->n_links = 0;
+    }
+}
+
+void count_tick(struct count *count, int64_t now_ms, bool is_whole, struct count_updates *ret_updates)
 {
     assert(now_ms >= 0 && now_ms <= COUNT_TIME_MAX_MS);
     if (count->now_ms != INT64_MIN && now_ms < count->now_ms - count->settings.late_max_ms)
         reset(count);
-    int64_t before_ms = count->tick_ms;
+    int64_t before_ms = count->tick_ms, whole_before_ms = count->whole_ms;
     count_advance(count, now_ms);
     if (count->first_tick_ms == INT64_MIN)
         count->first_tick_ms = count->now_ms;
@@ -242,21 +252,25 @@ void count_tick(struct count *count, int64_t now_ms, struct count_updates *ret_u
         count->tick_gap_ms = TICK_MAX_MS; /* one tick says nothing of the clock's speed, so nothing is judged silent by it */
     else
         count->tick_gap_ms = count->now_ms - before_ms < TICK_MAX_MS ? count->now_ms - before_ms : TICK_MAX_MS;
-    bool is_changed = judge_areas(count);
+    count->is_stale_untold |= judge_areas(count);
     if (!count->is_stale[0])
         scan_cameras(count);
     count_areas(count);
-    count_figures_tick(&count->figures, count->now_ms, count->is_stale, is_changed, count->told);
-    *ret_updates = (struct count_updates){.time_ms = count->now_ms,
-        .areas = count->told,
-        .edges = count->figures.states,
-        .n_edges = count->figures.n_states,
-        .roads = count->figures.roads,
-        .n_roads = count->figures.n_roads,
-        .junctions = count->figures.junctions.states,
-        .n_junctions = count->figures.junctions.n_states,
-        .record = keep_record(count, before_ms),
-        .clones = count->faults.clones.told,
-        .n_clones = count->faults.clones.n_told};
+    *ret_updates = (struct count_updates){
+        .time_ms = count->now_ms, .areas = count->told, .clones = count->faults.clones.told, .n_clones = count->faults.clones.n_told};
     count->faults.clones.n_told = 0;
+    if (!is_whole) {
+        leave_out_figures(count);
+        return;
+    }
+    count_figures_tick(&count->figures, count->now_ms, count->is_stale, count->is_stale_untold, count->told);
+    count->is_stale_untold = false;
+    count->whole_ms = count->now_ms;
+    ret_updates->edges = count->figures.states;
+    ret_updates->n_edges = count->figures.n_states;
+    ret_updates->roads = count->figures.roads;
+    ret_updates->n_roads = count->figures.n_roads;
+    ret_updates->junctions = count->figures.junctions.states;
+    ret_updates->n_junctions = count->figures.junctions.n_states;
+    ret_updates->record = keep_record(count, whole_before_ms);
 }
