@@ -167,11 +167,40 @@ static bool looks_like_number(struct str s)
     return at == s.len;
 }
 
+/* Up to 15 digits without an exponent: both the digits and the power of ten are exact, and their quotient is rounded once, as strtod() does
+ * (W. Clinger, "How to read floating point numbers accurately", 1990). False: it is another number. */
+static bool short_to_double(struct str s, double *ret_value)
+{
+    static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    size_t at = s.ptr[0] == '-', n_decimals = 0;
+    bool is_behind_point = false;
+    int64_t digits = 0;
+    if (s.len > at + 16)
+        return false;
+    for (; at < s.len; at++) {
+        if (s.ptr[at] >= '0' && s.ptr[at] <= '9') {
+            digits = digits * 10 + (s.ptr[at] - '0');
+            n_decimals += is_behind_point;
+        } else if (s.ptr[at] == '.') {
+            is_behind_point = true;
+        } else {
+            return false;
+        }
+    }
+    if (digits >= 1000000000000000 || n_decimals > 15)
+        return false;
+    double value = (double)digits / powers[n_decimals];
+    *ret_value = s.ptr[0] == '-' ? -value : value;
+    return true;
+}
+
 enum err str_to_double(struct str s, double *ret_value)
 {
     char text[NUMBER_TEXT_MAX];
     if (!looks_like_number(s))
         return ERR_SYNTAX;
+    if (short_to_double(s, ret_value))
+        return ERR_OK;
     enum err err = str_to_c(s, text, sizeof(text));
     if (err != ERR_OK)
         return ERR_RANGE;

@@ -7,6 +7,8 @@
 #include "base/test.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void every_error_has_words(void **state)
@@ -65,6 +67,29 @@ static void numbers_are_strict(void **state)
         assert_err(str_to_double(str_from_c(refused[i]), &real), ERR_SYNTAX);
     assert_err(str_to_double(STR("1e999"), &real), ERR_RANGE);
     assert_true(real == -1.25);
+}
+
+/* Short numbers are read without strtod(), to the last bit alike. */
+static void reals_are_strtods(void **state)
+{
+    uint64_t chance = 88172645463325252u;
+    for (int i = 0; i < 300000; i++) {
+        chance ^= chance << 13, chance ^= chance >> 7, chance ^= chance << 17;
+        char text[40];
+        snprintf(text, sizeof(text), "%s%0*llu.%0*llu", chance & 1 ? "-" : "", (int)(chance >> 1 & 7),
+            (unsigned long long)(chance >> (28 + chance % 36)), (int)(chance >> 4 & 7),
+            (unsigned long long)(chance >> 8 & 0xfffffff) >> (chance >> 40 & 0x1f));
+        double real = 0, expected = strtod(text, NULL);
+        assert_ok(str_to_double(str_from_c(text), &real));
+        assert_memory_equal(&real, &expected, sizeof(real));
+    }
+    static const char *const texts[] = {
+        "0", "-0", "-0.0", "999999999999999", "9999999999999999", "0.000000000000001", "1234567890.12345", "00000000000000001"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        double real = 1, expected = strtod(texts[i], NULL);
+        assert_ok(str_to_double(str_from_c(texts[i]), &real));
+        assert_memory_equal(&real, &expected, sizeof(real));
+    }
 }
 
 static void cutting_and_comparing(void **state)
@@ -210,6 +235,7 @@ int main(void)
         cmocka_unit_test(every_error_has_words),
         cmocka_unit_test(a_diag_names_place_and_mend),
         cmocka_unit_test(numbers_are_strict),
+        cmocka_unit_test(reals_are_strtods),
         cmocka_unit_test(cutting_and_comparing),
         cmocka_unit_test(names_and_utf8),
         cmocka_unit_test(a_buf_grows_to_its_limit),

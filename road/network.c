@@ -13,9 +13,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define READ_CHUNK (64u << 10)
-#define NAMES_SEED 0x726f6164u /* the file is the city's own */
+#define PLAIN_CHUNK (256u << 10) /* a longer tag is not plain */
+#define NAMES_SEED 0x726f6164u   /* the file is the city's own */
 #define RADIANS (M_PI / 180)
 
 /* What a network owns beside its public face. */
@@ -242,37 +244,65 @@ enum err network_build_complete(struct network_build *build, struct road_network
 
 /* ---- reading ---- */
 
-enum err road_network_parse(struct str bytes, const char *name, struct diag *diag, struct road_network **ret_network)
+/* A file or bytes, which can be read again. */
+struct source {
+    FILE *file; /* NULL: bytes */
+    struct str bytes;
+    size_t at;
+};
+
+static size_t source_read(struct source *source, char *out, size_t size)
 {
-    struct network_build build;
+    if (source->file != NULL)
+        return fread(out, 1, size, source->file);
+    size_t n = source->bytes.len - source->at < size ? source->bytes.len - source->at : size;
+    if (n > 0)
+        memcpy(out, source->bytes.ptr + source->at, n);
+    source->at += n;
+    return n;
+}
+
+/* By the plain reader; *ret_is_plain: it was. Otherwise nothing was told, and `build` is to be thrown away. */
+static enum err feed_plain(struct source *source, struct network_build *build, bool *ret_is_plain)
+{
     struct network_xml *xml = NULL;
-    network_build_init(&build, name, diag);
-    enum err err = network_xml_create(&build, &xml);
-    for (size_t at = 0; err == ERR_OK && at < bytes.len; at += READ_CHUNK)
-        err = network_xml_feed(xml, str_slice(bytes, at, READ_CHUNK), false);
-    if (err == ERR_OK)
-        err = network_xml_feed(xml, STR_NONE, true);
-    if (err == ERR_OK)
-        err = network_build_complete(&build, ret_network);
+    struct network_plain plain;
+    char *buffer = mem_alloc(PLAIN_CHUNK + NETWORK_PLAIN_ZEROS);
+    enum err err = buffer == NULL ? ERR_NO_MEMORY : network_xml_create_plain(build, &xml);
+    size_t kept = 0, taken = 0;
+    bool is_plain = err == ERR_OK;
+    network_plain_init(&plain, xml);
+    for (bool is_last = false; is_plain && !is_last;) {
+        size_t n = kept < PLAIN_CHUNK ? source_read(source, buffer + kept, PLAIN_CHUNK - kept) : 0;
+        is_last = n < PLAIN_CHUNK - kept;
+        memset(buffer + kept + n, 0, NETWORK_PLAIN_ZEROS);
+        is_plain = kept < PLAIN_CHUNK && network_plain_feed(&plain, buffer, kept + n, is_last, &taken);
+        if (!is_plain)
+            break;
+        kept = kept + n - taken;
+        memmove(buffer, buffer + taken, kept);
+    }
+    if (err == ERR_OK && network_xml_error(xml) == ERR_NO_MEMORY)
+        err = ERR_NO_MEMORY;
     network_xml_destroy(xml);
-    network_build_finish(&build);
+    mem_free(buffer);
+    *ret_is_plain = is_plain;
     return err;
 }
 
-/* Feeds a whole file; its end included. */
-static enum err feed_file(FILE *file, struct network_build *build, struct network_xml *xml)
+/* By the reader of XML; its end included. */
+static enum err feed_xml(struct source *source, struct network_build *build)
 {
+    struct network_xml *xml = NULL;
     char *chunk = mem_alloc(READ_CHUNK);
-    if (chunk == NULL)
-        return ERR_NO_MEMORY;
-    enum err err = ERR_OK;
+    enum err err = chunk == NULL ? ERR_NO_MEMORY : network_xml_create(build, &xml);
     uint64_t n_read = 0;
     bool is_last = false;
     while (err == ERR_OK && !is_last) {
-        size_t n = fread(chunk, 1, READ_CHUNK, file);
+        size_t n = source_read(source, chunk, READ_CHUNK);
         is_last = n < READ_CHUNK;
         n_read += n;
-        if (ferror(file))
+        if (source->file != NULL && ferror(source->file))
             err = diag_set(build->diag, err_from_errno(errno), build->file, 0, "cannot read: %s; check the disk", strerror(errno));
         else if (n_read > ROAD_FILE_MAX)
             err = diag_set(
@@ -280,30 +310,56 @@ static enum err feed_file(FILE *file, struct network_build *build, struct networ
         else
             err = network_xml_feed(xml, (struct str){chunk, n}, is_last);
     }
+    network_xml_destroy(xml);
     mem_free(chunk);
     return err;
 }
 
-enum err road_network_load(const char *path, struct diag *diag, struct road_network **ret_network)
+/* Can it be read a second time, and is not larger than is allowed? */
+static bool can_be_tried(const struct source *source)
+{
+    struct stat about;
+    return source->file == NULL ||
+           (fstat(fileno(source->file), &about) == 0 && S_ISREG(about.st_mode) && (uint64_t)about.st_size <= ROAD_FILE_MAX);
+}
+
+static enum err read_network(struct source *source, const char *name, struct diag *diag, struct road_network **ret_network)
 {
     struct network_build build;
-    struct network_xml *xml = NULL;
-    network_build_init(&build, path, diag);
-    FILE *file = fopen(path, "rb");
+    bool is_plain = false;
     enum err err = ERR_OK;
-    if (file == NULL)
-        err = diag_set(diag, err_from_errno(errno), path, 0, "cannot open the road network: %s; build it with netconvert or mend the path",
-            strerror(errno));
-    if (err == ERR_OK)
-        err = network_xml_create(&build, &xml);
-    if (err == ERR_OK)
-        err = feed_file(file, &build, xml);
+    network_build_init(&build, name, NULL);
+    if (can_be_tried(source))
+        err = feed_plain(source, &build, &is_plain);
+    if (err == ERR_OK && !is_plain) {
+        network_build_finish(&build);
+        network_build_init(&build, name, diag);
+        source->at = 0;
+        if (source->file != NULL && can_be_tried(source))
+            rewind(source->file);
+        err = feed_xml(source, &build);
+    }
+    build.diag = diag;
     if (err == ERR_OK)
         err = network_build_complete(&build, ret_network);
-    if (file != NULL)
-        fclose(file);
-    network_xml_destroy(xml);
     network_build_finish(&build);
+    return err;
+}
+
+enum err road_network_parse(struct str bytes, const char *name, struct diag *diag, struct road_network **ret_network)
+{
+    struct source source = {.bytes = bytes};
+    return read_network(&source, name, diag, ret_network);
+}
+
+enum err road_network_load(const char *path, struct diag *diag, struct road_network **ret_network)
+{
+    struct source source = {.file = fopen(path, "rb")};
+    if (source.file == NULL)
+        return diag_set(diag, err_from_errno(errno), path, 0, "cannot open the road network: %s; build it with netconvert or mend the path",
+            strerror(errno));
+    enum err err = read_network(&source, path, diag, ret_network);
+    fclose(source.file);
     return err;
 }
 

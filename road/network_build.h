@@ -58,6 +58,25 @@ enum err network_xml_create(struct network_build *build, struct network_xml **re
 void network_xml_destroy(struct network_xml *xml); /* takes NULL */
 enum err network_xml_feed(struct network_xml *xml, struct str bytes, bool is_last) MUST_CHECK;
 
+/* The same without its parser, for who has found the tags himself: what stands in a tag that begins on `line`. The first error stays. */
+enum err network_xml_create_plain(struct network_build *build, struct network_xml **ret_xml) MUST_CHECK;
+enum err network_xml_start(struct network_xml *xml, int line, const char *tag, const char **attributes) MUST_CHECK;
+enum err network_xml_end(struct network_xml *xml, const char *tag) MUST_CHECK;
+enum err network_xml_error(const struct network_xml *xml); /* the first */
+
+/* The reader of plain networks, network_plain.c. */
+struct network_plain {
+    struct network_xml *xml; /* borrowed */
+    char open[ROAD_XML_DEPTH_MAX][32];
+    int depth, line;
+    bool is_begun, is_over; /* over: the first tag was closed */
+};
+#define NETWORK_PLAIN_ZEROS 16u /* that the caller puts behind the bytes */
+void network_plain_init(struct network_plain *plain, struct network_xml *xml);
+/* Bytes, which it changes; those after *ret_taken are to be given again with more of them. False: the network is not plain, or not right,
+ * and has to be read from its beginning by the other reader. */
+bool network_plain_feed(struct network_plain *plain, char *bytes, size_t len, bool is_last, size_t *ret_taken);
+
 /* Resolves, projects and sorts; `build` loses what the network takes. */
 enum err network_build_complete(struct network_build *build, struct road_network **ret_network) MUST_CHECK;
 

@@ -15,8 +15,9 @@ enum inside { INSIDE_NOTHING, INSIDE_EDGE, INSIDE_INTERNAL };
 
 struct network_xml {
     struct network_build *build;
-    XML_Parser parser;
-    enum err err; /* the first; parsing stopped */
+    XML_Parser parser; /* NULL: somebody else finds the tags */
+    int line;          /* then: of the current tag */
+    enum err err;      /* the first; parsing stopped */
     int depth;
     bool saw_root;
     enum inside inside; /* what the current <edge> is */
@@ -27,6 +28,8 @@ struct network_xml {
 
 static int line_of(struct network_xml *xml)
 {
+    if (xml->parser == NULL)
+        return xml->line;
     XML_Size line = XML_GetCurrentLineNumber(xml->parser);
     return line > INT_MAX ? INT_MAX : (int)line;
 }
@@ -35,7 +38,8 @@ static void stop(struct network_xml *xml, enum err err)
 {
     if (xml->err == ERR_OK)
         xml->err = err;
-    XML_StopParser(xml->parser, XML_FALSE);
+    if (xml->parser != NULL)
+        XML_StopParser(xml->parser, XML_FALSE);
 }
 
 #define FAIL(xml_, err_, ...) stop((xml_), diag_set((xml_)->build->diag, (err_), (xml_)->build->file, line_of(xml_), __VA_ARGS__))
@@ -431,6 +435,34 @@ static void XMLCALL on_doctype(void *user, const char *name, const char *system_
     FAIL(xml, ERR_UNSUPPORTED, "a document type is declared; remove it, networks need no entities");
 }
 
+enum err network_xml_create_plain(struct network_build *build, struct network_xml **ret_xml)
+{
+    struct network_xml *xml = mem_alloc_zero(1, sizeof(*xml));
+    if (xml == NULL)
+        return ERR_NO_MEMORY;
+    xml->build = build;
+    *ret_xml = xml;
+    return ERR_OK;
+}
+
+enum err network_xml_start(struct network_xml *xml, int line, const char *tag, const char **attributes)
+{
+    xml->line = line;
+    on_start(xml, tag, attributes);
+    return xml->err;
+}
+
+enum err network_xml_end(struct network_xml *xml, const char *tag)
+{
+    on_end(xml, tag);
+    return xml->err;
+}
+
+enum err network_xml_error(const struct network_xml *xml)
+{
+    return xml->err;
+}
+
 enum err network_xml_create(struct network_build *build, struct network_xml **ret_xml)
 {
     struct network_xml *xml = mem_alloc_zero(1, sizeof(*xml));
@@ -454,7 +486,8 @@ void network_xml_destroy(struct network_xml *xml)
 {
     if (xml == NULL)
         return;
-    XML_ParserFree(xml->parser);
+    if (xml->parser != NULL)
+        XML_ParserFree(xml->parser);
     mem_free(xml);
 }
 
