@@ -319,6 +319,40 @@ static void fast_clocks_are_not_silent(void **state)
     bench_finish(&bench);
 }
 
+/* A street's camera that nobody has heard yet: nothing is known there, which is no zero, while the other street is counted. */
+static void an_unheard_street_has_no_count(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    assert_ok(count_camera_add(bench.count, bench.city.edges[6], &bench.cameras[6]));
+    assert_true(isnan(tick(&bench, 0)[0].vehicles));
+    for (int s = 1; s < 400; s++) {
+        pass(&bench, 0, (uint64_t)s + 1, s);
+        if (s == 300)
+            pass(&bench, 6, 1, s);
+        const struct count_area_figures *areas = tick(&bench, s + 0.5);
+        assert_false(isnan(areas[0].vehicles));
+        assert_true(areas[3].is_told);
+        if (s < 300)
+            assert_true(isnan(areas[3].vehicles) && isnan(areas[3].high));
+        if (s == 300)
+            assert_false(isnan(areas[3].vehicles));
+    }
+    bench_finish(&bench);
+}
+
+/* One vehicle, or none: by chance there may be three, and the interval says so. */
+static void few_vehicles_are_not_certain(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    pass(&bench, 0, 1, 0);
+    for (int s = 1; s < 8; s++)
+        assert_true(tick(&bench, s)[0].high >= 2.99);
+    assert_near(bench.updates.areas[0].low, 0, 1e-12);
+    bench_finish(&bench);
+}
+
 /* One street's cameras fall silent while the other speaks: that street is stale, the city is not, and does not count it as empty. */
 static void one_silent_street(void **state)
 {
@@ -691,6 +725,8 @@ int main(void)
         cmocka_unit_test(quiet_is_not_silent),
         cmocka_unit_test(never_heard_is_stale),
         cmocka_unit_test(fast_clocks_are_not_silent),
+        cmocka_unit_test(an_unheard_street_has_no_count),
+        cmocka_unit_test(few_vehicles_are_not_certain),
         cmocka_unit_test(one_silent_street),
         cmocka_unit_test(periods_are_recorded),
         cmocka_unit_test(clocks_may_jump),

@@ -12,6 +12,7 @@
 #define TICK_MAX_MS 600000   /* a longer gap between ticks says nothing of the clock's speed */
 #define SILENCE_TICKS 4      /* a fast clock ticks far apart: shorter than this many ticks is no silence */
 #define NORMAL_90 1.645      /* of a normal distribution 90 % lie within this many standard deviations */
+#define NONE_95 2.996        /* -ln 0.05: of so many vehicles by chance none shows, one time in twenty; no upper end is lower */
 
 /* For the cameras' health. The balance does without: a camera in gridlock hears nobody, and is the last to be left out. */
 static void scan_cameras(struct count *count)
@@ -99,7 +100,7 @@ static void tell_vehicles(const struct count *count, size_t i)
     double sd = sqrt(told->vehicles + chance + pow(settings->sd_again * passages, 2) + pow(settings->sd_unseen * told->unseen, 2) +
                      pow(settings->sd_all * told->vehicles, 2));
     told->low = fmax(told->vehicles - NORMAL_90 * sd, 0);
-    told->high = told->vehicles + NORMAL_90 * sd;
+    told->high = fmax(told->vehicles + NORMAL_90 * sd, NONE_95);
 }
 
 static void add_open(struct count_open *to, const struct count_open *from)
@@ -140,7 +141,8 @@ static void count_areas(struct count *count)
         }
         tell_vehicles(count, i);
         told[i].n_vehicles = (uint32_t)lround(fmax(count->below[i].n_known, 0));
-        if (!area->has_camera || count->is_stale[i]) {
+        /* A camera that nobody has heard says nothing, not that nobody is there. */
+        if (!count_silence_was_heard(&area->heard) || count->is_stale[i]) {
             told[i].vehicles = told[i].unseen = told[i].low = told[i].high = NAN;
             told[i].n_vehicles = 0;
             told[i].n_passages = 0;
