@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/alert.h"
-#include "scene/count/clones.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -12,7 +11,6 @@
 #include <string.h>
 
 #define ROWS_BYTES_MAX (8u << 20) /* 16,384 cameras are 4 MB */
-#define IS_TOLD 0x80u
 
 const char *const count_health_field_names[COUNT_HEALTH_N_FIELDS] = {
     "camera", "time", "heard", "silent", "clock_ms", "clock_within_ms", "recall", "n_recall"};
@@ -24,15 +22,18 @@ void count_health_finish(struct count_health *health)
     health->n_red = 0;
 }
 
-static void tell(struct count_health *health, const struct hub_alert *alert)
+/* False: the hub did not take it; who has it tells it again. */
+static bool tell(struct count_health *health, const struct hub_alert *alert)
 {
-    health->n_alerts++;
-    if (hub_alert(health->hub, alert) == ERR_OK)
-        return;
+    if (hub_alert(health->hub, alert) == ERR_OK) {
+        health->n_alerts++;
+        return true;
+    }
     health->n_refused++;
     if ((health->n_refused & (health->n_refused - 1)) == 0)
         log_write(LOG_WARNING, "scene/count", "an alert was not taken", LOG_STR("kind", alert->kind),
             LOG_INT("refused", (int64_t)health->n_refused), LOG_END);
+    return false;
 }
 
 /* ---- plates ---- */
@@ -50,23 +51,42 @@ static int put_pair(struct count_health *health, const struct count *count, char
         (double)(pair->b.time_ms - pair->a.time_ms) / 1000, pair->least_s);
 }
 
+static bool tell_clone(struct count_health *health, const struct count *count, const struct count_clone *clone)
+{
+    char key[32], detail[1200];
+    /* Not the pseudonym's own hash: a key is kept with its case, longer than the day's pseudonyms are. */
+    snprintf(key, sizeof(key), "plate-%016" PRIx64, count_clones_twin(count_clones_twin(clone->vehicle)));
+    int len = put_pair(health, count, detail, sizeof(detail) / 2, &clone->first);
+    len = len < 0 ? 0 : len >= (int)sizeof(detail) / 2 ? (int)sizeof(detail) / 2 - 1 : len;
+    put_pair(health, count, detail + len, sizeof(detail) - (size_t)len, &clone->second);
+    const struct hub_alert alert = {.kind = STR("plate.cloned"),
+        .area = health->area_of(health->context, clone->second.b.camera),
+        .party = health->provider,
+        .key = str_from_c(key),
+        .title_zh = STR("疑似套牌:同一号牌同时出现在两处"),
+        .title_en = STR("One plate at two places at once: a clone?"),
+        .detail = str_from_c(detail)};
+    return tell(health, &alert);
+}
+
 void count_health_clones(struct count_health *health, const struct count *count, const struct count_clone *clones, uint32_t n)
 {
+    uint32_t n_told = 0, n_due = health->n_due;
+    while (n_told < n_due && tell_clone(health, count, &health->due[n_told]))
+        n_told++;
+    health->n_due -= n_told;
+    memmove(health->due, health->due + n_told, health->n_due * sizeof(*health->due));
     for (uint32_t i = 0; i < n; i++) {
-        char key[32], detail[1200];
-        /* Not the pseudonym's own hash: a key is kept with its case, longer than the day's pseudonyms are. */
-        snprintf(key, sizeof(key), "plate-%016" PRIx64, count_clones_twin(count_clones_twin(clones[i].vehicle)));
-        int len = put_pair(health, count, detail, sizeof(detail) / 2, &clones[i].first);
-        len = len < 0 ? 0 : len >= (int)sizeof(detail) / 2 ? (int)sizeof(detail) / 2 - 1 : len;
-        put_pair(health, count, detail + len, sizeof(detail) - (size_t)len, &clones[i].second);
-        const struct hub_alert alert = {.kind = STR("plate.cloned"),
-            .area = health->area_of(health->context, clones[i].second.b.camera),
-            .party = health->provider,
-            .key = str_from_c(key),
-            .title_zh = STR("疑似套牌:同一号牌同时出现在两处"),
-            .title_en = STR("One plate at two places at once: a clone?"),
-            .detail = str_from_c(detail)};
-        tell(health, &alert);
+        if (health->n_due == 0 && tell_clone(health, count, &clones[i]))
+            continue;
+        if (health->n_due < COUNT_CLONES_TOLD) {
+            health->due[health->n_due++] = clones[i];
+            continue;
+        }
+        health->n_lost++;
+        if ((health->n_lost & (health->n_lost - 1)) == 0)
+            log_write(LOG_ERROR, "scene/count", "a plate at two places is not told: too many wait for the hub",
+                LOG_INT("lost", (int64_t)health->n_lost), LOG_END);
     }
 }
 
@@ -87,7 +107,7 @@ static bool has_room(struct count_health *health, uint32_t n)
     return true;
 }
 
-static void tell_camera(
+static bool tell_camera(
     struct count_health *health, uint32_t camera, enum fault fault, bool is_green, const struct count_camera_health *now)
 {
     struct str name = health->name_of(health->context, camera);
@@ -111,26 +131,24 @@ static void tell_camera(
         .title_en = str_from_c(en),
         .detail = str_from_c(detail),
         .is_green = is_green};
-    tell(health, &alert);
+    return tell(health, &alert);
 }
 
-/* Red for some looks in a row is told once, and so is green after it. */
+/* Red for some looks in a row is told once, and so is green after it; what the hub does not take, at the next look. */
 static void judge(
     struct count_health *health, uint32_t camera, enum fault fault, bool is_red, bool is_green, const struct count_camera_health *now)
 {
-    uint8_t *red = &health->red[(size_t)camera * N_FAULTS + (size_t)fault];
-    if (*red & IS_TOLD) {
-        if (!is_green)
-            return;
+    uint8_t *red = &health->red[(size_t)camera * N_FAULTS + (size_t)fault], *told = &health->told[camera];
+    const uint8_t bit = (uint8_t)(1u << fault);
+    if (*told & bit) {
+        if (is_green && tell_camera(health, camera, fault, true, now))
+            *told &= (uint8_t)~bit;
         *red = 0;
-        tell_camera(health, camera, fault, true, now);
         return;
     }
-    *red = is_red ? *red + 1 : 0;
-    if (*red < COUNT_RED_LOOKS)
-        return;
-    *red = IS_TOLD;
-    tell_camera(health, camera, fault, false, now);
+    *red = !is_red ? 0 : *red < COUNT_RED_LOOKS ? *red + 1 : *red;
+    if (*red == COUNT_RED_LOOKS && tell_camera(health, camera, fault, false, now))
+        *told |= bit;
 }
 
 static enum err add_row(

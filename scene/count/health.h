@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "hub/hub.h"
+#include "scene/count/clones.h"
 #include "scene/count/core.h"
 
 /* The fields of the stream, in this order. */
@@ -39,13 +40,16 @@ struct count_health {
     struct str (*name_of)(void *context, uint32_t camera);
     struct str (*area_of)(void *context, uint32_t camera);
     void *context;
-    uint8_t *red; /* [n_red] by camera: looks in a row that were red; bit 7: told. Clock and recall by turns */
+    uint8_t *told; /* by camera, a bit each: clock, recall. Kept by the owner, over restarts too */
+    uint8_t *red;  /* [n_red] by camera: looks in a row that were red. Clock and recall by turns */
     uint32_t n_red;
-    uint64_t n_alerts, n_refused;
+    struct count_clone due[COUNT_CLONES_TOLD]; /* the hub did not take them yet */
+    uint32_t n_due;
+    uint64_t n_alerts, n_refused, n_lost; /* taken; refused, and tried again; plates that found no room to wait */
 };
 
 void count_health_finish(struct count_health *health);
-/* Plates found since the last tick. */
+/* Each tick: plates found since the last one; what the hub does not take is told again at the next. */
 void count_health_clones(struct count_health *health, const struct count *count, const struct count_clone *clones, uint32_t n);
 /* At the end of a period. */
 void count_health_tell(struct count_health *health, const struct count *count, int64_t time_ms);

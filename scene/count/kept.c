@@ -22,16 +22,23 @@ bool count_kept_find(const struct count_kept *kept, struct str name, uint32_t *r
 
 static void place(struct count_kept *kept, uint32_t device, struct str name, uint32_t edge)
 {
-    if (kept->numbers[device] != COUNT_NONE)
-        kept->devices[kept->numbers[device]] = COUNT_NONE; /* it stood there, and nobody does now */
+    uint32_t before = kept->numbers[device];
+    uint8_t told = 0;
+    if (before != COUNT_NONE) { /* it stood there, and nobody does now; what was told of it is still to be taken back */
+        kept->devices[before] = COUNT_NONE;
+        told = kept->told[before];
+        kept->told[before] = 0;
+    }
     kept->numbers[device] = COUNT_NONE;
     if (edge == ROAD_NONE)
         log_write(LOG_WARNING, "scene/count", "a camera watches no road of the network; mend its place or heading", LOG_STR("camera", name),
             LOG_END);
     else if (count_camera_add(kept->count, edge, &kept->numbers[device]) != ERR_OK)
         log_write(LOG_WARNING, "scene/count", "no room for another camera", LOG_STR("camera", name), LOG_END);
-    else
+    else {
         kept->devices[kept->numbers[device]] = device;
+        kept->told[kept->numbers[device]] = told;
+    }
 }
 
 uint32_t count_kept_place(struct count_kept *kept, struct str name, uint32_t edge)
@@ -81,9 +88,10 @@ bool count_kept_was_taken(struct count_kept *kept, int64_t arrived_ms)
 
 /* ---- onto the disk ---- */
 
-static struct str name_of(void *context, uint32_t camera)
+static struct count_resume_camera camera_of(void *context, uint32_t camera)
 {
-    return count_kept_name(context, camera);
+    const struct count_kept *kept = context;
+    return (struct count_resume_camera){count_kept_name(kept, camera), kept->told[camera]};
 }
 
 /* Into memory here; sealed and written by the keeper's thread. */
@@ -94,7 +102,7 @@ static void write_snapshot(struct count_kept *kept)
         return; /* the disk is slow: the next tick tries again */
     struct buf extra;
     buf_init(&extra, COUNT_SNAPSHOT_MAX);
-    count_resume_write(&kept->place, count_n_cameras(kept->count), name_of, kept, &extra);
+    count_resume_write(&kept->place, count_n_cameras(kept->count), camera_of, kept, &extra);
     if (extra.err == ERR_OK)
         count_snapshot_write(kept->count, buf_str(&extra), out);
     else
@@ -128,26 +136,28 @@ void count_kept_finish(struct count_kept *kept)
     mem_free(kept->numbers);
     mem_free(kept->devices);
     mem_free(kept->is_old);
+    mem_free(kept->told);
     *kept = (struct count_kept){.count = NULL};
 }
 
 /* ---- and back ---- */
 
-static enum err on_camera_name(void *context, uint32_t camera, struct str name)
+static enum err on_camera(void *context, uint32_t camera, struct count_resume_camera known)
 {
     struct count_kept *kept = context;
     uint32_t device;
     kept->devices[camera] = COUNT_NONE;
-    if (str_is_empty(name))
+    if (str_is_empty(known.name))
         return ERR_OK;
-    if (str_map_find(&kept->cameras, name) >= 0)
+    if (str_map_find(&kept->cameras, known.name) >= 0)
         return ERR_CORRUPT;
-    enum err err = str_map_add(&kept->cameras, name, &device);
+    enum err err = str_map_add(&kept->cameras, known.name, &device);
     if (err != ERR_OK)
         return err;
     kept->numbers[device] = camera;
     kept->devices[camera] = device;
     kept->is_old[device] = true;
+    kept->told[camera] = known.told;
     return ERR_OK;
 }
 
@@ -157,6 +167,7 @@ static void forget_cameras(struct count_kept *kept)
     str_map_finish(&kept->cameras);
     str_map_init(&kept->cameras, COUNT_CAMERA_NAMES_MAX, (uint64_t)clock_mono(kept->clock).ns);
     memset(kept->is_old, 0, COUNT_CAMERA_NAMES_MAX);
+    memset(kept->told, 0, COUNT_CAMERA_NAMES_MAX);
     kept->place = kept->resume = COUNT_PLACE_NONE;
 }
 
@@ -171,7 +182,7 @@ static enum err go_on(struct count_kept *kept, const char *path, const struct co
     if (err == ERR_OK)
         err = count_snapshot_read(buf_str(&bytes), settings, map, &diag, &extra, &kept->count);
     if (err == ERR_OK)
-        err = count_resume_read(extra, count_n_cameras(kept->count), &kept->place, on_camera_name, kept);
+        err = count_resume_read(extra, count_n_cameras(kept->count), &kept->place, on_camera, kept);
     if (err == ERR_OK && is_ahead(kept, kept->place.arrived_ms))
         err = diag_set(&diag, ERR_STATE, NULL, 0, "it was made by a clock that was ahead");
     if (err == ERR_OK) {
@@ -200,7 +211,8 @@ enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, 
     kept->numbers = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->numbers));
     kept->devices = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->devices));
     kept->is_old = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->is_old));
-    if (kept->numbers == NULL || kept->devices == NULL || kept->is_old == NULL)
+    kept->told = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->told));
+    if (kept->numbers == NULL || kept->devices == NULL || kept->is_old == NULL || kept->told == NULL)
         return ERR_NO_MEMORY;
     forget_cameras(kept);
     snprintf(party, sizeof(party), STR_FORMAT, STR_ARG(env->party));

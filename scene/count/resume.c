@@ -22,21 +22,22 @@ bool count_place_was_taken(struct count_place *resume, int64_t arrived_ms)
     return true;
 }
 
-void count_resume_write(
-    const struct count_place *place, uint32_t n, struct str (*name_of)(void *context, uint32_t camera), void *context, struct buf *out)
+void count_resume_write(const struct count_place *place, uint32_t n,
+    struct count_resume_camera (*camera_of)(void *context, uint32_t camera), void *context, struct buf *out)
 {
     buf_append_be(out, (uint64_t)place->arrived_ms, 8);
     buf_append_be(out, place->n_at, 8);
     buf_append_be(out, n, 4);
     for (uint32_t c = 0; c < n; c++) {
-        struct str name = name_of(context, c);
-        buf_append_be(out, name.len, 2);
-        buf_append_str(out, str_slice(name, 0, UINT16_MAX));
+        struct count_resume_camera known = camera_of(context, c);
+        buf_append_be(out, known.name.len, 2);
+        buf_append_str(out, str_slice(known.name, 0, UINT16_MAX));
+        buf_append_be(out, known.told, 1);
     }
 }
 
 enum err count_resume_read(struct str bytes, uint32_t n, struct count_place *ret_place,
-    enum err (*on_name)(void *context, uint32_t camera, struct str name), void *context)
+    enum err (*on_camera)(void *context, uint32_t camera, struct count_resume_camera known), void *context)
 {
     struct bytes_reader reader;
     bytes_reader_init(&reader, bytes.ptr, bytes.len);
@@ -45,10 +46,11 @@ enum err count_resume_read(struct str bytes, uint32_t n, struct count_place *ret
     if (bytes_read_u32be(&reader) != n || reader.err != ERR_OK)
         return ERR_CORRUPT;
     for (uint32_t c = 0; c < n; c++) {
-        struct str name = bytes_read_str(&reader, bytes_read_u16be(&reader));
+        struct count_resume_camera known = {.name = bytes_read_str(&reader, bytes_read_u16be(&reader))};
+        known.told = bytes_read_u8(&reader);
         if (reader.err != ERR_OK)
             return ERR_CORRUPT;
-        enum err err = on_name(context, c, name);
+        enum err err = on_camera(context, c, known);
         if (err != ERR_OK)
             return err;
     }

@@ -28,11 +28,18 @@ void count_place_take(struct count_place *place, int64_t arrived_ms);
 /* Was it taken before the stop? `resume` is used up. */
 bool count_place_was_taken(struct count_place *resume, int64_t arrived_ms);
 
-/* `name_of` is asked for cameras 0 to n - 1; an empty name: nobody's. */
-void count_resume_write(
-    const struct count_place *place, uint32_t n, struct str (*name_of)(void *context, uint32_t camera), void *context, struct buf *out);
-/* `on_name` gets them back, borrowed; what it answers ends the reading. ERR_CORRUPT: not such bytes, or not of `n` cameras. */
+/* What the owner knows of a camera. */
+struct count_resume_camera {
+    struct str name; /* of its device; empty: nobody's */
+    uint8_t told;    /* the alarms that people were told of, and not yet that they are over */
+};
+
+/* `camera_of` is asked for cameras 0 to n - 1. */
+void count_resume_write(const struct count_place *place, uint32_t n,
+    struct count_resume_camera (*camera_of)(void *context, uint32_t camera), void *context, struct buf *out);
+/* `on_camera` gets them back, their names borrowed; what it answers ends the reading. ERR_CORRUPT: not such bytes, or not of `n` cameras.
+ */
 enum err count_resume_read(struct str bytes, uint32_t n, struct count_place *ret_place,
-    enum err (*on_name)(void *context, uint32_t camera, struct str name), void *context) MUST_CHECK;
+    enum err (*on_camera)(void *context, uint32_t camera, struct count_resume_camera known), void *context) MUST_CHECK;
 
 #endif

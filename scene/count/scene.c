@@ -666,6 +666,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     if (err == ERR_OK) {
         struct count_map map = {scene->network, scene->edge_areas, scene->area_parents, area_n(scene->tree), scene->index};
         err = count_kept_start(&scene->kept, env, &settings, &map, &scene->count);
+        scene->health.told = scene->kept.told;
     }
     if (err == ERR_OK)
         err = start_gps(scene, config, &gps_settings);

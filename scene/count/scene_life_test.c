@@ -48,6 +48,49 @@ static void a_wrong_clock_is_an_alert_and_a_figure(void **state)
     bench_stop(&bench);
 }
 
+/* Both cameras, the western one with its clock ahead. */
+static void drive_ahead(struct bench *bench, int from, int to, int64_t ahead_ms)
+{
+    for (int s = from; s < to; s++) {
+        char vehicle[16];
+        snprintf(vehicle, sizeof(vehicle), "v%d", s);
+        pass_ahead(bench, "west", vehicle, (int64_t)s * 1000, 120.1295, ahead_ms);
+        snprintf(vehicle, sizeof(vehicle), "v%d", s - 110);
+        pass_ahead(bench, "east", vehicle, (int64_t)s * 1000 + 20, 120.1398, 0);
+        tick(bench, (int64_t)s * 1000 + 500);
+        if (s % 400 == 399)
+            forget_published();
+    }
+}
+
+/* What the hub does not take is told later, and what was told is known over a restart: a clock that was mended meanwhile is told green. */
+static void no_alarm_is_lost(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    static const char config[] = CONFIG "network: '{data}/n.net.xml'\nrecord_every: 60s\n";
+    assert_ok(bench_start(&bench, config, &diags));
+    is_deaf = true;
+    drive_ahead(&bench, 0, 600, 20000);
+    assert_true(n_unheard > 0);
+    is_deaf = false;
+    drive_ahead(&bench, 600, 700, 20000);
+    assert_int_equal(n_alerts, 1);
+    assert_non_null(strstr(alerts[0], "camera/west/clock|red|"));
+    bench_halt(&bench);
+    assert_ok(bench_start_at(&bench, 700 * 1000, config, &diags));
+    is_deaf = true;
+    int s = 700;
+    for (; s < 4000 && n_unheard == 0; s += 10)
+        drive_ahead(&bench, s, s + 10, 0);
+    assert_int_equal(n_unheard, 1);
+    is_deaf = false;
+    drive_ahead(&bench, s, s + 100, 0);
+    assert_int_equal(n_alerts, 1);
+    assert_non_null(strstr(alerts[0], "camera/west/clock|green|"));
+    bench_stop(&bench);
+}
+
 /* Both cameras from second `from` on; what is before `told_from` was there before the start and is replayed, without ticks. */
 static void drive_on(struct bench *bench, int from, int told_from, int to)
 {
@@ -62,6 +105,29 @@ static void drive_on(struct bench *bench, int from, int told_from, int to)
         if (s % 400 == 399)
             forget_published();
     }
+}
+
+/* A plate at two places, found while the hub took nothing, is told at the next tick that it does, once. */
+static void a_clone_waits_for_the_hub(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    assert_ok(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\n", &diags));
+    drive_ahead(&bench, 0, 300, 0); /* so that both clocks are known to be right */
+    is_deaf = true;
+    for (int s = 300; s < 440; s++) {
+        if (s == 300 || s == 430)
+            pass(&bench, "west", "one of two", (int64_t)s * 1000, 120.1295, 90);
+        if (s == 302 || s == 432)
+            pass(&bench, "east", "one of two", (int64_t)s * 1000, 120.1398, 90);
+        drive_ahead(&bench, s, s + 1, 0);
+    }
+    assert_true(n_unheard > 0);
+    is_deaf = false;
+    drive_ahead(&bench, 440, 450, 0);
+    assert_int_equal(n_alerts, 1);
+    assert_true(strncmp(alerts[0], "plate.cloned|h.x.east|h/police|plate-", 37) == 0);
+    bench_stop(&bench);
 }
 
 /* Stopped and started anew, with the last minutes replayed: the figures are those of one that never stopped. */
@@ -171,6 +237,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_clock_is_an_alert_and_a_figure),
+        cmocka_unit_test(no_alarm_is_lost),
+        cmocka_unit_test(a_clone_waits_for_the_hub),
         cmocka_unit_test(a_restart_leaves_no_dent),
         cmocka_unit_test(a_clock_that_was_ahead_swallows_nothing),
         cmocka_unit_test(a_moved_camera_is_moved_once),

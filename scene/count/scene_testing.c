@@ -16,7 +16,8 @@ struct rows *published[6][2000]; /* in the order of the resources */
 size_t n_published[6];
 char alerts[8][1600]; /* kind|area|party|key|state|title|detail */
 size_t n_alerts;
-bool is_refusing;
+bool is_refusing, is_deaf;
+size_t n_unheard;
 struct buf object;
 
 const struct hub_resource *hub_resource_find(const struct hub *hub, struct str name)
@@ -44,6 +45,9 @@ enum err hub_publish(struct hub *hub, const struct hub_resource *resource, struc
 
 enum err hub_alert(struct hub *hub, const struct hub_alert *alert)
 {
+    n_unheard += is_deaf;
+    if (is_deaf)
+        return ERR_FULL;
     if (n_alerts < sizeof(alerts) / sizeof(alerts[0]))
         snprintf(alerts[n_alerts], sizeof(alerts[0]),
             STR_FORMAT "|" STR_FORMAT "|" STR_FORMAT "|" STR_FORMAT "|%s|" STR_FORMAT "|" STR_FORMAT, STR_ARG(alert->kind),
@@ -147,7 +151,7 @@ enum err bench_start(struct bench *bench, const char *config, struct diag_list *
 enum err bench_start_at(struct bench *bench, int64_t ms, const char *config, struct diag_list *ret_diags)
 {
     *bench = (struct bench){.scene = NULL};
-    n_alerts = 0;
+    n_alerts = n_unheard = 0;
     ret_diags->n = 0;
     clock_fake_init(&bench->clock, (struct wall_time){T0 + ms});
     assert_ok(area_tree_load(areas_path, ret_diags, &bench->hub.tree));
@@ -173,7 +177,7 @@ void bench_halt(struct bench *bench)
     yaml_destroy(bench->yaml);
     area_tree_destroy(bench->hub.tree);
     forget_published();
-    is_refusing = false;
+    is_refusing = is_deaf = false;
 }
 
 void bench_stop(struct bench *bench)

@@ -29,6 +29,8 @@ extern size_t n_published[6];
 extern char alerts[8][1600]; /* kind|area|party|key|state|title|detail */
 extern size_t n_alerts;
 extern bool is_refusing;
+extern bool is_deaf; /* to alerts */
+extern size_t n_unheard;
 extern struct buf object; /* the road */
 
 void forget_published(void);
