@@ -1,6 +1,6 @@
 /*
  * The core's state as bytes; see snapshot.h. One walk says the format for both directions: each step writes a number, or reads it and holds
- * it against what it may be. The first failure sticks, and what is read after it is zero.
+ * it against what it may be. The first failure sticks, and what is read after it is zero; what is written is never changed.
  */
 #include "scene/count/snapshot.h"
 
@@ -59,6 +59,13 @@ static void walk_bits(struct walk *walk, uint64_t *bits, size_t n_bytes)
     *bits = walk->err == ERR_OK ? read : 0;
 }
 
+/* A number that cannot be. True: it is of the bytes, and something that can be takes its place. */
+static bool refuse(struct walk *walk, const char *what)
+{
+    fail(walk, ERR_CORRUPT, what);
+    return is_reading(walk);
+}
+
 static void walk_u64(struct walk *walk, uint64_t *number)
 {
     walk_bits(walk, number, 8);
@@ -68,10 +75,8 @@ static void walk_u32(struct walk *walk, uint32_t *number, uint32_t max, const ch
 {
     uint64_t bits = *number;
     walk_bits(walk, &bits, 4);
-    if (bits > max) {
-        fail(walk, ERR_CORRUPT, what);
+    if (bits > max && refuse(walk, what))
         bits = 0;
-    }
     *number = (uint32_t)bits;
 }
 
@@ -95,20 +100,16 @@ static void walk_time(struct walk *walk, int64_t *time_ms)
     uint64_t bits = (uint64_t)*time_ms;
     walk_bits(walk, &bits, 8);
     *time_ms = (int64_t)bits;
-    if (*time_ms != INT64_MIN && (*time_ms < 0 || *time_ms > 2 * COUNT_TIME_MAX_MS)) {
-        fail(walk, ERR_CORRUPT, "a time");
+    if (*time_ms != INT64_MIN && (*time_ms < 0 || *time_ms > 2 * COUNT_TIME_MAX_MS) && refuse(walk, "a time"))
         *time_ms = 0;
-    }
 }
 
 /* A time that there is. */
 static void walk_past(struct walk *walk, int64_t *time_ms)
 {
     walk_time(walk, time_ms);
-    if (*time_ms < 0) {
-        fail(walk, ERR_CORRUPT, "a time");
+    if (*time_ms < 0 && refuse(walk, "a time"))
         *time_ms = 0;
-    }
 }
 
 static void walk_real(struct walk *walk, double *real, double low, double high)
@@ -117,10 +118,8 @@ static void walk_real(struct walk *walk, double *real, double low, double high)
     memcpy(&bits, real, sizeof(bits));
     walk_bits(walk, &bits, 8);
     memcpy(real, &bits, sizeof(bits));
-    if (!(*real >= low && *real <= high)) {
-        fail(walk, ERR_CORRUPT, "a number");
+    if (!(*real >= low && *real <= high) && refuse(walk, "a number"))
         *real = fmin(fmax(0, low), high);
-    }
 }
 
 static void walk_sum(struct walk *walk, double *sum)
@@ -136,10 +135,8 @@ static void walk_float(struct walk *walk, float *real, float low, float high)
     walk_bits(walk, &bits, 4);
     small = (uint32_t)bits;
     memcpy(real, &small, sizeof(small));
-    if (!(*real >= low && *real <= high)) {
-        fail(walk, ERR_CORRUPT, "a number");
+    if (!(*real >= low && *real <= high) && refuse(walk, "a number"))
         *real = fminf(fmaxf(0, low), high);
-    }
 }
 
 /* What must be the same here as it was there. */
@@ -213,7 +210,7 @@ static void walk_account(struct walk *walk, const struct count *count, struct co
 {
     walk_cohorts(walk, &count->balance, account);
     walk_u32(walk, &account->n_branches, COUNT_BRANCHES, "a camera's next ones");
-    for (uint32_t i = 0; i < account->n_branches; i++) {
+    for (uint32_t i = 0; i < account->n_branches && walk->err == ERR_OK; i++) {
         walk_u32(walk, &account->branches[i].to, count->n_cameras - 1, "a next camera");
         walk_float(walk, &account->branches[i].free_s, 0, 1e6F);
         walk_float(walk, &account->branches[i].n, 0, 1e9F);
@@ -352,7 +349,7 @@ static void walk_clocks(struct walk *walk, struct count_clocks *clocks)
         struct count_clock *clock = &clocks->clocks[c];
         walk_least(walk, &clock->delay);
         walk_u32(walk, &clock->n_ways, COUNT_CLOCK_WAYS, "a clock's ways");
-        for (uint32_t i = 0; i < clock->n_ways; i++) {
+        for (uint32_t i = 0; i < clock->n_ways && walk->err == ERR_OK; i++) {
             walk_u32(walk, &clock->ways[i].to, clocks->n - 1, "a clock's way");
             walk_float(walk, &clock->ways[i].road_s, 0, 1e6F);
             walk_least(walk, &clock->ways[i].over);
@@ -398,7 +395,7 @@ static void walk_clones(struct walk *walk, struct count *count)
         walk_past(walk, &suspect->used_ms);
     }
     walk_u32(walk, &clones->n_told, COUNT_CLONES_TOLD, "the plates to tell");
-    for (uint32_t i = 0; i < clones->n_told; i++) {
+    for (uint32_t i = 0; i < clones->n_told && walk->err == ERR_OK; i++) {
         walk_u64(walk, &clones->told[i].vehicle);
         walk_apart(walk, count, &clones->told[i].first);
         walk_apart(walk, count, &clones->told[i].second);
@@ -462,7 +459,8 @@ static void walk_count(struct walk *walk, struct count *count)
 {
     struct count_counters *counters = &count->counters;
     uint64_t *numbers[] = {&counters->n_passages, &counters->n_duplicates, &counters->n_out_of_order, &counters->n_late,
-        &counters->n_future, &counters->n_links, &counters->n_impossible, &counters->n_stops, &counters->n_resets};
+        &counters->n_future, &counters->n_links, &counters->n_impossible, &counters->n_stops, &counters->n_resets, &counters->n_drives,
+        &counters->n_drives_odd};
     int64_t *times[] = {
         &count->now_ms, &count->tick_ms, &count->first_tick_ms, &count->scanned_ms, &count->tick_gap_ms, &count->faults.learned_ms};
     walk_cameras(walk, count);
@@ -499,6 +497,8 @@ void count_snapshot_write(const struct count *count, struct str extra, struct bu
     walk_u32(&walk, &n_extra, UINT32_MAX, "");
     buf_append_str(out, extra);
     walk_count(&walk, walked);
+    if (walk.err != ERR_OK && out->err == ERR_OK)
+        out->err = ERR_RANGE;
 }
 
 void count_snapshot_seal(struct buf *out)

@@ -18,7 +18,8 @@
 #define COUNT_SNAPSHOT_VERSION 3u
 #define COUNT_SNAPSHOT_MAX ((size_t)2 << 30)
 
-/* Appends the state without its seal; `extra`: the owner's own. Fails as `out` does: look at out->err. */
+/* Appends the state without its seal; `extra`: the owner's own. Fails as `out` does: look at out->err; ERR_RANGE: a number that cannot be,
+ * which a reader would refuse. */
 void count_snapshot_write(const struct count *count, struct str extra, struct buf *out);
 /* Appends the digest of all that is in `out`; takes a while, and may be done on another thread. */
 void count_snapshot_seal(struct buf *out);

@@ -4,6 +4,7 @@
  */
 #include "scene/count/snapshot.h"
 
+#include "scene/count/state.h"
 #include "scene/count/traffic_testing.h"
 
 #define T0 ((int64_t)1700000000000)
@@ -100,6 +101,7 @@ static void a_count_goes_on_from_its_bytes(void **state)
     struct count *whole = begin(), *broken = begin();
     int64_t next_ms = 0;
     size_t n_ticks = 0, len = 0, n_restarts = 0;
+    whole->counters.n_drives = broken->counters.n_drives = 3; /* of floating cars, of which there are none here */
     for (size_t i = 0; i < town.n_passages; i++) {
         for (; next_ms < town.passages[i].arrived_ms; next_ms += 10000, n_ticks++) {
             struct count_updates a = tick(whole, next_ms), b = tick(broken, next_ms);
@@ -283,6 +285,26 @@ static void memory_may_fail_anywhere(void **state)
     count_destroy(count);
 }
 
+/* A number that cannot be, in the live state: the snapshot fails, so that the one before stays, and the state is left alone. */
+static void what_cannot_be_is_not_written(void **state)
+{
+    struct count *count = begin();
+    struct buf bytes;
+    for (size_t i = 0; i < 1000; i++)
+        step(count, &town.passages[i]);
+    buf_init(&bytes, COUNT_SNAPSHOT_MAX);
+    count_snapshot_write(count, STR("x"), &bytes);
+    assert_ok(bytes.err);
+    buf_reset(&bytes);
+    count->balance.n_gaps = 1e16;
+    count->cameras[0].heard.last_ms = -7;
+    count_snapshot_write(count, STR("x"), &bytes);
+    assert_int_equal(bytes.err, ERR_RANGE);
+    assert_true(count->balance.n_gaps == 1e16 && count->cameras[0].heard.last_ms == -7);
+    buf_finish(&bytes);
+    count_destroy(count);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +312,7 @@ int main(void)
         cmocka_unit_test(a_minute_replayed_leaves_no_dent),
         cmocka_unit_test(broken_bytes_are_refused),
         cmocka_unit_test(sealed_nonsense_breaks_nothing),
+        cmocka_unit_test(what_cannot_be_is_not_written),
         cmocka_unit_test(memory_may_fail_anywhere),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
