@@ -187,7 +187,7 @@ static void observe_link(struct count *count, uint32_t from, uint32_t to, double
     if (gap_s > settings->delay_max * (double)pair->free_flow_s + settings->delay_slack_s)
         count->counters.n_stops++;
     else
-        count_figures_link(&count->figures, pair, gap_s, at_ms);
+        count_figures_link(&count->figures, pair, gap_s, came_ms, at_ms);
 }
 
 static void first_sighting(struct count *count, const struct count_camera *camera, int64_t at_ms)

@@ -10,6 +10,10 @@
 #define RATE_LEAST_S 30  /* no flow is told from less: one vehicle in the first second is not 3,600 an hour */
 #define REFRESH_MS 10000 /* flows fade without passages: all observed edges are told this often */
 
+#define SIGNAL_WAIT_S 20.0f /* lost before a signal in the mean, where nothing is known yet: red of 60 s in a cycle of 90 s ... */
+#define BEND_WAIT_S 2.0f    /* ... and before any other junction ... */
+#define ROAD_WAIT 0.1f      /* ... and this share of free flow on the road itself. Their ratios alone count */
+
 /* ---- the roads of each area ---- */
 
 static uint32_t find_group(const struct count_figures *figures, const uint32_t *slots, uint32_t n_slots, uint32_t name, uint16_t area)
@@ -99,6 +103,7 @@ enum err count_figures_init(
     uint32_t n_edges = map->network->n_edges;
     *figures = (struct count_figures){.map = *map, .fade = fade, .road_least = settings->road_least, .first_ms = INT64_MIN};
     figures->edges = mem_alloc_zero(n_edges, sizeof(*figures->edges));
+    figures->waits_s = mem_alloc_zero(n_edges, sizeof(*figures->waits_s));
     figures->active = mem_alloc_zero(n_edges, sizeof(*figures->active));
     figures->edge_groups = mem_alloc_zero(n_edges, sizeof(*figures->edge_groups));
     figures->edge_classes = mem_alloc_zero(n_edges, sizeof(*figures->edge_classes));
@@ -106,8 +111,8 @@ enum err count_figures_init(
     figures->area_sums = mem_alloc_zero(map->n_areas, sizeof(*figures->area_sums));
     figures->index_sums = mem_alloc_zero(map->n_areas, sizeof(*figures->index_sums));
     enum err err = count_junctions_init(&figures->junctions, map->network);
-    if (figures->edges == NULL || figures->active == NULL || figures->edge_groups == NULL || figures->edge_classes == NULL ||
-        figures->states == NULL || figures->area_sums == NULL || figures->index_sums == NULL)
+    if (figures->edges == NULL || figures->waits_s == NULL || figures->active == NULL || figures->edge_groups == NULL ||
+        figures->edge_classes == NULL || figures->states == NULL || figures->area_sums == NULL || figures->index_sums == NULL)
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)
         err = make_groups(figures);
@@ -115,6 +120,11 @@ enum err count_figures_init(
         err = classify(figures);
     if (err != ERR_OK)
         return err;
+    for (uint32_t i = 0; i < n_edges; i++) {
+        const struct road_edge *edge = &map->network->edges[i];
+        figures->waits_s[i] =
+            (map->network->junctions[edge->to].has_signal ? SIGNAL_WAIT_S : BEND_WAIT_S) + ROAD_WAIT * (float)road_edge_free_flow_s(edge);
+    }
     figures->group_sums = mem_alloc_zero(figures->n_groups + 1, sizeof(*figures->group_sums));
     figures->roads = mem_alloc_zero(figures->n_groups + 1, sizeof(*figures->roads));
     return figures->group_sums == NULL || figures->roads == NULL ? ERR_NO_MEMORY : ERR_OK;
@@ -125,6 +135,7 @@ void count_figures_finish(struct count_figures *figures)
     if (figures == NULL)
         return;
     mem_free(figures->edges);
+    mem_free(figures->waits_s);
     mem_free(figures->active);
     mem_free(figures->edge_groups);
     mem_free(figures->edge_classes);
@@ -158,6 +169,8 @@ static void fade(struct count_figures *figures, struct count_edge_sums *edge, in
     edge->actual_s *= keep;
     edge->free_s *= keep;
     edge->driven_m *= keep;
+    edge->n_passed *= keep;
+    edge->lost_s *= keep;
     edge->n *= keep;
     edge->n_flow *= keep;
     edge->n_gps *= keep;
@@ -186,21 +199,53 @@ void count_figures_passage(struct count_figures *figures, uint32_t edge, int64_t
     touch(figures, edge, at_ms, &weight)->n_flow += weight;
 }
 
-void count_figures_link(struct count_figures *figures, const struct count_pair *pair, double actual_s, int64_t at_ms)
+/* What of the time beyond free flow each edge of the way gets, by what vehicles lately lost there; the prior is worth one. */
+static void share_out(struct count_figures *figures, const struct count_pair *pair, struct count_edge_sums *const edges[], double shares[])
+{
+    double sum = 0;
+    if (pair->n_edges == 1) {
+        shares[0] = 1;
+        return;
+    }
+    for (uint32_t i = 0; i < pair->n_edges; i++)
+        sum += shares[i] = (double)((edges[i]->lost_s + figures->waits_s[pair->edges[i]]) / (edges[i]->n + 1));
+    for (uint32_t i = 0; i < pair->n_edges; i++)
+        shares[i] /= sum;
+}
+
+/* A vehicle that left the edge at `left_ms`; it is known now, where it weighs `weight`. */
+static void add_drive(struct count_figures *figures, struct count_edge_sums *edge, float weight, double actual_s, double free_s,
+    double driven_m, int64_t left_ms)
+{
+    int64_t left_s = left_ms / 1000;
+    float passed = left_s < edge->faded_s ? (float)count_fade_keep(figures->fade, left_s, edge->faded_s) : 1;
+    edge->actual_s += passed * (float)actual_s;
+    edge->free_s += passed * (float)free_s;
+    edge->driven_m += passed * (float)driven_m;
+    edge->n_passed += passed;
+    edge->lost_s += weight * (float)fmax(actual_s - free_s, 0);
+    edge->n += weight;
+}
+
+void count_figures_link(struct count_figures *figures, const struct count_pair *pair, double actual_s, int64_t came_ms, int64_t at_ms)
 {
     const struct road_network *network = figures->map.network;
+    struct count_edge_sums *edges[COUNT_PATH_MAX];
+    double shares[COUNT_PATH_MAX], beyond_s = actual_s - (double)pair->free_flow_s, left_s = actual_s;
+    float weight = 1;
+    for (uint32_t i = 0; i < pair->n_edges; i++)
+        edges[i] = touch(figures, pair->edges[i], at_ms, &weight);
+    share_out(figures, pair, edges, shares);
     for (uint32_t i = 0; i < pair->n_edges; i++) {
         const struct road_edge *road = &network->edges[pair->edges[i]];
-        float weight;
-        struct count_edge_sums *edge = touch(figures, pair->edges[i], at_ms, &weight);
-        double share = road_edge_free_flow_s(road) / (double)pair->edges_s;
-        edge->actual_s += weight * (float)(actual_s * share);
-        edge->free_s += weight * (float)((double)pair->free_flow_s * share);
-        edge->driven_m += weight * pair->detour * (float)road->length_m;
-        edge->n += weight;
+        double share = road_edge_free_flow_s(road) / (double)pair->edges_s, free_s = (double)pair->free_flow_s * share;
+        double edge_s = beyond_s > 0 ? free_s + beyond_s * shares[i] : actual_s * share;
+        weight = at_ms / 1000 < edges[i]->faded_s ? (float)count_fade_keep(figures->fade, at_ms / 1000, edges[i]->faded_s) : 1;
+        left_s -= edge_s;
+        add_drive(figures, edges[i], weight, edge_s, free_s, (double)pair->detour * road->length_m, came_ms - (int64_t)(left_s * 1000));
         /* The last edge's flow comes with the passage itself. */
         if (i + 1 < pair->n_edges)
-            edge->n_flow += weight;
+            edges[i]->n_flow += weight;
     }
 }
 
@@ -208,10 +253,7 @@ void count_figures_drive(struct count_figures *figures, uint32_t at, double actu
 {
     float weight;
     struct count_edge_sums *edge = touch(figures, at, at_ms, &weight);
-    edge->actual_s += weight * (float)actual_s;
-    edge->free_s += weight * (float)free_s;
-    edge->driven_m += weight * (float)driven_m;
-    edge->n += weight;
+    add_drive(figures, edge, weight, actual_s, free_s, driven_m, at_ms);
     edge->n_gps += weight;
 }
 
@@ -246,8 +288,8 @@ static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vp
     if (is_stale)
         return;
     state->flow_vph = flow_vph;
-    state->n = (uint32_t)lroundf(edge->n);
-    if (edge->n >= FADED_AWAY && edge->actual_s > 0) {
+    state->n = (uint32_t)lroundf(edge->n_passed);
+    if (edge->n >= FADED_AWAY && edge->n_passed > 0 && edge->actual_s > 0) {
         state->speed_mps = (double)(edge->driven_m / edge->actual_s);
         state->delay_index = (double)(edge->actual_s / edge->free_s);
         state->sources = sources_of(edge);
@@ -260,9 +302,11 @@ static void sum_driven(struct count_figures *figures, uint32_t at, struct count_
 {
     const struct count_edge_sums *edge = &figures->edges[at];
     uint8_t road_class = figures->edge_classes[at];
-    sums->actual_s = (double)edge->actual_s;
-    sums->free_s = (double)edge->free_s;
-    sums->driven_m = (double)edge->driven_m;
+    /* Where ways take long what is known is old, and would weigh less: so as many as are known, each by the mean. */
+    double each = (double)(edge->n / edge->n_passed);
+    sums->actual_s = (double)edge->actual_s * each;
+    sums->free_s = (double)edge->free_s * each;
+    sums->driven_m = (double)edge->driven_m * each;
     sums->n = (double)edge->n;
     sums->driven_length_m = sums->length_m;
     sums->sources = sources_of(edge);
@@ -270,7 +314,7 @@ static void sum_driven(struct count_figures *figures, uint32_t at, struct count_
     sums->delay_m = sums->vehicle_m * sums->actual_s / sums->free_s;
     count_index_add(figures->map.index, &figures->index_sums[figures->map.edge_areas[at]], road_class,
         count_index_level(figures->map.index, road_class, sums->driven_m / sums->actual_s), sums->vehicle_m, sums->length_m);
-    count_junctions_add(&figures->junctions, at, edge->actual_s, edge->free_s, edge->n);
+    count_junctions_add(&figures->junctions, at, (float)sums->actual_s, (float)sums->free_s, edge->n);
 }
 
 /* Fades, tells and sums the edge at place `i` of the list; false when it is not observed any more and was taken out. */
@@ -299,7 +343,7 @@ static bool tick_edge(struct count_figures *figures, uint32_t i, int64_t now_ms,
         sums.flow_m = flow_vph * length_m;
         sums.flow_length_m = length_m;
     }
-    if (edge->n >= FADED_AWAY && edge->actual_s > 0 && edge->free_s > 0)
+    if (edge->n >= FADED_AWAY && edge->n_passed > 0 && edge->actual_s > 0 && edge->free_s > 0)
         sum_driven(figures, at, &sums);
     add_sums(&figures->area_sums[area], &sums);
     if (figures->edge_groups[at] != COUNT_NONE)

@@ -1,9 +1,11 @@
 /*
  * Flow, speed and delay: per directed edge from passages, driven ways and floating cars, rolled up to named roads and areas.
  *
- * Every sum fades exponentially with the window. A way between two cameras is spread over its edges in proportion to their
- * free-flow times, the junctions' part included: between two cameras nobody knows where the time went. Whoever knows the time on each edge
- * tells it by count_figures_drive(), into the same sums.
+ * Every sum fades exponentially with the window. Between two cameras nobody knows where the time went. So each edge of the way gets its
+ * free-flow time, the junctions' part included, and of what is beyond a share like what vehicles lately lost on it (the E step of an EM on
+ * line; Vardi, J. Am. Stat. Assoc. 91, 1996, has the same problem): ways that share an edge tell the edges apart. An edge of which nothing
+ * is known is taken to be one before a signal, or not. What is spread weighs as of when the vehicle left the edge, not as of when it came
+ * to the camera. Whoever knows the time on each edge tells it by count_figures_drive(), into the same sums.
  *
  * What weighs an edge in its area is its vehicle-kilometres (VKT, 车公里): the vehicles that are known to have driven it, times its length.
  */
@@ -16,11 +18,12 @@
 #include "scene/count/travel.h"
 
 struct count_edge_sums {
-    float actual_s, free_s, driven_m, n; /* of driven ways, faded */
-    float n_flow;                        /* vehicles, faded */
-    float n_gps;                         /* of n: floating cars */
-    bool is_active;                      /* in the list of what is observed */
-    bool is_changed;                     /* since it was told last */
+    float actual_s, free_s, driven_m, n_passed; /* of vehicles that drove it, faded since they left it */
+    float lost_s, n;                            /* of the same, faded since it was known: seconds beyond free flow, vehicles */
+    float n_flow;                               /* vehicles, faded */
+    float n_gps;                                /* of n: floating cars */
+    bool is_active;                             /* in the list of what is observed */
+    bool is_changed;                            /* since it was told last */
     int64_t faded_s;
 };
 
@@ -47,6 +50,7 @@ struct count_figures {
     double road_least;
     int64_t first_ms;              /* of the first passage: flows of the first window are not too low */
     struct count_edge_sums *edges; /* [n_edges] */
+    float *waits_s;                /* [n_edges] what a vehicle is taken to lose there, before anything is known */
     uint32_t *active;              /* [n_edges] */
     uint32_t n_active;
     uint8_t *edge_classes;           /* [n_edges] of the index object */
@@ -68,8 +72,8 @@ void count_figures_finish(struct count_figures *figures); /* takes NULL */
 void count_figures_clear(struct count_figures *figures);  /* forgets every observation */
 /* One vehicle on an edge at `at_ms`, which may lie before what is known already: then it weighs what is left of it. */
 void count_figures_passage(struct count_figures *figures, uint32_t edge, int64_t at_ms);
-/* One vehicle over a way in `actual_s`, at its end at `at_ms`. */
-void count_figures_link(struct count_figures *figures, const struct count_pair *pair, double actual_s, int64_t at_ms);
+/* One vehicle over a way in `actual_s`, at its end at `came_ms`, as was told at `at_ms`. */
+void count_figures_link(struct count_figures *figures, const struct count_pair *pair, double actual_s, int64_t came_ms, int64_t at_ms);
 /* One floating car over the whole edge in `actual_s`, at its end at `at_ms`; `free_s` and `driven_m` with the junction before it. It says
  * nothing of the flow: nobody knows of how many it is one. */
 void count_figures_drive(struct count_figures *figures, uint32_t edge, double actual_s, double free_s, double driven_m, int64_t at_ms);

@@ -163,6 +163,67 @@ static void a_road_has_the_class_of_most_of_its_length(void **state)
     finish(&crossing);
 }
 
+/* From the end of a over c and d, and from the end of c over d; no junction takes time here. */
+static struct count_pair way_of(const struct crossing *crossing, bool has_c)
+{
+    struct count_pair pair = {.free_flow_s = has_c ? 20 : 10, .edges_s = has_c ? 20 : 10, .detour = 1, .n_edges = has_c ? 2 : 1};
+    pair.edges[0] = has_c ? crossing->c : crossing->d;
+    pair.edges[1] = crossing->d;
+    return pair;
+}
+
+static double edge_s(const struct crossing *crossing, uint32_t edge)
+{
+    return 100 / state_of(crossing, edge)->speed_mps;
+}
+
+/* Of 80 s over both edges nobody knows where they were lost, until others need 12 s for the second of them. */
+static void ways_that_share_an_edge_tell_the_edges_apart(void **state)
+{
+    struct crossing crossing;
+    make(&crossing);
+    struct count_pair both = way_of(&crossing, true), last = way_of(&crossing, false);
+    count_figures_link(&crossing.figures, &both, 80, T0, T0);
+    tick(&crossing);
+    assert_near(edge_s(&crossing, crossing.c), 40, 1e-3);
+    assert_near(edge_s(&crossing, crossing.d), 40, 1e-3);
+    for (int i = 0; i < 60; i++) {
+        count_figures_link(&crossing.figures, &last, 12, T0, T0);
+        count_figures_link(&crossing.figures, &both, 80, T0, T0);
+    }
+    tick(&crossing);
+    assert_near(edge_s(&crossing, crossing.c), 80 - 12, 8); /* the first ones, too, are in these means */
+    assert_near(edge_s(&crossing, crossing.d), 12, 4);
+    /* Faster than free flow: by it alone. */
+    struct crossing fast;
+    make(&fast);
+    count_figures_link(&fast.figures, &both, 15, T0, T0);
+    tick(&fast);
+    assert_near(edge_s(&fast, fast.c), 7.5, 1e-3);
+    finish(&fast);
+    finish(&crossing);
+}
+
+/* 300 s over c and d: c was left 150 s ago. The next, who left it now, weighs e^(150/120) as much there; on the road both are one. */
+static void what_was_left_long_ago_weighs_less(void **state)
+{
+    struct crossing crossing;
+    make(&crossing);
+    struct count_pair both = way_of(&crossing, true);
+    count_figures_link(&crossing.figures, &both, 300, T0, T0);
+    tick(&crossing);
+    assert_near(edge_s(&crossing, crossing.c), 150, 1e-2);
+    assert_int_equal(state_of(&crossing, crossing.c)->n, 0);
+    assert_int_equal(state_of(&crossing, crossing.d)->n, 1);
+    assert_int_equal(crossing.areas[0].n_links, 2);
+    drive(&crossing, crossing.c, false, 10, 1);
+    tick(&crossing);
+    double old = exp(-150 / 120.0), c_s = (old * 150 + 10) / (old + 1);
+    assert_near(edge_s(&crossing, crossing.c), c_s, 0.05);
+    assert_near(crossing.areas[0].speed_mps, 300 / (2 * c_s + 150), 0.01);
+    finish(&crossing);
+}
+
 static void memory_may_fail_anywhere(void **state)
 {
     struct crossing crossing;
@@ -190,6 +251,8 @@ int main(void)
         cmocka_unit_test(junctions_have_the_delay_of_what_leads_to_them),
         cmocka_unit_test(areas_are_weighted_by_vehicle_kilometres),
         cmocka_unit_test(a_road_has_the_class_of_most_of_its_length),
+        cmocka_unit_test(ways_that_share_an_edge_tell_the_edges_apart),
+        cmocka_unit_test(what_was_left_long_ago_weighs_less),
         cmocka_unit_test(memory_may_fail_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,8 @@
  * Delay at junctions (路口延误): what the edges that lead to each lose, a vehicle. Waiting at a junction happens before it, on the edge
  * that ends there; so a junction's delay is that of its incoming edges, and an edge is one junction's.
  *
- * Between two cameras nobody knows before which junction a vehicle has waited: its delay is spread over those between by their free-flow
- * times (figures.h). Where neighbouring junctions both see, and where ways come with a time for each edge, it is exact.
+ * Between two cameras nobody knows before which junction a vehicle has waited: its delay is shared out among those between by what others
+ * lost there (figures.h). Where neighbouring junctions both see, and where ways come with a time for each edge, it is exact.
  */
 #ifndef SCENE_COUNT_JUNCTIONS_H
 #define SCENE_COUNT_JUNCTIONS_H

@@ -15,7 +15,7 @@ size_t count_memory(const struct count *count)
     bytes += recall->cap * sizeof(*recall->cameras) + COUNT_RECALL_GAPS * sizeof(*recall->gaps) + n_edges * sizeof(*recall->edge_cameras);
     bytes += COUNT_SUSPECTS * sizeof(*count->faults.clones.suspects);
     bytes += n_edges * (sizeof(*count->figures.edges) + sizeof(*count->figures.active) + sizeof(*count->figures.edge_groups) +
-                           sizeof(*count->figures.states) + 2);
+                           sizeof(*count->figures.states) + sizeof(*count->figures.waits_s) + 2);
     bytes +=
         count->figures.n_groups * (sizeof(*count->figures.groups) + sizeof(*count->figures.group_sums) + sizeof(*count->figures.roads));
     bytes +=

@@ -221,7 +221,7 @@ static struct rows *indicator_rows(struct scene_count *scene, const struct count
         const struct figure figures[] = {
             {"vehicles_in_transit", "count.balance/1", area->vehicles, area->n_vehicles, NAN},
             {"flow", "flow.mean/1", area->flow_vph, area->n_passages, NAN},
-            {"mean_speed", "speed.space_mean/1", area->speed_mps, area->n_links, NAN},
+            {"mean_speed", "speed.space_mean/2", area->speed_mps, area->n_links, NAN},
             {"delay_index", index, area->delay_index, area->n_links, usual},
             {"vehicle_km", "vkt.observed/1", area->vehicle_km_ph, area->n_passages, NAN},
             {"congestion_index", index, area->congestion_index, area->n_links, NAN}, /* the last: not every city has one */

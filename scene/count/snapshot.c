@@ -272,7 +272,8 @@ static void walk_figures(struct walk *walk, struct count_figures *figures)
         struct count_edge_sums *sums = &figures->edges[figures->active[i]];
         if (is_reading(walk) && sums->is_active)
             fail(walk, ERR_CORRUPT, "an edge that is there twice");
-        float *reals[] = {&sums->actual_s, &sums->free_s, &sums->driven_m, &sums->n, &sums->n_flow, &sums->n_gps};
+        float *reals[] = {
+            &sums->actual_s, &sums->free_s, &sums->driven_m, &sums->n_passed, &sums->lost_s, &sums->n, &sums->n_flow, &sums->n_gps};
         for (size_t k = 0; k < sizeof(reals) / sizeof(reals[0]); k++)
             walk_float(walk, reals[k], 0, 1e15F);
         sums->is_active = true;

@@ -32,7 +32,7 @@ const INDICATORS = [
     'vkt.observed', 1, ['各有观测路段的流量乘以长度,求和。', 'Flow times length of each observed edge, summed.']),
   indicator('mean_speed', ['平均车速', 'Mean speed'], ['公里/时', 'km/h'], 1,
     ['相机之间行驶的平均速度,含等待时间。', 'Mean speed of travel between cameras, waiting included.'],
-    'speed.space_mean', 1, ['行驶里程之和除以行程时间之和。', 'Sum of distances over sum of travel times.']),
+    'speed.space_mean', 2, ['行驶里程之和除以行程时间之和。', 'Sum of distances over sum of travel times.']),
   indicator('flow', ['路段流量', 'Road flow'], ['辆/时', 'veh/h'], 0,
     ['有观测的路段上每小时通过的车辆数,按路段长度平均。', 'Vehicles an hour on the roads that were observed, averaged by their length.'],
     'flow.mean', 1, ['各路段在约两分钟的渐忘窗口内的过车数折算到每小时,再按路段长度平均。', 'Passages of each edge in a window that fades with two minutes, scaled to an hour, averaged by the length of the edges.']),
