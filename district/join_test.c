@@ -2,75 +2,28 @@
  * Three hubs in one process, each with its own real ledger, store and thread, joined by a carrier in memory that can be cut, and that can
  * lose and double what it carries. Departments are the hub's fake ones.
  */
-#include "base/mem.h"
-#include "base/test.h"
-#include "district/inside.h"
+#include "district/hubs_testing.h"
 #include "hub/decide.h"
 #include "hub/fake.h"
 #include "ledger/note.h"
 
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { CITY, XIHU, STREET, N_HUBS };
 static const char *const areas[] = {"h", "h.x", "h.x.g"};
 
-/* ---- the ether ---- */
+/* ---- the carrier ---- */
 
-struct ether {
-    pthread_mutex_t lock;
-    struct district *districts[N_HUBS];
-    struct loop *loops[N_HUBS];
-    bool is_cut, loses_answers, doubles;
-    /* What becomes of the receipts that it sends: none comes; each names another leaf of its log; or a use that nobody made. */
-    enum { HONEST, HIDES, LIES, CLAIMS } xihu;
-};
-static struct ether ether = {.lock = PTHREAD_MUTEX_INITIALIZER};
+/* What becomes of the receipts that the district's hub sends: none comes; each names another leaf of its log; or a use that nobody made. */
+static enum honesty { HONEST, HIDES, LIES, CLAIMS } xihu; /* under the ether's lock */
 
-struct packet {
-    struct loop_task task;
-    struct district *to;
-    int from;
-    struct buf bytes;
-};
-
-static void deliver(struct loop_task *task)
+static void set_xihu(enum honesty honesty)
 {
-    struct packet *packet = container_of(task, struct packet, task);
-    district_receive(packet->to, packet->from, buf_str(&packet->bytes));
-    buf_finish(&packet->bytes);
-    mem_free(packet);
-}
-
-struct wire {
-    struct district_carrier carrier;
-    int self;
-};
-
-static void post(int from, int to, struct str bytes)
-{
-    struct packet *packet = mem_alloc_zero(1, sizeof *packet);
-    assert_non_null(packet);
-    packet->task.fn = deliver;
-    packet->to = ether.districts[to];
-    packet->from = from;
-    buf_init(&packet->bytes, 1u << 20);
-    buf_append_str(&packet->bytes, bytes);
-    loop_post(ether.loops[to], &packet->task);
-}
-
-static enum err wire_start(struct district_carrier *carrier, struct district *district, struct loop *loop, struct diag *diag)
-{
-    struct wire *wire = container_of(carrier, struct wire, carrier);
-    pthread_mutex_lock(&ether.lock);
-    ether.districts[wire->self] = district;
-    ether.loops[wire->self] = loop;
-    pthread_mutex_unlock(&ether.lock);
-    return ERR_OK;
+    pthread_mutex_lock(&ether_lock);
+    xihu = honesty;
+    pthread_mutex_unlock(&ether_lock);
 }
 
 /* Receipts as a hub would tell them that has something to hide. */
@@ -80,9 +33,9 @@ static struct str forged(struct str bytes, uint8_t out[DISTRICT_MESSAGE_MAX])
     struct bytes_writer writer;
     struct str rest;
     assert_ok(district_message_read(bytes, &message, &rest));
-    for (size_t i = 0; i < message.receipts.n && ether.xihu == LIES; i++)
+    for (size_t i = 0; i < message.receipts.n && xihu == LIES; i++)
         message.receipts.entries[i].leaf += 1000000;
-    for (size_t i = 0; i < message.receipts.n && ether.xihu == CLAIMS; i++)
+    for (size_t i = 0; i < message.receipts.n && xihu == CLAIMS; i++)
         message.receipts.entries[i].intent = 0;
     bytes_writer_init(&writer, out, DISTRICT_MESSAGE_MAX);
     district_message_write(&message, &writer);
@@ -93,49 +46,16 @@ static void wire_send(struct district_carrier *carrier, int hub, struct str byte
 {
     struct wire *wire = container_of(carrier, struct wire, carrier);
     uint8_t room[DISTRICT_MESSAGE_MAX];
-    pthread_mutex_lock(&ether.lock);
+    pthread_mutex_lock(&ether_lock);
     bool are_receipts = wire->self == XIHU && bytes.ptr[1] == DISTRICT_RECEIPTS;
-    bool is_lost = ether.is_cut || (ether.loses_answers && bytes.ptr[1] == DISTRICT_ANSWER) || (ether.xihu == HIDES && are_receipts);
-    if (ether.xihu >= LIES && are_receipts)
+    if (xihu >= LIES && are_receipts)
         bytes = forged(bytes, room);
-    if (ether.loops[hub] && !is_lost) {
-        post(wire->self, hub, bytes);
-        if (ether.doubles)
-            post(wire->self, hub, bytes);
-    }
-    pthread_mutex_unlock(&ether.lock);
-}
-
-static void wire_stop(struct district_carrier *carrier)
-{
-    pthread_mutex_lock(&ether.lock);
-    ether.loops[container_of(carrier, struct wire, carrier)->self] = NULL;
-    pthread_mutex_unlock(&ether.lock);
-}
-
-static void set_ether(bool is_cut, bool loses_answers, bool doubles)
-{
-    pthread_mutex_lock(&ether.lock);
-    ether.is_cut = is_cut;
-    ether.loses_answers = loses_answers;
-    ether.doubles = doubles;
-    pthread_mutex_unlock(&ether.lock);
+    if (xihu != HIDES || !are_receipts)
+        ether_carry(wire->self, hub, bytes);
+    pthread_mutex_unlock(&ether_lock);
 }
 
 /* ---- the hubs ---- */
-
-struct one {
-    struct wire wire;
-    char dir[128], data[128], witness_dir[160], witness_key[160];
-    struct crypto_key *key;
-    struct ledger *ledger;
-    struct bus *bus;
-    struct hub *hub;
-    struct district *district;
-};
-static struct one ones[N_HUBS];
-static char folder[64];
-static struct loop *loop;
 
 #define KEY "\"ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""
 #define AGREEMENT(n_, a_, b_)                                                                                                              \
@@ -161,30 +81,10 @@ static const char parties_text[] = "parties:\n  - {name: h/police, title: {zh: è
     "\nuses: [call]\nfields: [plate, colour]\npurpose: parking.settle\nlegal_basis: {zh: ä¾, en: law}\nfrom: 2026-01-01\nuntil: "         \
     "2099-01-01\nkeep: 1h\nstate: agreed\n"
 
-static void write_file(const char *dir, const char *name, const char *text)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *out = fopen(path, "w");
-    assert_non_null(out);
-    fputs(text, out);
-    assert_int_equal(fclose(out), 0);
-}
-
 static void write_city(int at)
 {
-    static const char *const folders[] = {"", "/systems", "/contracts", "/data", "/data/ledger", "/data/store"};
-    struct one *one = &ones[at];
-    char path[256];
-    snprintf(one->dir, sizeof one->dir, "%s/%s", folder, areas[at]);
-    snprintf(one->data, sizeof one->data, "%s/data", one->dir);
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        snprintf(path, sizeof path, "%s%s", one->dir, folders[i]);
-        mkdir(path, 0700);
-    }
-    write_file(one->dir, "areas.yaml", areas_text);
-    write_file(one->dir, "parties.yaml", parties_text);
-    write_file(one->dir, "federation.yaml", federation_text);
+    const struct one *one = &ones[at];
+    hubs_make_city(at, areas_text, parties_text, federation_text);
     if (at != STREET)
         write_file(one->dir, "systems/police.yaml",
             at == CITY ? "party: h/police\nconnector: fake\n" TABLE("vehicle") : "party: h/police\nconnector: district\n" TABLE("vehicle"));
@@ -201,85 +101,13 @@ static void write_city(int at)
         write_file(one->dir, "contracts/c-3.yaml", CONTRACT("h.x/c-3", "h.x/lots", "h.x.g/gate", "h.x/lots/lot"));
 }
 
-static void check(enum err err, const struct diag_list *diags)
-{
-    for (size_t i = 0; i < diags->n; i++)
-        print_error("%s\n", diags->diags[i].text);
-    assert_ok(err);
-}
-
-static void go_up(int at)
-{
-    static const struct hub_system_ops *const connectors[] = {&fake_system_ops, &district_system_ops, NULL};
-    struct one *one = &ones[at];
-    struct diag_list diags = {0};
-    struct diag diag = {""};
-    struct federation *federation;
-    uint8_t seed[32] = {(uint8_t)at};
-    char path[256], ledger_dir[256], store[256];
-    snprintf(path, sizeof path, "%s/federation.yaml", one->dir);
-    snprintf(ledger_dir, sizeof ledger_dir, "%s/ledger", one->data);
-    snprintf(store, sizeof store, "%s/store/district.sqlite", one->data);
-    one->wire = (struct wire){.carrier = {.start = wire_start, .send = wire_send, .stop = wire_stop}, .self = at};
-    check(federation_load(path, one->data, TIME_ZONE_SHANGHAI, &diags, &federation), &diags);
-    snprintf(one->witness_dir, sizeof one->witness_dir, "%s/%s/data/witness", folder, areas[at]);
-    snprintf(one->witness_key, sizeof one->witness_key, "%s/%s/data/witness-key", folder, areas[at]);
-    assert_ok(crypto_key_from_seed(seed, &one->key));
-    const struct district_options options = {.federation = federation,
-        .area = str_from_c(areas[at]),
-        .clock = clock_system(),
-        .carrier = &one->wire.carrier,
-        .store_path = store,
-        .ledger_key = one->key,
-        .witness_dir = one->witness_dir,
-        .witness_key = one->witness_key,
-        .twin_ms = 3000};
-    check(district_create(&options, &diags, &one->district), &diags);
-    const struct ledger_options ledger_options = {
-        .dir = ledger_dir, .origin = federation->hubs[at].log, .key = one->key, .clock = clock_system()};
-    assert_ok(ledger_open(&ledger_options, &diag, &one->ledger));
-    assert_ok(bus_create(&one->bus));
-    const struct hub_options hub_options = {.city_dir = one->dir,
-        .data_dir = one->data,
-        .area = str_from_c(areas[at]),
-        .zone = TIME_ZONE_SHANGHAI,
-        .clock = clock_system(),
-        .loop = loop,
-        .district = one->district,
-        .bus = one->bus,
-        .ledger = one->ledger,
-        .ledger_key = one->key,
-        .connectors = connectors};
-    check(hub_create(&hub_options, &diags, &one->hub), &diags);
-    assert_ok(hub_start(one->hub));
-    check(district_start(one->district, one->hub, one->ledger, &diags), &diags);
-}
-
-static void go_down(int at)
-{
-    struct one *one = &ones[at];
-    district_stop(one->district);
-    hub_stop(one->hub);
-    ledger_close(one->ledger);
-    assert_ok(loop_run_once(loop, 0));
-    hub_destroy(one->hub);
-    district_destroy(one->district);
-    bus_destroy(one->bus);
-    crypto_key_destroy(one->key);
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    return remove(path);
-}
-
 static int go_up_all(void **state)
 {
-    snprintf(folder, sizeof folder, "/tmp/citybrain-district-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    assert_ok(loop_create(clock_system(), &loop));
-    set_ether(false, false, false);
-    ether.xihu = HONEST;
+    static const struct hub_system_ops *const connectors[] = {&fake_system_ops, &district_system_ops, NULL};
+    static const struct hubs_testing hubs = {
+        .n = N_HUBS, .areas = areas, .connectors = connectors, .carrier = {.send = wire_send}, .are_witnesses = true, .twin_ms = 3000};
+    hubs_init(&hubs, "district");
+    set_xihu(HONEST);
     fake_system = (struct fake_system){.n_rows = 1};
     for (int at = 0; at < N_HUBS; at++) {
         write_city(at);
@@ -290,10 +118,7 @@ static int go_up_all(void **state)
 
 static int go_down_all(void **state)
 {
-    for (int at = N_HUBS; at-- > 0;)
-        go_down(at);
-    loop_destroy(loop);
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    hubs_finish();
     return 0;
 }
 
@@ -364,25 +189,11 @@ static struct asking use_until(int at, const char *party, const char *resource, 
     return asking;
 }
 
-static size_t count_leaves(int at, const char *part)
-{
-    struct buf leaf;
-    size_t n = 0;
-    buf_init(&leaf, LEDGER_LEAF_MAX);
-    for (uint64_t i = 0; i < ledger_n_durable(ones[at].ledger); i++) {
-        buf_reset(&leaf);
-        assert_ok(ledger_leaf(ones[at].ledger, i, &leaf));
-        n += memmem(leaf.ptr, leaf.len, part, strlen(part)) != NULL;
-    }
-    buf_finish(&leaf);
-    return n;
-}
-
 static void await_leaves(int at, const char *part, size_t n)
 {
-    for (int i = 0; i < 1200 && count_leaves(at, part) < n; i++)
+    for (int i = 0; i < 1200 && count_leaves(at, part, "") < n; i++)
         assert_ok(loop_run_once(loop, 50));
-    assert_int_equal(count_leaves(at, part), n);
+    assert_int_equal(count_leaves(at, part, ""), n);
 }
 
 /* ---- tests ---- */
@@ -435,15 +246,15 @@ static void an_answer_that_is_lost_leaves_its_twin(void **state)
     await_leaves(CITY, "\"type\":\"twin\"", LOST);
     for (int i = 0; i < LOST; i++) {
         snprintf(part, sizeof part, "\"twin\":\"%s\"", askings[i].receipt);
-        assert_int_equal(count_leaves(XIHU, part), 1); /* served once, although asked twice */
+        assert_int_equal(count_leaves(XIHU, part, ""), 1); /* served once, although asked twice */
         snprintf(part, sizeof part, "{\"intent\":%s,", askings[i].receipt + strlen("h.log/"));
-        assert_int_equal(count_leaves(CITY, part), 1);
+        assert_int_equal(count_leaves(CITY, part, ""), 1);
     }
     /* After a restart of the asker nothing is named again. */
     go_down(CITY);
     go_up(CITY);
     use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
-    assert_int_equal(count_leaves(CITY, "\"type\":\"twin\""), LOST);
+    assert_int_equal(count_leaves(CITY, "\"type\":\"twin\"", ""), LOST);
 }
 
 static void pass(int64_t ms)
@@ -478,9 +289,7 @@ static void receipts_that_are_hidden_are_missed(void **state)
     use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
     pass(5000); /* honest ones are missed by nobody */
     await_wrong(TWIN_MISSING, 0);
-    pthread_mutex_lock(&ether.lock);
-    ether.xihu = HIDES;
-    pthread_mutex_unlock(&ether.lock);
+    set_xihu(HIDES);
     uint64_t n = use_often(TWINS);
     await_wrong(TWIN_MISSING, n);
     print_message("%d of %d hidden receipts missed\n", (int)n, TWINS);
@@ -495,9 +304,7 @@ static void receipts_that_name_another_leaf_are_told(void **state)
 {
     use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
     pass(5000); /* the honest one is looked at before */
-    pthread_mutex_lock(&ether.lock);
-    ether.xihu = LIES;
-    pthread_mutex_unlock(&ether.lock);
+    set_xihu(LIES);
     uint64_t n = use_often(TWINS);
     await_wrong(TWIN_DIFFERS, n);
     assert_int_equal(n, TWINS);
@@ -506,15 +313,13 @@ static void receipts_that_name_another_leaf_are_told(void **state)
 static void receipts_of_uses_that_nobody_made_are_told(void **state)
 {
     struct mono_time from = clock_mono(clock_system());
-    pthread_mutex_lock(&ether.lock);
-    ether.xihu = CLAIMS;
-    pthread_mutex_unlock(&ether.lock);
+    set_xihu(CLAIMS);
     use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
     while (
         atomic_load(&ones[CITY].district->twins[0].n_wrong[TWIN_UNASKED]) < 1 && mono_ms_between(from, clock_mono(clock_system())) < 60000)
         assert_ok(loop_run_once(loop, 50));
     assert_int_equal(atomic_load(&ones[CITY].district->twins[0].n_wrong[TWIN_UNASKED]), 1);
-    assert_int_equal(count_leaves(CITY, "\"type\":\"twin\""), 0); /* nothing is sworn to that was not asked for */
+    assert_int_equal(count_leaves(CITY, "\"type\":\"twin\"", ""), 0); /* nothing is sworn to that was not asked for */
 }
 
 struct looking {
@@ -563,7 +368,7 @@ static void hubs_witness_each_other(void **state)
     go_down(CITY);
     char command[512];
     snprintf(command, sizeof command, "%s/ledger", ones[CITY].data); /* its past is taken away */
-    nftw(command, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(command);
     mkdir(command, 0700);
     snprintf(command, sizeof command, "%s/store/district.sqlite", ones[CITY].data);
     assert_int_equal(remove(command), 0);

@@ -5,7 +5,6 @@
 #include "system/push/push.h"
 #include "system/sqlite/sqlite.h"
 
-#include <ftw.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -13,73 +12,22 @@
 
 static const char *const areas[] = {"h", "h.x"};
 
-/* ---- the ether ---- */
+/* ---- the carrier ---- */
 
-static struct ether {
-    pthread_mutex_t lock;
-    struct district *districts[N_HUBS];
-    struct loop *loops[N_HUBS];
-    bool is_cut, loses_answers, doubles;
-    size_t n_forwards, n_largest;
-} ether = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-struct packet {
-    struct loop_task task;
-    struct district *to;
-    int from;
-    struct buf bytes;
-};
-
-static void deliver(struct loop_task *task)
-{
-    struct packet *packet = container_of(task, struct packet, task);
-    district_receive(packet->to, packet->from, buf_str(&packet->bytes));
-    buf_finish(&packet->bytes);
-    mem_free(packet);
-}
-
-static void post(int from, int to, struct str bytes)
-{
-    struct packet *packet = mem_alloc_zero(1, sizeof *packet);
-    assert_non_null(packet);
-    *packet = (struct packet){.task = {.fn = deliver}, .to = ether.districts[to], .from = from};
-    buf_init(&packet->bytes, 1u << 20);
-    buf_append_str(&packet->bytes, bytes);
-    loop_post(ether.loops[to], &packet->task);
-}
-
-static enum err wire_start(struct district_carrier *carrier, struct district *district, struct loop *on, struct diag *diag)
-{
-    struct wire *wire = container_of(carrier, struct wire, carrier);
-    pthread_mutex_lock(&ether.lock);
-    ether.districts[wire->self] = district;
-    ether.loops[wire->self] = on;
-    pthread_mutex_unlock(&ether.lock);
-    return ERR_OK;
-}
-
+static size_t n_forwards, n_largest; /* under the ether's lock */
 struct str (*_Atomic answer_lies)(struct str message);
 
 static void wire_send(struct district_carrier *carrier, int hub, struct str bytes)
 {
     struct wire *wire = container_of(carrier, struct wire, carrier);
-    pthread_mutex_lock(&ether.lock);
-    ether.n_forwards += bytes.ptr[1] == DISTRICT_FORWARD;
-    ether.n_largest = bytes.len > ether.n_largest ? bytes.len : ether.n_largest;
+    pthread_mutex_lock(&ether_lock);
+    n_forwards += bytes.ptr[1] == DISTRICT_FORWARD;
+    n_largest = bytes.len > n_largest ? bytes.len : n_largest;
     struct str (*lies)(struct str message) = answer_lies;
     if (lies && bytes.ptr[1] == DISTRICT_ANSWER)
         bytes = lies(bytes);
-    if (ether.loops[hub] && !ether.is_cut && !(ether.loses_answers && bytes.ptr[1] == DISTRICT_ANSWER))
-        for (int i = 0; i < (ether.doubles ? 2 : 1); i++)
-            post(wire->self, hub, bytes);
-    pthread_mutex_unlock(&ether.lock);
-}
-
-static void wire_stop(struct district_carrier *carrier)
-{
-    pthread_mutex_lock(&ether.lock);
-    ether.loops[container_of(carrier, struct wire, carrier)->self] = NULL;
-    pthread_mutex_unlock(&ether.lock);
+    ether_carry(wire->self, hub, bytes);
+    pthread_mutex_unlock(&ether_lock);
 }
 
 /* A hub's key: of its number. */
@@ -123,48 +71,35 @@ static enum err wire_key(struct district_carrier *carrier, int hub, char ret_key
 
 void send_as(int from, int to, struct str bytes)
 {
-    pthread_mutex_lock(&ether.lock);
-    post(from, to, bytes);
-    pthread_mutex_unlock(&ether.lock);
-}
-
-void set_ether(bool is_cut, bool loses_answers, bool doubles)
-{
-    pthread_mutex_lock(&ether.lock);
-    ether.is_cut = is_cut;
-    ether.loses_answers = loses_answers;
-    ether.doubles = doubles;
-    pthread_mutex_unlock(&ether.lock);
+    pthread_mutex_lock(&ether_lock);
+    ether_post(from, to, bytes);
+    pthread_mutex_unlock(&ether_lock);
 }
 
 size_t forwards(void)
 {
-    pthread_mutex_lock(&ether.lock);
-    size_t n = ether.n_forwards;
-    pthread_mutex_unlock(&ether.lock);
+    pthread_mutex_lock(&ether_lock);
+    size_t n = n_forwards;
+    pthread_mutex_unlock(&ether_lock);
     return n;
 }
 
 void largest_reset(void)
 {
-    pthread_mutex_lock(&ether.lock);
-    ether.n_largest = 0;
-    pthread_mutex_unlock(&ether.lock);
+    pthread_mutex_lock(&ether_lock);
+    n_largest = 0;
+    pthread_mutex_unlock(&ether_lock);
 }
 
 size_t largest(void)
 {
-    pthread_mutex_lock(&ether.lock);
-    size_t n = ether.n_largest;
-    pthread_mutex_unlock(&ether.lock);
+    pthread_mutex_lock(&ether_lock);
+    size_t n = n_largest;
+    pthread_mutex_unlock(&ether_lock);
     return n;
 }
 
 /* ---- the hubs ---- */
-
-struct one ones[N_HUBS];
-static char folder[64];
-struct loop *loop;
 
 #define KEY "\"ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""
 static const char federation_text[] =
@@ -216,16 +151,6 @@ static const char lots_here[] =
 static const char lots_there[] = "party: h.x/lots\nconnector: district\nresources:\n" TABLE("session", "", SESSION)
     TABLE("visit", "", VISIT) TABLE("slow", "", SLOW) COMMAND("open", "", "") COMMAND("ring", "", "    at_most_once: true\n")
         OBJECT("plan", "", PLAN) STREAM("passage", PASSAGE) STREAM("stay", PASSAGE);
-
-static void write_file(const char *dir, const char *name, const char *text)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *out = fopen(path, "w");
-    assert_non_null(out);
-    fputs(text, out);
-    assert_int_equal(fclose(out), 0);
-}
 
 static void write_contract(
     const char *dir, const char *name, const char *resource, const char *consumer, const char *uses, const char *fields, const char *more)
@@ -290,18 +215,11 @@ void make_object(int at, const char *name, size_t n)
 
 static void write_city(int at)
 {
-    static const char *const folders[] = {"", "/systems", "/contracts", "/data", "/data/ledger", "/data/store", "/data/objects"};
-    struct one *one = &ones[at];
+    const struct one *one = &ones[at];
     char path[256];
-    snprintf(one->dir, sizeof one->dir, "%s/%s", folder, areas[at]);
-    snprintf(one->data, sizeof one->data, "%s/data", one->dir);
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        snprintf(path, sizeof path, "%s%s", one->dir, folders[i]);
-        mkdir(path, 0700);
-    }
-    write_file(one->dir, "areas.yaml", areas_text);
-    write_file(one->dir, "parties.yaml", parties_text);
-    write_file(one->dir, "federation.yaml", federation_text);
+    hubs_make_city(at, areas_text, parties_text, federation_text);
+    snprintf(path, sizeof path, "%s/objects", one->data);
+    mkdir(path, 0700);
     write_file(one->dir, "systems/police.yaml", at == CITY ? police_here : police_there);
     write_file(one->dir, "systems/lots.yaml", at == XIHU ? lots_here : lots_there);
     write_file(one->dir, "systems/folder.yaml", at == CITY ? police_folder : lots_folder);
@@ -334,85 +252,6 @@ static void write_city(int at)
         at, "inbox", "CREATE TABLE gate_open (act_key TEXT PRIMARY KEY, lot TEXT); CREATE TABLE ring (act_key TEXT PRIMARY KEY, lot TEXT)");
 }
 
-static void check(enum err err, const struct diag_list *diags)
-{
-    for (size_t i = 0; i < diags->n; i++)
-        print_error("%s\n", diags->diags[i].text);
-    assert_ok(err);
-}
-
-/* Up to the start of its joint. */
-static enum err try_to_go_up(int at, struct diag_list *ret_diags)
-{
-    static const struct hub_system_ops *const connectors[] = {
-        &system_sqlite_ops, &system_files_ops, &system_push_ops, &district_system_ops, NULL};
-    static char streams_keys[N_HUBS][256];
-    struct one *one = &ones[at];
-    struct diag_list diags = {0};
-    struct diag diag = {""};
-    struct federation *federation;
-    uint8_t seed[32] = {(uint8_t)at};
-    char path[256], ledger_dir[256], store[256], streams[256];
-    snprintf(path, sizeof path, "%s/federation.yaml", one->dir);
-    snprintf(ledger_dir, sizeof ledger_dir, "%s/ledger", one->data);
-    snprintf(store, sizeof store, "%s/store/district.sqlite", one->data);
-    snprintf(streams, sizeof streams, "%s/streams", one->data);
-    snprintf(streams_keys[at], sizeof streams_keys[at], "%s/secrets/streams", one->data);
-    one->wire = (struct wire){
-        .carrier = {.start = wire_start, .send = wire_send, .stop = wire_stop, .sign = wire_sign, .check = wire_check, .key = wire_key},
-        .self = at};
-    check(federation_load(path, one->data, TIME_ZONE_SHANGHAI, &diags, &federation), &diags);
-    assert_ok(crypto_key_from_seed(seed, &one->key));
-    const struct district_options options = {.federation = federation,
-        .area = str_from_c(areas[at]),
-        .clock = clock_system(),
-        .carrier = &one->wire.carrier,
-        .store_path = store,
-        .streams_dir = streams,
-        .streams_key = streams_keys[at],
-        .streams_max = 1,
-        .use_ms = 1500};
-    check(district_create(&options, &diags, &one->district), &diags);
-    const struct ledger_options ledger_options = {
-        .dir = ledger_dir, .origin = federation->hubs[at].log, .key = one->key, .clock = clock_system()};
-    assert_ok(ledger_open(&ledger_options, &diag, &one->ledger));
-    assert_ok(bus_create(&one->bus));
-    const struct hub_options hub_options = {.city_dir = one->dir,
-        .data_dir = one->data,
-        .area = str_from_c(areas[at]),
-        .zone = TIME_ZONE_SHANGHAI,
-        .clock = clock_system(),
-        .loop = loop,
-        .district = one->district,
-        .tee = district_keeper(one->district),
-        .bus = one->bus,
-        .ledger = one->ledger,
-        .ledger_key = one->key,
-        .connectors = connectors};
-    check(hub_create(&hub_options, &diags, &one->hub), &diags);
-    assert_ok(hub_start(one->hub));
-    return district_start(one->district, one->hub, one->ledger, ret_diags);
-}
-
-void go_up(int at)
-{
-    struct diag_list diags = {0};
-    check(try_to_go_up(at, &diags), &diags);
-}
-
-void go_down(int at)
-{
-    struct one *one = &ones[at];
-    district_stop(one->district);
-    hub_stop(one->hub);
-    ledger_close(one->ledger);
-    assert_ok(loop_run_once(loop, 0));
-    hub_destroy(one->hub);
-    district_destroy(one->district);
-    bus_destroy(one->bus);
-    crypto_key_destroy(one->key);
-}
-
 void be_refused_without_key(int at)
 {
     struct diag_list diags = {0};
@@ -427,11 +266,6 @@ void be_refused_without_key(int at)
     go_down(at);
     assert_int_equal(access(key, F_OK), -1);
     assert_int_equal(rename(away, key), 0);
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    return remove(path);
 }
 
 /* ---- using ---- */
@@ -509,20 +343,6 @@ void await_link(void)
         }
 }
 
-size_t count_leaves(int at, const char *part, const char *and)
-{
-    struct buf leaf;
-    size_t n = 0;
-    buf_init(&leaf, LEDGER_LEAF_MAX);
-    for (uint64_t i = 0; i < ledger_n_durable(ones[at].ledger); i++) {
-        buf_reset(&leaf);
-        assert_ok(ledger_leaf(ones[at].ledger, i, &leaf));
-        n += memmem(leaf.ptr, leaf.len, part, strlen(part)) && memmem(leaf.ptr, leaf.len, and, strlen(and));
-    }
-    buf_finish(&leaf);
-    return n;
-}
-
 void await_leaves(int at, const char *part, const char *and, size_t n)
 {
     for (int i = 0; i < 1200 && count_leaves(at, part, and) < n; i++)
@@ -532,10 +352,15 @@ void await_leaves(int at, const char *part, const char *and, size_t n)
 
 int go_up_all(void **state)
 {
-    snprintf(folder, sizeof folder, "/tmp/citybrain-across-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    assert_ok(loop_create(clock_system(), &loop));
-    set_ether(false, false, false);
+    static const struct hub_system_ops *const connectors[] = {
+        &system_sqlite_ops, &system_files_ops, &system_push_ops, &district_system_ops, NULL};
+    static const struct hubs_testing hubs = {.n = N_HUBS,
+        .areas = areas,
+        .connectors = connectors,
+        .carrier = {.send = wire_send, .sign = wire_sign, .check = wire_check, .key = wire_key},
+        .streams_max = 1,
+        .use_ms = 1500};
+    hubs_init(&hubs, "across");
     for (int at = 0; at < N_HUBS; at++) {
         write_city(at);
         go_up(at);
@@ -546,10 +371,7 @@ int go_up_all(void **state)
 
 int go_down_all(void **state)
 {
-    for (int at = N_HUBS; at-- > 0;)
-        go_down(at);
-    loop_destroy(loop);
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    hubs_finish();
     return 0;
 }
 

@@ -6,8 +6,7 @@
 #define ACROSS_HUBS_H
 
 #include "base/mem.h"
-#include "base/test.h"
-#include "district/inside.h"
+#include "district/hubs_testing.h"
 #include "hub/object.h"
 #include "hub/query.h"
 
@@ -23,33 +22,14 @@ enum { CITY, XIHU, N_HUBS };
 /* ---- the carrier ---- */
 extern struct str (*_Atomic answer_lies)(struct str message); /* what goes instead; on a district's thread; NULL: honest */
 void send_as(int from, int to, struct str bytes);             /* a message of nobody's */
-void set_ether(bool is_cut, bool loses_answers, bool doubles);
-size_t forwards(void); /* questions carried so far */
+size_t forwards(void);                                        /* questions carried so far */
 void largest_reset(void);
 size_t largest(void);   /* message since then */
 extern bool is_forging; /* the district's hub signs with another's key */
 
 /* ---- the hubs ---- */
-struct wire {
-    struct district_carrier carrier;
-    int self;
-};
-
-struct one {
-    struct wire wire;
-    char dir[128], data[160];
-    struct crypto_key *key;
-    struct ledger *ledger;
-    struct bus *bus;
-    struct hub *hub;
-    struct district *district;
-};
-extern struct one ones[N_HUBS];
-extern struct loop *loop;
 int go_up_all(void **state); /* of a group of tests, and its end */
 int go_down_all(void **state);
-void go_up(int at);
-void go_down(int at);
 void be_refused_without_key(int at); /* one that is down: its start without the key of its kept streams */
 void pass(int64_t ms);
 void await_link(void);                                           /* until the hubs have heard of each other */
@@ -84,7 +64,6 @@ void assert_rows(struct queried one, const char *expected); /* the rows as JSON 
 #define INTENT "\"type\":\"intent\""
 #define OUTCOME "\"type\":\"outcome\""
 #define GONE "\"status\":\"cancelled\""
-size_t count_leaves(int at, const char *part, const char *and); /* that hold both */
 void await_leaves(int at, const char *part, const char *and, size_t n);
 /* As many leaves that name the provider's as it served uses, in either direction: an outcome, or one of its own. */
 void await_twins(void);
