@@ -19,6 +19,7 @@
 #include "scene/count/health.h"
 #include "scene/count/junction_tell.h"
 #include "scene/count/kept.h"
+#include "scene/count/load.h"
 #include "scene/count/position.h"
 #include "scene/count/usual_day.h"
 
@@ -31,7 +32,6 @@
 #define CAMERA_HEADING_DEG 45.0    /* between the camera's heading and its road's */
 #define ROWS_BYTES_MAX (32u << 20) /* one batch: 100,000 edges a second are 20 MB */
 #define GEOJSON_BYTES_MAX (512u << 20)
-#define NETWORK_PATH_MAX 4096
 #define RECORDS_KEPT 30 /* batches for the record that wait for a slow subscriber: an hour of two minutes */
 #define REPLAY_MS 3600000
 
@@ -475,61 +475,6 @@ static enum err put_road(struct scene_count *scene)
     return err;
 }
 
-/* The network's path from the scene's file; `{data}` is the data folder, what is not absolute lies in the city's folder. */
-static enum err network_path(
-    const struct scene_env *env, struct yaml_node config, struct diag_list *diags, char path[NETWORK_PATH_MAX], bool *ret_is_data)
-{
-    struct str text, data = STR("{data}/");
-    enum err err = yaml_get_str(config, "network", true, diags, &text);
-    if (err != ERR_OK)
-        return err;
-    bool is_data = str_starts_with(text, data);
-    struct str rest = is_data ? str_slice(text, data.len, text.len) : text;
-    bool is_absolute = str_starts_with(text, STR("/"));
-    int len = snprintf(path, NETWORK_PATH_MAX, "%s%s" STR_FORMAT,
-        is_absolute ? ""
-        : is_data   ? env->data_dir
-                    : env->city_dir,
-        is_absolute ? "" : "/", STR_ARG(rest));
-    if (len < 0 || len >= NETWORK_PATH_MAX)
-        return yaml_error(yaml_get(config, "network"), diags, ERR_TOO_LARGE, "the path is too long; shorten it");
-    *ret_is_data = is_data;
-    return ERR_OK;
-}
-
-static enum err load_network(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
-{
-    char path[NETWORK_PATH_MAX];
-    bool is_data = false;
-    enum err err = network_path(env, config, diags, path, &is_data);
-    if (err != ERR_OK || (env->check_only && is_data)) /* what is made of a city's files is no file of the city */
-        return err;
-    struct diag diag = {""};
-    err = road_network_load(path, &diag, &scene->network);
-    if (err != ERR_OK)
-        return diag_add(diags, err, NULL, 0, "%s", diag.text[0] != 0 ? diag.text : err_text(err));
-    if (!scene->network->is_geographic)
-        return yaml_error(
-            yaml_get(config, "network"), diags, ERR_UNSUPPORTED, "the network has no projection; build it with netconvert --proj.utm");
-    return road_nearest_create(scene->network, &scene->nearest);
-}
-
-/* The index object, a file of the city's folder. */
-static enum err load_index(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
-{
-    char path[NETWORK_PATH_MAX];
-    struct str text;
-    if (yaml_is_none(yaml_get(config, "index")))
-        return ERR_OK;
-    enum err err = yaml_get_str(config, "index", true, diags, &text);
-    if (err != ERR_OK)
-        return err;
-    int len = snprintf(path, sizeof(path), "%s/" STR_FORMAT, str_starts_with(text, STR("/")) ? "" : env->city_dir, STR_ARG(text));
-    if (len < 0 || len >= NETWORK_PATH_MAX)
-        return yaml_error(yaml_get(config, "index"), diags, ERR_TOO_LARGE, "the path is too long; shorten it");
-    return count_index_load(path, diags, &scene->index);
-}
-
 /* An optional key that was left out is none's fault. */
 static enum err first_of(enum err err, enum err one)
 {
@@ -627,11 +572,11 @@ static enum err check(const struct scene_env *env, struct yaml_node config, stru
     enum err one = env->hub != NULL ? find_resources(&scene, env, config, diags) : ERR_OK;
     err = err != ERR_OK ? err : one;
     err = err != ERR_OK ? err : one;
-    one = load_index(&scene, env, config, diags);
+    one = count_load_index(env, config, diags, &scene.index);
     if (one == ERR_OK && env->hub != NULL && hub_areas(env->hub) != NULL)
         one = count_usual_day_check(scene.index, hub_areas(env->hub), diags);
     err = err != ERR_OK ? err : one;
-    one = load_network(&scene, env, config, diags);
+    one = count_load_network(env, config, diags, &scene.network, &scene.nearest);
     count_index_destroy(scene.index);
     road_nearest_destroy(scene.nearest);
     road_network_destroy(scene.network);
@@ -658,9 +603,9 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     if (err == ERR_OK)
         err = prepare_health(scene, env, config, diags);
     if (err == ERR_OK)
-        err = load_index(scene, env, config, diags);
+        err = count_load_index(env, config, diags, &scene->index);
     if (err == ERR_OK)
-        err = load_network(scene, env, config, diags);
+        err = count_load_network(env, config, diags, &scene->network, &scene->nearest);
     if (err == ERR_OK)
         err = place_edges(scene);
     if (err == ERR_OK) {
