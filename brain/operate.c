@@ -3,6 +3,7 @@
 
 #include "brain/notify.h"
 #include "brain/process.h"
+#include "brain/scenes.h"
 #include "bus/bus.h"
 #include "bus/peer.h"
 #include "business/case/desk.h"
@@ -145,6 +146,7 @@ static void tell_all(struct operate *operate, struct metric_page *page)
     case_measure(operate->cases, page);
     if (operate->cockpit)
         cockpit_measure(operate->cockpit, page);
+    scenes_measure(operate->scenes, page);
 }
 
 /* False: answered. */

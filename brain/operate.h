@@ -27,7 +27,8 @@ struct operate {
     struct hub_uses *uses;
     struct case_desk *cases; /* NULL: the city has none */
     struct cockpit *cockpit;
-    pthread_mutex_t lock; /* guards the servers: one may be closed while another one is asked for figures */
+    struct scenes *scenes; /* NULL: a replica */
+    pthread_mutex_t lock;  /* guards the servers: one may be closed while another one is asked for figures */
     struct http_server *servers[OPERATE_DOORS_MAX];
     struct mono_time started;
     struct loop_timer beat; /* of the main loop */

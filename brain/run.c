@@ -400,6 +400,7 @@ static enum err open_operate(struct brain *brain)
     operate->uses = brain->uses;
     operate->cases = brain->cases;
     operate->cockpit = brain->cockpit;
+    operate->scenes = brain->scenes;
     return operate_start(operate, brain->loop);
 }
 

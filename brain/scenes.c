@@ -277,6 +277,13 @@ void scenes_settle(struct scenes *scenes)
             loop_thread_call(scenes->hosts[i].thread, nothing, NULL);
 }
 
+void scenes_measure(const struct scenes *scenes, struct metric_page *page)
+{
+    for (size_t i = 0; scenes && i < scenes->n; i++)
+        if (scenes->hosts[i].scene && scenes->hosts[i].ops->measure)
+            scenes->hosts[i].ops->measure(scenes->hosts[i].scene, page);
+}
+
 void scenes_destroy(struct scenes *scenes)
 {
     if (!scenes)

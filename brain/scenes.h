@@ -21,7 +21,9 @@ enum err scenes_start(
     struct hub *hub, const struct city *city, struct clock *clock, struct diag_list *diags, struct scenes **ret_scenes) MUST_CHECK;
 void scenes_stop(
     struct scenes *scenes); /* ends subscriptions and scenes; their threads go on, for what is still on its way to them. Takes NULL */
-void scenes_settle(struct scenes *scenes);  /* what was posted to their threads so far has run; takes NULL */
+void scenes_settle(struct scenes *scenes); /* what was posted to their threads so far has run; takes NULL */
+/* The figures of all scenes; any thread, before scenes_stop(). Takes NULL. */
+void scenes_measure(const struct scenes *scenes, struct metric_page *page);
 void scenes_destroy(struct scenes *scenes); /* after the ledger and the hub; takes NULL */
 /* `citybrain check`: the files only, with all that a start would say of them. `hub`: one of check_only; NULL when its own files have
  * errors, then what a scene needs of it is not looked at. */

@@ -5,6 +5,7 @@
 #ifndef SCENE_SCENE_H
 #define SCENE_SCENE_H
 
+#include "base/metric.h"
 #include "base/yaml.h"
 #include "hub/hub.h"
 
@@ -39,6 +40,9 @@ struct scene_ops {
     /* Every second. Must not block. */
     void (*on_tick)(void *scene, struct wall_time now);
     void (*stop)(void *scene);
+    /* The scene's figures for who operates it; NULL: it has none. Any thread, between start() and stop(): what it reads the scene left in
+     * atomics. Must not block. */
+    void (*measure)(const void *scene, struct metric_page *page);
 };
 
 #endif

@@ -167,6 +167,7 @@ uint32_t count_n_cameras(const struct count *count);
 uint32_t count_camera_edge(const struct count *count, uint32_t camera);
 /* A corrected time as the camera's own clock told it. */
 int64_t count_camera_time(const struct count *count, uint32_t camera, int64_t corrected_ms);
+uint64_t count_n_clones_untold(const struct count *count); /* since the start: found beyond what a tick can tell */
 void count_camera_health(const struct count *count, uint32_t camera, struct count_camera_health *ret_health);
 
 #endif

@@ -195,6 +195,11 @@ void count_camera_health(const struct count *count, uint32_t camera, struct coun
     ret_health->n_recall = (uint32_t)n;
 }
 
+uint64_t count_n_clones_untold(const struct count *count)
+{
+    return count->faults.clones.n_untold;
+}
+
 int64_t count_camera_time(const struct count *count, uint32_t camera, int64_t corrected_ms)
 {
     return 2 * corrected_ms - count_clocks_correct(&count->faults.clocks, camera, corrected_ms);

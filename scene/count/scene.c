@@ -20,6 +20,7 @@
 #include "scene/count/junction_tell.h"
 #include "scene/count/kept.h"
 #include "scene/count/load.h"
+#include "scene/count/measure.h"
 #include "scene/count/position.h"
 #include "scene/count/usual_day.h"
 
@@ -77,6 +78,7 @@ struct scene_count {
     size_t n_records;
     uint64_t n_dropped, n_records_lost; /* batches */
     uint64_t n_points_refused;
+    struct count_measured measured;
 };
 
 /* ---- passages ---- */
@@ -348,6 +350,20 @@ static void publish_record(struct scene_count *scene, struct rows *rows)
     memmove(scene->records, scene->records + n_taken, scene->n_records * sizeof(*scene->records));
 }
 
+/* For who asks on another thread. */
+static void leave_measured(struct scene_count *scene)
+{
+    const struct count_measured_of of = {scene->count, &scene->kept, &scene->health, scene->gps, scene->n_dropped,
+        scene->junctions.n_dropped, count_usual_day_n_unlearned(scene->usual), scene->n_records, scene->n_records_lost};
+    count_measured_take(&scene->measured, &of);
+}
+
+static void measure(const void *self, struct metric_page *page)
+{
+    const struct scene_count *scene = self;
+    count_measured_tell(&scene->measured, page);
+}
+
 static void on_tick(void *self, struct wall_time now)
 {
     struct scene_count *scene = self;
@@ -366,6 +382,7 @@ static void on_tick(void *self, struct wall_time now)
     count_health_clones(&scene->health, scene->count, updates.clones, updates.n_clones);
     if (updates.record != NULL)
         count_health_tell(&scene->health, scene->count, updates.time_ms);
+    leave_measured(scene);
     if (updates.record == NULL && scene->n_records == 0)
         return;
     int64_t end_ms = updates.time_ms / scene->record_ms * scene->record_ms;
@@ -625,6 +642,11 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
         stop(scene);
         return err;
     }
+    scene->measured.party = env->party;
+    scene->measured.vehicles_max = settings.vehicles_max;
+    scene->measured.cameras_max = settings.cameras_max;
+    scene->measured.records_max = RECORDS_KEPT;
+    scene->measured.has_gps = scene->gps != NULL;
     *ret_scene = scene;
     return ERR_OK;
 }
@@ -638,4 +660,5 @@ const struct scene_ops scene_count_ops = {
     .on_event = on_event,
     .on_tick = on_tick,
     .stop = stop,
+    .measure = measure,
 };

@@ -208,6 +208,50 @@ static void a_moved_camera_is_moved_once(void **state)
     bench_stop(&bench);
 }
 
+static bool is_on(const struct buf *page, const char *line)
+{
+    return memmem(page->ptr, page->len, line, strlen(line)) != NULL;
+}
+
+/* What is refused, dropped and lost in a running city is on the page of who operates it. */
+static void what_becomes_of_passages_is_told(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    struct metric_page *metrics = NULL;
+    struct buf page;
+    assert_ok(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\nvehicles_max: 1000\nrecord_every: 1s\n", &diags));
+    drive_on(&bench, 0, 0, 20);
+    pass(&bench, "west", "v19", 19000, 120.1295, 90);                    /* again */
+    pass_at(&bench, "west", "late", 0, 900000, 120.1295, 90);            /* in the future by our clock */
+    pass_at(&bench, "west", "late", -700000, 20100, 120.1295, 90);       /* eleven minutes late */
+    pass_at(&bench, "west", "ahead", 10 * 3600000, 20100, 120.1295, 90); /* a clock hours ahead */
+    is_refusing = true;
+    for (int ms = 20500; ms < 60500; ms += 1000)
+        tick(&bench, ms);
+    assert_ok(metric_page_create(&metrics));
+    scene_count_ops.measure(bench.scene, metrics);
+    buf_init(&page, METRIC_PAGE_MAX);
+    assert_ok(metric_page_write(metrics, &page));
+    static const char *const lines[] = {"citybrain_count_passages_total{party=\"h/count\",verdict=\"taken\"} 40\n",
+        "citybrain_count_passages_total{party=\"h/count\",verdict=\"duplicate\"} 1\n",
+        "citybrain_count_passages_total{party=\"h/count\",verdict=\"late\"} 1\n",
+        "citybrain_count_passages_total{party=\"h/count\",verdict=\"future\"} 1\n",
+        "citybrain_count_passages_total{party=\"h/count\",verdict=\"ahead\"} 1\n",
+        "citybrain_queue_length{queue=\"count_vehicles\",of=\"h/count\"} 40\n",
+        "citybrain_queue_limit{queue=\"count_vehicles\",of=\"h/count\"} 1000\n",
+        "citybrain_queue_refused_total{queue=\"count_vehicles\",of=\"h/count\"} 0\n",
+        "citybrain_queue_length{queue=\"count_records\",of=\"h/count\"} 30\n",
+        "citybrain_queue_refused_total{queue=\"count_records\",of=\"h/count\"} 9\n"};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        if (!is_on(&page, lines[i]))
+            fail_msg("no %s in\n%.*s", lines[i], (int)page.len, page.ptr);
+    assert_false(is_on(&page, "citybrain_count_points_total")); /* no floating cars here */
+    metric_page_destroy(metrics);
+    buf_finish(&page);
+    bench_stop(&bench);
+}
+
 /* A snapshot that cannot be used, and a folder that cannot be written: the count begins anew, and runs. */
 static void a_broken_snapshot_is_no_obstacle(void **state)
 {
@@ -242,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_restart_leaves_no_dent),
         cmocka_unit_test(a_clock_that_was_ahead_swallows_nothing),
         cmocka_unit_test(a_moved_camera_is_moved_once),
+        cmocka_unit_test(what_becomes_of_passages_is_told),
         cmocka_unit_test(a_broken_snapshot_is_no_obstacle),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -155,6 +155,11 @@ struct count_usual_now count_usual_day_road(const struct count_usual_day *day, u
     return count_usual_look(day->usual, day->n_areas + road);
 }
 
+uint64_t count_usual_day_n_unlearned(const struct count_usual_day *day)
+{
+    return day != NULL ? count_usual_n_unlearned(day->usual) : 0;
+}
+
 /* ---- life ---- */
 
 enum err count_usual_day_check(const struct count_index *index, const struct area_tree *tree, struct diag_list *diags)

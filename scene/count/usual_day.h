@@ -34,6 +34,7 @@ void count_usual_day_stop(struct count_usual_day *day); /* what waits is written
 void count_usual_day_tick(struct count_usual_day *day, const struct count_updates *updates, const char *basis);
 struct count_usual_now count_usual_day_area(const struct count_usual_day *day, size_t area);
 struct count_usual_now count_usual_day_road(const struct count_usual_day *day, uint32_t road); /* number of count_road_at() */
+uint64_t count_usual_day_n_unlearned(const struct count_usual_day *day);                       /* values that found no room; takes NULL */
 /* `citybrain check`: is there an area of the level that is told? */
 enum err count_usual_day_check(const struct count_index *index, const struct area_tree *tree, struct diag_list *diags) MUST_CHECK;
 
