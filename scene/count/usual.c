@@ -229,10 +229,14 @@ struct count_usual_slot count_usual_begin(struct count_usual *usual, int64_t now
     usual->now_ms = now_ms;
     if (number == usual->slot_number)
         return ended;
+    if (usual->learned_number != INT64_MIN && usual->learned_number > number + COUNT_SLOTS) {
+        usual->learned_number = number - 1;
+        ended.was_ahead = true;
+    }
     bool is_new = usual->slot_number != INT64_MIN && usual->slot_number > usual->learned_number && number > usual->slot_number;
     if (is_new) {
         learn(usual);
-        ended = (struct count_usual_slot){true, usual->kind, (uint8_t)(usual->slot_number % COUNT_SLOTS)};
+        ended = (struct count_usual_slot){true, ended.was_ahead, usual->kind, (uint8_t)(usual->slot_number % COUNT_SLOTS)};
     }
     for (uint32_t i = 0; i < usual->n_keys; i++)
         usual->keys[i].sum = usual->keys[i].ms = 0;

@@ -62,6 +62,7 @@ struct count_usual_now {
 
 struct count_usual_slot { /* that has ended and was learned */
     bool is_there;
+    bool was_ahead; /* what was learned last was of a clock more than a day ahead: that is forgotten, and learning goes on */
     uint8_t kind, slot;
 };
 
@@ -71,8 +72,8 @@ struct count_usual;
 enum err count_usual_create(
     const struct count_usual_rules *rules, uint32_t n_keys, struct time_zone zone, struct count_usual **ret_usual) MUST_CHECK;
 void count_usual_destroy(struct count_usual *usual); /* takes NULL */
-/* Time goes on: first of each tick. When a quarter has ended, it is learned, and told which it was. A clock that is set back learns nothing
- * until it has passed where it was. */
+/* Time goes on: first of each tick. When a quarter has ended, it is learned, and told which it was. A clock that is set back by
+ * less than a day learns nothing until it has passed where it was. */
 struct count_usual_slot count_usual_begin(struct count_usual *usual, int64_t now_ms);
 /* A key's index at this moment; each key at most once a tick, those that are not observed not at all. */
 struct count_usual_now count_usual_take(struct count_usual *usual, uint32_t key, double value);

@@ -2,6 +2,7 @@
 #include "scene/count/usual_day.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "hub/alert.h"
 #include "scene/count/usual_store.h"
@@ -131,6 +132,8 @@ static void take(struct count_usual_day *day, uint32_t key, double value)
 void count_usual_day_tick(struct count_usual_day *day, const struct count_updates *updates, const char *basis)
 {
     struct count_usual_slot ended = count_usual_begin(day->usual, updates->time_ms);
+    if (ended.was_ahead)
+        log_write(LOG_WARNING, "scene/count", "the usual day was learned by a clock that was ahead; it goes on from now", LOG_END);
     if (ended.is_there)
         count_usual_store_slot(day->store, ended);
     for (uint32_t i = 0; i < day->n_areas; i++)

@@ -105,6 +105,38 @@ static int64_t learned(struct count_usual *usual, int n)
     return MONDAY + (7 * n + 2) * DAY_MS + 8 * 3600000;
 }
 
+/* One quarter was learned by a clock years ahead, and it is in the store: once the clock is right, learning goes on, and it is told. A
+ * clock that is set back by less than a day waits, as it would learn the same day twice. */
+static void a_clock_years_ahead_does_not_end_learning(void **state)
+{
+    static const struct {
+        int64_t ahead_ms;
+        bool is_forgotten;
+    } rows[] = {{5 * 365 * DAY_MS, true}, {DAY_MS + 4 * COUNT_SLOT_MS, true}, {DAY_MS / 2, false}};
+    struct rules r;
+    read_rules(&r, rules_yaml);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t at = MONDAY + 2 * DAY_MS + 8 * 3600000;
+        struct count_usual *wrong, *usual;
+        assert_ok(count_usual_create(&r.rules, 1, TIME_ZONE_SHANGHAI, &wrong));
+        live_slot(wrong, at + rows[i].ahead_ms, 2);
+        assert_ok(count_usual_create(&r.rules, 1, TIME_ZONE_SHANGHAI, &usual));
+        count_usual_set_learned(usual, count_usual_learned_ms(wrong));
+        for (int again = 0; again < 2; again++) { /* after a restart, and in the process that was ahead itself */
+            struct count_usual *one = again == 0 ? usual : wrong;
+            assert_int_equal(count_usual_begin(one, at).was_ahead, rows[i].is_forgotten);
+            live_slot(one, at, 3);
+            uint16_t values[COUNT_USUAL_DAYS];
+            size_t n = count_usual_cell(one, 0, 0, 32, values);
+            assert_int_equal(n, (again == 1 && rows[i].ahead_ms % DAY_MS == 0) + rows[i].is_forgotten);
+            assert_true(!rows[i].is_forgotten || count_usual_learned_ms(one) == at + COUNT_SLOT_MS);
+        }
+        count_usual_destroy(wrong);
+        count_usual_destroy(usual);
+    }
+    yaml_destroy(r.yaml);
+}
+
 static void nothing_is_said_before_enough_days(void **state)
 {
     struct rules r;
@@ -370,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(days_have_kinds),
         cmocka_unit_test(wild_days_do_not_move_it),
+        cmocka_unit_test(a_clock_years_ahead_does_not_end_learning),
         cmocka_unit_test(nothing_is_said_before_enough_days),
         cmocka_unit_test(it_takes_long_enough_and_ends_nearer),
         cmocka_unit_test(an_abnormal_road_is_back_when_measured),
