@@ -330,19 +330,32 @@ static void publish_now(struct scene_count *scene, const struct hub_resource *re
     rows_release(rows);
 }
 
-/* For the record: what is refused waits its turn, in order. Takes `rows`, which may be NULL. */
-static void publish_record(struct scene_count *scene, struct rows *rows)
+static void lose_record(struct scene_count *scene, const char *why)
 {
-    if (rows != NULL && scene->n_records == RECORDS_KEPT) {
+    scene->n_records_lost++;
+    log_write(LOG_ERROR, "scene/count", "a period of the record is lost", LOG_TEXT("why", why),
+        LOG_INT("lost", (int64_t)scene->n_records_lost), LOG_END);
+}
+
+/* The period's figures join those that wait. Takes `rows`; NULL: they could not be made. */
+static void keep_record(struct scene_count *scene, struct rows *rows)
+{
+    if (rows == NULL) {
+        lose_record(scene, "there is no memory for it, or it has more rows than a batch may");
+        return;
+    }
+    if (scene->n_records == RECORDS_KEPT) {
         rows_release(scene->records[0]);
         memmove(scene->records, scene->records + 1, (RECORDS_KEPT - 1) * sizeof(*scene->records));
         scene->n_records--;
-        scene->n_records_lost++;
-        log_write(LOG_ERROR, "scene/count", "a period of the record is lost: its subscriber does not take it",
-            LOG_INT("lost", (int64_t)scene->n_records_lost), LOG_END);
+        lose_record(scene, "its subscriber does not take it");
     }
-    if (rows != NULL)
-        scene->records[scene->n_records++] = rows;
+    scene->records[scene->n_records++] = rows;
+}
+
+/* For the record: what is refused waits its turn, in order. */
+static void publish_records(struct scene_count *scene)
+{
     size_t n_taken = 0;
     while (n_taken < scene->n_records && hub_publish(scene->hub, scene->indicator, scene->records[n_taken]) == ERR_OK)
         rows_release(scene->records[n_taken++]);
@@ -382,11 +395,12 @@ static void on_tick(void *self, struct wall_time now)
     count_health_clones(&scene->health, scene->count, updates.clones, updates.n_clones);
     if (updates.record != NULL)
         count_health_tell(&scene->health, scene->count, updates.time_ms);
+    if (updates.record != NULL) {
+        int64_t end_ms = updates.time_ms / scene->record_ms * scene->record_ms;
+        keep_record(scene, indicator_rows(scene, updates.record, end_ms, scene->record_ms));
+    }
+    publish_records(scene);
     leave_measured(scene);
-    if (updates.record == NULL && scene->n_records == 0)
-        return;
-    int64_t end_ms = updates.time_ms / scene->record_ms * scene->record_ms;
-    publish_record(scene, updates.record != NULL ? indicator_rows(scene, updates.record, end_ms, scene->record_ms) : NULL);
 }
 
 /* ---- start and stop ---- */
