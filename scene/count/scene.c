@@ -602,6 +602,7 @@ static enum err check(const struct scene_env *env, struct yaml_node config, stru
     enum err err = first_of(read_settings(&scene, config, diags, &settings), read_gps(config, diags, &gps_settings));
     enum err one = env->hub != NULL ? find_resources(&scene, env, config, diags) : ERR_OK;
     err = err != ERR_OK ? err : one;
+    one = env->hub != NULL ? prepare_health(&scene, env, config, diags) : ERR_OK;
     err = err != ERR_OK ? err : one;
     one = count_load_index(env, config, diags, &scene.index);
     if (one == ERR_OK && env->hub != NULL && hub_areas(env->hub) != NULL)

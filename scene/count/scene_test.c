@@ -285,7 +285,9 @@ static void a_check_starts_nothing(void **state)
         bool has_hub;
         size_t n;
         const char *says[3];
+        bool is_camera_wrong;
     } rows[] = {
+        {CONFIG "network: '{data}/not/made/yet.net.xml'\n", true, 1, {"field 2 of the resource \"camera\" is not \"time\""}, true},
         {CONFIG "network: '{data}/not/made/yet.net.xml'\n", true, 0, {NULL}},
         {CONFIG, true, 1, {"count.yaml:1: "}},
         {CONFIG "network: mine.net.xml\n", true, 1, {"/nowhere/mine.net.xml: cannot open"}},
@@ -309,6 +311,8 @@ static void a_check_starts_nothing(void **state)
             .data_dir = "/nothing/made",
             .party = STR("h/count"),
             .check_only = true};
+        fields_of[4][COUNT_HEALTH_TIME].name =
+            rows[i].is_camera_wrong ? STR("when") : str_from_c(count_health_field_names[COUNT_HEALTH_TIME]);
         enum err err = scene_count_ops.start(&env, yaml_root(yaml), &diags, &scene);
         assert_int_equal(err == ERR_OK, rows[i].n == 0);
         assert_ptr_equal(scene, &hub);
