@@ -6,6 +6,7 @@
 #include "hub/decide.h"
 #include "hub/fake.h"
 #include "ledger/note.h"
+#include "ledger/witness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,16 @@ static void set_xihu(enum honesty honesty)
     pthread_mutex_lock(&ether_lock);
     xihu = honesty;
     pthread_mutex_unlock(&ether_lock);
+}
+
+static size_t n_conflicts, n_inconsistent; /* answers to checkpoints; under the ether's lock */
+
+static void count_answer(struct str bytes)
+{
+    size_t n = (size_t)(unsigned char)bytes.ptr[2] << 8 | (unsigned char)bytes.ptr[3]; /* of its key */
+    int status = (unsigned char)bytes.ptr[4 + n] << 8 | (unsigned char)bytes.ptr[5 + n];
+    n_conflicts += status == WITNESS_CONFLICT;
+    n_inconsistent += status == WITNESS_NOT_CONSISTENT;
 }
 
 /* Receipts as a hub would tell them that has something to hide. */
@@ -48,6 +59,8 @@ static void wire_send(struct district_carrier *carrier, int hub, struct str byte
     uint8_t room[DISTRICT_MESSAGE_MAX];
     pthread_mutex_lock(&ether_lock);
     bool are_receipts = wire->self == XIHU && bytes.ptr[1] == DISTRICT_RECEIPTS;
+    if (wire->self == XIHU && hub == CITY && bytes.ptr[1] == DISTRICT_COSIGNED)
+        count_answer(bytes);
     if (xihu >= LIES && are_receipts)
         bytes = forged(bytes, room);
     if (xihu != HIDES || !are_receipts)
@@ -325,6 +338,7 @@ static void receipts_of_uses_that_nobody_made_are_told(void **state)
 struct looking {
     int at;
     uint64_t size;
+    enum err err; /* a failed assertion would end the process without a word on this thread */
 };
 
 /* On the district's thread: how much of its ledger the other hub has cosigned; the note that is kept bears the other's line. */
@@ -337,16 +351,21 @@ static void look_cosigned(void *context)
     struct note_verifier verifier;
     struct buf note;
     struct str text;
+    uint64_t in_book;
     int64_t time_s;
-    struct diag diag = {""};
     looking->size = district_witness_size(district, (size_t)district->peer_of[hub]);
     if (looking->size == 0)
         return;
     buf_init(&note, 65536);
-    assert_ok(book_vkeys(district->book, hub, log_vkey, witness_vkey, sizeof log_vkey, &looking->size));
-    assert_ok(book_cosigned_note(district->book, hub, &note));
-    assert_ok(note_witness_parse(str_from_c(witness_vkey), &verifier, &diag));
-    assert_ok(note_open_line(buf_str(&note), &verifier, &text, NULL, &time_s, &diag));
+    looking->err = book_vkeys(district->book, hub, log_vkey, witness_vkey, sizeof log_vkey, &in_book);
+    if (!looking->err && in_book != looking->size)
+        looking->err = ERR_STATE;
+    if (!looking->err)
+        looking->err = book_cosigned_note(district->book, hub, &note);
+    if (!looking->err)
+        looking->err = note_witness_parse(str_from_c(witness_vkey), &verifier, NULL);
+    if (!looking->err)
+        looking->err = note_open_line(buf_str(&note), &verifier, &text, NULL, &time_s, NULL);
     buf_finish(&note);
 }
 
@@ -354,30 +373,81 @@ static uint64_t cosigned(int at)
 {
     struct looking looking = {.at = at};
     loop_thread_call(ones[at].district->thread, look_cosigned, &looking);
+    assert_ok(looking.err);
     return looking.size;
+}
+
+/* Until the hubs have cosigned each other; how much of the city's log. */
+static uint64_t await_cosigned(void)
+{
+    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
+    for (int i = 0; i < 600 && (cosigned(CITY) < 3 || cosigned(XIHU) < 3); i++)
+        assert_ok(loop_run_once(loop, 50));
+    assert_true(cosigned(CITY) >= 3 && cosigned(XIHU) >= 3);
+    return cosigned(CITY);
+}
+
+/* Its ledger is taken away, and what it knew of the others. */
+static void begin_anew(int at)
+{
+    char path[512];
+    go_down(at);
+    snprintf(path, sizeof path, "%s/ledger", ones[at].data);
+    remove_tree(path);
+    mkdir(path, 0700);
+    snprintf(path, sizeof path, "%s/store/district.sqlite", ones[at].data);
+    assert_int_equal(remove(path), 0);
+    go_up(at);
+}
+
+static void grow_past(uint64_t size)
+{
+    for (int i = 0; i < 1200 && ledger_n_durable(ones[CITY].ledger) <= size + 10; i++) {
+        use(CITY, "h/parking", "h/police/vehicle");
+        assert_ok(loop_run_once(loop, 50));
+    }
+    assert_true(ledger_n_durable(ones[CITY].ledger) > size + 10);
+}
+
+static size_t n_answers(int status)
+{
+    pthread_mutex_lock(&ether_lock);
+    size_t n = status == WITNESS_CONFLICT ? n_conflicts : n_inconsistent;
+    pthread_mutex_unlock(&ether_lock);
+    return n;
+}
+
+static void await_answer(int status, size_t n)
+{
+    for (int i = 0; i < 1200 && n_answers(status) < n; i++)
+        assert_ok(loop_run_once(loop, 50));
+    assert_true(n_answers(status) >= n);
 }
 
 /* Peers cosign each other's checkpoints; one that comes back with another history is refused, and told of. */
 static void hubs_witness_each_other(void **state)
 {
-    use_until(CITY, "h/parking", "h.x/lots/lot", ERR_OK);
-    for (int i = 0; i < 600 && (cosigned(CITY) < 3 || cosigned(XIHU) < 3); i++)
-        assert_ok(loop_run_once(loop, 50));
-    uint64_t before = cosigned(CITY);
-    assert_true(before >= 3 && cosigned(XIHU) >= 3);
-    go_down(CITY);
-    char command[512];
-    snprintf(command, sizeof command, "%s/ledger", ones[CITY].data); /* its past is taken away */
-    remove_tree(command);
-    mkdir(command, 0700);
-    snprintf(command, sizeof command, "%s/store/district.sqlite", ones[CITY].data);
-    assert_int_equal(remove(command), 0);
-    go_up(CITY);
-    for (int i = 0; i < 100; i++) {
-        use(CITY, "h/parking", "h/police/vehicle"); /* the new history grows past the old one */
-        assert_ok(loop_run_once(loop, 50));
-    }
-    assert_true(ledger_n_durable(ones[CITY].ledger) > before);
+    uint64_t before = await_cosigned();
+    size_t n = n_answers(WITNESS_CONFLICT);
+    begin_anew(CITY);
+    await_answer(WITNESS_CONFLICT, n + 1); /* while it is short */
+    grow_past(before);
+    assert_int_equal(cosigned(CITY), 0);
+}
+
+/* The same when it is seen again only after it has grown past the old one: it is told what the other knows, and cannot prove it. What the
+ * other knows is not what it cosigned of this ledger. */
+static void another_history_that_has_grown_is_refused(void **state)
+{
+    uint64_t before = await_cosigned();
+    size_t n = n_answers(WITNESS_NOT_CONSISTENT);
+    set_ether(true, false, false);
+    begin_anew(CITY);
+    grow_past(before);
+    pass(1500); /* under a checkpoint */
+    set_ether(false, false, false);
+    await_answer(WITNESS_NOT_CONSISTENT, n + 1);
+    pass(100);
     assert_int_equal(cosigned(CITY), 0);
 }
 
@@ -413,6 +483,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(receipts_that_name_another_leaf_are_told, go_up_all, go_down_all),
         cmocka_unit_test_setup_teardown(receipts_of_uses_that_nobody_made_are_told, go_up_all, go_down_all),
         cmocka_unit_test_setup_teardown(hubs_witness_each_other, go_up_all, go_down_all),
+        cmocka_unit_test_setup_teardown(another_history_that_has_grown_is_refused, go_up_all, go_down_all),
         cmocka_unit_test_setup_teardown(what_its_home_suspends_ends_everywhere, go_up_all, go_down_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

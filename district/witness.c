@@ -25,8 +25,10 @@
 struct lane { /* to one peer */
     bool is_busy;
     int64_t next_ms, asked_ms;
-    uint64_t known_size, asked_size; /* of the checkpoint that it cosigned last, as far as is known; of the one that is asked for */
-    struct buf note;                 /* that one */
+    uint64_t cosigned_size; /* of the checkpoint that it cosigned last, with its line in the book */
+    uint64_t known_size,
+        asked_size;  /* of the one that it knows, as it says, maybe of a log that is no more; of the one that is asked for */
+    struct buf note; /* that one */
     char log_vkey[VKEY_MAX], witness_vkey[VKEY_MAX]; /* the peer's; empty: not known yet */
 };
 
@@ -63,7 +65,8 @@ static enum err open_lane(struct district *district, size_t peer, struct diag *d
 {
     struct lane *lane = &district->witness->lanes[peer];
     buf_init(&lane->note, NOTE_MAX);
-    enum err err = book_vkeys(district->book, district->hub_of[peer], lane->log_vkey, lane->witness_vkey, VKEY_MAX, &lane->known_size);
+    enum err err = book_vkeys(district->book, district->hub_of[peer], lane->log_vkey, lane->witness_vkey, VKEY_MAX, &lane->cosigned_size);
+    lane->known_size = lane->cosigned_size;
     if (!err && lane->log_vkey[0])
         err = witness_store_add_log(district->witness->store, str_from_c(lane->log_vkey), diag);
     return err;
@@ -199,8 +202,9 @@ void district_witness_tend(struct district *district)
         tend(district, i, now_ms);
 }
 
-/* The peer's line under our checkpoint: kept with it, when it is good. */
-static void take_line(struct district *district, size_t peer, struct str vkey, struct str line)
+/* The peer's line under our checkpoint: kept with it, when it is good. False: it is not of the checkpoint that is asked for, as one that
+ * comes late is not; the right one may still come. */
+static bool take_line(struct district *district, size_t peer, struct str vkey, struct str line)
 {
     struct lane *lane = &district->witness->lanes[peer];
     const struct federation_hub *hub = &district->federation->hubs[district->hub_of[peer]];
@@ -211,18 +215,24 @@ static void take_line(struct district *district, size_t peer, struct str vkey, s
     if (str_to_c(vkey, name, sizeof name) || note_witness_parse(vkey, &verifier, NULL) || !str_cut(verifier.name, '/', &area, &rest) ||
         !str_equal(area, hub->area) || !str_equal(rest, STR("hub")) || (lane->witness_vkey[0] && strcmp(lane->witness_vkey, name) != 0)) {
         log_write(LOG_ERROR, "district", "a peer cosigns with a key that is not the one it had", LOG_STR("hub", hub->area), LOG_END);
-        return;
+        return true;
     }
+    const size_t len = lane->note.len;
     buf_append_str(&lane->note, line);
-    if (note_open_line(buf_str(&lane->note), &verifier, &text, NULL, &time_s, NULL)) {
-        log_write(LOG_ERROR, "district", "a peer's cosignature is none", LOG_STR("hub", hub->area), LOG_END);
-        return;
+    if (lane->note.err || note_open_line(buf_str(&lane->note), &verifier, &text, NULL, &time_s, NULL)) {
+        log_write(LOG_WARNING, "district",
+            "a peer's cosignature is none of the checkpoint that it was asked for; it came late, or is forged", LOG_STR("hub", hub->area),
+            LOG_END);
+        lane->note.len = len;
+        lane->note.err = ERR_OK;
+        return false;
     }
     memcpy(lane->witness_vkey, name, sizeof name);
-    lane->known_size = lane->asked_size;
+    lane->known_size = lane->cosigned_size = lane->asked_size;
     enum err err = book_cosigned(district->book, district->hub_of[peer], vkey, lane->known_size, buf_str(&lane->note));
     if (err)
         district_fail(district, err);
+    return true;
 }
 
 static void on_cosigned(struct district *district, size_t peer, struct str vkey, struct str rest)
@@ -238,7 +248,7 @@ static void on_cosigned(struct district *district, size_t peer, struct str vkey,
         return;
     lane->is_busy = false;
     if (status == WITNESS_COSIGN) {
-        take_line(district, peer, vkey, body);
+        lane->is_busy = !take_line(district, peer, vkey, body);
     } else if (status == WITNESS_CONFLICT && note_parse_number(str_trim(body), &size) == ERR_OK && size != lane->known_size &&
                size < lane->asked_size) {
         lane->known_size = size; /* it knows another of ours: proven from there, at once */
@@ -310,5 +320,5 @@ bool district_witness_receive(struct district *district, size_t peer, struct str
 
 uint64_t district_witness_size(const struct district *district, size_t peer)
 {
-    return district->witness ? district->witness->lanes[peer].known_size : 0;
+    return district->witness ? district->witness->lanes[peer].cosigned_size : 0;
 }
