@@ -47,14 +47,14 @@ struct count_open {
 /* A camera's part. */
 struct count_account {
     struct count_cohort *cohorts; /* [n_cohorts of the balance], by number */
-    struct count_branch branches[COUNT_BRANCHES];
-    uint32_t n_branches;
-    int64_t clock_ms;      /* latest free-flow arrival among those that have come; INT64_MIN: none */
-    double lateness_s;     /* of the last ones */
-    double gaps_s, n_gaps; /* seconds to the next sighting, faded */
+    int64_t clock_ms;             /* latest free-flow arrival among those that have come; INT64_MIN: none */
+    double lateness_s;            /* of the last ones */
+    double gaps_s, n_gaps;        /* seconds to the next sighting, faded */
     /* as learned last */
-    int32_t settled_before; /* cohorts before this one are settled */
     double share;           /* of this camera's passages that are sighted again, over those of the city */
+    int32_t settled_before; /* cohorts before this one are settled */
+    uint32_t n_branches;
+    struct count_branch branches[COUNT_BRANCHES];
 };
 
 struct count_balance {

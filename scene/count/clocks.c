@@ -129,18 +129,19 @@ int64_t count_clocks_correct(const struct count_clocks *clocks, uint32_t camera,
 
 static struct count_clock_way *way_to(struct count_clock *clock, uint32_t to, double road_s)
 {
-    struct count_clock_way *least = &clock->ways[0];
-    for (uint32_t i = 0; i < clock->n_ways; i++) {
-        struct count_clock_way *way = &clock->ways[i];
-        if (way->to == to)
-            return way;
-        if ((uint64_t)way->over.n[0] + way->over.n[1] < (uint64_t)least->over.n[0] + least->over.n[1])
-            least = way;
+    uint32_t least = 0;
+    for (uint32_t i = 0; i < clock->n_ways; i++)
+        if (clock->to[i] == to)
+            return &clock->ways[i];
+    for (uint32_t i = 1; i < clock->n_ways; i++) {
+        const struct count_least *one = &clock->ways[i].over, *other = &clock->ways[least].over;
+        least = (uint64_t)one->n[0] + one->n[1] < (uint64_t)other->n[0] + other->n[1] ? i : least;
     }
     if (clock->n_ways < COUNT_CLOCK_WAYS)
-        least = &clock->ways[clock->n_ways++];
-    *least = (struct count_clock_way){.to = to, .road_s = (float)road_s, .over = least_none};
-    return least;
+        least = clock->n_ways++;
+    clock->to[least] = to;
+    clock->ways[least] = (struct count_clock_way){.road_s = (float)road_s, .over = least_none};
+    return &clock->ways[least];
 }
 
 void count_clocks_way(
@@ -208,10 +209,10 @@ static void gather(struct count_clocks *clocks)
         for (uint32_t k = 0; k < clocks->clocks[i].n_ways; k++) {
             const struct count_clock_way *way = &clocks->clocks[i].ways[k];
             double over_s = least_of(&way->over, DRIVEN_LEAST);
-            if (!isfinite(over_s) || clocks->n_scratch[way->to] == COUNT_CLOCK_SIDE)
+            uint32_t to = clocks->clocks[i].to[k];
+            if (!isfinite(over_s) || clocks->n_scratch[to] == COUNT_CLOCK_SIDE)
                 continue;
-            clocks->scratch[(size_t)way->to * COUNT_CLOCK_SIDE + clocks->n_scratch[way->to]++] =
-                clocks->clocks[i].error_s + over_s + faster_s(way);
+            clocks->scratch[(size_t)to * COUNT_CLOCK_SIDE + clocks->n_scratch[to]++] = clocks->clocks[i].error_s + over_s + faster_s(way);
         }
 }
 
@@ -229,7 +230,7 @@ static struct bounds bounds_of(struct count_clocks *clocks, uint32_t camera)
     for (uint32_t k = 0; k < clock->n_ways; k++) {
         double over_s = least_of(&clock->ways[k].over, DRIVEN_LEAST);
         if (isfinite(over_s))
-            lows[n_lows++] = clocks->clocks[clock->ways[k].to].error_s - over_s - faster_s(&clock->ways[k]);
+            lows[n_lows++] = clocks->clocks[clock->to[k]].error_s - over_s - faster_s(&clock->ways[k]);
     }
     sort_few(highs, n_highs);
     sort_few(lows, n_lows);

@@ -35,7 +35,6 @@ struct count_least {
 };
 
 struct count_clock_way {
-    uint32_t to; /* camera */
     float road_s;
     struct count_least over; /* by the cameras' own clocks, less road_s */
 };
@@ -45,8 +44,9 @@ struct count_clock {
     double uncertain_s;        /* how wrong that may be */
     int64_t changed_ms;        /* when it changed by a second or more: passages from before have another time */
     uint32_t n_heard, n_later; /* passages; those that took longer than the least. Halved with each window */
-    struct count_least delay;  /* arrival less camera's time */
     uint32_t n_ways;
+    uint32_t to[COUNT_CLOCK_WAYS]; /* the camera that each way leads to */
+    struct count_least delay;      /* arrival less camera's time */
     struct count_clock_way ways[COUNT_CLOCK_WAYS];
 };
 

@@ -256,7 +256,7 @@ static bool is_timely(struct count *count, const struct count_passage *passage)
     return true;
 }
 
-static void on_passage(struct count *count, const struct count_passage *as_told)
+static void on_passage(struct count *count, const struct count_passage *as_told, const struct count_ahead *ahead)
 {
     assert(as_told->camera < count->n_cameras);
     struct count_passage corrected = count_faults_hear(&count->faults, as_told), *passage = &corrected;
@@ -267,7 +267,10 @@ static void on_passage(struct count *count, const struct count_passage *as_told)
     hear(count, camera, passage->arrived_ms);
     int64_t seen_ms = passage->time_ms < passage->arrived_ms ? passage->time_ms : passage->arrived_ms;
     passage->time_ms = seen_ms; /* by which it is known again */
-    uint32_t at = count_faults_track(count, count_vehicles_find(&count->vehicles, passage->vehicle), passage, seen_ms);
+    if (ahead != NULL)
+        count_travel_guess(&count->travel, ahead->pair);
+    uint32_t at = count_vehicles_find_at(&count->vehicles, passage->vehicle, ahead != NULL ? ahead->vehicle : COUNT_NONE);
+    at = count_faults_track(count, at, passage, seen_ms);
     bool is_first = at == COUNT_NONE;
     if (!is_first && count_is_duplicate(count, &count->vehicles.slab[at], passage)) {
         count->counters.n_duplicates++;
@@ -286,36 +289,52 @@ static void on_passage(struct count *count, const struct count_passage *as_told)
     place(count, at, passage, seen_ms);
 }
 
-/* Where it comes from: what is known of the way, of the camera there, and who stands beside it in the list. */
-static void fetch_way(const struct count *count, const struct count_passage *passage, uint32_t at, bool is_near)
+/* Where it comes from: what is known of the way and of the camera there, who stands beside it in the list; then the pair of cameras itself
+ * and the cohort that will be closed; at last the edges between. */
+static void fetch_way(const struct count *count, const struct count_passage *passage, unsigned stage, struct count_ahead *ahead)
 {
-    if (at >= count->vehicles.n_slab)
+    const struct count_vehicle *vehicle = &count->vehicles.slab[ahead->vehicle];
+    uint32_t from = vehicle->camera;
+    if (from >= count->n_cameras)
         return;
-    const struct count_vehicle *vehicle = &count->vehicles.slab[at];
-    if (vehicle->camera >= count->n_cameras)
-        return;
-    count_travel_fetch(&count->travel, vehicle->camera, passage->camera, is_near);
-    if (is_near) {
-        count_account_fetch(&count->balance, &count->accounts[vehicle->camera], vehicle->last_ms);
+    if (stage == 2) {
+        count_travel_fetch(&count->travel, from, passage->camera);
+        count_vehicles_fetch_list(&count->vehicles, ahead->vehicle);
+        __builtin_prefetch(&count->accounts[from]);
+        __builtin_prefetch(&count->accounts[from].branches[1]);
+        __builtin_prefetch(&count->faults.clocks.clocks[from]);
+        count_recall_fetch(&count->faults.recall, from, passage->camera);
+        count_recall_fetch(&count->faults.recall, vehicle->before_camera, passage->camera);
         return;
     }
-    count_vehicles_fetch_list(&count->vehicles, at);
-    __builtin_prefetch(&count->accounts[vehicle->camera]);
-    __builtin_prefetch(&count->faults.clocks.clocks[vehicle->camera]);
+    ahead->pair = count_travel_fetch_pair(&count->travel, from, passage->camera);
+    count_account_fetch(&count->balance, &count->accounts[from], vehicle->last_ms);
 }
 
-void count_fetch(const struct count *count, const struct count_passage *passage, unsigned stage, uint32_t *at)
+static void fetch_edges(const struct count *count, uint32_t place)
+{
+    const struct count_pair *pair = &count->travel.pairs[place];
+    for (uint32_t i = 0; i < pair->n_edges && i < 4; i++) {
+        __builtin_prefetch(&count->figures.edges[pair->edges[i]]);
+        __builtin_prefetch(&count->map.network->edges[pair->edges[i]].length_m);
+    }
+}
+
+void count_fetch(const struct count *count, const struct count_passage *passage, unsigned stage, struct count_ahead *ahead)
 {
     if (stage == 0) {
-        *at = count_vehicles_fetch_slot(&count->vehicles, passage->vehicle);
+        *ahead = (struct count_ahead){count_vehicles_fetch_slot(&count->vehicles, passage->vehicle), COUNT_NONE, COUNT_NONE};
         __builtin_prefetch(&count->cameras[passage->camera]);
         __builtin_prefetch(&count->accounts[passage->camera]);
         __builtin_prefetch(&count->faults.clocks.clocks[passage->camera]);
+        __builtin_prefetch(&count->faults.clocks.clocks[passage->camera].delay);
     } else if (stage == 1) {
-        *at = count_vehicles_fetch(&count->vehicles, passage->vehicle, *at);
+        ahead->vehicle = count_vehicles_fetch(&count->vehicles, passage->vehicle, ahead->slot);
         count_account_fetch(&count->balance, &count->accounts[passage->camera], passage->time_ms);
-    } else {
-        fetch_way(count, passage, *at, stage > 2);
+    } else if (ahead->vehicle < count->vehicles.n_slab && stage < 4) {
+        fetch_way(count, passage, stage, ahead);
+    } else if (ahead->pair != COUNT_NONE) {
+        fetch_edges(count, ahead->pair);
     }
 }
 
@@ -323,7 +342,7 @@ void count_step(struct count *count, const struct count_event *event, struct cou
 {
     *ret_updates = (struct count_updates){.time_ms = count->now_ms};
     if (event->type == COUNT_PASSAGE)
-        on_passage(count, &event->passage);
+        on_passage(count, &event->passage, event->ahead);
     else
         count_tick(count, event->now_ms, event->type == COUNT_TICK, ret_updates);
 }

@@ -44,12 +44,19 @@ enum count_event_type {
                             COUNT_TICK */
 };
 
+/* Of a passage that will come soon: where in the tables its vehicle and its pair of cameras are. Guesses, which are looked at when it
+ * comes. */
+struct count_ahead {
+    uint32_t slot, vehicle, pair;
+};
+
 struct count_event {
     enum count_event_type type;
     union {
         struct count_passage passage;
         int64_t now_ms; /* ticks */
     };
+    const struct count_ahead *ahead; /* of a passage that was fetched; may be NULL. Borrowed */
 };
 
 struct count_area_figures {
@@ -146,10 +153,10 @@ enum err count_create(const struct count_settings *settings, const struct count_
 void count_destroy(struct count *count); /* takes NULL */
 /* A camera at the end of an edge. ERR_FULL, ERR_NO_MEMORY. */
 enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_camera) MUST_CHECK;
-/* This passage will come soon: what it will need is fetched into the cache. Changes nothing. To be called with each stage in turn, some
- * passages apart, as each looks at what the one before has fetched; *at is the stages' own. */
-#define COUNT_FETCHES 4u
-void count_fetch(const struct count *count, const struct count_passage *passage, unsigned stage, uint32_t *at);
+/* This passage will come soon: what it will need is fetched into the cache. Changes nothing but *ahead. To be called with each stage from
+ * 0, some passages apart, as each looks at what the one before has fetched. */
+#define COUNT_FETCHES 5u
+void count_fetch(const struct count *count, const struct count_passage *passage, unsigned stage, struct count_ahead *ahead);
 /* The whole of the core. */
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates);
 /* What a floating car tells of an edge (gps.h): it weighs there as one vehicle between two cameras does. See drive.c. */

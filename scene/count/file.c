@@ -15,7 +15,7 @@
 
 #define SEED 0x636f756e74u
 
-#define FETCH_N 6u  /* passages between two stages of fetching */
+#define FETCH_N 5u  /* passages between two stages of fetching */
 #define AHEAD_N 32u /* a power of two, and more than all stages need */
 
 struct run {
@@ -38,7 +38,7 @@ struct run {
     struct count_record held;
     /* Read and not yet counted, in their order: long enough for memory to answer. */
     struct count_event ahead[AHEAD_N];
-    uint32_t fetched[AHEAD_N];
+    struct count_ahead fetched[AHEAD_N];
     uint32_t n_put, n_taken;
 };
 
@@ -280,6 +280,7 @@ static void take(struct run *run, const struct count_record *record)
         return; /* another process counts it; its time is everybody's */
     if (run->n_put - run->n_taken == AHEAD_N)
         count_next(run);
+    event.ahead = &run->fetched[run->n_put % AHEAD_N];
     run->ahead[run->n_put++ % AHEAD_N] = event;
     for (unsigned stage = 0; stage < COUNT_FETCHES && run->n_put - run->n_taken > stage * FETCH_N; stage++) {
         uint32_t at = (run->n_put - 1 - stage * FETCH_N) % AHEAD_N;

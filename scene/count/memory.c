@@ -12,7 +12,8 @@ size_t count_memory(const struct count *count)
     bytes += count->cap_cameras * (sizeof(*count->cameras) + sizeof(*count->accounts) + sizeof(struct count_open *));
     bytes += count->n_cameras * (size_t)count->balance.n_cohorts * sizeof(struct count_cohort);
     bytes += clocks->cap * (sizeof(*clocks->clocks) + COUNT_CLOCK_SIDE * sizeof(*clocks->scratch) + sizeof(*clocks->n_scratch));
-    bytes += recall->cap * sizeof(*recall->cameras) + COUNT_RECALL_GAPS * sizeof(*recall->gaps) + n_edges * sizeof(*recall->edge_cameras);
+    bytes += recall->cap * sizeof(*recall->cameras) + COUNT_RECALL_GAPS * (sizeof(*recall->gaps) + sizeof(*recall->tags)) +
+             n_edges * sizeof(*recall->edge_cameras);
     bytes += COUNT_SUSPECTS * sizeof(*count->faults.clones.suspects);
     bytes += n_edges * (sizeof(*count->figures.edges) + sizeof(*count->figures.active) + sizeof(*count->figures.edge_groups) +
                            sizeof(*count->figures.states) + sizeof(*count->figures.waits_s) + 2);

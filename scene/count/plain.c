@@ -67,20 +67,14 @@ static inline const char *read_time(const char *at, int64_t *ret_ms)
     return n > 0 && at[n] == ',' && ms <= COUNT_TIME_FILE_MAX ? at + n + 1 : NULL;
 }
 
-/* A small number, or nothing. */
+/* A small number, or nothing: up to three digits. */
 static inline const char *read_small(const char *at, uint32_t max, uint8_t none, uint8_t *ret_value)
 {
-    uint32_t n;
-    uint64_t value = count_word_number(count_word(at), &n);
+    uint32_t value = 0, n = 0, digit;
+    for (; n < 3 && (digit = (uint32_t)(unsigned char)at[n] - '0') <= 9; n++)
+        value = value * 10 + digit;
     *ret_value = n == 0 ? none : (uint8_t)value;
-    return value <= max && n <= 3 ? at + n : NULL;
-}
-
-/* Bytes before the comma, at most 16. */
-static inline uint32_t find_comma(uint64_t low, uint64_t high)
-{
-    uint32_t n = count_word_find(low, ',');
-    return n < 8 ? n : 8 + count_word_find(high, ',');
+    return value <= max ? at + n : NULL;
 }
 
 size_t count_plain_read(const struct count_plain *plain, const char *at, struct count_record *ret_record)
@@ -90,7 +84,7 @@ size_t count_plain_read(const struct count_plain *plain, const char *at, struct 
         (next = read_time(next, &ret_record->arrived_ms)) == NULL)
         return 0;
     uint64_t low = count_word(next), high = count_word(next + 8);
-    uint32_t n = find_comma(low, high);
+    uint32_t end, n = count_find_comma(next, &end);
     if (n == 0 || n > SHORT_MAX)
         return 0;
     low = n < 8 ? count_word_head(low, n) : low;
@@ -103,10 +97,7 @@ size_t count_plain_read(const struct count_plain *plain, const char *at, struct 
     if (next == NULL || *next != ',')
         return 0;
     const char *plate = next + 1;
-    low = count_word(plate), high = count_word(plate + 8);
-    n = find_comma(low, high);
-    uint32_t end = count_word_find(low, '\n');
-    end = end < 8 ? end : 8 + count_word_find(high, '\n');
+    n = count_find_comma(plate, &end);
     if (n == 0 || n > SHORT_MAX || end < n)
         return 0;
     ret_record->plate = (struct str){plate, n};

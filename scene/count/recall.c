@@ -14,8 +14,9 @@ enum err count_recall_init(struct count_recall *recall, uint32_t n_edges)
 {
     *recall = (struct count_recall){.n_edges = n_edges, .n_searches = COUNT_RECALL_SEARCHES, .faded_ms = INT64_MIN};
     recall->gaps = mem_alloc_zero(COUNT_RECALL_GAPS, sizeof(*recall->gaps));
+    recall->tags = mem_alloc_zero(COUNT_RECALL_GAPS, sizeof(*recall->tags));
     recall->edge_cameras = mem_alloc(n_edges * sizeof(*recall->edge_cameras));
-    if (recall->gaps == NULL || recall->edge_cameras == NULL)
+    if (recall->gaps == NULL || recall->tags == NULL || recall->edge_cameras == NULL)
         return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < n_edges; i++)
         recall->edge_cameras[i] = COUNT_RECALL_NONE;
@@ -25,6 +26,7 @@ enum err count_recall_init(struct count_recall *recall, uint32_t n_edges)
 void count_recall_finish(struct count_recall *recall)
 {
     mem_free(recall->gaps);
+    mem_free(recall->tags);
     mem_free(recall->cameras);
     mem_free(recall->edge_cameras);
     *recall = (struct count_recall){.n = 0};
@@ -54,30 +56,59 @@ enum err count_recall_add(struct count_recall *recall, uint32_t edge)
 
 /* ---- gaps ---- */
 
-static struct count_recall_gap *row_of(struct count_recall *recall, uint32_t from, uint32_t to)
+/* The first place of its row, and its tag there. */
+static uint32_t row_of(uint32_t from, uint32_t to, uint32_t *ret_tag)
 {
     uint64_t hash = (((uint64_t)from << 32) | to) * 0x9E3779B97F4A7C15u;
-    return &recall->gaps[((hash >> 32) & (COUNT_RECALL_GAPS / ROW - 1)) * ROW];
+    *ret_tag = (uint32_t)(hash >> 16) | 1;
+    return ((uint32_t)(hash >> 32) & (COUNT_RECALL_GAPS / ROW - 1)) * ROW;
+}
+
+/* Those of the row with this tag, a bit each; without a branch. */
+static uint32_t places_of(const struct count_recall *recall, uint32_t row, uint32_t tag)
+{
+    uint32_t places = 0;
+    for (uint32_t i = 0; i < ROW; i++)
+        places |= (uint32_t)(recall->tags[row + i] == tag) << i;
+    return places;
+}
+
+void count_recall_retag(struct count_recall *recall)
+{
+    for (uint32_t i = 0; i < COUNT_RECALL_GAPS; i++) {
+        row_of(recall->gaps[i].from, recall->gaps[i].to, &recall->tags[i]);
+        if (recall->gaps[i].used == 0)
+            recall->tags[i] = 0;
+    }
+}
+
+void count_recall_fetch(const struct count_recall *recall, uint32_t from, uint32_t to)
+{
+    uint32_t tag;
+    __builtin_prefetch(&recall->tags[row_of(from, to, &tag)]);
 }
 
 static struct count_recall_gap *find_gap(struct count_recall *recall, uint32_t from, uint32_t to)
 {
-    struct count_recall_gap *row = row_of(recall, from, to);
-    for (uint32_t i = 0; i < ROW; i++)
-        if (row[i].used != 0 && row[i].from == from && row[i].to == to) {
-            row[i].used = ++recall->used;
-            return &row[i];
+    uint32_t tag, row = row_of(from, to, &tag);
+    for (uint32_t places = places_of(recall, row, tag); places != 0; places &= places - 1) {
+        struct count_recall_gap *gap = &recall->gaps[row + (uint32_t)__builtin_ctz(places)];
+        if (gap->from == from && gap->to == to) {
+            gap->used = ++recall->used;
+            return gap;
         }
+    }
     return NULL;
 }
 
 static void put_gap(struct count_recall *recall, uint32_t from, uint32_t to, uint32_t between, double past_s)
 {
-    struct count_recall_gap *row = row_of(recall, from, to), *oldest = row;
-    for (uint32_t i = 1; i < ROW; i++)
-        if (row[i].used < oldest->used)
-            oldest = &row[i];
-    *oldest = (struct count_recall_gap){from, to, between, (float)past_s, ++recall->used};
+    uint32_t tag, row = row_of(from, to, &tag), oldest = row;
+    for (uint32_t i = row + 1; i < row + ROW; i++)
+        if (recall->gaps[i].used < recall->gaps[oldest].used)
+            oldest = i;
+    recall->gaps[oldest] = (struct count_recall_gap){from, to, between, (float)past_s, ++recall->used};
+    recall->tags[oldest] = tag;
 }
 
 struct past_search {

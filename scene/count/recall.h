@@ -40,6 +40,7 @@ struct count_recall_camera {
 
 struct count_recall {
     struct count_recall_gap *gaps; /* in rows of eight */
+    uint32_t *tags;                /* [COUNT_RECALL_GAPS] what tells the gaps of a row apart, nearly always; 0: free */
     struct count_recall_camera *cameras;
     uint32_t n, cap;
     uint32_t *edge_cameras; /* [n_edges] the camera at the end of the edge; COUNT_RECALL_NONE where there is not one alone */
@@ -64,6 +65,10 @@ struct count_recall_pass {
  * `edges`, the last camera's among them and the first one's not. */
 void count_recall_pass(
     struct count_recall *recall, struct road_router *router, const struct count_recall_pass *pass, const uint32_t *edges, uint32_t n_edges);
+/* After gaps were put into the table by the caller. */
+void count_recall_retag(struct count_recall *recall);
+/* A pair of cameras will be asked for soon: its row is fetched into the cache. */
+void count_recall_fetch(const struct count_recall *recall, uint32_t from, uint32_t to);
 /* Fades, and allows new searches. */
 void count_recall_learn(struct count_recall *recall, int64_t now_ms);
 /* NAN when it rests on less than COUNT_RECALL_LEAST vehicles. *ret_n: on how many; may be NULL. */

@@ -351,7 +351,7 @@ static void walk_clocks(struct walk *walk, struct count_clocks *clocks)
         walk_least(walk, &clock->delay);
         walk_u32(walk, &clock->n_ways, COUNT_CLOCK_WAYS, "a clock's ways");
         for (uint32_t i = 0; i < clock->n_ways && walk->err == ERR_OK; i++) {
-            walk_u32(walk, &clock->ways[i].to, clocks->n - 1, "a clock's way");
+            walk_u32(walk, &clock->to[i], clocks->n - 1, "a clock's way");
             walk_float(walk, &clock->ways[i].road_s, 0, 1e6F);
             walk_least(walk, &clock->ways[i].over);
         }
@@ -428,6 +428,8 @@ static void walk_recall(struct walk *walk, struct count_recall *recall)
         walk_float(walk, &gap->past_s, 0, 1e6F);
         walk_u64(walk, &gap->used);
     }
+    if (is_reading(walk))
+        count_recall_retag(recall);
     walk_u64(walk, &recall->used);
     uint32_t left = (uint32_t)recall->n_searches;
     walk_u32(walk, &left, COUNT_RECALL_SEARCHES, "the searches left");

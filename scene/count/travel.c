@@ -75,50 +75,60 @@ static uint32_t places_of(const struct count_pair_row *row, uint32_t tag)
     return places;
 }
 
-static struct count_pair *find_pair(struct count_travel *travel, uint32_t from, uint32_t to)
+static uint32_t find_pair(struct count_travel *travel, uint32_t from, uint32_t to)
 {
     uint32_t tag, at = row_of(travel, from, to, &tag), oldest = 0;
     struct count_pair_row *row = &travel->rows[at];
     struct count_pair *pairs = &travel->pairs[(size_t)at * COUNT_PAIRS_ROW];
-    travel->used++;
     for (uint32_t places = places_of(row, tag); places != 0; places &= places - 1) {
         uint32_t i = (uint32_t)__builtin_ctz(places);
-        if (pairs[i].from == from && pairs[i].to == to) {
-            row->used[i] = travel->used;
-            return &pairs[i];
-        }
+        if (pairs[i].from == from && pairs[i].to == to)
+            return at * COUNT_PAIRS_ROW + i;
     }
     for (uint32_t i = 1; i < COUNT_PAIRS_ROW && row->tags[oldest] != 0; i++)
         if (row->tags[i] == 0 || travel->used - row->used[i] > travel->used - row->used[oldest])
             oldest = i;
     travel->n_replaced += row->tags[oldest] != 0;
     row->tags[oldest] = tag;
-    row->used[oldest] = travel->used;
     pairs[oldest] = (struct count_pair){.from = from, .to = to};
-    return &pairs[oldest];
+    return at * COUNT_PAIRS_ROW + oldest;
 }
 
 const struct count_pair *count_travel_pair(
     struct count_travel *travel, uint32_t from, uint32_t from_edge, uint32_t to, uint32_t to_edge, double max_s)
 {
-    struct count_pair *found = travel->last;
-    if (found == NULL || found->from != from || found->to != to)
-        travel->last = found = find_pair(travel, from, to);
+    struct count_pair *found = &travel->pairs[travel->last];
+    uint32_t i = travel->last % COUNT_PAIRS_ROW;
+    if (found->from != from || found->to != to || travel->rows[travel->last / COUNT_PAIRS_ROW].tags[i] == 0) {
+        travel->last = find_pair(travel, from, to);
+        found = &travel->pairs[travel->last];
+        i = travel->last % COUNT_PAIRS_ROW;
+    }
+    travel->rows[travel->last / COUNT_PAIRS_ROW].used[i] = ++travel->used;
     /* Looked for in vain before, but not as far. */
     if (found->free_flow_s <= 0 && (double)found->searched_s < max_s)
         search_pair(travel, found, from_edge, to_edge, max_s);
     return found;
 }
 
-void count_travel_fetch(const struct count_travel *travel, uint32_t from, uint32_t to, bool is_near)
+void count_travel_fetch(const struct count_travel *travel, uint32_t from, uint32_t to)
 {
-    uint32_t tag, at = row_of(travel, from, to, &tag);
-    const struct count_pair_row *row = &travel->rows[at];
-    if (!is_near) {
-        __builtin_prefetch(row);
-        return;
-    }
-    uint32_t places = places_of(row, tag);
-    if (places != 0)
-        __builtin_prefetch(&travel->pairs[(size_t)at * COUNT_PAIRS_ROW + (uint32_t)__builtin_ctz(places)]);
+    uint32_t tag;
+    __builtin_prefetch(&travel->rows[row_of(travel, from, to, &tag)]);
+}
+
+uint32_t count_travel_fetch_pair(const struct count_travel *travel, uint32_t from, uint32_t to)
+{
+    uint32_t tag, at = row_of(travel, from, to, &tag), places = places_of(&travel->rows[at], tag);
+    if (places == 0)
+        return COUNT_PAIR_NONE;
+    at = at * COUNT_PAIRS_ROW + (uint32_t)__builtin_ctz(places);
+    __builtin_prefetch(&travel->pairs[at]);
+    return at;
+}
+
+void count_travel_guess(struct count_travel *travel, uint32_t place)
+{
+    if (place < travel->n_rows * COUNT_PAIRS_ROW)
+        travel->last = place;
 }

@@ -39,7 +39,7 @@ struct count_travel {
     struct road_router *router;
     struct count_pair *pairs;    /* rows of eight */
     struct count_pair_row *rows; /* [n_rows] */
-    struct count_pair *last;     /* asked for last: it is asked for more than once in a row; NULL: none */
+    uint32_t last;               /* place that was asked for last: it is asked for more than once in a row */
     void *memory;                /* of both */
     uint32_t n_rows;             /* a power of two */
     uint32_t used;
@@ -52,8 +52,12 @@ void count_travel_finish(struct count_travel *travel); /* takes NULL */
 /* The way from camera `from` on `from_edge` to `to` on `to_edge`, looked for up to `max_s` of free flow. Borrowed until the next call. */
 const struct count_pair *count_travel_pair(
     struct count_travel *travel, uint32_t from, uint32_t from_edge, uint32_t to, uint32_t to_edge, double max_s);
-/* It will be asked for soon: its row is fetched into the cache, and, when that was asked for a while ago (`is_near`), the pair. */
-void count_travel_fetch(const struct count_travel *travel, uint32_t from, uint32_t to, bool is_near);
+/* A pair will be asked for soon: its row is fetched into the cache; and, some time after that, the pair itself, whose place is answered
+ * (COUNT_PAIR_NONE: most likely it is not known). When it is asked for soon after count_travel_guess(), it is looked for there first. */
+#define COUNT_PAIR_NONE UINT32_MAX
+void count_travel_fetch(const struct count_travel *travel, uint32_t from, uint32_t to);
+uint32_t count_travel_fetch_pair(const struct count_travel *travel, uint32_t from, uint32_t to);
+void count_travel_guess(struct count_travel *travel, uint32_t place);
 size_t count_travel_memory(const struct count_travel *travel); /* bytes, without the router */
 
 #endif

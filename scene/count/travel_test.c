@@ -62,7 +62,8 @@ static void what_was_forgotten_is_found_again(void **state)
     for (int i = 0; i < 5000; i++) {
         chance = chance * 6364136223846793005u + 1442695040888963407u;
         uint32_t from = (uint32_t)(chance >> 33) % 10, to = (uint32_t)(chance >> 45) % 10;
-        count_travel_fetch(&small, from, to, i % 2);
+        count_travel_fetch(&small, from, to);
+        count_travel_guess(&small, i % 2 ? count_travel_fetch_pair(&small, from, to) : (uint32_t)(chance >> 40) % 40);
         const struct count_pair *one = count_travel_pair(&small, from, city.edges[from], to, city.edges[to], 900);
         const struct count_pair *other = count_travel_pair(&large, from, city.edges[from], to, city.edges[to], 900);
         assert_int_equal(one->from, from);

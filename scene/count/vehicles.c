@@ -59,10 +59,14 @@ static struct count_slot *slot_of(const struct count_vehicles *vehicles, uint64_
     }
 }
 
+/* Of one that is not in the table. */
 static void fill_slot(struct count_vehicles *vehicles, uint32_t place)
 {
-    uint64_t key = vehicles->slab[place].key;
-    *slot_of(vehicles, key) = (struct count_slot){(uint32_t)(hash_of(key) >> 32), place + 1};
+    uint64_t hash = hash_of(vehicles->slab[place].key);
+    uint32_t at = home_of(vehicles, hash);
+    while (vehicles->slots[at].place != 0)
+        at = (at + 1) & (vehicles->n_slots - 1);
+    vehicles->slots[at] = (struct count_slot){(uint32_t)(hash >> 32), place + 1};
 }
 
 uint32_t count_vehicles_fetch_slot(const struct count_vehicles *vehicles, uint64_t key)
@@ -104,6 +108,13 @@ uint32_t count_vehicles_find(const struct count_vehicles *vehicles, uint64_t key
         return COUNT_NONE;
     uint32_t place = slot_of(vehicles, key)->place;
     return place == 0 ? COUNT_NONE : place - 1;
+}
+
+uint32_t count_vehicles_find_at(const struct count_vehicles *vehicles, uint64_t key, uint32_t guess)
+{
+    if (guess < vehicles->n_slab && vehicles->slab[guess].key == key && vehicles->slab[guess].n_sightings > 0)
+        return guess;
+    return count_vehicles_find(vehicles, key);
 }
 
 /* Removes without tombstones: what a later probe would miss moves back (Knuth, TAOCP 3, 6.4 R). */

@@ -53,8 +53,9 @@ void count_vehicles_clear(struct count_vehicles *vehicles);  /* forgets every ve
 uint32_t count_vehicles_fetch_slot(const struct count_vehicles *vehicles, uint64_t key);
 uint32_t count_vehicles_fetch(const struct count_vehicles *vehicles, uint64_t key, uint32_t slot);
 void count_vehicles_fetch_list(const struct count_vehicles *vehicles, uint32_t at);
-/* Its place in the slab; COUNT_NONE when it is not known. */
+/* Its place in the slab; COUNT_NONE when it is not known. `guess` is looked at first, whatever it is. */
 uint32_t count_vehicles_find(const struct count_vehicles *vehicles, uint64_t key);
+uint32_t count_vehicles_find_at(const struct count_vehicles *vehicles, uint64_t key, uint32_t guess);
 /* A new one, as the newest, with no sighting yet: the caller fills in the first at once. Without memory, or at the limit, the oldest is
  * forgotten for it; COUNT_NONE only when there is no memory for even one. */
 uint32_t count_vehicles_add(struct count_vehicles *vehicles, uint64_t key);

@@ -8,6 +8,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define COUNT_WORDS (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 
@@ -31,6 +34,21 @@ static inline uint32_t count_word_find(uint64_t word, uint8_t byte)
 {
     uint64_t other = word ^ COUNT_BYTES((uint64_t)byte), found = (other - COUNT_BYTES(1)) & ~other & COUNT_BYTES(0x80u);
     return found == 0 ? 8 : (uint32_t)__builtin_ctzll(found) / 8;
+}
+
+/* Bytes before the first comma at `at`, and before the first line's end; 16 when none is within sixteen. */
+static inline uint32_t count_find_comma(const char *at, uint32_t *ret_end)
+{
+#ifdef __SSE2__
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    *ret_end = (uint32_t)__builtin_ctz((uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n'))) | 0x10000u);
+    return (uint32_t)__builtin_ctz((uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(','))) | 0x10000u);
+#else
+    uint64_t low = count_word(at), high = count_word(at + 8);
+    uint32_t n = count_word_find(low, ','), end = count_word_find(low, '\n');
+    *ret_end = end < 8 ? end : 8 + count_word_find(high, '\n');
+    return n < 8 ? n : 8 + count_word_find(high, ',');
+#endif
 }
 
 /* The number that the word's leading digits are; *ret_n: how many, 0 to 8. */
