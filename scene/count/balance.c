@@ -329,10 +329,12 @@ void count_balance_learn(
     fade(balance, accounts, n, now_ms);
     balance->late_share = late_share(balance, accounts, n);
     int32_t now = number_of(now_ms);
-    struct account_sums sums;
+    struct account_sums *kept = n > 0 ? mem_alloc(n * sizeof(*kept)) : NULL, sums; /* without memory for them they are made again */
     for (uint32_t i = 0; i < n; i++) {
         accounts[i].settled_before = settled_before(balance, &accounts[i], accounts, now_ms);
         sum_account(balance, &accounts[i], now, weights, &sums);
+        if (kept != NULL)
+            kept[i] = sums;
         /* Each camera by its rate: those whose passages are settled soon are not more of the city for it. */
         int64_t first = (int64_t)now - accounts[i].settled_before + 1;
         double part = first < balance->n_cohorts ? older[first < 0 ? 0 : first] : 0;
@@ -344,9 +346,11 @@ void count_balance_learn(
     }
     learn_city(balance, again, all);
     for (uint32_t i = 0; i < n; i++) {
-        sum_account(balance, &accounts[i], now, weights, &sums);
-        learn_account(balance, &accounts[i], &sums, opens[i]);
+        if (kept == NULL)
+            sum_account(balance, &accounts[i], now, weights, &sums);
+        learn_account(balance, &accounts[i], kept != NULL ? &kept[i] : &sums, opens[i]);
     }
+    mem_free(kept);
 }
 
 /* ---- the count ---- */

@@ -186,7 +186,7 @@ static void observe_link(struct count *count, uint32_t from, uint32_t to, double
         came_ms - (int64_t)(gap_s * 1000), came_ms);
     if (gap_s > settings->delay_max * (double)pair->free_flow_s + settings->delay_slack_s)
         count->counters.n_stops++;
-    else
+    else if (!count->map.is_vehicles_alone)
         count_figures_link(&count->figures, pair, gap_s, came_ms, at_ms);
 }
 
@@ -277,7 +277,8 @@ static void on_passage(struct count *count, const struct count_passage *as_told,
         return;
     }
     count->counters.n_passages++;
-    count_figures_passage(&count->figures, camera->edge, passage->arrived_ms);
+    if (!count->map.is_vehicles_alone)
+        count_figures_passage(&count->figures, camera->edge, passage->arrived_ms);
     if (!is_first) {
         sight_again(count, at, passage, seen_ms);
         return;
@@ -333,7 +334,7 @@ void count_fetch(const struct count *count, const struct count_passage *passage,
         count_account_fetch(&count->balance, &count->accounts[passage->camera], passage->time_ms);
     } else if (ahead->vehicle < count->vehicles.n_slab && stage < 4) {
         fetch_way(count, passage, stage, ahead);
-    } else if (ahead->pair != COUNT_NONE) {
+    } else if (ahead->pair != COUNT_NONE && !count->map.is_vehicles_alone) {
         fetch_edges(count, ahead->pair);
     }
 }
@@ -344,5 +345,5 @@ void count_step(struct count *count, const struct count_event *event, struct cou
     if (event->type == COUNT_PASSAGE)
         on_passage(count, &event->passage, event->ahead);
     else
-        count_tick(count, event->now_ms, event->type == COUNT_TICK, ret_updates);
+        count_tick(count, event->now_ms, event->type == COUNT_TICK && !count->map.is_vehicles_alone, ret_updates);
 }

@@ -25,6 +25,7 @@ struct count_map {
     const int32_t *area_parents; /* [n_areas] parents stand before their children; -1: the root */
     size_t n_areas;
     const struct count_index *index; /* levels and the congestion index; NULL: none of them */
+    bool is_vehicles_alone; /* nobody will ask for flow, speed and delay: they are not kept, and COUNT_TICK is COUNT_TICK_VEHICLES */
 };
 
 struct count_clone; /* clones.h */

@@ -201,12 +201,17 @@ static void count_next(struct run *run)
     count_step(run->count, &run->ahead[run->n_taken++ % AHEAD_N], &updates);
 }
 
+/* Flow, speed and delay; who asks for none of them need not wait for them. The vehicles are the same. */
+static bool asks_figures(const struct count_files *files)
+{
+    return files->roads_path != NULL || files->indices_path != NULL || files->junctions_path != NULL;
+}
+
 static void write_row(struct run *run)
 {
     while (run->n_taken != run->n_put)
         count_next(run);
-    bool asks_figures = run->roads != NULL || run->indices != NULL || run->junctions != NULL;
-    struct count_event event = {.type = asks_figures ? COUNT_TICK : COUNT_TICK_VEHICLES, .now_ms = run->next_s * 1000};
+    struct count_event event = {.type = asks_figures(run->files) ? COUNT_TICK : COUNT_TICK_VEHICLES, .now_ms = run->next_s * 1000};
     struct count_updates updates;
     count_step(run->count, &event, &updates);
     const struct count_area_figures *city = &updates.areas[0];
@@ -421,7 +426,7 @@ static enum err prepare(struct run *run)
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)
         err = load_index(run);
-    struct count_map map = {run->network, run->areas.edge_areas, run->areas.parents, run->areas.n, run->index};
+    struct count_map map = {run->network, run->areas.edge_areas, run->areas.parents, run->areas.n, run->index, !asks_figures(files)};
     if (err == ERR_OK)
         err = count_create(&files->settings, &map, &run->count);
     if (err == ERR_OK)

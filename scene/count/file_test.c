@@ -110,6 +110,12 @@ static void rows_are_on_multiples_and_causal(void **state)
     assert_int_equal(files.n_rows, 4);
     assert_int_equal(files.n_lines, 4);
     assert_int_equal(files.n_broken, 0);
+    /* Who does not ask for roads is told the same vehicles. */
+    char alone[2000];
+    files = asked();
+    assert_ok(count_files_run(&files, NULL));
+    read_text(counts, alone, sizeof(alone));
+    assert_string_equal(alone, text);
     /* 1,000 m of 100 s free flow in 200 s; e1 was left 100 s before that was known, which weighs less than half a vehicle by then. */
     read_text(roads, text, sizeof(text));
     assert_true(strncmp(text, "time_s,edge,n,speed_mps,delay_index\n", 36) == 0);
