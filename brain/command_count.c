@@ -32,7 +32,7 @@ static const struct command_option options[] = {
     {"passages", "FILE", "pass_time_ms,arrive_time_ms,camera,lane,plate,confidence, in order of arrival; or what --convert writes"},
     {"every", "SECONDS", "a row so often on the arrival clock (default 60)"},
     {"out", "FILE", "where the counts go: time_s,count,low,high"},
-    {"until", "SECONDS", "the last row's time (default: the last arrival)"},
+    {"until", "SECONDS", "the last row's time (default: the last arrival; at most a week after it)"},
     {"roads", "FILE", "speeds and delay of roads: time_s,edge,n,speed_mps,delay_index"},
     {"areas", "FILE", "polygons (GeoJSON) whose property area is a name"},
     {"areas-out", "FILE", "where their counts go: time_s,area,count,low,high"},

@@ -347,9 +347,16 @@ static enum err read_passages(struct run *run)
         err = diag_set(run->diag, ERR_NOT_FOUND, files->passages_path, 0,
             "none of its %llu passages can be used, %llu of them as their camera is not in %s; give the cameras that they are of",
             (unsigned long long)files->n_lines, (unsigned long long)run->reading.n_unknown, files->cameras_path);
-    if (err == ERR_OK && run->next_s != INT64_MIN)
-        while (files->until_s < 0 ? run->next_s * 1000 <= run->latest_ms : run->next_s <= files->until_s)
-            write_row(run);
+    if (err != ERR_OK || run->next_s == INT64_MIN)
+        return err;
+    bool is_too_late = files->until_s > (run->latest_ms + COUNT_GAP_MAX_MS) / 1000;
+    while (files->until_s < 0 || is_too_late ? run->next_s * 1000 <= run->latest_ms : run->next_s <= files->until_s)
+        write_row(run);
+    if (is_too_late)
+        err = diag_set(run->diag, ERR_RANGE, files->passages_path, 0,
+            "the last passage arrives at %lld s, and the rows end there: --until %lld is more than a week later; give a time of the same "
+            "clock",
+            (long long)run->latest_ms / 1000, (long long)files->until_s);
     return err;
 }
 

@@ -41,7 +41,7 @@ struct count_files {
     const char *index_path;                    /* the index object (index.h); NULL: no congestion index */
     const char *indices_path, *junctions_path; /* NULL: none */
     int64_t every_s;                           /* 1 to 86400 */
-    int64_t until_s;                           /* -1: to the last arrival */
+    int64_t until_s;                           /* -1: to the last arrival; at most a week after it, otherwise ERR_RANGE at the end */
     uint32_t part, n_parts;                    /* only the vehicles of this part, from 0, of so many (count_part_of()); n_parts 0: all */
     struct count_settings settings;
     void (*on_broken)(void *context, const char *text); /* each line that is not used: "passages.csv:7: …"; may be NULL */

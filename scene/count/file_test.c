@@ -137,6 +137,23 @@ static void until_gives_rows_beyond_the_last(void **state)
     assert_int_equal(files.n_rows, 0);
 }
 
+/* Seconds since 1970 for a file of a simulation's time would be a row a minute for half a century: the rows to the last arrival are
+ * written, and the mistake is told. */
+static void until_is_at_most_a_week_later(void **state)
+{
+    struct diag diag = {""};
+    write_text(passages, STR(HEADER "1000,1000,A,1,P,97\n61000,61000,A,1,Q,97\n"));
+    struct count_files files = asked();
+    files.until_s = 7 * 86400 + 61;
+    assert_ok(count_files_run(&files, &diag));
+    assert_int_equal(files.n_rows, 7 * 1440 + 1);
+    files = asked();
+    files.until_s = 7 * 86400 + 62;
+    assert_err(count_files_run(&files, &diag), ERR_RANGE);
+    assert_non_null(strstr(diag.text, "passages.csv: the last passage arrives at 61 s"));
+    assert_int_equal(files.n_rows, 1);
+}
+
 static void broken_lines_are_named_and_left_out(void **state)
 {
     struct buf text;
@@ -543,6 +560,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_on_multiples_and_causal),
         cmocka_unit_test(until_gives_rows_beyond_the_last),
+        cmocka_unit_test(until_is_at_most_a_week_later),
         cmocka_unit_test(broken_lines_are_named_and_left_out),
         cmocka_unit_test(passages_of_other_cameras_are_an_error),
         cmocka_unit_test(arrivals_that_go_back_are_taken_or_named),
