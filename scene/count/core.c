@@ -7,7 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define LEARN_MS 30000 /* how often the balance learns: a fraction of a gap */
+#define LEARN_MS 30000        /* how often the balance learns: a fraction of a gap */
+#define NEW_CAMERAS_MS 600000 /* so long without a new camera, or half as many more: what the network says of them is asked anew */
 
 /* ---- making ---- */
 
@@ -20,6 +21,7 @@ enum err count_create(const struct count_settings *settings, const struct count_
     count->settings = *settings;
     count->map = *map;
     count->now_ms = count->tick_ms = count->whole_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
+    count->camera_ms = INT64_MIN;
     count->has_camera = mem_alloc_zero(map->network->n_edges, 1);
     count->areas = mem_alloc_zero(map->n_areas, sizeof(*count->areas));
     count->below = mem_alloc_zero(map->n_areas, sizeof(*count->below));
@@ -106,6 +108,7 @@ enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_came
     count->opens[count->n_cameras] = &count->areas[count->map.edge_areas[edge]].open;
     for (int32_t a = count->map.edge_areas[edge]; a >= 0; a = count->map.area_parents[a])
         count->areas[a].has_camera = true;
+    count->camera_ms = count->now_ms;
     *ret_camera = count->n_cameras++;
     return ERR_OK;
 }
@@ -132,6 +135,15 @@ const struct count_vehicles *count_known_vehicles(const struct count *count)
 
 /* ---- time ---- */
 
+/* Is the way to the first camera to be looked at anew? That walks the whole network, many times: not for each camera that is first heard.
+ */
+static bool has_new_cameras(const struct count *count)
+{
+    uint32_t n = count->n_cameras, n_seen = count->n_seen_cameras;
+    bool are_many = n >= n_seen + n_seen / 2 + n_seen % 2;
+    return n != n_seen && (are_many || count->camera_ms == INT64_MIN || count->now_ms - count->camera_ms >= NEW_CAMERAS_MS);
+}
+
 /* Every LEARN_MS: which passages are settled, and what they teach. */
 static void learn(struct count *count)
 {
@@ -140,8 +152,7 @@ static void learn(struct count *count)
     count_vehicles_expire(&count->vehicles, count->now_ms);
     for (size_t i = 0; i < count->map.n_areas; i++)
         count->areas[i].open = (struct count_open){.expected = 0};
-    if (count->n_seen_cameras != count->n_cameras &&
-        count_ends_before(count->map.network, count->has_camera, &count->balance.before) == ERR_OK)
+    if (has_new_cameras(count) && count_ends_before(count->map.network, count->has_camera, &count->balance.before) == ERR_OK)
         count->n_seen_cameras = count->n_cameras; /* without memory for it: the next time */
     count_balance_learn(&count->balance, count->accounts, count->opens, count->n_cameras, count->now_ms);
 }

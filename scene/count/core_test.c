@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "scene/count/city_testing.h"
+#include "scene/count/state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -318,6 +319,30 @@ static void fast_clocks_are_not_silent(void **state)
             pass(&bench, 0, (uint64_t)(i * 10 + k + 1), i * 10.0 + k * 0.1);
         assert_int_equal(tick(&bench, i * 10.0 + 9.9)[0].stale_since_ms, COUNT_FRESH);
     }
+    bench_finish(&bench);
+}
+
+/* Cameras that are first heard over hours: the whole network is not walked for each of them, and in the end it was walked for all. */
+static void the_network_is_not_walked_for_each_camera(void **state)
+{
+    struct bench bench;
+    bench_make(&bench, &defaults);
+    int n_walks = 0, s = 0;
+    uint32_t seen = 0;
+    for (; s < 100 * 61; s++) {
+        uint32_t camera;
+        if (s % 61 == 0)
+            assert_ok(count_camera_add(bench.count, bench.city.edges[s / 61 % CITY_EDGES], &camera));
+        tick(&bench, s);
+        n_walks += bench.count->n_seen_cameras != seen;
+        seen = bench.count->n_seen_cameras;
+        if (s >= 31)
+            assert_true(seen > 0 && seen * 2 >= bench.count->n_cameras);
+    }
+    assert_true(n_walks < 20);
+    for (; s < 100 * 61 + 700; s++)
+        tick(&bench, s);
+    assert_int_equal(bench.count->n_seen_cameras, 100);
     bench_finish(&bench);
 }
 
@@ -727,6 +752,7 @@ int main(void)
         cmocka_unit_test(quiet_is_not_silent),
         cmocka_unit_test(never_heard_is_stale),
         cmocka_unit_test(fast_clocks_are_not_silent),
+        cmocka_unit_test(the_network_is_not_walked_for_each_camera),
         cmocka_unit_test(an_unheard_street_has_no_count),
         cmocka_unit_test(few_vehicles_are_not_certain),
         cmocka_unit_test(one_silent_street),

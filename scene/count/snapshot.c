@@ -464,8 +464,8 @@ static void walk_count(struct walk *walk, struct count *count)
     uint64_t *numbers[] = {&counters->n_passages, &counters->n_duplicates, &counters->n_out_of_order, &counters->n_late,
         &counters->n_future, &counters->n_links, &counters->n_impossible, &counters->n_stops, &counters->n_resets, &counters->n_drives,
         &counters->n_drives_odd};
-    int64_t *times[] = {
-        &count->now_ms, &count->tick_ms, &count->first_tick_ms, &count->scanned_ms, &count->tick_gap_ms, &count->faults.learned_ms};
+    int64_t *times[] = {&count->now_ms, &count->tick_ms, &count->first_tick_ms, &count->scanned_ms, &count->tick_gap_ms,
+        &count->faults.learned_ms, &count->camera_ms};
     walk_cameras(walk, count);
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         walk_time(walk, times[i]);
@@ -480,6 +480,7 @@ static void walk_count(struct walk *walk, struct count *count)
     if (walk->err != ERR_OK)
         return;
     walk_balance(walk, &count->balance);
+    walk_u32(walk, &count->n_seen_cameras, count->n_cameras, "the cameras");
     walk_areas(walk, count);
     walk_figures(walk, &count->figures);
     walk_vehicles(walk, count);

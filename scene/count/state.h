@@ -54,7 +54,8 @@ struct count {
     struct count_open **opens;      /* of the areas they are in */
     uint32_t n_cameras, cap_cameras;
     uint8_t *has_camera;     /* [n_edges] */
-    uint32_t n_seen_cameras; /* those that the ways to the first and from the last camera were looked at with */
+    uint32_t n_seen_cameras; /* those that the way to the first camera was looked at with */
+    int64_t camera_ms;       /* when the newest was added; INT64_MIN: before any time was told */
     struct count_area *areas;
     struct count_open *below;        /* [n_areas] unsettled passages in each area and all below it, as of this tick */
     bool *is_stale, is_stale_untold; /* the latter: one of them changed, and no whole tick told so */

@@ -214,6 +214,7 @@ static void reset(struct count *count)
     count_vehicles_clear(&count->vehicles);
     count_figures_clear(&count->figures);
     count_balance_init(&count->balance, &count->settings);
+    count->camera_ms = INT64_MIN;
     count->n_seen_cameras = 0; /* the way to the first camera is the balance's, and asked anew */
     count_faults_clear(&count->faults);
     for (uint32_t i = 0; i < count->n_cameras; i++) {
