@@ -41,7 +41,7 @@ static const struct command_option options[] = {
     {"index", "FILE", "the index object (a city's indices/*.yaml): levels of speed and the congestion index"},
     {"indices", "FILE", "where the indices go: time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by"},
     {"junctions", "FILE", "delay of a vehicle at each junction: time_s,junction,n,delay_s,delay_index"},
-    {"part", "I/K", "count only the vehicles of part I of K, by hash of the plate; the K tables add up to one (docs/scale.md)"},
+    {"part", "I/K", "count only the vehicles of part I of K, by hash of the plate; the K tables add up to one, nearly (docs/scale.md)"},
     {"convert", "FILE", "only write the passages in the binary form, 32 bytes each; needs --passages alone"},
     {NULL, NULL, NULL},
 };

@@ -168,7 +168,8 @@ const struct road_hierarchy *count_hierarchy(const struct count *count); /* of i
 uint32_t count_n_roads(const struct count *count);
 struct count_road count_road_at(const struct count *count, uint32_t road);
 const struct count_counters *count_counters(const struct count *count);
-/* What it holds of memory, in bytes: its tables as they are allocated, without the network, and without what malloc adds. */
+/* What it holds of memory, in bytes: its tables as they are allocated, without the network, its hierarchy and its router, and without what
+ * malloc adds. */
 size_t count_memory(const struct count *count);
 const struct count_vehicles *count_known_vehicles(const struct count *count);
 uint32_t count_n_cameras(const struct count *count);

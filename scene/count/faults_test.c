@@ -198,7 +198,7 @@ static void clones_are_found_and_nothing_else(void **state)
         n_possible, n_found, n_of_possible, n_false, run.error * 100);
     assert_int_equal(n_false, 0);
     assert_true(n_possible >= 10);
-    assert_true(n_of_possible * 10 >= n_possible * 4);
+    assert_true(n_of_possible * 10 >= n_possible * 8);
     finish(&run);
 }
 
@@ -269,7 +269,7 @@ static void recall_is_learned(void **state)
 #define DEAD_FROM_MS ((int64_t)1500 * 1000)
 #define DEAD_MS ((int64_t)900 * 1000)
 
-/* Mean error of the count while some cameras say nothing, and from when on they are known to. */
+/* Mean absolute error of the count while some cameras say nothing, and how many of those are told as silent. */
 static double error_while(struct run *run, bool are_dead, int *ret_n_dead, int *ret_n_silent, int *ret_n_wrong)
 {
     uint64_t seed = 31;
@@ -289,7 +289,7 @@ static double error_while(struct run *run, bool are_dead, int *ret_n_dead, int *
             if (next_ms < DEAD_FROM_MS)
                 continue;
             double truth = town_running(&run->town, next_ms);
-            error += (updates.areas[0].vehicles - truth) / truth;
+            error += fabs(updates.areas[0].vehicles - truth) / truth;
             n++;
         }
         if (is_dead[passage->edge] && passage->time_ms >= DEAD_FROM_MS)
@@ -311,7 +311,8 @@ static double error_while(struct run *run, bool are_dead, int *ret_n_dead, int *
     return error / n;
 }
 
-static void dead_cameras_are_known_and_left_out(void **state)
+/* They are told, and not left out: who passes one unseen is sighted at the next (docs/count.md). */
+static void dead_cameras_are_told_and_little_harm(void **state)
 {
     static struct run run;
     struct town_options options = {.coverage = 0.6, .recall = 0.9, .n_trips = 12000, .for_ms = FOR_MS};
@@ -321,10 +322,10 @@ static void dead_cameras_are_known_and_left_out(void **state)
     finish(&run);
     begin(&run, &options, 37);
     double with = error_while(&run, true, &n_dead, &n_silent, &n_wrong);
-    print_message("dead cameras: %d, of these %d told as silent, %d others too; count off by %+.1f %% with them, %+.1f %% without\n",
-        n_dead, n_silent, n_wrong, with * 100, without * 100);
+    print_message("dead cameras: %d, of these %d told as silent, %d others too; count off by %.1f %% with them, %.1f %% without\n", n_dead,
+        n_silent, n_wrong, with * 100, without * 100);
     assert_true(n_dead > 20 && n_silent * 10 >= n_dead * 9 && n_wrong * 20 <= n_dead);
-    assert_true(fabs(with) < fabs(without) + 0.15);
+    assert_true(with < without + 0.06);
     finish(&run);
 }
 
@@ -335,7 +336,7 @@ int main(void)
         cmocka_unit_test(clones_are_found_and_nothing_else),
         cmocka_unit_test(misread_plates_are_no_clones),
         cmocka_unit_test(recall_is_learned),
-        cmocka_unit_test(dead_cameras_are_known_and_left_out),
+        cmocka_unit_test(dead_cameras_are_told_and_little_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,9 +16,14 @@ size_t count_memory(const struct count *count)
              n_edges * sizeof(*recall->edge_cameras);
     bytes += COUNT_SUSPECTS * sizeof(*count->faults.clones.suspects);
     bytes += n_edges * (sizeof(*count->figures.edges) + sizeof(*count->figures.active) + sizeof(*count->figures.edge_groups) +
-                           sizeof(*count->figures.states) + sizeof(*count->figures.waits_s) + 2);
+                           sizeof(*count->figures.states) + sizeof(*count->figures.waits_s) + sizeof(*count->figures.edge_classes) +
+                           sizeof(*count->has_camera));
     bytes +=
         count->figures.n_groups * (sizeof(*count->figures.groups) + sizeof(*count->figures.group_sums) + sizeof(*count->figures.roads));
+    bytes += n_areas * (sizeof(*count->figures.area_sums) + sizeof(*count->figures.index_sums) + sizeof(*count->is_stale));
+    const struct count_junctions *junctions = &count->figures.junctions;
+    bytes += count->map.network->n_junctions *
+             (sizeof(*junctions->is_junction) + sizeof(*junctions->sums) + sizeof(*junctions->touched) + sizeof(*junctions->states));
     bytes +=
         n_areas * (sizeof(*count->areas) + sizeof(*count->below) + sizeof(*count->told) + sizeof(*count->record) + sizeof(*count->sums));
     return bytes;

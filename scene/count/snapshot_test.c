@@ -158,7 +158,7 @@ static void a_minute_replayed_leaves_no_dent(void **state)
     }
     print_message(
         "a minute replayed: the means of a minute differ by at most %.1f %%, %d minutes after it\n", largest * 100, n_compared / 60);
-    assert_true(n_compared > 500 && largest < 0.05);
+    assert_true(n_compared > 500 && largest < 0.01);
     count_destroy(whole);
     count_destroy(broken);
 }

@@ -10,9 +10,8 @@ from events import Events  # noqa: E402
 
 
 class Accuracy(unittest.TestCase):
-    """How near the count comes to the truth once it has learnt. At its start the count knows no vehicle and no street's way: in the first minutes it climbs
-    from nothing, goes past the truth (first sightings are given the longest time to be seen again, up to 1.7 and 2.1 times the truth) and comes back as it
-    learns how far between two cameras vehicles get lost. From the sixth minute on it was seen between 0.8 and 1.2 times the truth, here and at full demand;
+    """How near the count comes to the truth once it has learnt. At its start the count has followed nobody from one camera
+    to the next: in the first minutes it is too low or too high by up to a half (docs/count.md). From the sixth minute on it was seen between 0.8 and 1.2 times the truth, here and at full demand;
     the bounds leave room for other traffic and a busy machine, none for a count that has lost its way."""
 
     SPEED, PEAK = 8, 800  # city minutes of 7.5 s; a demand that SUMO keeps up with on a busy core

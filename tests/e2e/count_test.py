@@ -214,7 +214,7 @@ class Count(unittest.TestCase):
         largest = max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
         print(f"{PLATES} plates: {largest:.0f} MB; {done.stderr.strip().splitlines()[-1]}", flush=True)
         self.assertIn(f"{PLATES} lines, 0 of them not used", done.stderr)
-        self.assertLess(largest, 500)
+        self.assertLess(largest, 200)  # 87 MB were seen
         for _, count, low, high in self.table("attacked.csv"):
             self.assertTrue(0 <= float(low) <= float(count) <= float(high))
 
