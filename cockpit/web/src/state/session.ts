@@ -9,18 +9,31 @@ export const session = ref<Session | null>(null);
 export const phase = ref<Phase>('opening');
 export const expired = ref(false); // was signed in a moment ago
 const RETRY_MS = 2000;
+const STORED = 'citybrain.signed-in'; // that this browser was, so that a first visit need not ask and be refused; the cookie alone counts
 
+function signedOut(): void {
+  localStorage.removeItem(STORED);
+  session.value = null;
+  phase.value = 'signed_out';
+}
+
+/** At the page's start: goes on where this browser was signed in. */
 export async function resume(): Promise<void> {
+  if (localStorage.getItem(STORED) === null) signedOut();
+  else await ask();
+}
+
+async function ask(): Promise<void> {
   try {
     session.value = await answer(api.GET('/party/v1/session'));
     phase.value = 'signed_in';
   } catch (e) {
     if (e instanceof Failure && e.kind === 'signed_out') {
-      phase.value = 'signed_out';
+      signedOut();
       return;
     }
     phase.value = 'unreachable'; // a wall that starts before the brain waits for it
-    setTimeout(() => void resume(), RETRY_MS);
+    setTimeout(() => void ask(), RETRY_MS);
   }
 }
 
@@ -32,19 +45,18 @@ export async function signIn(name: string, password: string): Promise<void> {
     throw e;
   }
   expired.value = false;
-  await resume();
+  localStorage.setItem(STORED, '1');
+  await ask();
 }
 
 export async function signOut(): Promise<void> {
   await answer(api.DELETE('/party/v1/session')).catch(() => undefined); // a session that is already gone is gone
-  session.value = null;
-  phase.value = 'signed_out';
+  signedOut();
 }
 
 export function sessionEnded(): void {
   expired.value = phase.value === 'signed_in';
-  session.value = null;
-  phase.value = 'signed_out';
+  signedOut();
 }
 
 /** True when the brain answers and says that the session is gone; a brain that does not answer says nothing. */
