@@ -107,9 +107,10 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
       paint: { 'line-color': roadColour(theme, metric), 'line-width': byZoom(0), 'line-offset': offset, 'line-opacity': roadOpacity(false) } },
     { id: 'veil', type: 'fill', source: 'veil', paint: { 'fill-color': p.veil } },
     { id: 'here-line', type: 'line', source: 'here', layout: { 'line-join': 'round' }, paint: { 'line-color': p.lineHere, 'line-width': 1.4 } },
-    { id: CAMERA_LAYER, type: 'symbol', source: 'camera', minzoom: 11, layout: {
+    // A city of ten kilometres fits a phone at zoom 10.8; from further away marks would hide the roads.
+    { id: CAMERA_LAYER, type: 'symbol', source: 'camera', minzoom: 10, layout: {
       'icon-image': ['get', 'icon'], 'icon-allow-overlap': true, 'icon-ignore-placement': true,
-      'icon-size': ['interpolate', ['linear'], ['zoom'], 11, ['match', ['get', 'health'], 'fresh', 0.45, 0.8], 14, ['match', ['get', 'health'], 'fresh', 0.75, 1], 17, 1.2],
+      'icon-size': ['interpolate', ['linear'], ['zoom'], 10, ['match', ['get', 'health'], 'fresh', 0.25, 0.6], 11, ['match', ['get', 'health'], 'fresh', 0.45, 0.8], 14, ['match', ['get', 'health'], 'fresh', 0.75, 1], 17, 1.2],
       'symbol-sort-key': ['match', ['get', 'health'], 'fresh', 0, 'stale', 1, 2] } },
     { id: 'canal-name', type: 'symbol', source: 'water-name', filter: LINEAR, layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'name'], 'text-size': 12, 'symbol-spacing': 500 },
       paint: { 'text-color': p.waterName, 'text-halo-color': p.ground, 'text-halo-width': 1 } },
