@@ -1,5 +1,5 @@
 /* The step. One function an event, in the order of a vehicle's day. */
-#include "scene/zone/core.h"
+#include "scene/zone/state.h"
 
 #include "base/mem.h"
 
@@ -14,31 +14,7 @@
 #define SILENT_MAX_MS 600000
 #define HEARD_WEIGHT 0.05 /* of a new gap between passages of a zone */
 #define HOUR_MS 3600000
-
-struct zone_state {
-    struct zone_gaps gaps;
-    struct zone_figures figures;
-    uint64_t through[ZONE_N_GROUPS]; /* different pseudonyms of today that were in it */
-    int64_t heard_ms;                /* INT64_MIN: never */
-    double heard_gap_ms;             /* between two passages, as of late */
-    int64_t hour;                    /* in which n_told were told */
-    uint32_t n_told;
-};
-
-struct zone_core {
-    struct zone_settings settings;
-    const struct zones *zones;
-    struct zone_vehicles vehicles;
-    struct zone_checks checks;
-    struct zone_counters counters;
-    int64_t now_ms; /* INT64_MIN: not known yet */
-    int32_t today;
-    int64_t retry_ms, retry_at_ms; /* 0: the last ask was answered */
-    struct zone_state states[ZONES_MAX];
-    struct zone_breach breaches[ZONE_BREACHES_MAX];
-    size_t n_breaches;
-    struct zone_figures figures[ZONES_MAX];
-};
+#define DAY_MS INT64_C(86400000)
 
 enum err zone_create(const struct zone_settings *settings, const struct zones *zones, struct zone_core **ret_core)
 {
@@ -73,6 +49,29 @@ void zone_destroy(struct zone_core *core)
 
 /* ---- time ---- */
 
+static int64_t midnight_of(const struct zone_core *core, int32_t day)
+{
+    return (int64_t)day * DAY_MS - (int64_t)core->zones->time_zone.offset_s * 1000;
+}
+
+void zone_missed(struct zone_core *core, int64_t since_ms, int64_t until_ms)
+{
+    if (since_ms >= until_ms)
+        return;
+    bool is_first = core->missed_since_ms == core->missed_until_ms;
+    core->missed_since_ms = is_first || since_ms < core->missed_since_ms ? since_ms : core->missed_since_ms;
+    core->missed_until_ms = is_first || until_ms > core->missed_until_ms ? until_ms : core->missed_until_ms;
+}
+
+/* Since when passages of today are missing. */
+static int64_t missing_since(const struct zone_core *core)
+{
+    int64_t midnight_ms = midnight_of(core, core->today);
+    if (core->missed_until_ms <= midnight_ms)
+        return ZONE_FRESH;
+    return core->missed_since_ms > midnight_ms ? core->missed_since_ms : midnight_ms;
+}
+
 /* Our clock was set back: no sign of life is of the future, or who is silent would be fresh, and who is gone still there, until the clock
  * has come that far again. An answer of the future is none. */
 static void set_back(struct zone_core *core, int64_t now_ms)
@@ -101,6 +100,8 @@ static void go_on(struct zone_core *core, int64_t now_ms, bool is_tick)
     int32_t today = zone_day(now_ms, core->zones->time_zone);
     if (today == core->today)
         return;
+    if (today < core->today) /* the day before once more: what was counted of it is gone */
+        zone_missed(core, midnight_of(core, today), now_ms);
     core->today = today;
     for (size_t i = 0; i < core->zones->n; i++) {
         memset(core->states[i].figures.through, 0, sizeof(core->states[i].figures.through));
@@ -109,11 +110,12 @@ static void go_on(struct zone_core *core, int64_t now_ms, bool is_tick)
     }
 }
 
-static void heard(struct zone_state *state, int64_t now_ms)
+/* What is handed over a second time, after a restart, is no new sign of life. */
+static void heard(struct zone_state *state, int64_t arrived_ms)
 {
-    if (state->heard_ms != INT64_MIN && now_ms >= state->heard_ms)
-        state->heard_gap_ms += HEARD_WEIGHT * ((double)(now_ms - state->heard_ms) - state->heard_gap_ms);
-    state->heard_ms = now_ms > state->heard_ms ? now_ms : state->heard_ms;
+    if (state->heard_ms != INT64_MIN && arrived_ms >= state->heard_ms)
+        state->heard_gap_ms += HEARD_WEIGHT * ((double)(arrived_ms - state->heard_ms) - state->heard_gap_ms);
+    state->heard_ms = arrived_ms > state->heard_ms ? arrived_ms : state->heard_ms;
     state->figures.has_camera = true;
     state->figures.n_passages++;
 }
@@ -128,7 +130,7 @@ static bool is_silent(const struct zone_core *core, const struct zone_state *sta
 
 /* ---- where it is ---- */
 
-static void set_inside(struct zone_core *core, struct zone_vehicle *vehicle, uint16_t inside)
+void zone_set_inside(struct zone_core *core, struct zone_vehicle *vehicle, uint16_t inside)
 {
     for (unsigned changed = vehicle->inside ^ inside; changed != 0; changed &= changed - 1) {
         int at = __builtin_ctz(changed);
@@ -140,7 +142,12 @@ static void set_inside(struct zone_core *core, struct zone_vehicle *vehicle, uin
 
 static void on_leave(void *context, struct zone_vehicle *vehicle)
 {
-    set_inside(context, vehicle, 0);
+    zone_set_inside(context, vehicle, 0);
+}
+
+struct zone_vehicle *zone_add_vehicle(struct zone_core *core, uint64_t id)
+{
+    return zone_vehicles_add(&core->vehicles, id, core->today, on_leave, core);
 }
 
 /* Zones of `mask` in which one last seen then is still waited for. */
@@ -164,7 +171,7 @@ static void move(struct zone_core *core, struct zone_vehicle *vehicle, const str
             zone_gaps_add(&core->states[__builtin_ctz(left)].gaps, passage->time_ms - vehicle->seen_ms);
     vehicle->seen_ms = passage->time_ms;
     vehicle->headed = passage->ahead;
-    set_inside(core, vehicle, still_in(core, passage->ahead, passage->time_ms));
+    zone_set_inside(core, vehicle, still_in(core, passage->ahead, passage->time_ms));
     zone_vehicles_renew(&core->vehicles, vehicle);
 }
 
@@ -260,12 +267,12 @@ static void on_passage(struct zone_core *core, const struct zone_passage *passag
     core->counters.n_passages++;
     uint16_t here = passage->held | passage->ahead;
     for (unsigned left = here; left != 0; left &= left - 1)
-        heard(&core->states[__builtin_ctz(left)], core->now_ms);
+        heard(&core->states[__builtin_ctz(left)], passage->arrived_ms);
     struct zone_vehicle *vehicle = passage->group < ZONE_N_GROUPS ? zone_vehicles_find(&core->vehicles, passage->vehicle) : NULL;
     if (vehicle == NULL) {
         if (here == 0 || passage->group >= ZONE_N_GROUPS)
             return;
-        vehicle = zone_vehicles_add(&core->vehicles, passage->vehicle, core->today, on_leave, core);
+        vehicle = zone_add_vehicle(core, passage->vehicle);
         if (vehicle == NULL)
             return;
         vehicle->group = passage->group;
@@ -353,7 +360,7 @@ static void expire(struct zone_core *core)
     struct zone_vehicle *vehicle = zone_vehicles_first(&core->vehicles, ZONE_INSIDE), *next;
     for (; vehicle != NULL && core->now_ms - vehicle->seen_ms > shortest_ms; vehicle = next) {
         next = zone_vehicles_next(&core->vehicles, vehicle);
-        set_inside(core, vehicle, still_in(core, vehicle->inside, vehicle->seen_ms));
+        zone_set_inside(core, vehicle, still_in(core, vehicle->inside, vehicle->seen_ms));
         if (vehicle->inside == 0)
             zone_vehicles_renew(&core->vehicles, vehicle);
     }
@@ -377,6 +384,7 @@ static void on_tick(struct zone_core *core, struct zone_updates *updates)
         struct zone_state *state = &core->states[i];
         tell_through(state);
         state->figures.timeout_ms = state->gaps.timeout_ms;
+        state->figures.missing_since_ms = missing_since(core);
         state->figures.stale_since_ms = !is_silent(core, state) ? ZONE_FRESH : state->heard_ms == INT64_MIN ? 0 : state->heard_ms;
         core->figures[i] = state->figures;
         state->figures.n_passages = 0;

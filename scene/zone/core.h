@@ -79,6 +79,7 @@ struct zone_breach {
 
 struct zone_figures {
     int64_t stale_since_ms;          /* its cameras are silent since then; ZONE_FRESH */
+    int64_t missing_since_ms;        /* passages of today are missing since then: `through` and `breaches` are too small; ZONE_FRESH */
     bool has_camera;                 /* one has been heard since the start */
     uint32_t now[ZONE_N_GROUPS];     /* in it */
     uint64_t through[ZONE_N_GROUPS]; /* different ones in it today, never less than now */
@@ -108,6 +109,8 @@ struct zone_core;
 /* `zones` is borrowed until zone_destroy(). ERR_NO_MEMORY. */
 enum err zone_create(const struct zone_settings *settings, const struct zones *zones, struct zone_core **ret_core) MUST_CHECK;
 void zone_destroy(struct zone_core *core); /* wipes what plates there are; takes NULL */
+/* Passages between were not handed over, as while nothing ran: that day's figures say so. */
+void zone_missed(struct zone_core *core, int64_t since_ms, int64_t until_ms);
 void zone_step(struct zone_core *core, const struct zone_event *event, struct zone_updates *ret_updates);
 const struct zone_counters *zone_counters(const struct zone_core *core);
 uint32_t zone_n_waiting(const struct zone_core *core); /* checks that are put off or asked now */

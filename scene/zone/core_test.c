@@ -213,6 +213,9 @@ static void a_clock_that_is_set_back(void **state)
     assert_int_equal(zones[0].now[ZONE_LOCAL], 1); /* 2 and 3 are overdue */
     assert_int_equal(zones[1].now[ZONE_LOCAL], 0);
     assert_int_equal(tick(&b, back + 620 * SECOND)->now[ZONE_LOCAL], 0);
+    assert_true(tick(&b, back + 620 * SECOND)->missing_since_ms == ZONE_FRESH);
+    assert_true(tick(&b, back - 20 * HOUR)->missing_since_ms == MONDAY - 32 * HOUR); /* the day before, once more, and emptied */
+    assert_true(tick(&b, back)->missing_since_ms == ZONE_FRESH);
     bench_finish(&b);
 }
 

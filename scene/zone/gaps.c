@@ -4,8 +4,7 @@
 #include <math.h>
 
 #define ENOUGH 50u
-#define FADES_AT 4000u /* then all that was seen weighs half */
-#define EVERY 16u      /* the time-out moves with each sixteenth gap */
+#define EVERY 16u /* the time-out moves with each sixteenth gap */
 
 void zone_gaps_init(struct zone_gaps *gaps, int64_t timeout_ms)
 {
@@ -36,7 +35,7 @@ void zone_gaps_add(struct zone_gaps *gaps, int64_t gap_ms)
     double at = ZONE_GAP_BINS * log((double)gap_ms / ZONE_GAP_MIN_MS) / log((double)ZONE_GAP_MAX_MS / ZONE_GAP_MIN_MS);
     gaps->n[at < ZONE_GAP_BINS - 1 ? (uint32_t)at : ZONE_GAP_BINS - 1]++;
     gaps->n_all++;
-    if (gaps->n_all >= FADES_AT) {
+    if (gaps->n_all >= ZONE_GAPS_MAX) {
         gaps->n_all = 0;
         for (uint32_t i = 0; i < ZONE_GAP_BINS; i++)
             gaps->n_all += gaps->n[i] /= 2;

@@ -11,6 +11,7 @@
 #define ZONE_GAP_MIN_MS 5000    /* less is the same passage again */
 #define ZONE_GAP_MAX_MS 1800000 /* more is another visit */
 #define ZONE_TIMEOUT_MIN_MS 60000
+#define ZONE_GAPS_MAX 4000u /* then all that was seen weighs half */
 
 struct zone_gaps {
     uint32_t n[ZONE_GAP_BINS], n_all;

@@ -5,6 +5,7 @@
 #include "base/str_map.h"
 #include "scene/scene.h"
 #include "scene/zone/answer.h"
+#include "scene/zone/kept.h"
 
 #define ZONE_PURPOSE "traffic.zone" /* of both contracts: passages in, passes looked up */
 #define ZONE_ALERTS_MAX 4096        /* breaches that nobody has taken yet; past it the oldest is lost, and counted */
@@ -31,6 +32,7 @@ struct scene_zone {
     struct zones zones;
     struct zone_settings settings;
     struct zone_core *core;
+    struct zone_kept kept; /* over a restart */
     struct str_map camera_names;
     struct zone_camera *cameras; /* [CAMERAS_MAX] by number */
     const struct hub_resource *indicator, *zone_state, *zone;

@@ -120,6 +120,7 @@ static void on_tick(void *self, struct wall_time now)
     zone_alerts_send(scene);
     if (updates.ask != NULL)
         zone_ask_start(scene, updates.ask);
+    zone_kept_tick(&scene->kept, scene->core);
 }
 
 /* ---- the file ---- */
@@ -232,6 +233,7 @@ static void stop(void *self)
     if (scene == NULL)
         return;
     zone_ask_stop(scene);
+    zone_kept_finish(&scene->kept, scene->core);
     zone_destroy(scene->core);
     str_map_finish(&scene->camera_names);
     mem_free(scene->cameras);
@@ -249,7 +251,7 @@ static enum err make(struct scene_zone *scene, const struct scene_env *env)
     scene->alerts = mem_alloc_zero(ZONE_ALERTS_MAX, sizeof(*scene->alerts));
     if (scene->cameras == NULL || scene->alerts == NULL)
         return ERR_NO_MEMORY;
-    enum err err = zone_create(&scene->settings, &scene->zones, &scene->core);
+    enum err err = zone_kept_start(&scene->kept, env, &scene->settings, &scene->zones, REPLAY_MS, &scene->core);
     return err != ERR_OK ? err : zone_put_object(scene);
 }
 

@@ -6,8 +6,9 @@
 
 #include "base/test.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Nothing is kept for longer than a contract says: neither a plate that waits nor an answer. */
 static void contracts_are_held_against_what_is_kept(void **state)
@@ -60,11 +61,132 @@ static void two_zones_of_one_area(void **state)
     bench_stop(&bench);
 }
 
+static double today_of(const char *name)
+{
+    const struct value *row = indicator(name, "h.x");
+    assert_int_equal(row[HUB_INDICATOR_VALUE].type, VALUE_REAL);
+    return row[HUB_INDICATOR_VALUE].r;
+}
+
+/* Six hours into the day the brain is stopped, and started a minute later: the last hour is handed over again, and the figures are those of
+ * one that never stopped; no case is told twice. */
+static void a_restart_forgets_nobody(void **state)
+{
+    struct bench bench;
+    bench_start(&bench, T0);
+    pass(&bench, "C1", "v1", T0, IN_A);
+    tick(&bench, T0 + SECOND);
+    answer_query("");
+    assert_int_equal(n_alerts, 1);
+    int64_t stopped = T0 + 6 * HOUR;
+    pass(&bench, "C1", "v2", stopped - 20 * SECOND, IN_A);
+    pass(&bench, "C2", "v2", stopped - 10 * SECOND, IN_B);
+    tick(&bench, stopped);
+    answer_query("");
+    assert_int_equal(n_alerts, 3);
+    bench_halt(&bench);
+
+    bench_start(&bench, stopped + 60 * SECOND);
+    tick(&bench, stopped + 60 * SECOND);
+    pass(&bench, "C1", "v2", stopped - 20 * SECOND, IN_A);
+    pass(&bench, "C2", "v2", stopped - 10 * SECOND, IN_B);
+    pass(&bench, "C1", "v1", stopped + 58 * SECOND, IN_A);
+    pass(&bench, "C1", "v3", stopped + 59 * SECOND, IN_A);
+    pass(&bench, "C2", "v4", stopped + 59 * SECOND, IN_B);
+    tick(&bench, stopped + 61 * SECOND);
+    assert_true(today_of("zone_today") == 5); /* v1, v2, v3 in a; v2, v4 in b */
+    assert_true(today_of("zone_now") == 4);
+    assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
+    assert_true(today_of("zone_breaches") == 3);
+    answer_query("");
+    assert_int_equal(n_alerts, 2); /* v3 and v4, and none of before */
+    tick(&bench, stopped + 62 * SECOND);
+    assert_true(today_of("zone_breaches") == 5);
+    bench_stop(&bench);
+}
+
+/* What was stopped for longer than is handed over again knows less than the day: it says so until midnight, also after another restart. */
+static void a_long_stop_is_told(void **state)
+{
+    struct bench bench;
+    int64_t back = T0 + 3 * HOUR, midnight = T0 + 16 * HOUR;
+    bench_start(&bench, T0);
+    pass(&bench, "C1", "v1", T0, IN_A);
+    pass(&bench, "C2", "v2", T0, IN_B);
+    tick(&bench, T0 + SECOND);
+    assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
+    bench_halt(&bench);
+    for (int restart = 0; restart < 2; restart++) {
+        bench_start(&bench, back);
+        pass(&bench, "C1", "v3", back, IN_A);
+        pass(&bench, "C2", "v4", back, IN_B);
+        tick(&bench, back + SECOND);
+        assert_true(today_of("zone_today") == 4 && today_of("zone_now") == 2); /* at least */
+        assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0 + SECOND);
+        assert_int_equal(indicator("zone_breaches", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0 + SECOND);
+        assert_int_equal(indicator("zone_now", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
+        assert_int_equal(zone_state("a")[ZONE_STATE_THROUGH].type, VALUE_NULL);
+        if (restart == 0)
+            bench_halt(&bench);
+    }
+    pass(&bench, "C1", "w1", midnight + SECOND, IN_A);
+    pass(&bench, "C2", "w2", midnight + SECOND, IN_B);
+    tick(&bench, midnight + 2 * SECOND);
+    assert_true(today_of("zone_today") == 2);
+    assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
+    assert_int_equal(zone_state("a")[ZONE_STATE_THROUGH].i, 1);
+    bench_stop(&bench);
+}
+
+/* A snapshot that is not whole is none, and the day is not known whole then. */
+static void a_snapshot_that_is_broken(void **state)
+{
+    struct bench bench;
+    char path[FILE_PATH_MAX];
+    bench_start(&bench, T0);
+    pass(&bench, "C1", "v1", T0, IN_A);
+    tick(&bench, T0 + SECOND);
+    bench_halt(&bench);
+    assert_ok(scene_keeper_path(folder, "zone", STR("h/zone"), path));
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 60, SEEK_SET), 0);
+    assert_int_equal(fputc(0x55, file), 0x55);
+    assert_int_equal(fclose(file), 0);
+    bench_start(&bench, T0 + 60 * SECOND);
+    pass(&bench, "C1", "v2", T0 + 60 * SECOND, IN_A);
+    pass(&bench, "C2", "v3", T0 + 60 * SECOND, IN_B);
+    tick(&bench, T0 + 61 * SECOND);
+    assert_true(today_of("zone_today") == 2);
+    assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0 - 8 * HOUR); /* midnight */
+    bench_stop(&bench);
+}
+
+/* It is written each minute, so that a crash loses nothing that is not replayed. */
+static void a_crash_loses_no_more_than_a_minute(void **state)
+{
+    struct bench bench;
+    char path[FILE_PATH_MAX];
+    bench_start(&bench, T0);
+    assert_ok(scene_keeper_path(folder, "zone", STR("h/zone"), path));
+    tick(&bench, T0 + SECOND);
+    clock_fake_advance_ms(&bench.clock, ZONE_KEPT_MS);
+    tick(&bench, T0 + 61 * SECOND);
+    for (int i = 0; i < 6000 && access(path, R_OK) != 0; i++)
+        usleep(10000); /* a thread writes it */
+    assert_int_equal(access(path, R_OK), 0);
+    bench_stop(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contracts_are_held_against_what_is_kept),
         cmocka_unit_test(two_zones_of_one_area),
+        cmocka_unit_test(a_restart_forgets_nobody),
+        cmocka_unit_test(a_long_stop_is_told),
+        cmocka_unit_test(a_snapshot_that_is_broken),
+        cmocka_unit_test(a_crash_loses_no_more_than_a_minute),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -173,7 +173,22 @@ void bench_start(struct bench *bench, int64_t now_ms)
     bench->scene = scene;
 }
 
+void bench_forget(void)
+{
+    char path[FILE_PATH_MAX];
+    assert_ok(scene_keeper_path(folder, "zone", STR("h/zone"), path));
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/zone", folder);
+    rmdir(path);
+}
+
 void bench_stop(struct bench *bench)
+{
+    bench_halt(bench);
+    bench_forget();
+}
+
+void bench_halt(struct bench *bench)
 {
     scene_zone_ops.stop(bench->scene);
     if (asked != NULL)

@@ -53,7 +53,9 @@ struct bench {
 };
 
 void bench_start(struct bench *bench, int64_t now_ms);
-void bench_stop(struct bench *bench);
+void bench_halt(struct bench *bench); /* its snapshot stays */
+void bench_forget(void);              /* the snapshot */
+void bench_stop(struct bench *bench); /* both */
 
 /* A passage of camera "C1" and so on, whose plate is of another province, northward; it arrives 100 ms later. NAN: it tells no place. */
 void pass(struct bench *bench, const char *camera, const char *vehicle, int64_t time_ms, double lon);

@@ -72,18 +72,21 @@ static struct value since_or_none(int64_t stale_since_ms)
     return stale_since_ms == ZONE_FRESH ? VALUE_NONE : value_time(stale_since_ms);
 }
 
-/* One indicator of the zones of an area: their sum; when one is silent none is known. */
+/* One indicator of the zones of an area: their sum; when one is silent none is known. What is of the day is told also when passages of it
+ * are missing, as what it is at least, and since when. */
 static enum err add_indicator(
     const struct scene_zone *scene, struct rows *rows, size_t nth, const char *area, const struct zone_figures *figures, int64_t now_ms)
 {
     double sum = 0;
-    int64_t stale_since_ms = ZONE_FRESH, n = 0;
+    int64_t stale_since_ms = ZONE_FRESH, missing_since_ms = ZONE_FRESH, n = 0;
     for (size_t i = 0; i < scene->zones.n; i++) {
         if (strcmp(scene->zones.zones[i].area, area) != 0)
             continue;
         sum += figure_of(&figures[i], indicators[nth].source, indicators[nth].groups);
         n += figures[i].n_passages;
         stale_since_ms = earlier(stale_since_ms, stale_since(scene, &figures[i]));
+        if (indicators[nth].source != FROM_NOW)
+            missing_since_ms = earlier(missing_since_ms, figures[i].missing_since_ms);
     }
     struct value values[HUB_INDICATOR_N_FIELDS] = {
         [HUB_INDICATOR_NAME] = value_text(str_from_c(indicators[nth].name)),
@@ -92,7 +95,7 @@ static enum err add_indicator(
         [HUB_INDICATOR_PERIOD_MS] = value_integer(1000),
         [HUB_INDICATOR_VALUE] = stale_since_ms == ZONE_FRESH ? value_real(sum) : VALUE_NONE,
         [HUB_INDICATOR_N] = value_integer(n),
-        [HUB_INDICATOR_STALE_SINCE] = since_or_none(stale_since_ms),
+        [HUB_INDICATOR_STALE_SINCE] = since_or_none(earlier(stale_since_ms, missing_since_ms)),
         [HUB_INDICATOR_BASIS] = value_text(str_from_c(scene->basis)),
     };
     return rows_add(rows, values);
@@ -131,14 +134,14 @@ static enum err add_states(const struct scene_zone *scene, struct rows *rows, co
     enum err err = ERR_OK;
     for (size_t i = 0; i < scene->zones.n; i++)
         for (size_t group = 0; group < ZONE_N_GROUPS && err == ERR_OK; group++) {
-            bool is_fresh = figures[i].stale_since_ms == ZONE_FRESH;
+            bool is_fresh = figures[i].stale_since_ms == ZONE_FRESH, is_whole = figures[i].missing_since_ms == ZONE_FRESH;
             struct value values[ZONE_STATE_N_FIELDS] = {
                 [ZONE_STATE_ZONE] = value_text(str_from_c(scene->zones.zones[i].name)),
                 [ZONE_STATE_AREA] = value_text(str_from_c(scene->zones.zones[i].area)),
                 [ZONE_STATE_GROUP] = value_text(str_from_c(zone_group_names[group])),
                 [ZONE_STATE_TIME] = value_time(now_ms),
                 [ZONE_STATE_NOW] = is_fresh ? value_integer(figures[i].now[group]) : VALUE_NONE,
-                [ZONE_STATE_THROUGH] = is_fresh ? value_integer((int64_t)figures[i].through[group]) : VALUE_NONE,
+                [ZONE_STATE_THROUGH] = is_fresh && is_whole ? value_integer((int64_t)figures[i].through[group]) : VALUE_NONE,
                 [ZONE_STATE_STALE_SINCE] = since_or_none(stale_since(scene, &figures[i])),
             };
             err = rows_add(rows, values);
