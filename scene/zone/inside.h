@@ -2,6 +2,7 @@
 #ifndef SCENE_ZONE_INSIDE_H
 #define SCENE_ZONE_INSIDE_H
 
+#include "base/metric.h"
 #include "base/str_map.h"
 #include "scene/scene.h"
 #include "scene/zone/answer.h"
@@ -9,6 +10,8 @@
 
 #define ZONE_PURPOSE "traffic.zone" /* of both contracts: passages in, passes looked up */
 #define ZONE_ALERTS_MAX 4096        /* breaches that nobody has taken yet; past it the oldest is lost, and counted */
+
+#define ZONE_CAMERAS_MAX 65536 /* devices ever named; the passages of more are not seen, and counted */
 
 struct zone_camera {
     double lon, lat, heading; /* what it said last; NAN: not said */
@@ -23,6 +26,12 @@ struct zone_alert {
 
 struct zone_asking;
 
+struct zone_measured { /* looked at by any thread; measure.c */
+    struct metric_counter taken, late, future, cameras_refused, asked, fresh, put_off, given_up, withheld, alerts_lost, forgotten,
+        unanswered, dropped;
+    struct metric_counter waiting, alerts, cameras; /* how many there are now */
+};
+
 struct scene_zone {
     struct hub *hub;
     struct loop *loop;
@@ -34,14 +43,15 @@ struct scene_zone {
     struct zone_core *core;
     struct zone_kept kept; /* over a restart */
     struct str_map camera_names;
-    struct zone_camera *cameras; /* [CAMERAS_MAX] by number */
+    struct zone_camera *cameras; /* [ZONE_CAMERAS_MAX] by number */
     const struct hub_resource *indicator, *zone_state, *zone;
     char basis[HUB_RECEIPT_MAX]; /* receipt of the window that the latest passages came in */
     int64_t started_ms;
     struct zone_asking *askings[ZONE_ASKS_MAX]; /* under way; NULL: none */
     struct zone_alert *alerts;                  /* [ZONE_ALERTS_MAX] a ring */
     size_t first_alert, n_alerts;
-    uint64_t n_alerts_lost, n_unanswered, n_dropped;
+    uint64_t n_unanswered, n_dropped;
+    struct zone_measured measured;
     struct zone_pass answer[ZONE_PASSES_MAX]; /* while one is read */
 };
 
@@ -51,6 +61,10 @@ void zone_scene_step(struct scene_zone *scene, const struct zone_event *event, c
 /* ---- asking.c ---- */
 void zone_ask_start(struct scene_zone *scene, const struct zone_ask *ask);
 void zone_ask_stop(struct scene_zone *scene); /* those under way end by themselves, and touch the scene no more */
+
+/* ---- measure.c ---- */
+void zone_measure_tick(struct scene_zone *scene);
+void zone_measure(const void *scene, struct metric_page *page); /* any thread */
 
 /* ---- tell.c ---- */
 extern const char *const zone_state_fields[];

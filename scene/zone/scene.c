@@ -15,8 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CAMERAS_MAX 65536 /* devices ever named */
-#define AHEAD_M 60.0      /* from a stop line across a wide junction */
+#define AHEAD_M 60.0 /* from a stop line across a wide junction */
 #define REPLAY_MS 3600000
 
 enum passage_field {
@@ -53,8 +52,17 @@ static bool is_same(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
+static void tell_no_room(struct scene_zone *scene, enum err err)
+{
+    metric_add(&scene->measured.cameras_refused, 1);
+    uint64_t n = metric_get(&scene->measured.cameras_refused);
+    if ((n & (n - 1)) == 0)
+        log_write(LOG_ERROR, "scene/zone", "a passage of a camera for which there is no room", LOG_ERR(err),
+            LOG_INT("passages", (int64_t)n), LOG_END);
+}
+
 /* The camera's number, and which zones it looks at; told by every passage, so that one that was moved is known at once. NULL: it has no
- * place. */
+ * place, or there is no room for it. */
 static struct zone_camera *find_camera(struct scene_zone *scene, const struct value *row, uint32_t *ret_number)
 {
     struct zone_camera said = {.heading = NAN};
@@ -64,8 +72,11 @@ static struct zone_camera *find_camera(struct scene_zone *scene, const struct va
     if (!value_to_real(row[PASSAGE_HEADING], &said.heading))
         said.heading = NAN;
     int64_t known = str_map_find(&scene->camera_names, row[PASSAGE_CAMERA].s);
-    if (known < 0 && str_map_add(&scene->camera_names, row[PASSAGE_CAMERA].s, &number) != ERR_OK)
+    enum err err = known < 0 ? str_map_add(&scene->camera_names, row[PASSAGE_CAMERA].s, &number) : ERR_OK;
+    if (err != ERR_OK) {
+        tell_no_room(scene, err);
         return NULL;
+    }
     number = known >= 0 ? (uint32_t)known : number;
     struct zone_camera *camera = &scene->cameras[number];
     *ret_number = number;
@@ -121,6 +132,7 @@ static void on_tick(void *self, struct wall_time now)
     if (updates.ask != NULL)
         zone_ask_start(scene, updates.ask);
     zone_kept_tick(&scene->kept, scene->core);
+    zone_measure_tick(scene);
 }
 
 /* ---- the file ---- */
@@ -247,7 +259,7 @@ static enum err make(struct scene_zone *scene, const struct scene_env *env)
     scene->clock = env->clock;
     scene->tree = hub_areas(env->hub);
     scene->started_ms = clock_wall(env->clock).ms;
-    scene->cameras = mem_alloc_zero(CAMERAS_MAX, sizeof(*scene->cameras));
+    scene->cameras = mem_alloc_zero(ZONE_CAMERAS_MAX, sizeof(*scene->cameras));
     scene->alerts = mem_alloc_zero(ZONE_ALERTS_MAX, sizeof(*scene->alerts));
     if (scene->cameras == NULL || scene->alerts == NULL)
         return ERR_NO_MEMORY;
@@ -263,7 +275,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     scene->hub = env->hub;
     scene->party = env->party;
     /* Names of devices come over the wire: their order in the table must not be foreseeable. */
-    str_map_init(&scene->camera_names, CAMERAS_MAX, (uint64_t)clock_mono(env->clock).ns);
+    str_map_init(&scene->camera_names, ZONE_CAMERAS_MAX, (uint64_t)clock_mono(env->clock).ns);
     enum err err = read_config(scene, env, config, diags);
     if (err == ERR_OK && !env->check_only)
         err = make(scene, env);
@@ -283,4 +295,5 @@ const struct scene_ops scene_zone_ops = {
     .on_event = on_event,
     .on_tick = on_tick,
     .stop = stop,
+    .measure = zone_measure,
 };

@@ -178,6 +178,69 @@ static void a_crash_loses_no_more_than_a_minute(void **state)
     bench_stop(&bench);
 }
 
+/* ---- what is lost is counted, and can be read ---- */
+
+static void assert_measured(const struct bench *bench, const char *line)
+{
+    struct metric_page *page = NULL;
+    struct buf out;
+    buf_init(&out, METRIC_PAGE_MAX);
+    assert_ok(metric_page_create(&page));
+    scene_zone_ops.measure(bench->scene, page);
+    assert_ok(metric_page_write(page, &out));
+    buf_append(&out, "", 1);
+    if (strstr(buf_str(&out).ptr, line) == NULL)
+        fail_msg("not \"%s\" in %s", line, buf_str(&out).ptr);
+    metric_page_destroy(page);
+    buf_finish(&out);
+}
+
+#define OF "{party=\"h/zone\""
+
+static void what_is_lost_can_be_read(void **state)
+{
+    struct bench bench;
+    bench_start(&bench, T0);
+    pass(&bench, "C1", "v1", T0, IN_A);
+    pass(&bench, "C1", "v2", T0 - HOUR, IN_A); /* its camera tells the time of an hour ago, and it arrived then: not late */
+    pass_at(&bench, "C1", "v3", T0 - HOUR, T0, IN_A);
+    pass_at(&bench, "C1", "v4", T0 + HOUR, T0, IN_A);
+    tick(&bench, T0 + SECOND);
+    assert_measured(&bench, "citybrain_zone_passages_total" OF ",what=\"taken\"} 2\n");
+    assert_measured(&bench, "citybrain_zone_passages_total" OF ",what=\"late\"} 1\n");
+    assert_measured(&bench, "citybrain_zone_passages_total" OF ",what=\"future\"} 1\n");
+    assert_measured(&bench, "citybrain_queue_length{queue=\"zone_checks\",of=\"h/zone\"} 2\n");
+    refuse_query(ERR_UNAVAILABLE);
+    tick(&bench, T0 + 2 * SECOND);
+    assert_measured(&bench, "citybrain_zone_checks_total" OF ",how=\"put_off\"} 2\n");
+    assert_measured(&bench, "citybrain_zone_questions_unanswered_total" OF "} 1\n");
+    is_refusing = true;
+    tick(&bench, T0 + 3 * SECOND);
+    answer_query("");
+    tick(&bench, T0 + 4 * SECOND);
+    assert_measured(&bench, "citybrain_zone_checks_total" OF ",how=\"asked\"} 2\n");
+    assert_measured(&bench, "citybrain_zone_batches_dropped_total" OF "} 4\n");
+    assert_measured(&bench, "citybrain_queue_length{queue=\"zone_alerts\",of=\"h/zone\"} 2\n");
+    bench_stop(&bench);
+}
+
+static void a_camera_without_room(void **state)
+{
+    struct bench bench;
+    char camera[16];
+    bench_start(&bench, T0);
+    for (int i = 0; i < ZONE_CAMERAS_MAX + 3; i++) {
+        snprintf(camera, sizeof(camera), "C%d", i);
+        pass(&bench, camera, "", T0, OUT);
+    }
+    pass(&bench, "C7", "v1", T0, IN_A);
+    tick(&bench, T0 + SECOND);
+    assert_measured(&bench, "citybrain_zone_passages_total" OF ",what=\"no_room\"} 3\n");
+    assert_measured(&bench, "citybrain_queue_refused_total{queue=\"zone_cameras\",of=\"h/zone\"} 3\n");
+    assert_int_equal(zone_state("a")[ZONE_STATE_NOW].i, 1);
+    bench_stop(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +250,8 @@ int main(void)
         cmocka_unit_test(a_long_stop_is_told),
         cmocka_unit_test(a_snapshot_that_is_broken),
         cmocka_unit_test(a_crash_loses_no_more_than_a_minute),
+        cmocka_unit_test(what_is_lost_can_be_read),
+        cmocka_unit_test(a_camera_without_room),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -201,17 +201,22 @@ void bench_halt(struct bench *bench)
     }
 }
 
-void pass(struct bench *bench, const char *camera, const char *vehicle, int64_t time_ms, double lon)
+void pass_at(struct bench *bench, const char *camera, const char *vehicle, int64_t time_ms, int64_t arrived_ms, double lon)
 {
     struct hub_window window = {.contract = STR("h/c-60"), .receipt = STR("h.log/512")};
     const struct value values[] = {value_text(str_from_c(camera)), value_text(str_from_c(vehicle)), value_text(STR("沪A12345")),
-        value_text(STR("other")), value_time(time_ms), value_time(time_ms + 100), value_integer(97),
-        isnan(lon) ? VALUE_NONE : value_real(lon), value_real(30.28), value_real(0)};
+        value_text(STR("other")), value_time(time_ms), value_time(arrived_ms), value_integer(97), isnan(lon) ? VALUE_NONE : value_real(lon),
+        value_real(30.28), value_real(0)};
     struct rows *rows = NULL;
     assert_ok(rows_create(sizeof(values) / sizeof(values[0]), 4096, &rows));
     assert_ok(rows_add(rows, values));
     scene_zone_ops.on_event(bench->scene, 0, &window, rows);
     rows_release(rows);
+}
+
+void pass(struct bench *bench, const char *camera, const char *vehicle, int64_t time_ms, double lon)
+{
+    pass_at(bench, camera, vehicle, time_ms, time_ms + 100, lon);
 }
 
 void tick(struct bench *bench, int64_t now_ms)

@@ -239,10 +239,11 @@ void zone_alert_add(struct scene_zone *scene, const struct zone_breach *breach, 
     if (scene->n_alerts == ZONE_ALERTS_MAX) {
         scene->first_alert = (scene->first_alert + 1) % ZONE_ALERTS_MAX;
         scene->n_alerts--;
-        scene->n_alerts_lost++;
-        if ((scene->n_alerts_lost & (scene->n_alerts_lost - 1)) == 0)
+        metric_add(&scene->measured.alerts_lost, 1);
+        uint64_t n_lost = metric_get(&scene->measured.alerts_lost);
+        if ((n_lost & (n_lost - 1)) == 0)
             log_write(LOG_ERROR, "scene/zone", "a breach was told to nobody: the stream of alerts is behind",
-                LOG_INT("lost", (int64_t)scene->n_alerts_lost), LOG_END);
+                LOG_INT("lost", (int64_t)n_lost), LOG_END);
     }
     struct zone_alert *alert = &scene->alerts[(scene->first_alert + scene->n_alerts++) % ZONE_ALERTS_MAX];
     alert->breach = *breach;

@@ -99,7 +99,8 @@ class Operating(unittest.TestCase):
             self.assertLessEqual(page.samples["citybrain_queue_length", labels], limit, labels)
         names = {dict(labels)["queue"] for labels in queues}
         self.assertLessEqual({"http_connections", "http_body_bytes", "http_streams", "journal_bytes", "camera_unpublished", "hub_sources", "hub_calls", "hub_queries",
-                              "hub_source_reports", "hub_stream_batches", "ledger_untiled", "bus_batches", "party_sessions", "party_sign_ins", "db_writes", "department", "department_queries", "files", "count_vehicles", "count_cameras", "count_records", "count_plates_untold"}, names)
+                              "hub_source_reports", "hub_stream_batches", "ledger_untiled", "bus_batches", "party_sessions", "party_sign_ins", "db_writes", "department", "department_queries", "files", "count_vehicles", "count_cameras", "count_records", "count_plates_untold",
+                              "zone_checks", "zone_alerts", "zone_cameras"}, names)
         stores = {dict(labels)["of"] for labels in queues if dict(labels)["queue"] == "db_writes"}
         self.assertLessEqual({"hub", "acts", "party", "cases", "cockpit"}, stores)
 
