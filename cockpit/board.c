@@ -439,7 +439,7 @@ static void forget_old(struct cockpit_board *board, struct wall_time now)
 {
     struct cockpit_edge *edges = board->edges.items;
     for (uint32_t i = 0; i < board->edges.map.n; i++)
-        if (edges[i].has_delay && now.ms - edges[i].time.ms > COCKPIT_KEEP_MS) {
+        if ((edges[i].has_speed || edges[i].has_delay || edges[i].has_flow) && now.ms - edges[i].time.ms > COCKPIT_KEEP_MS) {
             edges[i].has_delay = edges[i].has_speed = edges[i].has_flow = false;
             edges[i].flow_vph = 0;
             edges[i].level = -1;

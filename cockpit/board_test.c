@@ -177,6 +177,31 @@ static void edges_are_told_once_a_change_and_only_within_the_area(void **state)
     tear_down(&f);
 }
 
+/* One that cameras count and nobody timed: its flow goes like everything else. Once gone it is not told again. */
+static void an_edge_with_a_flow_alone_leaves_the_map(void **state)
+{
+    struct fixture f;
+    set_up(&f);
+    assert_ok(cockpit_board_edge_area(f.board, STR("e1"), STR("h.x.a")));
+    struct value row[HUB_ROAD_STATE_N_FIELDS] = {value_text(STR("e1")), value_time(T0), VALUE_NONE, VALUE_NONE, value_real(900),
+        value_integer(4), VALUE_NONE, VALUE_NONE, value_text(STR("t/1"))};
+    assert_ok(cockpit_board_road_state(f.board, row));
+    static const char *const told[] = {"[\"e1\",null,null,900,null]", "[\"e1\",null,null,null,null]", "\"edges\":[]"};
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 1000);
+    for (int i = 0; i < 3; i++) {
+        struct cockpit_snapshot *s = snapshot(&f, T0 + i * (COCKPIT_KEEP_MS + 1));
+        buf_reset(&out);
+        json_writer_init(&w, &out);
+        view_edges(s, 0, s->number - 1, &w);
+        assert_non_null(memmem(out.ptr, out.len, told[i], strlen(told[i])));
+        cockpit_snapshot_release(s);
+    }
+    buf_finish(&out);
+    tear_down(&f);
+}
+
 static void the_slowest_road_comes_first(void **state)
 {
     static const struct {
@@ -349,6 +374,7 @@ int main(void)
         cmocka_unit_test(only_the_declared_source_sets_a_figure),
         cmocka_unit_test(a_source_that_can_say_nothing_leaves_the_last_number_greyed),
         cmocka_unit_test(edges_are_told_once_a_change_and_only_within_the_area),
+        cmocka_unit_test(an_edge_with_a_flow_alone_leaves_the_map),
         cmocka_unit_test(the_slowest_road_comes_first),
         cmocka_unit_test(junctions_are_listed_by_their_wait),
         cmocka_unit_test(sampled_indicators_are_recorded_once_a_period),
