@@ -78,14 +78,7 @@ static void set_back(struct zone_core *core, int64_t now_ms)
 {
     for (size_t i = 0; i < core->zones->n; i++)
         core->states[i].heard_ms = core->states[i].heard_ms > now_ms ? now_ms : core->states[i].heard_ms;
-    for (uint32_t i = 0; i < core->vehicles.n; i++) {
-        struct zone_vehicle *vehicle = &core->vehicles.slab[i];
-        if (vehicle->seen_ms > now_ms) {
-            vehicle->seen_ms = now_ms;
-            vehicle->headed = 0; /* the gap until it is seen again would be made up */
-        }
-        vehicle->asked_ms = vehicle->asked_ms > now_ms ? 0 : vehicle->asked_ms;
-    }
+    zone_vehicles_set_back(&core->vehicles, now_ms);
 }
 
 /* Our clock goes on with whatever comes; a tick that is far behind it is a clock that was set back. */
@@ -351,19 +344,21 @@ static void on_no_answer(struct zone_core *core, uint32_t number, bool is_final)
     zone_checks_end(&core->checks, ask);
 }
 
-/* Those that were to be seen again and were not; the rest of the list has been heard of since. */
+static void end_stay(void *context, struct zone_vehicle *vehicle)
+{
+    struct zone_core *core = context;
+    zone_set_inside(core, vehicle, still_in(core, vehicle->inside, vehicle->seen_ms));
+    if (vehicle->inside == 0)
+        zone_vehicles_renew(&core->vehicles, vehicle);
+}
+
+/* Those that were to be seen again and were not. */
 static void expire(struct zone_core *core)
 {
     int64_t shortest_ms = INT64_MAX;
     for (size_t i = 0; i < core->zones->n; i++)
         shortest_ms = core->states[i].gaps.timeout_ms < shortest_ms ? core->states[i].gaps.timeout_ms : shortest_ms;
-    struct zone_vehicle *vehicle = zone_vehicles_first(&core->vehicles, ZONE_INSIDE), *next;
-    for (; vehicle != NULL && core->now_ms - vehicle->seen_ms > shortest_ms; vehicle = next) {
-        next = zone_vehicles_next(&core->vehicles, vehicle);
-        zone_set_inside(core, vehicle, still_in(core, vehicle->inside, vehicle->seen_ms));
-        if (vehicle->inside == 0)
-            zone_vehicles_renew(&core->vehicles, vehicle);
-    }
+    zone_vehicles_each_before(&core->vehicles, core->now_ms - shortest_ms, end_stay, core);
 }
 
 /* As many as were counted, and at least as many as were in it at once: after midnight those who stay have yesterday's pseudonyms, and are

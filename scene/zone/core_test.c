@@ -140,6 +140,28 @@ static void a_time_out_learned_from_gaps(void **state)
     bench_finish(&b);
 }
 
+/* A passage that comes late is overdue by when it was seen, and nobody waits for one whose camera's clock is ahead. */
+static void overdue_is_who_was_not_seen(void **state)
+{
+    struct bench b;
+    bench_make(&b, &defaults);
+    struct zone_passage early = passage_of(1, ZONE_LOCAL, INNER, INNER, MONDAY + 50 * SECOND);
+    early.arrived_ms = MONDAY;
+    put(&b, &early);
+    pass(&b, 2, ZONE_LOCAL, INNER, INNER, MONDAY);
+    struct zone_passage late = passage_of(3, ZONE_LOCAL, INNER, INNER, MONDAY - 500 * SECOND);
+    late.arrived_ms = MONDAY + 1 * SECOND;
+    put(&b, &late);
+    assert_int_equal(tick(&b, MONDAY + 99 * SECOND)->now[ZONE_LOCAL], 3);
+    assert_int_equal(tick(&b, MONDAY + 101 * SECOND)->now[ZONE_LOCAL], 2);
+    assert_int_equal(tick(&b, MONDAY + 601 * SECOND)->now[ZONE_LOCAL], 1);
+    assert_int_equal(tick(&b, MONDAY + 651 * SECOND)->now[ZONE_LOCAL], 0);
+    for (uint64_t i = 0; i < 3000; i++) /* longer than the lists go round */
+        pass(&b, 10 + i, ZONE_LOCAL, INNER, INNER, MONDAY + 700 * SECOND + (int64_t)i * SECOND);
+    assert_int_equal(tick(&b, MONDAY + 3700 * SECOND)->now[ZONE_LOCAL], 600);
+    bench_finish(&b);
+}
+
 static void times_out_of_order(void **state)
 {
     struct bench b;
@@ -618,6 +640,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(enters_and_leaves),
         cmocka_unit_test(a_time_out_learned_from_gaps),
+        cmocka_unit_test(overdue_is_who_was_not_seen),
         cmocka_unit_test(times_out_of_order),
         cmocka_unit_test(silence_and_midnight),
         cmocka_unit_test(a_clock_that_is_set_back),

@@ -1,4 +1,4 @@
-/* A slab, chains by hash, two lists by when they were heard of. */
+/* A slab, chains by hash, lists by when they were heard of. */
 #include "scene/zone/vehicles.h"
 
 #include "base/mem.h"
@@ -9,7 +9,9 @@
 
 void zone_vehicles_init(struct zone_vehicles *vehicles, uint32_t max)
 {
-    *vehicles = (struct zone_vehicles){.max = max, .oldest = {ZONE_NONE, ZONE_NONE}, .newest = {ZONE_NONE, ZONE_NONE}};
+    *vehicles = (struct zone_vehicles){.max = max, .first_span = INT64_MAX, .last_span = INT64_MIN};
+    for (size_t list = 0; list < ZONE_N_LISTS; list++)
+        vehicles->oldest[list] = vehicles->newest[list] = ZONE_NONE;
 }
 
 void zone_vehicles_finish(struct zone_vehicles *vehicles)
@@ -53,10 +55,15 @@ static void unlink_one(struct zone_vehicles *vehicles, struct zone_vehicle *vehi
         vehicles->newest[vehicle->list] = vehicle->older;
 }
 
+static enum zone_vehicle_list list_of_span(int64_t span)
+{
+    return ZONE_INSIDE + (enum zone_vehicle_list)((uint64_t)span % ZONE_SPANS);
+}
+
 static void link_newest(struct zone_vehicles *vehicles, struct zone_vehicle *vehicle, enum zone_vehicle_list list)
 {
     uint32_t place = place_of(vehicles, vehicle);
-    vehicle->list = (uint8_t)list;
+    vehicle->list = (uint16_t)list;
     vehicle->older = vehicles->newest[list];
     vehicle->newer = ZONE_NONE;
     if (vehicle->older != ZONE_NONE)
@@ -69,7 +76,14 @@ static void link_newest(struct zone_vehicles *vehicles, struct zone_vehicle *veh
 void zone_vehicles_renew(struct zone_vehicles *vehicles, struct zone_vehicle *vehicle)
 {
     unlink_one(vehicles, vehicle);
-    link_newest(vehicles, vehicle, vehicle->inside != 0 ? ZONE_INSIDE : ZONE_ELSEWHERE);
+    if (vehicle->inside == 0) {
+        link_newest(vehicles, vehicle, ZONE_ELSEWHERE);
+        return;
+    }
+    int64_t span = vehicle->seen_ms / ZONE_SPAN_MS;
+    vehicles->first_span = span < vehicles->first_span ? span : vehicles->first_span;
+    vehicles->last_span = span > vehicles->last_span ? span : vehicles->last_span;
+    link_newest(vehicles, vehicle, list_of_span(span));
 }
 
 static struct zone_vehicle *at_place(const struct zone_vehicles *vehicles, uint32_t place)
@@ -85,6 +99,56 @@ struct zone_vehicle *zone_vehicles_first(const struct zone_vehicles *vehicles, e
 struct zone_vehicle *zone_vehicles_next(const struct zone_vehicles *vehicles, const struct zone_vehicle *vehicle)
 {
     return at_place(vehicles, vehicle->newer);
+}
+
+/* ---- spans ---- */
+
+/* Nobody looked for longer than the lists go round: one may hold vehicles of several spans. */
+static bool is_lapped(const struct zone_vehicles *vehicles)
+{
+    return vehicles->first_span <= vehicles->last_span && vehicles->last_span - vehicles->first_span >= ZONE_SPANS;
+}
+
+/* The first that has anybody; past the last: nobody is in a zone. */
+static int64_t find_first_span(struct zone_vehicles *vehicles)
+{
+    if (vehicles->first_span > vehicles->last_span)
+        return INT64_MAX;
+    int64_t span = is_lapped(vehicles) ? vehicles->last_span - ZONE_SPANS + 1 : vehicles->first_span;
+    while (span <= vehicles->last_span && vehicles->oldest[list_of_span(span)] == ZONE_NONE)
+        span++;
+    if (!is_lapped(vehicles))
+        vehicles->first_span = span;
+    return span;
+}
+
+void zone_vehicles_each_before(
+    struct zone_vehicles *vehicles, int64_t before_ms, void (*look)(void *context, struct zone_vehicle *vehicle), void *context)
+{
+    bool is_all = is_lapped(vehicles);
+    for (int64_t span = find_first_span(vehicles); span <= vehicles->last_span && (is_all || span * ZONE_SPAN_MS < before_ms); span++)
+        for (struct zone_vehicle *vehicle = zone_vehicles_first(vehicles, list_of_span(span)), *next; vehicle != NULL; vehicle = next) {
+            next = zone_vehicles_next(vehicles, vehicle);
+            if (vehicle->seen_ms < before_ms)
+                look(context, vehicle);
+        }
+    if (is_all)
+        vehicles->first_span = vehicles->last_span - ZONE_SPANS + 1;
+}
+
+void zone_vehicles_set_back(struct zone_vehicles *vehicles, int64_t now_ms)
+{
+    for (uint32_t i = 0; i < vehicles->n; i++) {
+        struct zone_vehicle *vehicle = &vehicles->slab[i];
+        if (vehicle->seen_ms > now_ms) {
+            vehicle->seen_ms = now_ms;
+            vehicle->headed = 0; /* the gap until it is seen again would be made up */
+            if (vehicle->inside != 0)
+                zone_vehicles_renew(vehicles, vehicle);
+        }
+        vehicle->asked_ms = vehicle->asked_ms > now_ms ? 0 : vehicle->asked_ms;
+    }
+    vehicles->last_span = vehicles->last_span > now_ms / ZONE_SPAN_MS ? now_ms / ZONE_SPAN_MS : vehicles->last_span;
 }
 
 /* ---- coming and going ---- */
@@ -138,7 +202,8 @@ struct zone_vehicle *zone_vehicles_add(
         vehicle = &vehicles->slab[vehicles->n++];
     } else {
         vehicle = zone_vehicles_first(vehicles, ZONE_ELSEWHERE);
-        vehicle = vehicle != NULL ? vehicle : zone_vehicles_first(vehicles, ZONE_INSIDE);
+        int64_t span = vehicle == NULL ? find_first_span(vehicles) : 0;
+        vehicle = vehicle != NULL ? vehicle : span > vehicles->last_span ? NULL : zone_vehicles_first(vehicles, list_of_span(span));
         if (vehicle == NULL)
             return NULL;
         vehicles->n_forgotten += vehicle->day == today;
