@@ -498,7 +498,8 @@ static void an_attacker(void **state)
         if (i == n / 2)
             n_live = mem_n_live();
     }
-    print_message("%.1f million passages a second\n", (double)n / 1e6 / ((double)(clock() - start + 1) / CLOCKS_PER_SEC));
+    print_message("%.1f million plates a second, each a new one, in the step alone\n",
+        (double)n / 1e6 / ((double)(clock() - start + 1) / CLOCKS_PER_SEC));
     assert_int_equal(mem_n_live(), n_live);
     assert_int_equal(zone_known_vehicles(b.core)->n, 5000);
     assert_true(zone_known_vehicles(b.core)->n_forgotten >= (uint64_t)n - 5000);
