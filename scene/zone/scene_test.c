@@ -6,6 +6,7 @@
 
 #include "base/test.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,6 +60,118 @@ static void two_zones_of_one_area(void **state)
     assert_int_equal(zone_state("b")[ZONE_STATE_STALE_SINCE].i, T0 + 62 * SECOND + 100);
     assert_int_equal(zone_state("b")[ZONE_STATE_NOW].type, VALUE_NULL);
     bench_stop(&bench);
+}
+
+/* ---- cameras ---- */
+
+static void where_a_camera_stands(void **state)
+{
+    struct bench bench;
+    bench_start(&bench, T0);
+    pass(&bench, "C1", "v1", T0, (double)NAN); /* it tells no place: its passages are nowhere */
+    tick(&bench, T0 + SECOND);
+    assert_int_equal(indicator("zone_now", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0);
+    assert_int_equal(n_queries, 0);
+    pass(&bench, "C1", "v1", T0 + SECOND, IN_A);
+    pass(&bench, "C2", "v2", T0 + SECOND, IN_B);
+    tick(&bench, T0 + 2 * SECOND);
+    assert_int_equal(zone_state("a")[ZONE_STATE_NOW].i, 1);
+    pass(&bench, "C1", "v3", T0 + 3 * SECOND, IN_B); /* it was moved: that counts from this passage on */
+    tick(&bench, T0 + 4 * SECOND);
+    assert_int_equal(zone_state("a")[ZONE_STATE_NOW].i, 1);
+    assert_int_equal(zone_state("b")[ZONE_STATE_NOW].i, 2);
+    pass(&bench, "C1", "v1", T0 + 5 * SECOND, OUT);
+    tick(&bench, T0 + 6 * SECOND);
+    assert_int_equal(zone_state("a")[ZONE_STATE_NOW].i, 0);
+    assert_int_equal(zone_state("b")[ZONE_STATE_NOW].i, 2);
+    bench_stop(&bench);
+}
+
+static void the_outlines_are_an_object(void **state)
+{
+    struct bench bench;
+    bench_start(&bench, T0);
+    assert_str(buf_str(&object), "{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"properties\":{\"kind\":\"zone\","
+                                 "\"zone\":\"a\",\"area\":\"h.x\",\"zh\":\"甲\","
+                                 "\"en\":\"A\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[[[120.1,30.27],[120.11,30.27],[120.11,"
+                                 "30.29],[120.1,30.29],[120.1,30.27]]]}},"
+                                 "{\"type\":\"Feature\",\"properties\":{\"kind\":\"zone\",\"zone\":\"b\",\"area\":\"h.x\",\"zh\":\"乙\","
+                                 "\"en\":\"B\"},\"geometry\":{\"type\":\"Polygon\","
+                                 "\"coordinates\":[[[120.12,30.27],[120.13,30.27],[120.13,30.29],[120.12,30.29],[120.12,30.27]]]}}]}");
+    bench_stop(&bench);
+}
+
+/* ---- questions and alerts ---- */
+
+static void a_breach_becomes_an_alert(void **state)
+{
+    struct bench bench;
+    bench_start(&bench, T0);
+    pass(&bench, "C1", "v1", T0, IN_A);
+    tick(&bench, T0 + SECOND);
+    assert_non_null(asked);
+    assert_str(asked->party, "h/zone");
+    assert_str(asked->purpose, "traffic.zone");
+    assert_str(asked->sql, "SELECT plate, zone, valid_from, valid_until FROM \"h/permit/pass\" WHERE plate IN (?) AND valid_until > ?");
+    assert_int_equal(asked->n_parameters, 2);
+    assert_str(asked->parameters[0].s, "沪A12345");
+    assert_int_equal(n_alerts, 0); /* nothing is claimed before the answer */
+    answer_query("");
+    assert_int_equal(n_alerts, 1);
+    assert_string_equal(alerts[0], "zone.breach|h.x.west|h/zone|a/2026-09-21/v1|A: a vehicle with another province's plates has no "
+                                   "pass|2026-09-21T08:00:00 · 相机 camera "
+                                   "C1 · 当日假名 pseudonym v1|h.log/7");
+    assert_null(strstr(alerts[0], "12345")); /* no plate */
+    pass(&bench, "C2", "v2", T0 + 10 * SECOND, IN_B);
+    tick(&bench, T0 + 11 * SECOND);
+    answer_query("[\"沪A12345\",null,\"2026-01-01T00:00:00Z\",\"2027-01-01T00:00:00Z\"]");
+    assert_int_equal(n_alerts, 1); /* it has a pass */
+    bench_stop(&bench);
+}
+
+/* Over quota, a department that is down, an answer of another form: nothing is claimed; what may pass is asked again, what may not is not.
+ */
+static void a_question_that_is_refused(void **state)
+{
+    static const enum err passing[] = {ERR_BUSY, ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_DENIED};
+    struct bench bench;
+    bench_start(&bench, T0);
+    int64_t now = T0;
+    pass(&bench, "C1", "v1", T0, IN_A);
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+        for (int s = 0; s < 61 && asked == NULL; s++)
+            tick(&bench, now += SECOND);
+        refuse_query(passing[i]);
+        tick(&bench, now += SECOND);
+        assert_int_equal(n_alerts, 0);
+        assert_true(indicator("zone_checks_waiting", "h")[HUB_INDICATOR_VALUE].r == 1);
+    }
+    for (int s = 0; s < 61 && asked == NULL; s++)
+        tick(&bench, now += SECOND);
+    answer_query("[\"沪A12345\",null,\"soon\",\"later\"]");
+    tick(&bench, now += SECOND);
+    assert_int_equal(n_alerts, 0);
+    assert_true(indicator("zone_checks_waiting", "h")[HUB_INDICATOR_VALUE].r == 0);
+    assert_int_equal(n_queries, 5);
+    bench_stop(&bench);
+}
+
+/* A scene that stops while it is asked: the answer touches nothing. */
+static void an_answer_after_the_end(void **state)
+{
+    struct bench bench;
+    int64_t before = mem_n_live();
+    bench_start(&bench, T0);
+    pass(&bench, "C1", "v1", T0, IN_A);
+    tick(&bench, T0 + SECOND);
+    assert_false(atomic_load(&asked->is_cancelled));
+    scene_zone_ops.stop(bench.scene);
+    bench.scene = NULL;
+    assert_true(atomic_load(&asked->is_cancelled));
+    answer_query("");
+    assert_int_equal(n_alerts, 0);
+    bench_stop(&bench);
+    assert_int_equal(mem_n_live(), before);
 }
 
 static double today_of(const char *name)
@@ -224,6 +337,33 @@ static void what_is_lost_can_be_read(void **state)
     bench_stop(&bench);
 }
 
+/* The stream of alerts is behind: breaches wait, bounded; past that the oldest is lost and counted, and the rest is told when it can be. */
+static void alerts_that_nobody_takes(void **state)
+{
+    struct bench bench;
+    char vehicle[16];
+    bench_start(&bench, T0);
+    is_refusing = true;
+    int64_t now = T0;
+    for (int i = 0; i < ZONE_ALERTS_MAX + 100; i++) { /* of both zones, over hours: no more than a thousand an hour of a zone are told */
+        snprintf(vehicle, sizeof(vehicle), "v%d", i);
+        pass(&bench, i % 2 ? "C1" : "C2", vehicle, now += 4 * SECOND, i % 2 ? IN_A : IN_B);
+        if (asked == NULL)
+            tick(&bench, now + SECOND);
+        answer_query("");
+    }
+    tick(&bench, now + 2 * SECOND);
+    assert_measured(&bench, "citybrain_zone_breaches_not_told_total" OF ",why=\"behind\"} 100\n");
+    assert_measured(&bench, "citybrain_queue_refused_total{queue=\"zone_alerts\",of=\"h/zone\"} 100\n");
+    assert_int_equal(n_alerts, 0);
+    is_refusing = false;
+    tick(&bench, now + 3 * SECOND);
+    assert_int_equal(n_alerts, ZONE_ALERTS_MAX);
+    assert_non_null(strstr(alerts[0], "/v100|")); /* the oldest that was left */
+    assert_measured(&bench, "citybrain_queue_length{queue=\"zone_alerts\",of=\"h/zone\"} 0\n");
+    bench_stop(&bench);
+}
+
 static void a_camera_without_room(void **state)
 {
     struct bench bench;
@@ -246,11 +386,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contracts_are_held_against_what_is_kept),
         cmocka_unit_test(two_zones_of_one_area),
+        cmocka_unit_test(where_a_camera_stands),
+        cmocka_unit_test(the_outlines_are_an_object),
+        cmocka_unit_test(a_breach_becomes_an_alert),
+        cmocka_unit_test(a_question_that_is_refused),
+        cmocka_unit_test(an_answer_after_the_end),
         cmocka_unit_test(a_restart_forgets_nobody),
         cmocka_unit_test(a_long_stop_is_told),
         cmocka_unit_test(a_snapshot_that_is_broken),
         cmocka_unit_test(a_crash_loses_no_more_than_a_minute),
         cmocka_unit_test(what_is_lost_can_be_read),
+        cmocka_unit_test(alerts_that_nobody_takes),
         cmocka_unit_test(a_camera_without_room),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

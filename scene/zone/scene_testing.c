@@ -24,6 +24,7 @@ bool is_refusing;
 struct hub_need needed[4];
 size_t n_needs;
 struct hub_query *asked;
+static struct hub_query *under_way[ZONE_ASKS_MAX];
 size_t n_queries;
 
 const struct area_tree *hub_areas(const struct hub *hub)
@@ -82,7 +83,11 @@ enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, st
 
 void hub_query_start(struct hub *hub, struct hub_query *query)
 {
-    asked = query;
+    size_t at = 0;
+    while (at < ZONE_ASKS_MAX && under_way[at] != NULL)
+        at++;
+    assert_true(at < ZONE_ASKS_MAX);
+    asked = under_way[at] = query;
     n_queries++;
 }
 
@@ -91,6 +96,10 @@ static void end_query(enum err err, struct str json)
     struct hub_query *query = asked;
     assert_non_null(query);
     asked = NULL;
+    for (size_t i = 0; i < ZONE_ASKS_MAX; i++) {
+        under_way[i] = under_way[i] == query ? NULL : under_way[i];
+        asked = under_way[i] != NULL ? under_way[i] : asked;
+    }
     query->refusal.err = err;
     query->json = json;
     query->done(query);
@@ -191,7 +200,7 @@ void bench_stop(struct bench *bench)
 void bench_halt(struct bench *bench)
 {
     scene_zone_ops.stop(bench->scene);
-    if (asked != NULL)
+    while (asked != NULL)
         refuse_query(ERR_STATE); /* the hub ends what it began */
     yaml_destroy(bench->yaml);
     area_tree_destroy(bench->hub.tree);

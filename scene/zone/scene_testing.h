@@ -33,7 +33,7 @@ extern size_t n_alerts;           /* ever taken */
 extern bool is_refusing;          /* what is published, and alerts */
 extern struct hub_need needed[4]; /* what the start held against the contracts */
 extern size_t n_needs;
-extern struct hub_query *asked; /* the query that was started last, until it was answered */
+extern struct hub_query *asked; /* a query that is under way, the last one first; NULL: none is */
 extern size_t n_queries;
 
 void answer_query(const char *rows); /* of JSON; the receipt is h.log/7 */
