@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define LEARN_MS 30000        /* how often the balance learns: a fraction of a gap */
 #define NEW_CAMERAS_MS 600000 /* so long without a new camera, or half as many more: what the network says of them is asked anew */
 
 /* ---- making ---- */
@@ -144,10 +143,10 @@ static bool has_new_cameras(const struct count *count)
     return n != n_seen && (are_many || count->camera_ms == INT64_MIN || count->now_ms - count->camera_ms >= NEW_CAMERAS_MS);
 }
 
-/* Every LEARN_MS: which passages are settled, and what they teach. */
+/* Every COUNT_LEARN_MS: which passages are settled, and what they teach. */
 static void learn(struct count *count)
 {
-    if (count->balance.learned_ms != INT64_MIN && count->now_ms - count->balance.learned_ms < LEARN_MS)
+    if (count->balance.learned_ms != INT64_MIN && count->now_ms - count->balance.learned_ms < COUNT_LEARN_MS)
         return;
     count_vehicles_expire(&count->vehicles, count->now_ms);
     for (size_t i = 0; i < count->map.n_areas; i++)

@@ -5,7 +5,6 @@
 
 #include <math.h>
 
-#define LEARN_MS 30000
 #define FAR_S 1800.0   /* after this a car can be anywhere */
 #define HELD_UP_S 10.0 /* two passages that came in the wrong order, and by less: one of them was held up on its way to us */
 
@@ -174,7 +173,7 @@ static bool is_silent(const struct count *count, uint32_t camera)
 void count_faults_learn(struct count *count, int64_t now_ms)
 {
     struct count_faults *faults = &count->faults;
-    if (faults->learned_ms != INT64_MIN && now_ms - faults->learned_ms < LEARN_MS)
+    if (faults->learned_ms != INT64_MIN && now_ms - faults->learned_ms < COUNT_LEARN_MS)
         return;
     faults->learned_ms = now_ms;
     count_clocks_learn(&faults->clocks, now_ms);

@@ -12,6 +12,7 @@
 #include "scene/count/silence.h"
 #include "scene/count/travel.h"
 
+#define COUNT_LEARN_MS 30000                 /* how often the balance, clocks and cameras are learned: a fraction of a gap */
 #define COUNT_TIME_MAX_MS ((int64_t)1 << 43) /* the year 2248 */
 
 /* A camera, at the end of its edge. */
