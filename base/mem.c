@@ -2,9 +2,16 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <limits.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LARGE_BLOCK (8 << 20) /* what glibc asks the kernel for by itself */
+#define LARGE_PAGE ((uintptr_t)2 << 20)
 
 static _Atomic uint64_t calls_until_failure; /* 0: no fault is set */
 static _Atomic int64_t n_live;
@@ -52,6 +59,26 @@ void mem_free(void *ptr)
         return;
     atomic_fetch_sub_explicit(&n_live, 1, memory_order_relaxed);
     free(ptr);
+}
+
+void mem_advise_random(void *ptr, size_t size)
+{
+    uintptr_t first = ((uintptr_t)ptr + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE, last = ((uintptr_t)ptr + size) / LARGE_PAGE * LARGE_PAGE;
+    if (first < last)
+        (void)madvise((void *)first, last - first, MADV_HUGEPAGE); /* refused: as it was */
+}
+
+void mem_expect_random(size_t size)
+{
+#ifdef __GLIBC__
+    /* The heap's end moves up by so much at once, and only what lies in it then gets large pages: so it is made to now. */
+    if (mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK) == 0 || size > INT_MAX || mallopt(M_TOP_PAD, (int)size) == 0)
+        return;
+    char *first = malloc(LARGE_BLOCK / 2), *end = sbrk(0);
+    if (first != NULL && first < end && (size_t)(end - first) <= size + LARGE_BLOCK)
+        mem_advise_random(first, (size_t)(end - first));
+    free(first);
+#endif
 }
 
 void mem_fail_nth(uint64_t nth)

@@ -18,6 +18,13 @@ void *mem_alloc_zero(size_t n, size_t size) MUST_CHECK; /* n * size is checked f
 void *mem_resize(void *ptr, size_t size) MUST_CHECK;    /* on NULL the old block stays valid */
 void mem_free(void *ptr);                               /* takes NULL */
 
+/* A hint for a block that was just allocated: it is large, will be full, and is looked into at random. Where the machine has pages of two
+ * megabytes, it gets them, and looking something up costs no walk through tables of pages. Nothing happens to a block of less. */
+void mem_advise_random(void *ptr, size_t size);
+/* The same for what will be allocated next, about `size` bytes in blocks of less than eight megabytes: for programs that do one thing and
+ * end. Where malloc() is another than glibc's nothing happens. Before other threads begin. */
+void mem_expect_random(size_t size);
+
 /* Makes the nth call from now on fail, counting from 1; 0 turns the fault off. For tests only. */
 void mem_fail_nth(uint64_t nth);
 

@@ -92,6 +92,26 @@ static void reals_are_strtods(void **state)
     }
 }
 
+/* Hints about large blocks change nothing of what is in them, whatever they are given. */
+static void hints_about_memory_change_nothing(void **state)
+{
+    const size_t size = 9u << 20;
+    mem_expect_random((size_t)3 << 20);
+    mem_expect_random(SIZE_MAX);
+    char *block = mem_alloc(size), *small = mem_alloc_zero(1, 1u << 20);
+    memset(block, 'x', size);
+    mem_advise_random(block, size);
+    mem_advise_random(block + 1, 100);
+    block = mem_resize(block, 2 * size);
+    mem_advise_random(block, 2 * size);
+    for (size_t i = 0; i < size; i += 511)
+        assert_int_equal(block[i], 'x');
+    for (size_t i = 0; i < 1u << 20; i += 511)
+        assert_int_equal(small[i], 0);
+    mem_free(block);
+    mem_free(small);
+}
+
 static void cutting_and_comparing(void **state)
 {
     struct str head, tail;
@@ -236,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_diag_names_place_and_mend),
         cmocka_unit_test(numbers_are_strict),
         cmocka_unit_test(reals_are_strtods),
+        cmocka_unit_test(hints_about_memory_change_nothing),
         cmocka_unit_test(cutting_and_comparing),
         cmocka_unit_test(names_and_utf8),
         cmocka_unit_test(a_buf_grows_to_its_limit),

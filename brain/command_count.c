@@ -1,4 +1,5 @@
 /* `citybrain count`: the count from files, by the same estimator that runs live. */
+#include "base/mem.h"
 #include "brain/commands.h"
 #include "brain/told.h"
 #include "scene/count/file.h"
@@ -7,6 +8,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#define EXPECTED ((size_t)64 << 20) /* bytes of a city's cameras and network: what each passage looks into */
 
 enum {
     COUNT_NETWORK,
@@ -164,6 +167,7 @@ static int run_count(const struct command_line *line)
         .on_broken = told_broken,
         .on_progress = told_progress,
         .context = &told};
+    mem_expect_random(EXPECTED);
     enum err err = count_files_run(&files, &diag);
     told_rest(&told);
     if (err != ERR_OK) {

@@ -151,6 +151,8 @@ static bool grow(struct count_vehicles *vehicles)
         mem_free(slots);
         return false;
     }
+    mem_advise_random(slots, n_slots * sizeof(*slots));
+    mem_advise_random(slab, cap * sizeof(*slab));
     vehicles->slab = slab;
     vehicles->cap_slab = cap;
     mem_free(vehicles->slots);
