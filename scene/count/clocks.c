@@ -294,11 +294,14 @@ void count_clocks_learn(struct count_clocks *clocks, int64_t now_ms)
     if (clocks->turned_ms == INT64_MIN)
         clocks->turned_ms = now_ms;
     learn_delay(clocks);
-    for (int round = 0; round < ROUNDS; round++) {
+    bool is_moved = true; /* when no error moved in a round, none will in the next */
+    for (int round = 0; round < ROUNDS && is_moved; round++) {
+        is_moved = false;
         gather(clocks);
         for (uint32_t i = 0; i < clocks->n; i++) {
             double before_s = clocks->clocks[i].error_s;
             learn_clock(clocks, i);
+            is_moved |= clocks->clocks[i].error_s != before_s;
             if (fabs(clocks->clocks[i].error_s - before_s) * 1000 >= STEP_MS)
                 clocks->clocks[i].changed_ms = now_ms;
         }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #define CHUNK (512u << 10)
+#define CUT_AHEAD 8u
 #define NOTHING_WRONG NULL
 
 const char count_unknown_camera[] = "an unknown camera";
@@ -162,21 +163,42 @@ static enum err take_line(struct text *text, struct str line)
     return ERR_OK;
 }
 
-/* The plain lines that `bytes` begin with, nearly all there are; the bytes they have. */
-static size_t take_plain(struct text *text, struct str bytes)
+/* A line that was cut into its fields some lines ago. */
+static void take_cut(struct text *text, const char *bytes, struct count_plain_line *line)
 {
     struct count_reading *reading = text->reading;
-    size_t at = 0, len;
-    struct count_record record;
-    while (at < bytes.len && (len = count_plain_read(&text->plain, bytes.ptr + at, &record)) > 0 && len <= bytes.len - at) {
-        at += len;
-        reading->n_lines++;
-        record.line = ++text->line;
-        const char *wrong = reading->on_record(reading->context, &record);
-        if (wrong != NULL)
-            count_reading_tell(reading, record.line, wrong);
+    line->record.camera = count_plain_camera(&text->plain, line);
+    if (line->record.camera == UINT32_MAX) {
+        (void)take_line(text, (struct str){bytes + line->at, line->len - 1}); /* behind the header nothing ends the reading */
+        return;
     }
-    return at;
+    reading->n_lines++;
+    line->record.line = ++text->line;
+    const char *wrong = reading->on_record(reading->context, &line->record);
+    if (wrong != NULL)
+        count_reading_tell(reading, line->record.line, wrong);
+}
+
+/* The plain lines that `bytes` begin with, nearly all there are; the bytes they have. Some are cut ahead, so that memory has the time to
+ * answer where their cameras are. */
+static size_t take_plain(struct text *text, struct str bytes)
+{
+    struct count_plain_line lines[CUT_AHEAD];
+    uint32_t n_cut = 0, n_taken = 0;
+    for (size_t at = 0, len;; at += len) {
+        struct count_plain_line *line = &lines[n_cut % CUT_AHEAD];
+        if (n_cut - n_taken == CUT_AHEAD)
+            take_cut(text, bytes.ptr, &lines[n_taken++ % CUT_AHEAD]);
+        len = at < bytes.len ? count_plain_read(&text->plain, bytes.ptr + at, line) : 0;
+        if (len == 0 || len > bytes.len - at) {
+            while (n_taken != n_cut)
+                take_cut(text, bytes.ptr, &lines[n_taken++ % CUT_AHEAD]);
+            return at;
+        }
+        line->at = at;
+        line->len = len;
+        n_cut++;
+    }
 }
 
 /* Each whole line of `bytes`, and the rest too with the last ones; *ret_taken: bytes that need not be given again. */

@@ -9,10 +9,15 @@
 
 /* ---- cameras ---- */
 
-static uint32_t slot_of(const struct count_plain *plain, uint64_t low, uint64_t high)
+static uint32_t home_of(const struct count_plain *plain, uint64_t low, uint64_t high)
 {
     uint64_t hash = (low ^ high * 0xff51afd7ed558ccdu) * 0x9E3779B97F4A7C15u;
-    uint32_t at = (uint32_t)(hash >> 32) & (plain->n_slots - 1);
+    return (uint32_t)(hash >> 32) & (plain->n_slots - 1);
+}
+
+/* Its slot, looked for from `at` on, or the free one where it belongs. */
+static uint32_t slot_of(const struct count_plain *plain, uint64_t low, uint64_t high, uint32_t at)
+{
     while (plain->cameras[at].high != 0 && (plain->cameras[at].low != low || plain->cameras[at].high != high))
         at = (at + 1) & (plain->n_slots - 1);
     return at;
@@ -32,7 +37,8 @@ static bool grow(struct count_plain *plain)
         return false;
     for (uint32_t i = 0; i < old.n_slots; i++)
         if (old.cameras[i].high != 0)
-            grown.cameras[slot_of(&grown, old.cameras[i].low, old.cameras[i].high)] = old.cameras[i];
+            grown.cameras[slot_of(&grown, old.cameras[i].low, old.cameras[i].high,
+                home_of(&grown, old.cameras[i].low, old.cameras[i].high))] = old.cameras[i];
     mem_free(old.cameras);
     *plain = grown;
     return true;
@@ -45,7 +51,7 @@ void count_plain_learn(struct count_plain *plain, struct str name, uint32_t came
         return;
     memcpy(bytes, name.ptr, name.len);
     uint64_t low = count_word(bytes), high = count_word(bytes + 8) | (uint64_t)name.len << 56;
-    struct count_plain_camera *slot = &plain->cameras[slot_of(plain, low, high)];
+    struct count_plain_camera *slot = &plain->cameras[slot_of(plain, low, high, home_of(plain, low, high))];
     plain->n += slot->high == 0;
     *slot = (struct count_plain_camera){low, high, camera};
 }
@@ -77,36 +83,41 @@ static inline const char *read_small(const char *at, uint32_t max, uint8_t none,
     return value <= max ? at + n : NULL;
 }
 
-size_t count_plain_read(const struct count_plain *plain, const char *at, struct count_record *ret_record)
+size_t count_plain_read(const struct count_plain *plain, const char *at, struct count_plain_line *ret_line)
 {
+    struct count_record *record = &ret_line->record;
     const char *next;
-    if (!COUNT_WORDS || plain->n == 0 || (next = read_time(at, &ret_record->pass_ms)) == NULL ||
-        (next = read_time(next, &ret_record->arrived_ms)) == NULL)
+    if (!COUNT_WORDS || plain->n == 0 || (next = read_time(at, &record->pass_ms)) == NULL ||
+        (next = read_time(next, &record->arrived_ms)) == NULL)
         return 0;
     uint64_t low = count_word(next), high = count_word(next + 8);
     uint32_t end, n = count_find_comma(next, &end);
-    if (n == 0 || n > SHORT_MAX)
+    if (n == 0 || n > SHORT_MAX || end < n)
         return 0;
-    low = n < 8 ? count_word_head(low, n) : low;
-    high = (n > 8 ? count_word_head(high, n - 8) : 0) | (uint64_t)n << 56;
-    const struct count_plain_camera *slot = &plain->cameras[slot_of(plain, low, high)];
-    if (slot->high == 0)
-        return 0; /* nor is one with a line's end in it known, as no careful line has that */
-    ret_record->camera = slot->camera;
-    next = read_small(next + n + 1, 255, COUNT_LANE_NONE, &ret_record->lane);
+    ret_line->low = n < 8 ? count_word_head(low, n) : low;
+    ret_line->high = (n > 8 ? count_word_head(high, n - 8) : 0) | (uint64_t)n << 56;
+    ret_line->slot = home_of(plain, ret_line->low, ret_line->high);
+    __builtin_prefetch(&plain->cameras[ret_line->slot]);
+    next = read_small(next + n + 1, 255, COUNT_LANE_NONE, &record->lane);
     if (next == NULL || *next != ',')
         return 0;
     const char *plate = next + 1;
     n = count_find_comma(plate, &end);
     if (n == 0 || n > SHORT_MAX || end < n)
         return 0;
-    ret_record->plate = (struct str){plate, n};
-    next = read_small(plate + n + 1, 100, COUNT_CONFIDENCE_NONE, &ret_record->confidence);
+    record->plate = (struct str){plate, n};
+    next = read_small(plate + n + 1, 100, COUNT_CONFIDENCE_NONE, &record->confidence);
     if (next == NULL)
         return 0;
     next += *next == '\r';
     if (*next != '\n')
         return 0;
-    ret_record->vehicle = str_hash(ret_record->plate);
+    record->vehicle = str_hash(record->plate);
     return (size_t)(next + 1 - at);
+}
+
+uint32_t count_plain_camera(const struct count_plain *plain, const struct count_plain_line *line)
+{
+    const struct count_plain_camera *slot = &plain->cameras[slot_of(plain, line->low, line->high, line->slot)];
+    return slot->high == 0 ? UINT32_MAX : slot->camera;
 }

@@ -24,11 +24,21 @@ struct count_plain {
     uint32_t n, n_slots;
 };
 
+/* A line that was cut into its fields; the camera is not looked up yet. */
+struct count_plain_line {
+    struct count_record record; /* all of it but camera and line */
+    uint64_t low, high;         /* of the camera's name */
+    uint32_t slot;              /* where it begins to be looked for */
+    size_t at, len;             /* the caller's: where the line stands */
+};
+
 void count_plain_finish(struct count_plain *plain);
 /* A camera that the careful reader found. Without memory for it, or where its name is too long, it is not known here, and that is all. */
 void count_plain_learn(struct count_plain *plain, struct str name, uint32_t camera);
 /* Bytes of the line at `at` with its end; 0: it is not plain. COUNT_PLAIN_MAX bytes can be read there, whatever they are; the caller looks
- * whether the line ends before its bytes do. Fills in all of *ret_record but `line`. */
-size_t count_plain_read(const struct count_plain *plain, const char *at, struct count_record *ret_record);
+ * whether the line ends before its bytes do. What the camera's number is asked for is fetched into the cache: it is not needed at once. */
+size_t count_plain_read(const struct count_plain *plain, const char *at, struct count_plain_line *ret_line);
+/* The number of its camera; UINT32_MAX: it is not known here, and the careful reader has to look. */
+uint32_t count_plain_camera(const struct count_plain *plain, const struct count_plain_line *line);
 
 #endif
