@@ -78,6 +78,17 @@ static size_t use_up(struct fake_city *city, size_t n)
     return n_permitted;
 }
 
+/* Another one of c-30's terms, and `more`, as both have it. */
+static void write_c_40(const char *more)
+{
+    char text[600];
+    int len = snprintf(text, sizeof text, "contract: h/c-40");
+    len += snprintf(text + len, sizeof text - (size_t)len, SHORT + sizeof("contract: h/c-30") - 1, "agreed");
+    snprintf(text + len, sizeof text - (size_t)len, "%s", more);
+    fake_city_write(&desk, "contracts/c-40.yaml", text);
+    fake_city_write(&police, "contracts/c-40.yaml", text);
+}
+
 static void start_replica(void)
 {
     police.follows = "";
@@ -89,13 +100,9 @@ static void start_replica(void)
 
 static void a_quota_over_two_processes(void **state)
 {
-    char text[600];
     fake_city_unload(&desk);
     fake_city_unload(&police);
-    int len = snprintf(text, sizeof text, "contract: h/c-40");
-    snprintf(text + len, sizeof text - (size_t)len, SHORT "per_day: 100\n" + sizeof("contract: h/c-30") - 1, "agreed");
-    fake_city_write(&desk, "contracts/c-40.yaml", text);
-    fake_city_write(&police, "contracts/c-40.yaml", text);
+    write_c_40("per_day: 100\n");
     assert_ok(fake_city_load(&desk, &diags));
     start_replica();
     n_wants = 0;
@@ -153,13 +160,9 @@ static int64_t used_today(struct fake_city *city, const char *name)
 /* A replica that is stopped gives back what it leased and did not use: not one use of the quota is lost, and none is had twice. */
 static void what_was_leased_comes_back(void **state)
 {
-    char text[600];
     fake_city_unload(&desk);
     fake_city_unload(&police);
-    int len = snprintf(text, sizeof text, "contract: h/c-40");
-    snprintf(text + len, sizeof text - (size_t)len, SHORT "per_day: 100\n" + sizeof("contract: h/c-30") - 1, "agreed");
-    fake_city_write(&desk, "contracts/c-40.yaml", text);
-    fake_city_write(&police, "contracts/c-40.yaml", text);
+    write_c_40("per_day: 100\n");
     assert_ok(fake_city_load(&desk, &diags));
     is_desk_gone = false;
     size_t n = 0;
@@ -192,13 +195,9 @@ static void what_was_leased_comes_back(void **state)
 /* Where there is no limit nothing is leased; the desk shows what was used at all of them. */
 static void uses_of_a_replica_are_counted(void **state)
 {
-    char text[600];
     fake_city_unload(&desk);
     fake_city_unload(&police);
-    int len = snprintf(text, sizeof text, "contract: h/c-40");
-    snprintf(text + len, sizeof text - (size_t)len, SHORT + sizeof("contract: h/c-30") - 1, "agreed");
-    fake_city_write(&desk, "contracts/c-40.yaml", text);
-    fake_city_write(&police, "contracts/c-40.yaml", text);
+    write_c_40("");
     assert_ok(fake_city_load(&desk, &diags));
     start_replica();
     assert_int_equal(use_up(&police, 7) + use_up(&desk, 2), 9);
@@ -224,12 +223,9 @@ static void uses_of_a_replica_are_counted(void **state)
 /* A rate is shared by those that follow, until they have been silent for so long that they deny everything. */
 static void a_rate_is_shared(void **state)
 {
-    char text[600];
     bool is_new;
     fake_city_unload(&desk);
-    int len = snprintf(text, sizeof text, "contract: h/c-40");
-    snprintf(text + len, sizeof text - (size_t)len, SHORT "per_second: 10\n" + sizeof("contract: h/c-30") - 1, "agreed");
-    fake_city_write(&desk, "contracts/c-40.yaml", text);
+    write_c_40("per_second: 10\n");
     assert_ok(fake_city_load(&desk, &diags));
     static const size_t permitted[] = {10, 5, 3, 3, 10};
     for (uint64_t i = 0; i < 5; i++) {
