@@ -18,7 +18,6 @@
 #define PRIOR_GAPS 30.0       /* gaps that the prior of the city's mean is worth ... */
 #define PRIOR_GAP_S 60.0      /* ... each of this length */
 #define CAMERA_GAPS 8.0       /* gaps that the city's mean is worth at one camera */
-#define PRIOR_WAY_EDGES 2.0   /* edges between two cameras, before any way was found */
 
 void count_balance_init(struct count_balance *balance, const struct count_settings *settings)
 {
@@ -26,6 +25,7 @@ void count_balance_init(struct count_balance *balance, const struct count_settin
     int64_t n_cohorts = settings->keep_s * 1000 / COUNT_COHORT_MS + 2;
     assert(n_cohorts <= COUNT_COHORTS_MAX);
     balance->n_cohorts = (int32_t)n_cohorts;
+    count_lifetable_init(&balance->table, settings->keep_s);
     for (int k = 0; k < COUNT_SIGHTINGS; k++)
         balance->again[k] = PRIOR_AGAIN;
 }
@@ -92,11 +92,12 @@ void count_account_open(
 {
     int32_t number = number_of(seen_ms);
     struct count_cohort *cohort = &account->cohorts[number % balance->n_cohorts];
+    int k = class_of(n_sightings);
+    count_lifetable_open(&balance->table, seen_ms, k);
     if (cohort->number > number)
         return; /* it came later than the window is long */
     if (cohort->number < number)
         *cohort = (struct count_cohort){.number = number};
-    int k = class_of(n_sightings);
     if (balance->begun_ms == INT64_MIN || seen_ms < balance->begun_ms)
         balance->begun_ms = seen_ms;
     balance->n_passages += 1;
@@ -121,6 +122,7 @@ void count_account_close(struct count_balance *balance, struct count_account *ac
     int32_t number = number_of(seen_ms);
     struct count_cohort *cohort = &account->cohorts[number % balance->n_cohorts];
     int k = class_of(n_sightings);
+    count_lifetable_close(&balance->table, seen_ms, k, gap_s);
     if (cohort->number != number || cohort->open[k] == 0)
         return;
     cohort->open[k]--;
@@ -172,13 +174,37 @@ static double mean_gap_s(const struct count_balance *balance, const struct count
     return (account->gaps_s + CAMERA_GAPS * city_s) / (account->n_gaps + CAMERA_GAPS);
 }
 
+/* Seconds since rates were looked at last. */
+static double passed_s(const struct count_balance *balance, int64_t now_ms)
+{
+    int64_t from_ms = balance->learned_ms > balance->begun_ms ? balance->learned_ms : balance->begun_ms;
+    return from_ms == INT64_MIN || from_ms > now_ms ? 0 : (double)(now_ms - from_ms) / 1000;
+}
+
+double count_balance_window_s(const struct count_balance *balance, int64_t now_ms)
+{
+    /* What came late is of a time that nothing was known of then. */
+    double known_s = balance->begun_ms == INT64_MIN ? 0 : fmax((double)(now_ms - balance->begun_ms) / 1000, 0);
+    return fmax(balance->window_s + passed_s(balance, now_ms), fmin(known_s, balance->settings.rate_least_s) / 2);
+}
+
+/* Rates change as fast as vehicles get from one camera to the next, and no faster. */
+static void fade_rates(struct count_balance *balance, int64_t now_ms)
+{
+    const struct count_settings *settings = &balance->settings;
+    double fade_s = fmin(fmax(settings->rate_ways * balance->way_s, settings->rate_least_s), settings->rate_most_s);
+    double keep = exp(-passed_s(balance, now_ms) / fade_s);
+    balance->window_s = count_balance_window_s(balance, now_ms) * keep;
+    balance->n_passages *= keep;
+    balance->n_first *= keep;
+}
+
 /* What is learned of the present fades. */
 static void fade(struct count_balance *balance, struct count_account *accounts, uint32_t n, int64_t now_ms)
 {
     double keep = balance->learned_ms == INT64_MIN ? 1 : exp(-(double)(now_ms - balance->learned_ms) / 1000 / balance->settings.fade_s);
+    fade_rates(balance, now_ms);
     balance->learned_ms = now_ms;
-    balance->n_passages *= keep;
-    balance->n_first *= keep;
     balance->n_gaps *= keep;
     balance->gaps_s *= keep;
     balance->n_ways *= keep;
@@ -351,33 +377,4 @@ void count_balance_learn(
         learn_account(balance, &accounts[i], kept != NULL ? &kept[i] : &sums, opens[i]);
     }
     mem_free(kept);
-}
-
-/* ---- the count ---- */
-
-struct count_seen count_balance_seen(const struct count_balance *balance, const struct count_open *open)
-{
-    double coming = open->expected - open->n_again;
-    /* Those that end before the next camera wait in the same queues, to the middle of their last edge. */
-    double n_edges = (balance->n_way_edges + PRIOR_WAY_EDGES) / (balance->n_ways + 1);
-    double ending = open->expected > 0 ? coming * (1 - 1 / (2 * n_edges)) * open->ending / open->expected : 0;
-    return (struct count_seen){coming, ending};
-}
-
-double count_balance_unseen(const struct count_balance *balance, double coming, int64_t now_ms)
-{
-    double n_again = balance->n_passages - balance->n_first, known_s = (double)(now_ms - balance->begun_ms) / 1000;
-    if (coming <= 0 || n_again <= 0 || balance->begun_ms == INT64_MIN || known_s <= 0)
-        return 0;
-    /* Little's law: a vehicle is on its way between two cameras for coming / rate seconds; a start knows of no longer way than itself. */
-    double window_s = balance->settings.fade_s * -expm1(-known_s / balance->settings.fade_s);
-    double way_s = fmin(coming / n_again * window_s, known_s);
-    /* So is one to its first camera, but that in free flow it is as far as the network says: the queue is the same. */
-    double free_s = balance->n_ways > 0 ? fmin(balance->ways_s / balance->n_ways, way_s) : 0;
-    double lead_s = way_s + (balance->before - 1) * free_s;
-    double before = lead_s * balance->n_first * (1 - balance->ghosts) / window_s;
-    /* Of trips seen n times there are f_n; those never seen are f_1^2 / 2 f_2 (Chao 1984). f_1 = 1 - p_1, f_2 = p_1 (1 - p_2). */
-    double p1 = fmin(balance->again[0] / fmax(1 - balance->ghosts, 0.01), AGAIN_MAX), p2 = fmin(balance->again[1], AGAIN_MAX);
-    double never = fmin((1 - p1) * (1 - p1) / fmax(2 * p1 * (1 - p2), 1e-3), 1);
-    return before * (1 + balance->settings.never_seen * never);
 }

@@ -15,6 +15,7 @@
 #define SCENE_COUNT_BALANCE_H
 
 #include "base/err.h"
+#include "scene/count/lifetable.h"
 #include "scene/count/settings.h"
 
 #include <stdbool.h>
@@ -22,7 +23,6 @@
 
 #define COUNT_COHORT_MS 60000 /* passages of one camera within this are alike */
 #define COUNT_COHORTS_MAX 512 /* keep_s is at most eight hours */
-#define COUNT_SIGHTINGS 6     /* classes of sightings of a trip: the 1st, 2nd, 3rd-4th, 5th-6th, 7th-9th, later */
 #define COUNT_BRANCHES 8      /* next cameras that are remembered for one */
 
 struct count_cohort {
@@ -44,6 +44,14 @@ struct count_open {
     double n_known;  /* of them were not: vehicles that may be on the road */
 };
 
+static inline void count_open_add(struct count_open *to, const struct count_open *from)
+{
+    to->expected += from->expected;
+    to->ending += from->ending;
+    to->n_again += from->n_again;
+    to->n_known += from->n_known;
+}
+
 /* A camera's part. */
 struct count_account {
     struct count_cohort *cohorts; /* [n_cohorts of the balance], by number */
@@ -63,11 +71,15 @@ struct count_balance {
     double again[COUNT_SIGHTINGS]; /* P */
     double ghosts;                 /* share of first sightings that are misread plates */
     double late_share;             /* of the ways between cameras: those to a camera behind a queue */
-    /* of now, faded with fade_s: passages, the first ones of a trip, gaps, ways found, their free-flow seconds and edges */
-    double n_passages, n_first, n_gaps, gaps_s, n_ways, ways_s, n_way_edges;
+    /* of now: passages, the first ones of a trip, and the seconds they came in as of the last learning */
+    double n_passages, n_first, window_s;
+    double way_s; /* from one sighting to the next, as learned last; the owner's: with it those fade */
+    /* of now, faded with fade_s: gaps, ways found, their free-flow seconds and edges */
+    double n_gaps, gaps_s, n_ways, ways_s, n_way_edges;
     double before;      /* way before the first camera, in free-flow ways between two (ends.h); the owner's, 1 until it says */
     int64_t begun_ms;   /* the first passage; INT64_MIN: none */
     int64_t learned_ms; /* INT64_MIN: never */
+    struct count_lifetable table;
 };
 
 /* Vehicles, of a camera, an area or the city. */
@@ -97,9 +109,7 @@ void count_account_link(struct count_balance *balance, struct count_account *fro
  * camera; `opens` [n] borrows for each what is unsettled where it is, to which its own is added: the caller clears them before. */
 void count_balance_learn(
     struct count_balance *balance, struct count_account *accounts, struct count_open *const *opens, uint32_t n, int64_t now_ms);
-/* Vehicles on the road after unsettled passages. `coming` may be negative by chance. */
-struct count_seen count_balance_seen(const struct count_balance *balance, const struct count_open *open);
-/* Vehicles that no camera has seen yet at `now_ms`, where `coming` in the city are between two sightings. */
-double count_balance_unseen(const struct count_balance *balance, double coming, int64_t now_ms);
+/* Seconds that the faded sums of passages stand for at `now_ms`. */
+double count_balance_window_s(const struct count_balance *balance, int64_t now_ms);
 
 #endif

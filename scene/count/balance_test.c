@@ -1,5 +1,6 @@
 /* The balance on a street of cameras made here: known shares, queues of any length, misread plates, under a printed seed. */
 #include "scene/count/balance.h"
+#include "scene/count/transit.h"
 
 #include "base/mem.h"
 #include "base/test.h"
@@ -61,9 +62,9 @@ static struct count_seen all_of(const struct street *street)
 {
     struct count_seen all = {0, 0};
     for (int i = 0; i < N_CAMERAS; i++) {
-        struct count_seen seen = count_balance_seen(&street->balance, &street->opens[i]);
-        all.coming += seen.coming;
-        all.ending += seen.ending;
+        double coming = count_transit_coming(&street->opens[i]);
+        all.coming += coming;
+        all.ending += count_transit_ending(&street->balance, &street->opens[i], coming);
     }
     return all;
 }
@@ -153,8 +154,8 @@ static void a_queue_is_not_forgotten(void **state)
     street_make(&street);
     /* The lateness there was of the last that came: a jam has one before it stands. */
     double on_road = drive(&street, &seed, trips, 0.15, 70, 2400000, 5, HOUR_MS + 1800000);
-    struct count_seen at = count_balance_seen(&street.balance, &street.opens[4]);
-    double before = at.coming + at.ending;
+    double before = count_transit_coming(&street.opens[4]);
+    before += count_transit_ending(&street.balance, &street.opens[4], before);
     double queued = 0;
     for (int i = 0; i < N_TRIPS; i++)
         queued += trips[i].at == 4 && trips[i].n > 0;
@@ -180,50 +181,6 @@ static void misread_plates_are_no_vehicles(void **state)
     learn(&street);
     assert_true(street.balance.ghosts > 0.1 && street.balance.ghosts < 0.5);
     street_finish(&street);
-}
-
-/*
- * For long, of 1,000 passages 100 are first ones: 900 ways between cameras end where 450 vehicles are on such ways, half a second each; so
- * 100 first ones were 50 vehicles before. With p1 = p2 = 0.95 (the prior) trips never seen are 0.05^2 / (2 * 0.95 * 0.05) = 0.0263 of those
- * seen.
- */
-static void those_not_yet_seen_go_with_first_sightings(void **state)
-{
-    struct count_balance balance;
-    const int64_t now_ms = 10 * (int64_t)HOUR_MS;
-    count_balance_init(&balance, &defaults);
-    assert_true(count_balance_unseen(&balance, 450, now_ms) == 0);
-    balance.n_passages = 1000;
-    balance.n_first = 100;
-    balance.begun_ms = 0;
-    double once = count_balance_unseen(&balance, 450, now_ms);
-    assert_true(fabs(once - 50 * (1 + 1.7 * 0.05 / 1.9)) < 1e-9);
-    assert_true(fabs(count_balance_unseen(&balance, 900, now_ms) / once - 2) < 1e-9);
-    assert_true(count_balance_unseen(&balance, 0, now_ms) == 0);
-    /* A way takes 150 s (450 of 900 in the 300 s of the window), 60 s of it in free flow; to the first camera it is half as far again. */
-    balance.n_ways = 10;
-    balance.ways_s = 600;
-    balance.before = 1.5;
-    assert_true(fabs(count_balance_unseen(&balance, 450, now_ms) / once - 180.0 / 150) < 1e-9);
-    balance.before = 1;
-    /* Half of the first ones are no vehicles; all of them are: nothing is told. */
-    balance.ghosts = 0.5;
-    balance.again[0] = 0.475;
-    assert_true(fabs(count_balance_unseen(&balance, 450, now_ms) / once - 0.5) < 1e-9);
-    balance.n_first = 1000;
-    assert_true(count_balance_unseen(&balance, 450, now_ms) == 0);
-}
-
-/* A start in a full city: all are first sightings, and hardly one was sighted again. No way is known to be longer than the start is ago. */
-static void a_start_in_a_full_city_counts_no_phantoms(void **state)
-{
-    struct count_balance balance;
-    count_balance_init(&balance, &defaults);
-    balance.n_passages = 2000;
-    balance.n_first = 1997;
-    balance.begun_ms = HOUR_MS;
-    double unseen = count_balance_unseen(&balance, 1900, HOUR_MS + 57000);
-    assert_true(unseen > 1500 && unseen < 3000);
 }
 
 /* What is closed twice is closed once; a cohort is gone after keep_s, and holds what it can. */
@@ -282,8 +239,6 @@ int main(void)
         cmocka_unit_test(the_balance_is_what_is_on_the_road),
         cmocka_unit_test(a_queue_is_not_forgotten),
         cmocka_unit_test(misread_plates_are_no_vehicles),
-        cmocka_unit_test(those_not_yet_seen_go_with_first_sightings),
-        cmocka_unit_test(a_start_in_a_full_city_counts_no_phantoms),
         cmocka_unit_test(cohorts_have_their_time),
         cmocka_unit_test(branches_are_bounded),
     };

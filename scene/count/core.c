@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "scene/count/ends.h"
 #include "scene/count/state.h"
+#include "scene/count/transit.h"
 
 #include <assert.h>
 #include <math.h>
@@ -154,6 +155,10 @@ static void learn(struct count *count)
     if (has_new_cameras(count) && count_ends_before(count->map.network, count->has_camera, &count->balance.before) == ERR_OK)
         count->n_seen_cameras = count->n_cameras; /* without memory for it: the next time */
     count_balance_learn(&count->balance, count->accounts, count->opens, count->n_cameras, count->now_ms);
+    struct count_open open = {.expected = 0};
+    for (size_t i = 0; i < count->map.n_areas; i++)
+        count_open_add(&open, &count->areas[i].open);
+    count->balance.way_s = count_transit_city(&count->balance, &open, fmax(count_transit_coming(&open), 0), count->now_ms).way_s;
 }
 
 void count_advance(struct count *count, int64_t now_ms)
@@ -162,6 +167,7 @@ void count_advance(struct count *count, int64_t now_ms)
         return;
     count_faults_learn(count, now_ms);
     count->now_ms = now_ms;
+    count_lifetable_advance(&count->balance.table, now_ms, count->settings.settled_fade_s);
     learn(count);
 }
 

@@ -221,7 +221,7 @@ static struct rows *indicator_rows(struct scene_count *scene, const struct count
         const struct count_area_figures *area = &areas[i];
         double usual = scene->usual != NULL ? count_usual_day_area(scene->usual, i).usual : NAN;
         const struct figure figures[] = {
-            {"vehicles_in_transit", "count.balance/1", area->vehicles, area->n_vehicles, NAN},
+            {"vehicles_in_transit", "count.balance/2", area->vehicles, area->n_vehicles, NAN},
             {"flow", "flow.mean/1", area->flow_vph, area->n_passages, NAN},
             {"mean_speed", "speed.space_mean/2", area->speed_mps, area->n_links, NAN},
             {"delay_index", index, area->delay_index, area->n_links, usual},

@@ -13,20 +13,26 @@ struct count_settings {
     uint32_t cameras_max;
     uint32_t pairs_max; /* remembered ways between cameras */
     /* the balance */
-    int64_t keep_s;          /* a vehicle not seen for this long has ended its trip; when it comes back it is a new one */
-    double fade_s;           /* time constant of what is learned of the present */
-    double settle_gaps;      /* a cohort is settled this many mean gaps ... */
-    double settle_s;         /* ... and this much after it was due at the next camera, behind the queue there */
-    double settle_default_s; /* due, where no vehicle was ever sighted again */
-    double settled_fade_s;   /* settled passages of this age weigh e^-1 */
-    double late_s;           /* a camera later than this is behind a queue: red twice at a signal is 90 s at the most */
-    double jam_from;         /* share of cameras behind queues that makes a city with queues; from twice of it on it is fully one */
-    double late_margin;      /* there a cohort is settled this many mean latenesses of the next cameras later ... */
-    double jam_gaps;         /* ... and this many gaps times the share of cameras behind queues */
-    double jam_s;            /* next cameras that are this late in the mean: settled is only what their clocks have passed ... */
-    double jam_margin;       /* ... by this many latenesses */
-    double hold_s;           /* whom nobody behind has overtaken is waited for as long as this: a closed road */
-    double never_seen; /* time on the road of trips that end unseen, in ways before the first camera: the slow ones are more of them */
+    int64_t keep_s;                   /* a vehicle not seen for this long has ended its trip; when it comes back it is a new one */
+    double fade_s;                    /* time constant of what is learned of the present */
+    double settle_gaps;               /* a cohort is settled this many mean gaps ... */
+    double settle_s;                  /* ... and this much after it was due at the next camera, behind the queue there */
+    double settle_default_s;          /* due, where no vehicle was ever sighted again */
+    double settled_fade_s;            /* settled passages of this age weigh e^-1 */
+    double rate_ways;                 /* rates of passages fade with this many ways between two cameras: faster they do not change ... */
+    double rate_least_s, rate_most_s; /* ... and within these */
+    double late_s;                    /* a camera later than this is behind a queue: red twice at a signal is 90 s at the most */
+    double jam_from;    /* share of cameras behind queues that makes a city with queues; from twice of it on it is fully one */
+    double late_margin; /* there a cohort is settled this many mean latenesses of the next cameras later ... */
+    double jam_gaps;    /* ... and this many gaps times the share of cameras behind queues */
+    double jam_s;       /* next cameras that are this late in the mean: settled is only what their clocks have passed ... */
+    double jam_margin;  /* ... by this many latenesses */
+    double hold_s;      /* whom nobody behind has overtaken is waited for as long as this: a closed road */
+    double never_seen;  /* time on the road of trips that end unseen, in ways before the first camera: the slow ones are more of them */
+    /* what is wrong beyond chance, one standard deviation: weights of the balance and the life table */
+    double sd_balance;   /* a share of unsettled passages */
+    double sd_table;     /* a share of the vehicles to be sighted again ... */
+    double sd_table_jam; /* ... and this much more in a city with queues */
     /* the interval: one standard deviation */
     double sd_all;    /* of the count, as a share of it */
     double sd_again;  /* of P */
@@ -58,6 +64,9 @@ struct count_settings {
         .settle_s = 10,                                                                                                                    \
         .settle_default_s = 300,                                                                                                           \
         .settled_fade_s = 900,                                                                                                             \
+        .rate_ways = 1.5,                                                                                                                  \
+        .rate_least_s = 60,                                                                                                                \
+        .rate_most_s = 900,                                                                                                                \
         .late_s = 90,                                                                                                                      \
         .jam_from = 0.03,                                                                                                                  \
         .late_margin = 7,                                                                                                                  \
@@ -66,6 +75,9 @@ struct count_settings {
         .jam_margin = 2,                                                                                                                   \
         .hold_s = 900,                                                                                                                     \
         .never_seen = 1.7,                                                                                                                 \
+        .sd_balance = 0.01,                                                                                                                \
+        .sd_table = 0.04,                                                                                                                  \
+        .sd_table_jam = 0.3,                                                                                                               \
         .sd_all = 0.03,                                                                                                                    \
         .sd_again = 0.04,                                                                                                                  \
         .sd_unseen = 0.15,                                                                                                                 \

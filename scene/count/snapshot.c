@@ -89,10 +89,28 @@ static void walk_account(struct walk *walk, const struct count *count, struct co
     walk_real(walk, &account->share, 0, HUGE_SUM);
 }
 
+static void walk_lifetable(struct walk *walk, struct count_lifetable *table)
+{
+    double *sums[] = {&table->gaps_s, &table->n_gaps, &table->first_gaps_s, &table->n_first_gaps};
+    walk_past(walk, &table->number);
+    for (int32_t age = 0; age < COUNT_AGES; age++) {
+        for (int k = 0; k < COUNT_SIGHTINGS; k++)
+            walk_u32(walk, &table->open[age][k], UINT32_MAX, "vehicles of an age");
+        walk_real(walk, &table->again[age], 0, HUGE_SUM);
+        walk_real(walk, &table->waited[age], 0, HUGE_SUM);
+        walk_real(walk, &table->ahead[age], 0, HUGE_SUM);
+    }
+    walk_real(walk, &table->way_s, 0, HUGE_SUM);
+    if (table->number > COUNT_TIME_MAX_MS / COUNT_AGE_MS + 1)
+        fail(walk, ERR_CORRUPT, "an age's number");
+    for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
+        walk_real(walk, sums[i], 0, HUGE_SUM);
+}
+
 static void walk_balance(struct walk *walk, struct count_balance *balance)
 {
     double *sums[] = {&balance->n_passages, &balance->n_first, &balance->n_gaps, &balance->gaps_s, &balance->n_ways, &balance->ways_s,
-        &balance->n_way_edges, &balance->before};
+        &balance->n_way_edges, &balance->before, &balance->window_s, &balance->way_s};
     for (int k = 0; k < COUNT_SIGHTINGS; k++)
         walk_real(walk, &balance->again[k], 0, 1);
     walk_real(walk, &balance->ghosts, 0, 1);
@@ -101,6 +119,7 @@ static void walk_balance(struct walk *walk, struct count_balance *balance)
         walk_real(walk, sums[i], 0, HUGE_SUM);
     walk_time(walk, &balance->learned_ms);
     walk_time(walk, &balance->begun_ms);
+    walk_lifetable(walk, &balance->table);
 }
 
 static void walk_areas(struct walk *walk, struct count *count)

@@ -3,6 +3,7 @@
  * See core.h.
  */
 #include "scene/count/state.h"
+#include "scene/count/transit.h"
 
 #include <assert.h>
 #include <math.h>
@@ -57,24 +58,26 @@ static bool judge_areas(struct count *count)
     return is_changed;
 }
 
-/* Those that were seen, in each area; how many of all are to be sighted again is returned. The balance of a small area may be negative by
- * chance; only its sum over the city is told, in proportion to the positive ones. */
-static double count_seen_vehicles(struct count *count)
+/* Those that were seen, of the city. The balance of a small area may be negative by chance: areas have their part of the city's sum, of the
+ * balance's by their positive ones, of the life table's by vehicles not seen since. */
+static struct count_transit count_seen_vehicles(struct count *count)
 {
-    double coming = 0, positive = 0;
+    struct count_open open = {.expected = 0};
+    double positive = 0;
     for (size_t i = 0; i < count->map.n_areas; i++) {
-        struct count_seen seen = count_balance_seen(&count->balance, &count->areas[i].open);
-        coming += seen.coming;
-        count->areas[i].seen = (struct count_seen){fmax(seen.coming, 0), fmax(seen.ending, 0)};
-        positive += count->areas[i].seen.coming;
+        struct count_area *area = &count->areas[i];
+        count_open_add(&open, &area->open);
+        area->seen.coming = fmax(count_transit_coming(&area->open), 0);
+        positive += area->seen.coming;
     }
-    coming = fmax(coming, 0);
-    double share = positive > 0 ? coming / positive : 0;
+    struct count_transit transit = count_transit_city(&count->balance, &open, fmax(count_transit_coming(&open), 0), count->now_ms);
+    double of_balance = positive > 0 ? transit.balanced / positive : 0, of_known = open.n_known > 0 ? transit.tabled / open.n_known : 0;
     for (size_t i = 0; i < count->map.n_areas; i++) {
-        count->areas[i].seen.coming *= share;
-        count->areas[i].seen.ending *= share;
+        struct count_area *area = &count->areas[i];
+        area->seen.coming = of_balance * area->seen.coming + of_known * fmax(area->open.n_known, 0);
+        area->seen.ending = count_transit_ending(&count->balance, &area->open, area->seen.coming);
     }
-    return coming;
+    return transit;
 }
 
 /* An area's part of those not yet seen: by its first sightings. */
@@ -103,19 +106,11 @@ static void tell_vehicles(const struct count *count, size_t i)
     told->high = fmax(told->vehicles + NORMAL_90 * sd, NONE_95);
 }
 
-static void add_open(struct count_open *to, const struct count_open *from)
-{
-    to->expected += from->expected;
-    to->ending += from->ending;
-    to->n_again += from->n_again;
-    to->n_known += from->n_known;
-}
-
 /* Vehicles seen, and those that entered and were not seen yet, rolled up. */
 static void count_areas(struct count *count)
 {
     struct count_area_figures *told = count->told;
-    double unseen = count_balance_unseen(&count->balance, count_seen_vehicles(count), count->now_ms), first = 0;
+    double unseen = count_seen_vehicles(count).unseen, first = 0;
     for (size_t i = 0; i < count->map.n_areas; i++)
         first += told[i].unseen = first_of(count, i);
     for (size_t i = 0; i < count->map.n_areas; i++) {
@@ -132,9 +127,9 @@ static void count_areas(struct count *count)
     for (size_t i = count->map.n_areas; i-- > 0;) {
         int32_t above = count->map.area_parents[i];
         struct count_area *area = &count->areas[i];
-        add_open(&count->below[i], &area->open);
+        count_open_add(&count->below[i], &area->open);
         if (above >= 0) {
-            add_open(&count->below[above], &count->below[i]);
+            count_open_add(&count->below[above], &count->below[i]);
             count->areas[above].seen.coming += area->seen.coming;
             count->areas[above].seen.ending += area->seen.ending;
             told[above].unseen += told[i].unseen;
