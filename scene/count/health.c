@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/alert.h"
+#include "scene/count/clocks.h"
+#include "scene/count/resume.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -92,7 +94,7 @@ void count_health_clones(struct count_health *health, const struct count *count,
 
 /* ---- cameras ---- */
 
-enum fault { FAULT_CLOCK, FAULT_RECALL, N_FAULTS };
+enum fault { FAULT_CLOCK, FAULT_RECALL, N_FAULTS = COUNT_TOLD_FAULTS };
 
 static bool has_room(struct count_health *health, uint32_t n)
 {
@@ -134,21 +136,22 @@ static bool tell_camera(
     return tell(health, &alert);
 }
 
-/* Red for some looks in a row is told once, and so is green after it; what the hub does not take, at the next look. */
+/* Red for some looks in a row is told once, and so is green after it; what the hub does not take, at the next look. Where
+ * nobody knows whether red was told, green is told at once: it closes what is open, and is nothing where nothing is. */
 static void judge(
     struct count_health *health, uint32_t camera, enum fault fault, bool is_red, bool is_green, const struct count_camera_health *now)
 {
     uint8_t *red = &health->red[(size_t)camera * N_FAULTS + (size_t)fault], *told = &health->told[camera];
-    const uint8_t bit = (uint8_t)(1u << fault);
-    if (*told & bit) {
+    const uint8_t bit = (uint8_t)(1u << fault), unknown = (uint8_t)(bit << COUNT_TOLD_FAULTS);
+    if (*told & bit || (*told & unknown && is_green)) {
         if (is_green && tell_camera(health, camera, fault, true, now))
-            *told &= (uint8_t)~bit;
+            *told &= (uint8_t) ~(bit | unknown);
         *red = 0;
         return;
     }
     *red = !is_red ? 0 : *red < COUNT_RED_LOOKS ? *red + 1 : *red;
     if (*red == COUNT_RED_LOOKS && tell_camera(health, camera, fault, false, now))
-        *told |= bit;
+        *told = (uint8_t)((*told & ~unknown) | bit);
 }
 
 static enum err add_row(
@@ -180,7 +183,8 @@ void count_health_tell(struct count_health *health, const struct count *count, i
             continue;
         count_camera_health(count, c, &now);
         double clock_s = fabs(now.clock_s);
-        judge(health, c, FAULT_CLOCK, clock_s >= COUNT_CLOCK_RED_S, clock_s < COUNT_CLOCK_GREEN_S, &now);
+        bool is_learned = now.clock_within_s < COUNT_CLOCK_UNKNOWN_S || health->told[c] & 1u << FAULT_CLOCK;
+        judge(health, c, FAULT_CLOCK, clock_s >= COUNT_CLOCK_RED_S, is_learned && clock_s < COUNT_CLOCK_GREEN_S, &now);
         bool is_known = !isnan(now.recall);
         judge(health, c, FAULT_RECALL, is_known && now.recall < COUNT_RECALL_RED, is_known && now.recall >= COUNT_RECALL_GREEN, &now);
         if (rows != NULL && err == ERR_OK)

@@ -40,7 +40,7 @@ struct count_health {
     struct str (*name_of)(void *context, uint32_t camera);
     struct str (*area_of)(void *context, uint32_t camera);
     void *context;
-    uint8_t *told; /* by camera, a bit each: clock, recall. Kept by the owner, over restarts too */
+    uint8_t *told; /* by camera, as in resume.h: clock, recall. Kept by the owner, over restarts too */
     uint8_t *red;  /* [n_red] by camera: looks in a row that were red. Clock and recall by turns */
     uint32_t n_red;
     struct count_clone due[COUNT_CLONES_TOLD]; /* the hub did not take them yet */

@@ -23,7 +23,7 @@ bool count_kept_find(const struct count_kept *kept, struct str name, uint32_t *r
 static void place(struct count_kept *kept, uint32_t device, struct str name, uint32_t edge)
 {
     uint32_t before = kept->numbers[device];
-    uint8_t told = 0;
+    uint8_t told = kept->told_at_first;
     if (before != COUNT_NONE) { /* it stood there, and nobody does now; what was told of it is still to be taken back */
         kept->devices[before] = COUNT_NONE;
         told = kept->told[before];
@@ -200,6 +200,7 @@ static enum err go_on(struct count_kept *kept, const char *path, const struct co
     count_destroy(kept->count);
     kept->count = NULL;
     forget_cameras(kept);
+    kept->told_at_first = is_there ? COUNT_TOLD_UNKNOWN : 0;
     return count_create(settings, map, &kept->count);
 }
 

@@ -22,7 +22,8 @@ struct count_kept {
     uint32_t *numbers;                /* [COUNT_CAMERA_NAMES_MAX] the core's; COUNT_NONE beside every road */
     uint32_t *devices;                /* [COUNT_CAMERA_NAMES_MAX] and back: the device of a core's camera; COUNT_NONE: moved away */
     uint8_t *is_old;                  /* [COUNT_CAMERA_NAMES_MAX] known from a snapshot, and not heard since: has it been moved? */
-    uint8_t *told;                    /* [COUNT_CAMERA_NAMES_MAX] by the core's number: alarms of it that are told (health.h) */
+    uint8_t *told;                    /* [COUNT_CAMERA_NAMES_MAX] by the core's number: alarms of it that are told (resume.h) */
+    uint8_t told_at_first;            /* of a camera that is new here */
     struct count_keeper *keeper;      /* NULL: there is no folder for it */
     struct mono_time since;           /* the last snapshot */
     struct count_place place, resume; /* what was taken; what had been taken before the start */

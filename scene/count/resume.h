@@ -31,8 +31,11 @@ bool count_place_was_taken(struct count_place *resume, int64_t arrived_ms);
 /* What the owner knows of a camera. */
 struct count_resume_camera {
     struct str name; /* of its device; empty: nobody's */
-    uint8_t told;    /* the alarms that people were told of, and not yet that they are over */
+    uint8_t told;    /* the alarms that people were told of, and not yet that they are over: a bit each, COUNT_TOLD_FAULTS of them; above
+                        these, as many bits: nobody knows any more whether they were told */
 };
+#define COUNT_TOLD_FAULTS 2
+#define COUNT_TOLD_UNKNOWN (((1u << COUNT_TOLD_FAULTS) - 1) << COUNT_TOLD_FAULTS)
 
 /* `camera_of` is asked for cameras 0 to n - 1. */
 void count_resume_write(const struct count_place *place, uint32_t n,

@@ -107,6 +107,34 @@ static void drive_on(struct bench *bench, int from, int told_from, int to)
     }
 }
 
+/* The snapshot cannot be used, and with it is lost what was told: a camera that is in order is told green once, and one that is not, red.
+ */
+static void alarms_are_closed_without_a_snapshot_too(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    char path[128];
+    static const char config[] = CONFIG "network: '{data}/n.net.xml'\nrecord_every: 60s\n";
+    for (int is_mended = 0; is_mended < 2; is_mended++) {
+        assert_ok(bench_start(&bench, config, &diags));
+        drive_ahead(&bench, 0, 600, 20000);
+        assert_int_equal(n_alerts, 1);
+        bench_halt(&bench);
+        snprintf(path, sizeof(path), "%s/count/h.count.snapshot", folder);
+        write_text(path, "cbcount\nof a version that nobody knows any more, and long enough to hold a digest");
+        assert_ok(bench_start_at(&bench, 600 * 1000, config, &diags));
+        drive_ahead(&bench, 600, 1300, is_mended ? 0 : 20000);
+        bool is_closed = false, is_red = false;
+        for (size_t i = 0; i < n_alerts; i++) {
+            is_closed |= strstr(alerts[i], "camera/west/clock|green|") != NULL;
+            is_red |= strstr(alerts[i], "|red|") != NULL;
+        }
+        assert_int_equal(n_alerts, 2); /* the other camera is in order */
+        assert_true(is_closed == is_mended && is_red == !is_mended);
+        bench_stop(&bench);
+    }
+}
+
 /* A plate at two places, found while the hub took nothing, is told at the next tick that it does, once. */
 static void a_clone_waits_for_the_hub(void **state)
 {
@@ -319,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_clock_is_an_alert_and_a_figure),
         cmocka_unit_test(no_alarm_is_lost),
+        cmocka_unit_test(alarms_are_closed_without_a_snapshot_too),
         cmocka_unit_test(a_clone_waits_for_the_hub),
         cmocka_unit_test(a_restart_leaves_no_dent),
         cmocka_unit_test(a_clock_that_was_ahead_swallows_nothing),
