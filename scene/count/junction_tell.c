@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "hub/indicator.h"
+#include "hub/need.h"
 
 #include <stdio.h>
 
@@ -16,14 +17,12 @@ enum err count_junction_tell_find(
 {
     char name[256];
     int len = snprintf(name, sizeof(name), STR_FORMAT "/junction_index", STR_ARG(env->party));
-    const struct hub_resource *resource = hub_resource_find(env->hub, (struct str){name, (size_t)len});
-    *ret_resource = resource;
-    for (size_t i = 0; resource != NULL && i < HUB_JUNCTION_INDEX_N_FIELDS; i++)
-        if (resource->n_fields != HUB_JUNCTION_INDEX_N_FIELDS || !str_equal_c(resource->fields[i].name, hub_junction_index_field_names[i]))
-            return yaml_error(config, diags, ERR_RANGE,
-                "field %zu of the resource \"junction_index\" is not \"%s\"; docs/indices.md has them in order", i + 1,
-                hub_junction_index_field_names[i]);
-    return ERR_OK;
+    *ret_resource = hub_resource_find(env->hub, (struct str){name, (size_t)len});
+    if (*ret_resource == NULL)
+        return ERR_OK;
+    *ret_resource = hub_need_own(env->hub, env->party, "junction_index", hub_junction_index_field_names, HUB_JUNCTION_INDEX_N_FIELDS,
+        "docs/indices.md", config, diags);
+    return *ret_resource == NULL ? ERR_RANGE : ERR_OK;
 }
 
 /* The first two roads with a name that meet there. */

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str_map.h"
 #include "hub/indicator.h"
+#include "hub/need.h"
 #include "road/geojson.h"
 #include "road/nearest.h"
 #include "scene/count/core.h"
@@ -408,24 +409,10 @@ static void on_tick(void *self, struct wall_time now)
 static const char *const config_keys[] = {
     "scene", "party", "title", "needs", "network", "index", "record_every", "stale_after", "vehicles_max", "gps", "resources", NULL};
 
-/* The resource PARTY/NAME, which the scene's own file declares, with exactly these fields. */
 static const struct hub_resource *own_resource(const struct scene_env *env, struct yaml_node config, struct diag_list *diags,
     const char *name, const char *const *fields, size_t n_fields)
 {
-    char full[256];
-    int len = snprintf(full, sizeof(full), STR_FORMAT "/%s", STR_ARG(env->party), name);
-    const struct hub_resource *resource = hub_resource_find(env->hub, (struct str){full, (size_t)len});
-    if (resource == NULL) {
-        yaml_error(config, diags, ERR_NOT_FOUND, "the scene declares no resource \"%s\"; add it under `resources:`", name);
-        return NULL;
-    }
-    for (size_t i = 0; i < n_fields; i++)
-        if (resource->n_fields != n_fields || !str_equal_c(resource->fields[i].name, fields[i])) {
-            yaml_error(config, diags, ERR_RANGE, "field %zu of the resource \"%s\" is not \"%s\"; docs/count.md has them in order", i + 1,
-                name, fields[i]);
-            return NULL;
-        }
-    return resource;
+    return hub_need_own(env->hub, env->party, name, fields, n_fields, "docs/count.md", config, diags);
 }
 
 static enum err find_resources(struct scene_count *scene, const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
