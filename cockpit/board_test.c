@@ -202,6 +202,27 @@ static void an_edge_with_a_flow_alone_leaves_the_map(void **state)
     tear_down(&f);
 }
 
+/* What a view of a list writes to and takes its room from. */
+struct listing {
+    struct buf out;
+    struct json_writer w;
+    struct arena arena;
+};
+
+static struct json_writer *listing_begin(struct listing *listing)
+{
+    arena_init(&listing->arena, 100000);
+    buf_init(&listing->out, 10000);
+    json_writer_init(&listing->w, &listing->out);
+    return &listing->w;
+}
+
+static void listing_finish(struct listing *listing)
+{
+    buf_finish(&listing->out);
+    arena_finish(&listing->arena);
+}
+
 static void the_slowest_road_comes_first(void **state)
 {
     static const struct {
@@ -218,13 +239,9 @@ static void the_slowest_road_comes_first(void **state)
         assert_ok(cockpit_board_road_index(f.board, row));
     }
     struct cockpit_snapshot *s = snapshot(&f, T0);
-    struct buf out;
-    struct json_writer w;
-    struct arena arena;
-    arena_init(&arena, 100000);
-    buf_init(&out, 10000);
-    json_writer_init(&w, &out);
-    cockpit_view_ranking(s, 1, 2, &w, &arena);
+    struct listing listing;
+    cockpit_view_ranking(s, 1, 2, listing_begin(&listing), &listing.arena);
+    struct str out = buf_str(&listing.out);
     const char *first = memmem(out.ptr, out.len, "天目山路", strlen("天目山路")),
                *second = memmem(out.ptr, out.len, "古翠路", strlen("古翠路"));
     assert_true(first && second && first < second);
@@ -233,8 +250,7 @@ static void the_slowest_road_comes_first(void **state)
                        "\"made_by\":\"t/1\",\"usual\":{\"delay_index\":1.4,\"state\":\"slower\",\"since\":1795276799995,\"days\":9}}";
     assert_non_null(memmem(out.ptr, out.len, says, strlen(says)));
     assert_null(memmem(out.ptr, out.len, "文一路", strlen("文一路"))); /* past the limit */
-    buf_finish(&out);
-    arena_finish(&arena);
+    listing_finish(&listing);
     cockpit_snapshot_release(s);
     tear_down(&f);
 }
@@ -263,23 +279,17 @@ static void junctions_are_listed_by_their_wait(void **state)
         {T0, 0, 9, {"J3", "J2", "J1"}}, {T0, 0, 1, {"J3"}}, {T0, 1, 9, {"J2", "J1"}}, {T0 + COCKPIT_JUNCTION_KEEP_MS + 1, 0, 9, {NULL}}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct cockpit_snapshot *s = snapshot(&f, rows[i].now);
-        struct buf out;
-        struct json_writer w;
-        struct arena arena;
-        arena_init(&arena, 100000);
-        buf_init(&out, 10000);
-        json_writer_init(&w, &out);
-        cockpit_view_junctions(s, rows[i].area, rows[i].limit, &w, &arena);
+        struct listing listing;
+        cockpit_view_junctions(s, rows[i].area, rows[i].limit, listing_begin(&listing), &listing.arena);
         json_t *root;
-        assert_ok(json_read(buf_str(&out), NULL, &root));
+        assert_ok(json_read(buf_str(&listing.out), NULL, &root));
         const json_t *list = json_object_get(root, "junctions");
         size_t n = 0;
         for (; n < 3 && rows[i].ids[n] != NULL; n++)
             assert_string_equal(json_string_value(json_object_get(json_array_get(list, n), "junction")), rows[i].ids[n]);
         assert_int_equal(json_array_size(list), n);
         json_decref(root);
-        buf_finish(&out);
-        arena_finish(&arena);
+        listing_finish(&listing);
         cockpit_snapshot_release(s);
     }
     tear_down(&f);

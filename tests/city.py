@@ -95,6 +95,16 @@ def made_data(name="hangzhou"):
     return folder
 
 
+def changed_city(test, change, name="hangzhou"):
+    """A copy of the city's files that change(folder) has altered; the path of it, gone when the test ends."""
+    above = tempfile.mkdtemp(prefix="citybrain-changed-")
+    test.addCleanup(shutil.rmtree, above, True)
+    folder = os.path.join(above, name)
+    shutil.copytree(os.path.join(ROOT, "city", name), folder)
+    change(folder)
+    return folder
+
+
 class City:
     def __init__(self, world=False, speed=None, city=None, data=None, options=(), port=None, world_options=()):
         self.city = city or os.path.join(ROOT, "city", "hangzhou")

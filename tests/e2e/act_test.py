@@ -3,16 +3,14 @@
 at_most_once and whose outcome is unknown ends in a case and is never asked again."""
 import json
 import os
-import shutil
 import sqlite3
 import sys
-import tempfile
 import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from city import ROOT, City, wait_for  # noqa: E402
+from city import City, changed_city, wait_for  # noqa: E402
 
 KEYS = 4
 TIMES = 250  # of each key
@@ -42,20 +40,16 @@ state: agreed
 """
 
 
-def city_with_ring(folder):
-    shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), folder)
+def add_ring(folder):
     with open(os.path.join(folder, "systems", "police.yaml"), "a", encoding="utf-8") as out:
         out.write(RING)
     with open(os.path.join(folder, "contracts", "c-90.yaml"), "w", encoding="utf-8") as out:
         out.write(CONTRACT)
-    return folder
 
 
 class Act(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.mkdtemp(prefix="citybrain-act-")
-        self.addCleanup(shutil.rmtree, folder, True)
-        self.city = City(city=city_with_ring(os.path.join(folder, "hangzhou")))
+        self.city = City(city=changed_city(self, add_ring))
         self.addCleanup(self.city.close)
         self.inbox = os.path.join(self.city.data, "departments", "police_inbox.sqlite")
         self.city.start()
