@@ -3,12 +3,10 @@
  * forges and swaps as a seed says, each question comes through once and each answer fits its question only.
  */
 #include "base/mem.h"
-#include "base/test.h"
+#include "base/test_random.h"
 #include "bus/session.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HUB STR("hangzhou/hub")
@@ -17,12 +15,9 @@
 
 static uint64_t seed;
 
-static uint64_t next(void) /* splitmix64 */
+static uint64_t next(void)
 {
-    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return test_random(&seed);
 }
 
 static void secret(uint8_t out[32])
@@ -417,10 +412,6 @@ int main(void)
         cmocka_unit_test(each_byte_of_unknown_matters),
         cmocka_unit_test(a_hostile_bus),
     };
-    const char *given = getenv("SEED");
-    crypto_random(&seed, sizeof seed);
-    if (given && str_to_u64(str_from_c(given), &seed) != ERR_OK)
-        return 2;
-    printf("SEED=%" PRIu64 "\n", seed);
+    seed = test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,25 +2,20 @@
  * What consumers ask over the bus, as bytes: random askings come back as they were; cut, changed and made-up bytes are refused or mean
  * something that could have been asked; what is over a limit is refused; answers of a hub that lies too.
  */
-#include "base/test.h"
+#include "base/test_random.h"
 #include "hub/asking.h"
 #include "hub/bus_ask.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROUNDS 3000
 
 static uint64_t seed;
 
-static uint64_t next(void) /* splitmix64 */
+static uint64_t next(void)
 {
-    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return test_random(&seed);
 }
 
 static size_t below(size_t n)
@@ -254,9 +249,7 @@ static void answers(void **state)
 
 int main(void)
 {
-    const char *given = getenv("SEED");
     const struct CMUnitTest tests[] = {cmocka_unit_test(questions), cmocka_unit_test(limits), cmocka_unit_test(answers)};
-    seed = given ? strtoull(given, NULL, 0) : UINT64_C(20261122);
-    fprintf(stderr, "SEED=%" PRIu64 "\n", seed);
+    seed = test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

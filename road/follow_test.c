@@ -6,11 +6,10 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "base/test.h"
+#include "base/test_random.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define SIDE 12 /* junctions, of the town */
 #define BLOCK_M 250.0
@@ -20,10 +19,7 @@ static uint64_t first_seed, seed;
 
 static double random_unit(void)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (double)(seed >> 11) / 9007199254740992.0;
+    return test_random_unit(&seed);
 }
 
 static double random_normal(void) /* Box and Muller, 1958 */
@@ -253,7 +249,6 @@ static void drives_come_out_again(void **state)
         buf_finish(&told.text);
     }
     town_finish(&town);
-    print_message("seed %llu\n", (unsigned long long)first_seed);
 }
 
 static int compare_words(const void *a, const void *b)
@@ -403,9 +398,7 @@ static void memory_can_be_short(void **state)
 
 int main(void)
 {
-    const char *given = getenv("SEED");
-    first_seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 2654435761u + 1;
-    seed = first_seed;
+    seed = first_seed = test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drives_come_out_again),
         cmocka_unit_test(vehicles_do_not_mix),

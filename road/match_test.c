@@ -6,13 +6,12 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "base/test.h"
+#include "base/test_random.h"
 #include "road/test_net.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct world {
     struct road_network *network;
@@ -184,10 +183,7 @@ static uint64_t first_seed, seed;
 
 static double random_unit(void)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (double)(seed >> 11) / 9007199254740992.0;
+    return test_random_unit(&seed);
 }
 
 /* Points that wander over the small network, some of them far off: each is told once, in order, at the latest `lag` later, and every way
@@ -217,7 +213,6 @@ static void laws_hold_for_any_points(void **state)
                 world.is_lawful ? "lawful" : "a way or an order is broken");
         world_finish(&world);
     }
-    print_message("seed %llu\n", (unsigned long long)first_seed);
 }
 
 static void memory_can_be_short(void **state)
@@ -362,9 +357,7 @@ static void times_on_edges_follow_the_way(void **state)
 
 int main(void)
 {
-    const char *given = getenv("SEED");
-    first_seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 2654435761u + 1;
-    seed = first_seed;
+    seed = first_seed = test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drive_is_followed),
         cmocka_unit_test(ways_between_sparse_points_are_found),

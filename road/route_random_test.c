@@ -6,23 +6,18 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "base/test.h"
+#include "base/test_random.h"
 #include "road/order.h"
 #include "road/test_net.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <time.h>
 
 static const struct road_limits wide = {1e9, 1u << 30};
 static uint64_t first_seed, seed;
 
 static uint32_t random_below(uint32_t n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)((seed >> 20) % n);
+    return (uint32_t)(test_random(&seed) % n);
 }
 
 static bool chance(uint32_t percent)
@@ -219,7 +214,6 @@ static void agrees_with_relaxing(void **state)
         road_router_destroy(router);
         road_network_destroy(network);
     }
-    print_message("seed %llu\n", (unsigned long long)first_seed);
 }
 
 /* Each edge once; and no search needs what it does not keep: of two routers on one hierarchy none disturbs the other. */
@@ -266,9 +260,7 @@ static void routers_share_a_hierarchy(void **state)
 
 int main(void)
 {
-    const char *given = getenv("SEED");
-    first_seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 2654435761u + 1;
-    seed = first_seed;
+    seed = first_seed = test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_relaxing),
         cmocka_unit_test(an_order_has_each_edge_once),

@@ -4,13 +4,12 @@
 #include "scene/count/position.h"
 
 #include "base/mem.h"
+#include "base/test_random.h"
 #include "road/gcj02.h"
 #include "road/nearest.h"
 #include "scene/count/city_testing.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define T0 1700000000000
 #define ON (COUNT_GPS_IGNITION | COUNT_GPS_LOCATED)
@@ -346,9 +345,7 @@ static void hostile_points_are_counted(void **state)
     struct count_gps_settings settings = COUNT_GPS_SETTINGS_DEFAULT;
     settings.follow.vehicles_max = 50;
     bench_make(&bench, &settings);
-    const char *given = getenv("SEED");
-    uint64_t first = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 2654435761u + 1, seed = first;
-    print_message("seed %llu\n", (unsigned long long)first);
+    uint64_t first = test_seed(), seed = first;
     int64_t n_most = 0, n_before = mem_n_live();
     enum { N = 20000 };
     for (int i = 0; i < N; i++) {

@@ -1,22 +1,14 @@
 /* Twins of a stream's rows: a row for each rule, and random orders of answers and lines that all fit. */
 #include "system/bus/takes.h"
 
-#include "base/test.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+#include "base/test_random.h"
 
 static struct bus_takes takes;
 static uint64_t seed;
 
-static uint64_t next(void) /* splitmix64 */
+static uint64_t next(void)
 {
-    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return test_random(&seed);
 }
 
 static int setup(void **state)
@@ -82,9 +74,7 @@ static void another_journal_begins_anew(void **state)
 /* Each has its twin, in whatever order they come. */
 static void all_that_fits(void **state)
 {
-    const char *given = getenv("SEED");
-    seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("SEED=%" PRIu64 "\n", seed);
+    seed = test_seed();
     uint64_t n_answers = 0, n_lines = 0;
     for (int i = 0; i < 100000; i++) {
         bool is_line = n_lines + BUS_TAKES_MAX / 2 < n_answers || (n_answers + BUS_TAKES_MAX / 2 > n_lines && next() % 2);

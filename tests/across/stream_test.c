@@ -145,6 +145,15 @@ static void await_begun(struct sub *sub)
     await_number(sub, next_number - 1);
 }
 
+/* At the city, with nothing counted as received; the first number that is published from now on. */
+static int64_t begin_anew(struct sub *sub)
+{
+    memset(sub->n_got, 0, sizeof sub->n_got);
+    begin_soon(sub, CITY);
+    await_begun(sub);
+    return next_number;
+}
+
 /* That a ledger's outcomes name. */
 static size_t rows_in_leaves(int at)
 {
@@ -351,10 +360,7 @@ static void over_an_older_disk_of_the_provider(void **state)
     struct sub *sub = &subs[CITY];
     const char *data = ones[XIHU].data;
     char command[600];
-    memset(sub->n_got, 0, sizeof sub->n_got);
-    begin_soon(sub, CITY);
-    await_begun(sub);
-    int64_t from = next_number;
+    int64_t from = begin_anew(sub);
     publish(XIHU, 1);
     await_number(sub, next_number - 1);
     snprintf(command, sizeof command, "cp -r '%s/streams' '%s/older'", data, data); /* while nothing is written */
@@ -404,10 +410,7 @@ static void await_confirmed(void)
 static void over_a_stop_of_the_consumer(void **state)
 {
     struct sub *sub = &subs[CITY];
-    memset(sub->n_got, 0, sizeof sub->n_got);
-    begin_soon(sub, CITY);
-    await_begun(sub);
-    int64_t from = next_number;
+    int64_t from = begin_anew(sub);
     publish(XIHU, 10);
     await_number(sub, next_number - 1);
     await_confirmed();
