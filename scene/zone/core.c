@@ -140,7 +140,8 @@ static void on_leave(void *context, struct zone_vehicle *vehicle)
 
 struct zone_vehicle *zone_add_vehicle(struct zone_core *core, uint64_t id)
 {
-    return zone_vehicles_add(&core->vehicles, id, core->today, on_leave, core);
+    int64_t before_ms = core->now_ms == INT64_MIN ? INT64_MIN : core->now_ms - LATE_MAX_MS - FUTURE_MAX_MS;
+    return zone_vehicles_add(&core->vehicles, id, core->today, before_ms, on_leave, core);
 }
 
 /* Zones of `mask` in which one last seen then is still waited for. */

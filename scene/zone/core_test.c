@@ -255,6 +255,34 @@ static void clocks_that_differ(void **state)
     bench_finish(&b);
 }
 
+/* Who was here on days that are over makes room: the table is no larger than the largest day, and what comes late finds its vehicle. */
+static void yesterday_makes_room(void **state)
+{
+    struct bench b;
+    bench_make(&b, &defaults);
+    for (int64_t day = 0; day < 5; day++) {
+        for (int64_t i = 0; i < 3000; i++)
+            pass(&b, (uint64_t)(day * 10000 + i), ZONE_LOCAL, INNER, 0, MONDAY + day * 24 * HOUR + i * SECOND);
+        assert_int_equal(tick(&b, MONDAY + day * 24 * HOUR + 3000 * SECOND)->through[ZONE_LOCAL], 3000);
+        assert_int_equal(zone_known_vehicles(b.core)->n, 3000);
+        assert_int_equal(zone_known_vehicles(b.core)->n_forgotten, 0);
+    }
+    int64_t midnight = MONDAY + 4 * 24 * HOUR + 16 * HOUR;
+    pass(&b, 77, ZONE_OTHER, OUTER, OUTER, midnight - 5 * SECOND);
+    tick(&b, midnight - 4 * SECOND);
+    answer(&b, NULL, 0);
+    assert_int_equal(b.updates.n_breaches, 1);
+    pass(&b, 77, ZONE_OTHER, OUTER, 0, midnight - 3 * SECOND);
+    for (uint64_t i = 0; i < 4000; i++)
+        pass(&b, 100000 + i, ZONE_LOCAL, INNER, 0, midnight + SECOND + (int64_t)i);
+    struct zone_passage late = passage_of(77, ZONE_OTHER, OUTER, 0, midnight - 2 * SECOND);
+    late.arrived_ms = midnight + 500 * SECOND;
+    put(&b, &late);
+    tick(&b, midnight + 501 * SECOND);
+    assert_null(b.updates.ask); /* it is known that its breach was found */
+    bench_finish(&b);
+}
+
 /* ---- passes ---- */
 
 static void without_a_pass(void **state)
@@ -646,6 +674,7 @@ int main(void)
         cmocka_unit_test(silence_and_midnight),
         cmocka_unit_test(a_clock_that_is_set_back),
         cmocka_unit_test(clocks_that_differ),
+        cmocka_unit_test(yesterday_makes_room),
         cmocka_unit_test(without_a_pass),
         cmocka_unit_test(with_a_pass),
         cmocka_unit_test(the_edges_of_passes),

@@ -194,11 +194,17 @@ static void unchain(struct zone_vehicles *vehicles, const struct zone_vehicle *v
     *at = vehicle->chain;
 }
 
-struct zone_vehicle *zone_vehicles_add(
-    struct zone_vehicles *vehicles, uint64_t id, int32_t today, void (*leave)(void *context, struct zone_vehicle *vehicle), void *context)
+/* Its pseudonym is of a day that is over, and nothing of it can come any more. */
+static bool is_over(const struct zone_vehicle *vehicle, int32_t today, int64_t before_ms)
 {
-    struct zone_vehicle *vehicle = NULL;
-    if (vehicles->n < vehicles->cap || grow(vehicles)) {
+    return vehicle != NULL && vehicle->day < today && vehicle->seen_ms < before_ms && vehicle->waiting == 0;
+}
+
+struct zone_vehicle *zone_vehicles_add(struct zone_vehicles *vehicles, uint64_t id, int32_t today, int64_t before_ms,
+    void (*leave)(void *context, struct zone_vehicle *vehicle), void *context)
+{
+    struct zone_vehicle *vehicle = zone_vehicles_first(vehicles, ZONE_ELSEWHERE);
+    if (!is_over(vehicle, today, before_ms) && (vehicles->n < vehicles->cap || grow(vehicles))) {
         vehicle = &vehicles->slab[vehicles->n++];
     } else {
         vehicle = zone_vehicles_first(vehicles, ZONE_ELSEWHERE);

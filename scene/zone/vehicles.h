@@ -1,8 +1,8 @@
 /*
  * The vehicles that were seen in or before a zone today: where each is, what is known of its pass, what was claimed of it.
  *
- * Known by a hash of the day's pseudonym; no plate is here. Bounded: at the limit the one that was heard of longest ago goes, first of
- * those that are in no zone now, and is counted when it was of today.
+ * Known by a hash of the day's pseudonym; no plate is here. Those of yesterday make room for those of today. Bounded: at the limit the one
+ * that was heard of longest ago goes, first of those that are in no zone now, and is counted when it was of today.
  */
 #ifndef SCENE_ZONE_VEHICLES_H
 #define SCENE_ZONE_VEHICLES_H
@@ -50,10 +50,11 @@ struct zone_vehicles {
 void zone_vehicles_init(struct zone_vehicles *vehicles, uint32_t max); /* allocates nothing */
 void zone_vehicles_finish(struct zone_vehicles *vehicles);
 struct zone_vehicle *zone_vehicles_find(const struct zone_vehicles *vehicles, uint64_t id); /* NULL: not known. Until the next add */
-/* Elsewhere, the newest. At the limit, or without memory, in place of the oldest, which `leave` is told of before it goes; NULL only when
- * there is no memory for even one. */
-struct zone_vehicle *zone_vehicles_add(
-    struct zone_vehicles *vehicles, uint64_t id, int32_t today, void (*leave)(void *context, struct zone_vehicle *vehicle), void *context);
+/* Elsewhere, the newest. In place of one of a day that is over, last seen before `before_ms`, so that the table is as large as a day; at
+ * the limit, or without memory, in place of the oldest, which `leave` is told of before it goes. NULL only when there is no memory for even
+ * one. */
+struct zone_vehicle *zone_vehicles_add(struct zone_vehicles *vehicles, uint64_t id, int32_t today, int64_t before_ms,
+    void (*leave)(void *context, struct zone_vehicle *vehicle), void *context);
 /* It was heard of now: the newest of the list in which it belongs by `inside`. */
 void zone_vehicles_renew(struct zone_vehicles *vehicles, struct zone_vehicle *vehicle);
 /* Calls `look` with each that is in a zone and was last seen before; it may renew the vehicle. */
