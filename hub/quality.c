@@ -118,7 +118,7 @@ enum err hub_quality_read(struct hub *hub, struct hub_entry *entry, struct diag_
         return ERR_OK;
     if (yaml_kind(list) != YAML_LIST || yaml_n_items(list) > HUB_QUALITY_CHECKS_MAX)
         return yaml_error(list, diags, ERR_SYNTAX, "quality: is a list of at most %d checks", HUB_QUALITY_CHECKS_MAX);
-    if (entry->resource.kind != HUB_TABLE || !entry->system || hub_resource_is_remote(&entry->resource))
+    if (entry->resource.kind != HUB_TABLE || !entry->system || entry->offer || hub_resource_is_remote(&entry->resource))
         return yaml_error(list, diags, ERR_UNSUPPORTED, "only a table of the department's own can promise quality:");
     for (size_t i = 0; i < yaml_n_items(list) && !err; i++)
         err = read_check(hub, entry, yaml_item(list, i), i, diags);

@@ -236,8 +236,14 @@ static const struct wrong wrong_systems[] = {
 
 static const struct wrong wrong_scenes[] = {
     {"scenes/b.yaml",
-        "party: h/count\nresources:\n  - {name: t, title: {zh: 物, en: T}, kind: table, fields: [{name: a, type: text, class: open, "
-        "key: true}]}\n",
+        "party: h/count\nresources:\n  - {name: t, title: {zh: 物, en: T}, kind: table, bind: {table: t}, fields: [{name: a, type: text, "
+        "class: open, key: true}]}\n",
+        3, "leave out bind:"},
+    {"scenes/b.yaml",
+        "party: h/count\nresources:\n  - {name: t, title: {zh: 物, en: T}, kind: table, fields: [{name: a, type: text, class: open}]}\n", 3,
+        "has no key"},
+    {"scenes/b.yaml",
+        "party: h/count\nresources:\n  - {name: c, title: {zh: 物, en: T}, kind: command, fields: [{name: a, type: text, class: open}]}\n",
         3, "needs a connector"},
     {"scenes/b.yaml",
         "party: h/count\nresources:\n  - {name: o, title: {zh: 物, en: T}, kind: object, fields: [{name: a, type: text, class: "

@@ -4,6 +4,7 @@
  * Whether the fields are really there is the connector's to say (hub_system_ops.bind).
  */
 #include "base/mem.h"
+#include "hub/offer.h"
 #include "hub/parts.h"
 
 const char *const hub_kind_names[] = {"table", "stream", "command", "object", NULL};
@@ -206,6 +207,9 @@ static enum err check_kind(struct hub_entry *entry, struct diag_list *diags)
     if (!has_key)
         return yaml_error(entry->node, diags, ERR_NOT_FOUND,
             "table \"" STR_FORMAT "\" has no key; mark the fields it is asked by with key: true", STR_ARG(resource->name));
+    if (entry->offer && !yaml_is_none(entry->binding))
+        return yaml_error(entry->binding, diags, ERR_UNSUPPORTED,
+            "table \"" STR_FORMAT "\" is computed by its scene when it is asked; leave out bind:", STR_ARG(resource->name));
     if (!entry->system || (entry->system->ops && !entry->system->ops->tables))
         return yaml_error(entry->node, diags, ERR_UNSUPPORTED,
             "table \"" STR_FORMAT "\" needs a connector that reads tables; use connector: sqlite", STR_ARG(resource->name));
@@ -276,6 +280,8 @@ static enum err read_resource(struct hub *hub, struct str party, struct hub_syst
     if (second)
         return err ? err : second;
     entry->resource.kind = (enum hub_kind)kind;
+    if (kind == HUB_TABLE && !system && hub_offer_declare(hub, entry))
+        return ERR_NO_MEMORY;
     second = read_command(entry, diags);
     if (!err)
         err = second;

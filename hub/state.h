@@ -39,10 +39,13 @@ struct hub_system {
     struct hub_system *next;
 };
 
+struct hub_offer; /* hub/offer.c */
+
 /* A resource, with what the hub keeps beside it. */
 struct hub_entry {
     struct hub_resource resource; /* first: the public face is the entry's address */
     struct hub_system *system;    /* NULL: a scene's or the hub's own */
+    struct hub_offer *offer;      /* a scene's table (hub/offer.c), whose system is `scene`; NULL: another */
     struct yaml_node node, binding;
     struct str subject; /* on the bus: slashes become dots */
     bool has_personal_key;
