@@ -67,21 +67,6 @@ static enum err load_weights(struct finder *finder, const char *path, struct dia
 
 /* ---- one pair ---- */
 
-/* What is wrong with it, or NULL. An edge may have any name, so names come first. */
-static const char *find_stop(const struct finder *finder, struct str text, struct road_stop *ret_stop)
-{
-    uint32_t edge = road_edge_find(finder->network, text);
-    if (edge != ROAD_NONE) {
-        *ret_stop = road_stop_at_end(finder->network, edge);
-        return NULL;
-    }
-    struct str x, y;
-    struct road_point point;
-    if (!str_cut(text, ',', &x, &y) || str_to_double(str_trim(x), &point.lon) != ERR_OK || str_to_double(str_trim(y), &point.lat) != ERR_OK)
-        return "is neither an edge of the network nor a place like 120.153,30.287";
-    return road_stop_near(finder->network, finder->nearest, point, ret_stop) ? NULL : "is farther than 500 m from every road for cars";
-}
-
 static void print_trip(const struct finder *finder, const struct road_trip *trip)
 {
     const struct road_edge *edges = finder->network->edges;
@@ -123,7 +108,8 @@ static int find_one(const struct finder *finder, const struct command_line *line
 {
     struct road_stop stops[2];
     for (int i = 0; i < 2; i++) {
-        const char *text = line->values[ROUTE_FROM + i], *wrong = find_stop(finder, str_from_c(text), &stops[i]);
+        const char *text = line->values[ROUTE_FROM + i],
+                   *wrong = road_stop_parse(finder->network, finder->nearest, str_from_c(text), &stops[i]);
         if (wrong != NULL) {
             fprintf(stderr, "citybrain route: --%s %s %s\n", options[ROUTE_FROM + i].name, text, wrong);
             return 2;

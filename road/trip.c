@@ -33,6 +33,21 @@ bool road_stop_near(
     return true;
 }
 
+const char *road_stop_parse(
+    const struct road_network *network, const struct road_nearest *nearest, struct str text, struct road_stop *ret_stop)
+{
+    uint32_t edge = road_edge_find(network, text);
+    if (edge != ROAD_NONE) {
+        *ret_stop = road_stop_at_end(network, edge);
+        return NULL;
+    }
+    struct str x, y;
+    struct road_point point;
+    if (!str_cut(text, ',', &x, &y) || str_to_double(str_trim(x), &point.lon) != ERR_OK || str_to_double(str_trim(y), &point.lat) != ERR_OK)
+        return "is neither an edge of the network nor a place like 120.153,30.287";
+    return road_stop_near(network, nearest, point, ret_stop) ? NULL : "is farther than 500 m from every road for cars";
+}
+
 struct side {
     uint32_t edge;
     double share; /* of the edge, that lies before the place */

@@ -34,6 +34,9 @@ struct road_stop road_stop_at_end(const struct road_network *network, uint32_t e
 /* The nearest road for cars; false when there is none within ROAD_STOP_REACH_M. */
 bool road_stop_near(
     const struct road_network *network, const struct road_nearest *nearest, struct road_point point, struct road_stop *ret_stop) MUST_CHECK;
+/* An edge's id (its end; an edge may have any name, so names come first), or LON,LAT. NULL, or what is wrong with it, in words after it. */
+const char *road_stop_parse(
+    const struct road_network *network, const struct road_nearest *nearest, struct str text, struct road_stop *ret_stop) MUST_CHECK;
 /* The fastest trip. ERR_NOT_FOUND: there is none. */
 enum err road_trip_find(
     struct road_router *router, const struct road_stop *from, const struct road_stop *to, struct road_trip *ret_trip) MUST_CHECK;

@@ -113,6 +113,11 @@ enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_came
     return ERR_OK;
 }
 
+void count_edge_times(const struct count *count, float *edge_s)
+{
+    count_figures_times(&count->figures, edge_s);
+}
+
 uint32_t count_n_roads(const struct count *count)
 {
     return count->figures.n_groups;

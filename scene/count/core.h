@@ -164,6 +164,9 @@ void count_step(struct count *count, const struct count_event *event, struct cou
 struct count_drive;
 void count_drive(struct count *count, const struct count_drive *drive);
 const struct road_hierarchy *count_hierarchy(const struct count *count); /* of its network; borrowed until count_destroy() */
+/* Seconds over each edge now ([n_edges], without the junction before it), as of the last tick; NAN: nothing is known. One vehicle's worth
+ * of free flow is in it: of a road that one slow vehicle told of, that is all there is to say. */
+void count_edge_times(const struct count *count, float *edge_s);
 /* Every road of every area, whether observed or not: a road that crosses areas is one in each of them and in those above. */
 uint32_t count_n_roads(const struct count *count);
 struct count_road count_road_at(const struct count *count, uint32_t road);

@@ -257,6 +257,23 @@ void count_figures_drive(struct count_figures *figures, uint32_t at, double actu
     edge->n_gps += weight;
 }
 
+/* ---- what is known ---- */
+
+void count_figures_times(const struct count_figures *figures, float *edge_s)
+{
+    for (uint32_t i = 0; i < figures->map.network->n_edges; i++)
+        edge_s[i] = NAN;
+    for (uint32_t i = 0; i < figures->n_active; i++) {
+        const struct count_edge_sums *edge = &figures->edges[figures->active[i]];
+        if (edge->n < FADED_AWAY || !(edge->n_passed > 0) || !(edge->actual_s > 0))
+            continue;
+        float road_s = (float)road_edge_free_flow_s(&figures->map.network->edges[figures->active[i]]);
+        float free_s = edge->free_s / edge->n_passed, mean_s = (edge->n * edge->actual_s / edge->n_passed + free_s) / (edge->n + 1);
+        /* The junction before it is the turn's, at free flow; nobody drives more than twice as fast as that (delay_min). */
+        edge_s[figures->active[i]] = fmaxf(mean_s - fmaxf(free_s - road_s, 0), road_s / 2);
+    }
+}
+
 /* ---- the tick ---- */
 
 /* Where the edge's speed comes from. */

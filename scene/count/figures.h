@@ -77,6 +77,7 @@ void count_figures_link(struct count_figures *figures, const struct count_pair *
 /* One floating car over the whole edge in `actual_s`, at its end at `at_ms`; `free_s` and `driven_m` with the junction before it. It says
  * nothing of the flow: nobody knows of how many it is one. */
 void count_figures_drive(struct count_figures *figures, uint32_t edge, double actual_s, double free_s, double driven_m, int64_t at_ms);
+void count_figures_times(const struct count_figures *figures, float *edge_s); /* as count_edge_times() */
 /* Fills states, roads and junctions, and each area's speed, delay, congestion, flow, VKT and n. `is_stale` ([n_areas]): no figures there;
  * `tell_all`: every observed edge is told, changed or not. */
 void count_figures_tick(

@@ -24,6 +24,7 @@
 #include "scene/count/measure.h"
 #include "scene/count/position.h"
 #include "scene/count/usual_day.h"
+#include "scene/count/ways.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -72,7 +73,8 @@ struct scene_count {
     struct count_index *index;     /* NULL: the city has none */
     struct count_usual_day *usual; /* NULL: it learns no usual day */
     struct count_junction_tell junctions;
-    const struct hub_resource *indicator, *road_state, *road_index, *road, *junction_index; /* the last may be NULL */
+    struct count_ways *ways; /* NULL: the scene's file declares no table `route` */
+    const struct hub_resource *indicator, *road_state, *road_index, *road, *junction_index, *route; /* the last two may be NULL */
     char basis[HUB_RECEIPT_MAX]; /* receipt of the window that the latest passages came in */
     int64_t record_ms;
     struct rows *records[RECORDS_KEPT]; /* oldest first; owned */
@@ -392,6 +394,7 @@ static void on_tick(void *self, struct wall_time now)
     publish_now(scene, scene->road_state, state_rows(scene, &updates));
     publish_now(scene, scene->road_index, index_rows(scene, &updates));
     count_junction_tell_tick(&scene->junctions, &updates);
+    count_ways_tick(scene->ways, event.now_ms);
     count_kept_tick(&scene->kept);
     count_health_clones(&scene->health, scene->count, updates.clones, updates.n_clones);
     if (updates.record != NULL)
@@ -422,6 +425,7 @@ static enum err find_resources(struct scene_count *scene, const struct scene_env
     scene->road_index = own_resource(env, config, diags, "road_index", hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
     scene->road = own_resource(env, config, diags, "road", NULL, 0);
     enum err err = count_junction_tell_find(env, config, diags, &scene->junction_index);
+    err = err != ERR_OK ? err : count_ways_find(env, config, diags, &scene->route);
     bool are_there = scene->indicator != NULL && scene->road_state != NULL && scene->road_index != NULL && scene->road != NULL;
     return are_there ? err : ERR_NOT_FOUND;
 }
@@ -570,6 +574,7 @@ static void stop(void *self)
     count_usual_day_stop(scene->usual);
     count_junction_tell_finish(&scene->junctions);
     count_gps_destroy(scene->gps);
+    count_ways_destroy(scene->ways);
     count_kept_finish(&scene->kept);
     count_index_destroy(scene->index);
     road_nearest_destroy(scene->nearest);
@@ -636,6 +641,8 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
         err = start_gps(scene, config, &gps_settings);
     if (err == ERR_OK)
         err = start_usual(scene, env, diags);
+    if (err == ERR_OK)
+        err = count_ways_start(env, scene->route, scene->count, scene->nearest, &scene->ways);
     if (err == ERR_OK)
         err = count_junction_tell_init(&scene->junctions, env->hub, scene->tree, scene->network, scene->junction_index);
     if (err == ERR_OK)

@@ -3,6 +3,7 @@
  * held against the scene in tests/e2e. What the scene does over a longer time is in scene_life_test.c.
  */
 #include "scene/count/scene_testing.h"
+#include "scene/count/ways.h"
 
 static void needs_are_what_the_contract_grants(void **state)
 {
@@ -277,6 +278,31 @@ static void broken_files_are_refused_with_their_place(void **state)
     bench_stop(&bench);
 }
 
+/* The table of ways: offered while the scene runs, on what it knows. 960 m in 192 s and one of free flow (96 s) are 144 s. */
+static void ways_now_are_offered(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    struct value keys[COUNT_WAYS_N_FIELDS] = {value_text(STR("west")), value_text(STR("east"))}, values[COUNT_WAYS_N_FIELDS] = {0};
+    assert_ok(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\n", &diags));
+    assert_non_null(offered);
+    pass(&bench, "W", "v1", 1000, 120.1299, 90);
+    pass(&bench, "E", "v1", 193000, 120.1399, 90);
+    tick(&bench, 194000);
+    assert_ok(offered(offered_to, keys, values));
+    assert_near(values[COUNT_WAYS_SECONDS].r, 144, 0.5);
+    assert_near(values[COUNT_WAYS_FREE_FLOW_S].r, 96, 0.1);
+    assert_near(values[COUNT_WAYS_OBSERVED].r, 1, 1e-9);
+    assert_str(values[COUNT_WAYS_EDGES].s, "west east");
+    bench_stop(&bench);
+    assert_null(offered);
+    fields_of[6][COUNT_WAYS_SECONDS].name = STR("minutes");
+    assert_int_equal(bench_start(&bench, CONFIG "network: '{data}/n.net.xml'\n", &diags), ERR_RANGE);
+    assert_non_null(strstr(diags.diags[0].text, "field 4 of the resource \"route\" is not \"seconds\""));
+    fields_of[6][COUNT_WAYS_SECONDS].name = STR("seconds");
+    bench_stop(&bench);
+}
+
 /* `citybrain check`: the keys and every mistake in them at once; nothing is made, and the data folder is not looked at. */
 static void a_check_starts_nothing(void **state)
 {
@@ -379,6 +405,7 @@ int main(void)
         cmocka_unit_test(silence_is_published_as_stale),
         cmocka_unit_test(the_record_waits_for_its_subscriber),
         cmocka_unit_test(broken_files_are_refused_with_their_place),
+        cmocka_unit_test(ways_now_are_offered),
         cmocka_unit_test(a_check_starts_nothing),
         cmocka_unit_test(memory_may_fail_anywhere),
     };

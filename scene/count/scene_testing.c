@@ -3,14 +3,15 @@
 
 /* ---- the stand-in of the hub ---- */
 
-struct hub_field fields_of[6][HUB_FIELDS_MAX];
-static struct hub_resource resources[6] = {
+struct hub_field fields_of[7][HUB_FIELDS_MAX];
+static struct hub_resource resources[7] = {
     {.name = STR_INIT("h/count/indicator"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/road_state"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/road_index"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/road"), .kind = HUB_OBJECT},
     {.name = STR_INIT("h/count/camera"), .kind = HUB_STREAM},
     {.name = STR_INIT("h/count/junction_index"), .kind = HUB_STREAM},
+    {.name = STR_INIT("h/count/route"), .kind = HUB_TABLE},
 };
 struct rows *published[6][2000]; /* in the order of the resources */
 size_t n_published[6];
@@ -19,10 +20,12 @@ size_t n_alerts;
 bool is_refusing, is_deaf;
 size_t n_unheard;
 struct buf object;
+hub_answer *offered;
+void *offered_to;
 
 const struct hub_resource *hub_resource_find(const struct hub *hub, struct str name)
 {
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 7; i++)
         if (str_equal(resources[i].name, name))
             return &resources[i];
     return NULL;
@@ -64,6 +67,20 @@ enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, st
     buf_reset(&object);
     buf_append_str(&object, bytes);
     return ERR_OK;
+}
+
+enum err hub_offer_table(struct hub *hub, const struct hub_resource *resource, struct loop *loop, hub_answer *answer, void *context)
+{
+    assert_ptr_equal(resource, &resources[6]);
+    assert_null(offered);
+    offered = answer;
+    offered_to = context;
+    return ERR_OK;
+}
+
+void hub_offer_end(const struct hub_resource *resource)
+{
+    offered = NULL;
 }
 
 void forget_published(void)
@@ -118,6 +135,8 @@ static void declare(size_t resource, const char *const *names, size_t n)
     resources[resource].n_fields = n;
 }
 
+static const char *const route_fields[] = {"from", "to", "time", "seconds", "free_flow_s", "length_m", "observed", "edges"};
+
 int setup(void **state)
 {
     assert_non_null(mkdtemp(folder));
@@ -130,6 +149,7 @@ int setup(void **state)
     declare(4, count_health_field_names, COUNT_HEALTH_N_FIELDS);
     declare(1, hub_road_state_field_names, HUB_ROAD_STATE_N_FIELDS);
     declare(2, hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS);
+    declare(6, route_fields, sizeof(route_fields) / sizeof(route_fields[0]));
     buf_init(&object, 1u << 20);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "hub/alert.h"
 #include "hub/indicator.h"
+#include "hub/offer.h"
 #include "scene/count/city_testing.h"
 #include "scene/count/health.h"
 #include "scene/count/scene.h"
@@ -23,7 +24,7 @@ struct hub {
     struct area_tree *tree;
 };
 
-extern struct hub_field fields_of[6][HUB_FIELDS_MAX];
+extern struct hub_field fields_of[7][HUB_FIELDS_MAX];
 extern struct rows *published[6][2000]; /* indicator, road_state, road_index, -, camera, junction_index */
 extern size_t n_published[6];
 extern char alerts[8][1600]; /* kind|area|party|key|state|title|detail */
@@ -31,7 +32,9 @@ extern size_t n_alerts;
 extern bool is_refusing;
 extern bool is_deaf; /* to alerts */
 extern size_t n_unheard;
-extern struct buf object; /* the road */
+extern struct buf object;   /* the road */
+extern hub_answer *offered; /* the table of ways; NULL: it is not */
+extern void *offered_to;
 
 void forget_published(void);
 

@@ -133,10 +133,24 @@ class Gps(unittest.TestCase):
         mean = sum(speeds.values()) / len(speeds)
         self.assertTrue(0.8 * SPEED_MPS < mean < 1.25 * SPEED_MPS, (mean, speeds))
 
+    def way_now(self):
+        """The fastest way across the city as another scene asks for it, under contract."""
+        question = {"purpose": "medical.transport", "key": {"from": FROM, "to": TO},
+                    "fields": ["time", "seconds", "free_flow_s", "length_m", "observed", "edges"]}
+        status, _, body = self.city.request("POST", "/hub/v1/call/hangzhou/scene.count/route", question,
+                                            {"Authorization": "Bearer " + self.city.token("hangzhou/scene.referral")})
+        self.assertEqual(status, 200, body)
+        answer = json.loads(body)
+        self.assertTrue(answer["receipt"].startswith("hangzhou.log/"), answer)
+        return answer["rows"][0]
+
     def test_1_a_fleet_tells_the_speed_of_roads_without_passages(self):
         chance = random.Random(SEED)
         fleet = self.connected("t-first")
         self.assertEqual(self.speeds(), {})
+        free = self.way_now()
+        self.assertEqual((free["observed"], free["edges"].split()), (0, self.edges))
+        self.assertLess(abs(free["seconds"] / free["free_flow_s"] - 1), 0.01, free)
         here, now = self.line[0], time.time()
         odd = [point("t-2000", *here, 946684800), point("t-zero", 0, 0, now), point("t-none", *here, now, status=1), point("t-far", 121.47, 31.23, now),
                point("t-late", *here, now - 3600), point("t-soon", *here, now + 3600), point("", *here, now), point("t-half", *here, now) | {"lat": None}]
@@ -144,6 +158,9 @@ class Gps(unittest.TestCase):
         # At least four edges of the way, as soon as they are certain; the slowest machine's cockpit has them a little later.
         speeds = wait_for(lambda: found if len(found := self.speeds()) >= 4 else None, 60, "speeds along the way")
         self.check_speeds(speeds)
+        # Taxis at 5 m/s are slower than free flow: the way takes longer now, or another one is taken.
+        now_s = wait_for(lambda: way["seconds"] if (way := self.way_now())["seconds"] > 1.1 * free["seconds"] else None, 60, "a way that takes longer now")
+        self.assertLess(now_s, 4 * free["seconds"])
         self.assertEqual(self.figure('citybrain_mqtt_refused_total{department="taxi",why="wrong type"}'), 0)
         for payload in (b"no JSON", b"[" * 100, json.dumps([point("t-odd", *here, now) | {"lat": "north"}]).encode(), b'{"phone": "t", "time": "yesterday"}'):
             fleet.tell_bytes(payload)
