@@ -26,6 +26,7 @@ enum {
     COUNT_INDEX,
     COUNT_INDICES,
     COUNT_JUNCTIONS,
+    COUNT_ON_EDGES,
     COUNT_PART,
     COUNT_CONVERT
 };
@@ -44,6 +45,7 @@ static const struct command_option options[] = {
     {"index", "FILE", "the index object (a city's indices/*.yaml): levels of speed and the congestion index"},
     {"indices", "FILE", "where the indices go: time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by"},
     {"junctions", "FILE", "delay of a vehicle at each junction: time_s,junction,n,delay_s,delay_index"},
+    {"vehicles", "FILE", "vehicles in transit on each edge: time_s,edge,count,low,high"},
     {"part", "I/K", "count only the vehicles of part I of K, by hash of the plate; the K tables add up to one, nearly (docs/scale.md)"},
     {"convert", "FILE", "only write the passages in the binary form, 32 bytes each; needs --passages alone"},
     {NULL, NULL, NULL},
@@ -159,6 +161,7 @@ static int run_count(const struct command_line *line)
         .index_path = line->values[COUNT_INDEX],
         .indices_path = line->values[COUNT_INDICES],
         .junctions_path = line->values[COUNT_JUNCTIONS],
+        .on_edges_path = line->values[COUNT_ON_EDGES],
         .every_s = (int64_t)every,
         .until_s = (int64_t)until,
         .part = part,

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define COMMAND_OPTIONS_MAX 16
+#define COMMAND_OPTIONS_MAX 24
 #define COMMAND_WORDS_MAX 64 /* positional arguments */
 
 struct command_option {

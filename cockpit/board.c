@@ -307,6 +307,9 @@ enum err cockpit_board_road_index(struct cockpit_board *board, const struct valu
     at->usual_state = word_of(board, row[HUB_ROAD_INDEX_USUAL_STATE]);
     at->usual_since_ms = integer_of(row[HUB_ROAD_INDEX_USUAL_SINCE]);
     at->usual_days = integer_of(row[HUB_ROAD_INDEX_USUAL_DAYS]);
+    at->has_vehicles = value_to_real(row[HUB_ROAD_INDEX_VEHICLES], &at->vehicles) &&
+                       value_to_real(row[HUB_ROAD_INDEX_VEHICLES_LOW], &at->vehicles_low) &&
+                       value_to_real(row[HUB_ROAD_INDEX_VEHICLES_HIGH], &at->vehicles_high);
     at->has_vehicle_km = value_to_real(row[HUB_ROAD_INDEX_VEHICLE_KM_PH], &at->vehicle_km_ph);
     at->has_delay = value_to_real(row[HUB_ROAD_INDEX_DELAY_INDEX], &at->delay_index);
     if (!value_to_real(row[HUB_ROAD_INDEX_SPEED_MPS], &at->speed_mps) || !value_to_real(row[HUB_ROAD_INDEX_LENGTH_M], &at->length_m))

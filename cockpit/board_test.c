@@ -235,7 +235,8 @@ static void the_slowest_road_comes_first(void **state)
         struct value row[HUB_ROAD_INDEX_N_FIELDS] = {value_text(str_from_c(roads[i].road)), value_text(STR("h.x")), value_time(T0),
             value_real(8), value_real(roads[i].delay), value_real(700), value_real(1500), value_integer(9), value_text(STR("camera gps")),
             value_real(1050), value_integer(2), value_integer(5), value_text(STR("轻度拥堵")), value_text(STR("Slow")),
-            value_text(STR("t/1")), value_real(1.4), value_text(STR("slower")), value_time(T0 - 5), value_integer(9)};
+            value_text(STR("t/1")), value_real(1.4), value_text(STR("slower")), value_time(T0 - 5), value_integer(9), value_real(41.6),
+            value_real(20), value_real(63.5)};
         assert_ok(cockpit_board_road_index(f.board, row));
     }
     struct cockpit_snapshot *s = snapshot(&f, T0);
@@ -245,7 +246,8 @@ static void the_slowest_road_comes_first(void **state)
     const char *first = memmem(out.ptr, out.len, "天目山路", strlen("天目山路")),
                *second = memmem(out.ptr, out.len, "古翠路", strlen("古翠路"));
     assert_true(first && second && first < second);
-    const char *says = "\"vehicle_km_ph\":1050,\"n\":9,\"sources\":[\"camera\",\"gps\"],\"level\":2,\"levels\":5,\"level_title\":{\"zh\":"
+    const char *says = "\"vehicle_km_ph\":1050,\"vehicles\":{\"value\":42,\"low\":20,\"high\":64},\"n\":9,\"sources\":[\"camera\",\"gps\"],"
+                       "\"level\":2,\"levels\":5,\"level_title\":{\"zh\":"
                        "\"轻度拥堵\",\"en\":\"Slow\"},"
                        "\"made_by\":\"t/1\",\"usual\":{\"delay_index\":1.4,\"state\":\"slower\",\"since\":1795276799995,\"days\":9}}";
     assert_non_null(memmem(out.ptr, out.len, says, strlen(says)));

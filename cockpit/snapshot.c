@@ -232,6 +232,24 @@ static void put_sources(struct str sources, struct json_writer *w)
     json_end_array(w);
 }
 
+/* {"value", "low", "high"}; null when not known. */
+static void put_vehicles(const struct cockpit_road *road, struct json_writer *w)
+{
+    json_key(w, "vehicles");
+    if (!road->has_vehicles) {
+        json_put_null(w);
+        return;
+    }
+    json_begin_object(w);
+    json_key(w, "value");
+    json_put_fixed(w, road->vehicles, 0);
+    json_key(w, "low");
+    json_put_fixed(w, road->vehicles_low, 0);
+    json_key(w, "high");
+    json_put_fixed(w, road->vehicles_high, 0);
+    json_end_object(w);
+}
+
 static void put_road(const struct cockpit_road *road, struct json_writer *w)
 {
     json_begin_object(w);
@@ -252,6 +270,7 @@ static void put_road(const struct cockpit_road *road, struct json_writer *w)
         json_put_fixed(w, road->vehicle_km_ph, 0);
     else
         json_put_null(w);
+    put_vehicles(road, w);
     json_field_i64(w, "n", road->n);
     put_sources(road->sources, w);
     json_key(w, "level");

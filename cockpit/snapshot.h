@@ -22,10 +22,11 @@ struct cockpit_road { /* one named road in one area */
     struct str road;
     int area;
     struct wall_time time;
-    bool has_delay, has_flow, has_vehicle_km, has_usual;
+    bool has_delay, has_flow, has_vehicle_km, has_usual, has_vehicles;
     double speed_mps, delay_index, flow_vph, length_m, vehicle_km_ph;
-    double usual;           /* delay index at this time of such a day */
-    struct str usual_state; /* "learning" "usual" "slower" "faster"; empty: none is learned */
+    double vehicles, vehicles_low, vehicles_high; /* in transit, with 90 % interval */
+    double usual;                                 /* delay index at this time of such a day */
+    struct str usual_state;                       /* "learning" "usual" "slower" "faster"; empty: none is learned */
     int64_t usual_since_ms, usual_days;
     int64_t n;
     int level, n_levels; /* 0 the best of so many; -1: none */

@@ -11,7 +11,7 @@ const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS] = {
 
 const char *const hub_road_index_field_names[HUB_ROAD_INDEX_N_FIELDS] = {"road", "area", "time", "speed_mps", "delay_index", "flow_vph",
     "length_m", "n", "sources", "vehicle_km_ph", "level", "levels", "level_zh", "level_en", "made_by", "usual", "usual_state",
-    "usual_since", "usual_days"};
+    "usual_since", "usual_days", "vehicles", "vehicles_low", "vehicles_high"};
 
 const char *const hub_junction_index_field_names[HUB_JUNCTION_INDEX_N_FIELDS] = {
     "junction", "title", "area", "time", "lon", "lat", "delay_s", "delay_index", "n", "made_by"};

@@ -57,11 +57,14 @@ enum hub_road_index_field {
     HUB_ROAD_INDEX_LEVELS,        /* integer: how many there are */
     HUB_ROAD_INDEX_LEVEL_ZH,      /* text: its words */
     HUB_ROAD_INDEX_LEVEL_EN,
-    HUB_ROAD_INDEX_MADE_BY,     /* text: the index object and its version */
-    HUB_ROAD_INDEX_USUAL,       /* real: the delay index that it usually has at this time on such a day; null: not known */
-    HUB_ROAD_INDEX_USUAL_STATE, /* text: "learning" "usual" "slower" "faster"; null: the city learns no usual day */
-    HUB_ROAD_INDEX_USUAL_SINCE, /* time: of "slower" and "faster" */
-    HUB_ROAD_INDEX_USUAL_DAYS,  /* integer: how many days are known */
+    HUB_ROAD_INDEX_MADE_BY,      /* text: the index object and its version */
+    HUB_ROAD_INDEX_USUAL,        /* real: the delay index that it usually has at this time on such a day; null: not known */
+    HUB_ROAD_INDEX_USUAL_STATE,  /* text: "learning" "usual" "slower" "faster"; null: the city learns no usual day */
+    HUB_ROAD_INDEX_USUAL_SINCE,  /* time: of "slower" and "faster" */
+    HUB_ROAD_INDEX_USUAL_DAYS,   /* integer: how many days are known */
+    HUB_ROAD_INDEX_VEHICLES,     /* real: in transit on it (在途量), where nothing was observed too; null: not known */
+    HUB_ROAD_INDEX_VEHICLES_LOW, /* real: its 90 % interval */
+    HUB_ROAD_INDEX_VEHICLES_HIGH,
     HUB_ROAD_INDEX_N_FIELDS
 };
 extern const char

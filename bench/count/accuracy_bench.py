@@ -9,16 +9,17 @@
     count_mape_road                     mean speed of roads between cameras with at least 5 passages in the period, against all that drove there; Nanchang,
                                         all rows without faults together; count_mape_road_full, _half, _quarter, _town, and count_mape_road_ends:
                                         of these the roads with a camera at both ends, where nothing has to be shared out
+    count_on_road_wape_*, _interval_*   vehicles in transit on each edge: WAPE of those told 20 or more, and how often their 90 % intervals hold the truth, of all told
 
 A road is a directed edge of the network that lies between two cameras, alone or with others; the period 300 s. Told is what the table of roads says at its
 end, from vehicles (`n`, at least 5) that passed it within the window; true is metres over seconds, of all vehicles that left it in the period: the wait at
 its end and the junction before it are in it, as they are in what is told.
 
-
 Nothing is fitted to any of these here. COUNT_SEEDS: seeds of the cameras, "1" unless said, in full "1-5". COUNT_ONLY: names of rows, separated by commas.
 COUNT_JOBS: runs side by side (the machine's cores); no figure here depends on the clock.
 """
 import concurrent.futures
+import math
 import os
 import statistics
 import subprocess
@@ -33,6 +34,7 @@ import cities  # noqa: E402
 ROWS = {"full": (1, .95, .02), "half": (.5, .9, .02), "quarter": (.25, .85, .05)}
 START_S, STEP_S, FLOOR = 300, 60, .05  # the share of the peak below which a moment has no share in MAPE
 ROAD_S, ROAD_LEAST = 300, 5
+MANY = 20  # vehicles on one edge, from which on chance is not most of the error
 BRAIN = os.path.join(os.environ["CITYBRAIN_BUILD"], "brain", "citybrain")
 
 
@@ -130,16 +132,43 @@ def road_errors(city, folder):
     return errors
 
 
+def on_edges(city, path):
+    """Vehicles on each edge each ROAD_S from 600 s on: [off, true, those on edges told more than MANY: off, true, intervals, of these right]."""
+    true, told = {}, {}
+    for depart, _, route, exits in city.trips():
+        entered = depart
+        for edge, left in zip(route, exits):
+            for moment in range(math.ceil(entered / ROAD_S) * ROAD_S, math.ceil(left if left >= 0 else city.end_s), ROAD_S):
+                true[moment, edge] = true.get((moment, edge), 0) + 1
+            if left < 0:
+                break
+            entered = left
+    with open(path, encoding="utf-8") as table:
+        next(table)
+        for text in table:
+            time, edge, *figures = text.rstrip("\n").split(",")
+            if int(time) % ROAD_S == 0 and int(time) >= 600:
+                told[int(time), edge] = [float(figure) for figure in figures]
+    moments, sums = {time for time, _ in told}, [0] * 6
+    for key in {key for key in true if key[0] in moments} | set(told):
+        value, low, high = told.get(key, (0, 0, 0))
+        off, is_many = abs(value - true.get(key, 0)), value >= MANY
+        for i, one in enumerate((off, true.get(key, 0), is_many * off, is_many * true.get(key, 0), key in told, key in told and low <= true.get(key, 0) <= high)):
+            sums[i] += one
+    return sums
+
+
 def run(city, row, seed, with_faults):
     with tempfile.TemporaryDirectory(dir=os.environ["CITYBRAIN_DATA"]) as folder:
         make_passages(city, folder, row, seed, with_faults)
-        roads = ["--roads", f"{folder}/roads.csv"] if not with_faults else []
+        roads = ["--roads", f"{folder}/roads.csv", "--vehicles", f"{folder}/vehicles.csv"] if not with_faults else []
         done = subprocess.run([BRAIN, "count", "--network", city.network, "--cameras", f"{folder}/cameras.csv", "--passages", f"{folder}/passages.csv", "--every", str(STEP_S),
                                "--until", str(city.end_s - 1), "--out", f"{folder}/counts.csv", *roads], stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode != 0:
             raise AssertionError(f"citybrain count: {done.stderr[-600:]}")
         result = score(city.running(), read_counts(f"{folder}/counts.csv"))
         result["road"] = road_errors(city, folder) if roads else []
+        result["on_edges"] = on_edges(city, f"{folder}/vehicles.csv") if roads else None
     print(f"   {city.name} {row} seed {seed}{' with faults' if with_faults else ''}: MAPE {result['mape']:.2f} %, bias {100 * (result['counted'] / result['true'] - 1):+.2f} %, "
           f"interval {100 * result['held'] / result['moments']:.1f} %", file=sys.stderr, flush=True)
     return result
@@ -202,6 +231,12 @@ def main():
         line("count_interval_width_pct", statistics.fmean(result["width"] for result in every), "%")
     else:
         print("   there is no interval yet: count_interval_pct is not told", file=sys.stderr, flush=True)
+    for name, of_name in results.items():
+        sums = [sum(of_one) for of_one in zip(*(result["on_edges"] for result in of_name if result["on_edges"]))]
+        if sums and sums[3]:
+            line(f"count_on_road_wape_{name}", 100 * sums[2] / sums[3], "%")
+        if sums and sums[4]:
+            line(f"count_on_road_interval_{name}", 100 * sums[5] / sums[4], "%")
     tell_roads(results)
 
 

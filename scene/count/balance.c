@@ -2,6 +2,7 @@
 #include "scene/count/balance.h"
 
 #include "base/mem.h"
+#include "scene/count/transit.h"
 
 #include <assert.h>
 #include <math.h>
@@ -335,12 +336,14 @@ static void learn_account(
         expected += sums->settled[k] * balance->again[k];
     }
     account->share = again / expected;
-    open->n_again += sums->unsettled_again;
-    open->n_known -= sums->unsettled_again;
+    struct count_open own = {.n_again = sums->unsettled_again, .n_known = -sums->unsettled_again};
     for (int k = 0; k < COUNT_SIGHTINGS; k++) {
-        expect(balance, account, open, k, sums->unsettled[k]);
-        open->n_known += sums->unsettled[k];
+        expect(balance, account, &own, k, sums->unsettled[k]);
+        own.n_known += sums->unsettled[k];
     }
+    double coming = fmax(count_transit_coming(&own), 0); /* negative by chance */
+    account->seen = coming + count_transit_ending(balance, &own, coming);
+    count_open_add(open, &own);
 }
 
 void count_balance_learn(

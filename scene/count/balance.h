@@ -59,6 +59,7 @@ struct count_account {
     double lateness_s;            /* of the last ones */
     double gaps_s, n_gaps;        /* seconds to the next sighting, faded */
     /* as learned last */
+    double seen;            /* vehicles seen here last that are on the road still */
     double share;           /* of this camera's passages that are sighted again, over those of the city */
     int32_t settled_before; /* cohorts before this one are settled */
     uint32_t n_branches;

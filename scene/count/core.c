@@ -37,6 +37,8 @@ enum err count_create(const struct count_settings *settings, const struct count_
         err = count_figures_init(&count->figures, map, settings, &count->fade);
     if (err == ERR_OK)
         err = count_faults_init(&count->faults, map->network);
+    if (err == ERR_OK)
+        err = count_spread_init(&count->spread, map->network->n_edges, count->figures.n_groups);
     if (count->has_camera == NULL || count->areas == NULL || count->below == NULL || count->is_stale == NULL || count->told == NULL ||
         count->record == NULL || count->sums == NULL)
         err = ERR_NO_MEMORY;
@@ -61,6 +63,7 @@ void count_destroy(struct count *count)
     count_travel_finish(&count->travel);
     count_figures_finish(&count->figures);
     count_faults_finish(&count->faults);
+    count_spread_finish(&count->spread);
     for (uint32_t i = 0; i < count->n_cameras; i++)
         count_account_finish(&count->accounts[i]);
     mem_free(count->accounts);
@@ -128,6 +131,11 @@ struct count_road count_road_at(const struct count *count, uint32_t road)
     return (struct count_road){count->figures.groups[road].name, count->figures.groups[road].area};
 }
 
+struct count_interval count_edge_vehicles(const struct count *count, uint32_t edge)
+{
+    return count_spread_tell(count, (double)count->spread.on_edges[edge]);
+}
+
 const struct count_counters *count_counters(const struct count *count)
 {
     return &count->counters;
@@ -164,6 +172,7 @@ static void learn(struct count *count)
     for (size_t i = 0; i < count->map.n_areas; i++)
         count_open_add(&open, &count->areas[i].open);
     count->balance.way_s = count_transit_city(&count->balance, &open, fmax(count_transit_coming(&open), 0), count->now_ms).way_s;
+    count_spread_learn(count);
 }
 
 void count_advance(struct count *count, int64_t now_ms)

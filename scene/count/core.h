@@ -60,6 +60,11 @@ struct count_event {
     const struct count_ahead *ahead; /* of a passage that was fetched; may be NULL. Borrowed */
 };
 
+/* An estimate with its 90 % interval; all NAN: not known. */
+struct count_interval {
+    double value, low, high;
+};
+
 struct count_area_figures {
     bool is_told;            /* the area has a camera or an edge */
     int64_t stale_since_ms;  /* its sources are silent since then, and every figure below is NAN; COUNT_FRESH */
@@ -96,6 +101,7 @@ struct count_road_state {
     uint16_t area;
     double speed_mps, delay_index, flow_vph, length_m;
     double vehicle_km_ph;
+    struct count_interval vehicles; /* in transit on it, its unobserved parts too */
     uint32_t n;
     unsigned sources;
     uint8_t level; /* by the class of road that most of its length is of */
@@ -170,6 +176,8 @@ void count_edge_times(const struct count *count, float *edge_s);
 /* Every road of every area, whether observed or not: a road that crosses areas is one in each of them and in those above. */
 uint32_t count_n_roads(const struct count *count);
 struct count_road count_road_at(const struct count *count, uint32_t road);
+/* In transit on one edge at the last tick. */
+struct count_interval count_edge_vehicles(const struct count *count, uint32_t edge);
 const struct count_counters *count_counters(const struct count *count);
 /* What it holds of memory, in bytes: its tables as they are allocated, without the network, its hierarchy and its router, and without what
  * malloc adds. */

@@ -30,7 +30,7 @@ struct run {
     uint16_t *camera_areas;   /* the same */
     uint32_t n_standing;      /* cameras on the network */
     struct count_reading reading;
-    FILE *counts, *roads, *areas_out, *clones, *indices, *junctions;
+    FILE *counts, *roads, *areas_out, *clones, *indices, *junctions, *on_edges;
     uint32_t *camera_names; /* number in `cameras`, by the core's */
     int64_t next_s;         /* time of the next row; INT64_MIN before the first arrival */
     int64_t latest_ms;      /* arrival */
@@ -186,6 +186,17 @@ static void write_indices(struct run *run, const struct count_area_figures *figu
     }
 }
 
+/* Of edges on which less than a twentieth of a vehicle is to be expected, nothing is written. */
+static void write_on_edges(struct run *run)
+{
+    for (uint32_t e = 0; e < run->network->n_edges; e++) {
+        struct count_interval on = count_edge_vehicles(run->count, e);
+        if (on.value >= 0.05)
+            fprintf(run->on_edges, "%lld," STR_FORMAT ",%.1f,%.1f,%.1f\n", (long long)run->next_s, STR_ARG(run->network->edges[e].id),
+                on.value, on.low, on.high);
+    }
+}
+
 static void write_junctions(struct run *run, const struct count_updates *updates)
 {
     for (uint32_t i = 0; i < updates->n_junctions; i++) {
@@ -227,6 +238,8 @@ static void write_row(struct run *run)
         write_indices(run, updates.areas);
     if (run->junctions != NULL)
         write_junctions(run, &updates);
+    if (run->on_edges != NULL)
+        write_on_edges(run);
     for (uint32_t i = 0; run->roads != NULL && i < updates.n_edges; i++) {
         const struct count_edge_state *state = &updates.edges[i];
         if (isnan(state->speed_mps))
@@ -407,6 +420,7 @@ static enum err open_outs(struct run *run)
             "time_s,camera_a,pass_time_ms_a,camera_b,pass_time_ms_b,least_s,camera_c,pass_time_ms_c,camera_d,pass_time_ms_d", &run->clones},
         {files->indices_path, "time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by", &run->indices},
         {files->junctions_path, "time_s,junction,n,delay_s,delay_index", &run->junctions},
+        {files->on_edges_path, "time_s,edge,count,low,high", &run->on_edges},
     };
     enum err err = ERR_OK;
     for (size_t i = 0; i < sizeof(outs) / sizeof(outs[0]) && err == ERR_OK; i++)
@@ -465,7 +479,8 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
     enum err closed_clones = close_out(&run, run.clones, files->clones_path);
     enum err closed_indices = close_out(&run, run.indices, files->indices_path);
     enum err closed_junctions = close_out(&run, run.junctions, files->junctions_path);
-    const enum err all[] = {closed, closed_roads, closed_areas, closed_clones, closed_indices, closed_junctions};
+    enum err closed_on_edges = close_out(&run, run.on_edges, files->on_edges_path);
+    const enum err all[] = {closed, closed_roads, closed_areas, closed_clones, closed_indices, closed_junctions, closed_on_edges};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         err = err != ERR_OK ? err : all[i];
     count_destroy(run.count);

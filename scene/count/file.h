@@ -6,6 +6,7 @@
  *     passages      text or binary: passages.h    by arrive_time_ms
  *     counts.csv    time_s,count,low,high         one row each `every_s` of the arrival clock
  *     roads.csv     time_s,edge,n,speed_mps,delay_index
+ *     vehicles.csv  time_s,edge,count,low,high
  *     areas.csv     time_s,area,count,low,high    of areas with a camera: areas.h
  *     clones.csv    time_s,camera_a,pass_time_ms_a,camera_b,pass_time_ms_b,least_s,camera_c,pass_time_ms_c,camera_d,pass_time_ms_d
  *                   two pairs of passages of one plate, each further apart than anybody could have driven (clones.h)
@@ -40,6 +41,7 @@ struct count_files {
     const char *clones_path, *health_path;     /* NULL: none */
     const char *index_path;                    /* the index object (index.h); NULL: no congestion index */
     const char *indices_path, *junctions_path; /* NULL: none */
+    const char *on_edges_path;                 /* vehicles on each edge; NULL: none */
     int64_t every_s;                           /* 1 to 86400 */
     int64_t until_s;                           /* -1: to the last arrival; at most a week after it, otherwise ERR_RANGE at the end */
     uint32_t part, n_parts;                    /* only the vehicles of this part, from 0, of so many (count_part_of()); n_parts 0: all */

@@ -15,6 +15,7 @@ size_t count_memory(const struct count *count)
     bytes += recall->cap * sizeof(*recall->cameras) + COUNT_RECALL_GAPS * (sizeof(*recall->gaps) + sizeof(*recall->tags)) +
              n_edges * sizeof(*recall->edge_cameras);
     bytes += COUNT_SUSPECTS * sizeof(*count->faults.clones.suspects);
+    bytes += n_edges * sizeof(*count->spread.on_edges) + count->figures.n_groups * sizeof(*count->spread.on_roads);
     bytes += n_edges * (sizeof(*count->figures.edges) + sizeof(*count->figures.active) + sizeof(*count->figures.edge_groups) +
                            sizeof(*count->figures.states) + sizeof(*count->figures.waits_s) + sizeof(*count->figures.edge_classes) +
                            sizeof(*count->has_camera));

@@ -308,6 +308,9 @@ static struct rows *index_rows(struct scene_count *scene, const struct count_upd
             [HUB_ROAD_INDEX_LEVEL_ZH] = level != NULL ? value_text(level->title_zh) : VALUE_NONE,
             [HUB_ROAD_INDEX_LEVEL_EN] = level != NULL ? value_text(level->title_en) : VALUE_NONE,
             [HUB_ROAD_INDEX_MADE_BY] = value_text(str_from_c(count_index_made_by(scene->index))),
+            [HUB_ROAD_INDEX_VEHICLES] = real_or_null(road->vehicles.value),
+            [HUB_ROAD_INDEX_VEHICLES_LOW] = real_or_null(road->vehicles.low),
+            [HUB_ROAD_INDEX_VEHICLES_HIGH] = real_or_null(road->vehicles.high),
         };
         put_usual(scene, road->road, values);
         err = rows_add(rows, values);

@@ -37,6 +37,7 @@ struct count_settings {
     double sd_all;    /* of the count, as a share of it */
     double sd_again;  /* of P */
     double sd_unseen; /* of those not yet seen, as a share of them */
+    double sd_spread; /* of those on one road, as a share of them */
     /* figures */
     double window_s;      /* time constant of flow, speed and delay */
     double road_least;    /* vehicles over its observed length that a road is told from: one slow car ranks no road */
@@ -81,6 +82,7 @@ struct count_settings {
         .sd_all = 0.03,                                                                                                                    \
         .sd_again = 0.04,                                                                                                                  \
         .sd_unseen = 0.15,                                                                                                                 \
+        .sd_spread = 0.7,                                                                                                                  \
         .window_s = 120,                                                                                                                   \
         .road_least = 2,                                                                                                                   \
         .record_ms = 120000,                                                                                                               \

@@ -165,6 +165,14 @@ static void walk_figures(struct walk *walk, struct count_figures *figures)
         walk_bool(walk, &figures->groups[i].was_told);
 }
 
+static void walk_spread(struct walk *walk, struct count *count)
+{
+    for (uint32_t i = 0; i < count->map.network->n_edges && walk->err == ERR_OK; i++)
+        walk_float(walk, &count->spread.on_edges[i], 0, 1e9F);
+    walk_real(walk, &count->spread.all, 0, HUGE_SUM);
+    count_spread_sum(count);
+}
+
 static void walk_vehicle(struct walk *walk, const struct count *count, struct count_vehicle *vehicle)
 {
     walk_u64(walk, &vehicle->key);
@@ -364,6 +372,7 @@ static void walk_count(struct walk *walk, struct count *count)
     walk_u32(walk, &count->n_seen_cameras, count->n_cameras, "the cameras");
     walk_areas(walk, count);
     walk_figures(walk, &count->figures);
+    walk_spread(walk, count);
     walk_vehicles(walk, count);
     walk_clocks(walk, &count->faults.clocks);
     walk_clones(walk, count);

@@ -10,6 +10,7 @@
 #include "scene/count/faults.h"
 #include "scene/count/figures.h"
 #include "scene/count/silence.h"
+#include "scene/count/spread.h"
 #include "scene/count/travel.h"
 
 #define COUNT_LEARN_MS 30000                 /* how often the balance, clocks and cameras are learned: a fraction of a gap */
@@ -48,6 +49,7 @@ struct count {
     struct count_fade fade; /* of flow, speed and delay, and of who is heard */
     struct count_balance balance;
     struct count_figures figures;
+    struct count_spread spread; /* of the count over the roads */
     struct count_faults faults;
     struct count_counters counters;
     struct count_camera *cameras;

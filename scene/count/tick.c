@@ -212,6 +212,7 @@ static void reset(struct count *count)
     count->camera_ms = INT64_MIN;
     count->n_seen_cameras = 0; /* the way to the first camera is the balance's, and asked anew */
     count_faults_clear(&count->faults);
+    count_spread_clear(&count->spread, count->map.network->n_edges, count->figures.n_groups);
     for (uint32_t i = 0; i < count->n_cameras; i++) {
         count->cameras[i] = (struct count_camera){.edge = count->cameras[i].edge};
         count_account_clear(&count->balance, &count->accounts[i]);
@@ -262,6 +263,10 @@ void count_tick(struct count *count, int64_t now_ms, bool is_whole, struct count
         return;
     }
     count_figures_tick(&count->figures, count->now_ms, count->is_stale, count->is_stale_untold, count->told);
+    for (uint32_t i = 0; i < count->figures.n_roads; i++) {
+        struct count_road_state *road = &count->figures.roads[i];
+        road->vehicles = count_spread_tell(count, count->spread.on_roads[road->road]);
+    }
     count->is_stale_untold = false;
     count->whole_ms = count->now_ms;
     ret_updates->edges = count->figures.states;

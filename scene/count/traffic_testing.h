@@ -18,6 +18,8 @@
 #define TOWN_EDGE_M 300
 #define TOWN_EDGES (4 * TOWN_SIDE * (TOWN_SIDE - 1))
 #define TOWN_NONE UINT32_MAX
+#define TOWN_MOMENT_MS 300000 /* the truth of each edge is kept so often ... */
+#define TOWN_MOMENTS 8        /* ... and so many times, from 0 on */
 
 struct town_passage {
     int64_t time_ms, arrived_ms; /* the true time; what is wrong with it is the test's business */
@@ -34,6 +36,7 @@ struct town {
     struct town_passage *passages; /* by time of arrival */
     size_t n_passages, cap_passages;
     int64_t *departs_ms, *ends_ms; /* [n_trips] */
+    uint16_t on_edges[TOWN_MOMENTS][TOWN_EDGES];
     uint32_t n_trips;
     uint64_t seed;
 };
@@ -105,7 +108,10 @@ static inline void town_drive(struct town *town, struct road_router *router, con
         return;
     uint64_t vehicle = trip / 2 < options->n_cloned ? trip / 2 * 2 + 1 : trip + 1;
     for (uint32_t i = 0; i < route.n_edges; i++) {
+        double entered_s = t_s;
         t_s += TOWN_EDGE_M / 15.0 * pace + (town_random(town) < 0.5 ? town_random(town) * 30 : 0);
+        for (int m = 0; m < TOWN_MOMENTS; m++)
+            town->on_edges[m][route.edges[i]] += entered_s * 1000 <= m * TOWN_MOMENT_MS && m * TOWN_MOMENT_MS < t_s * 1000;
         bool is_read = town_random(town) < options->recall, is_misread = town_random(town) < options->misread;
         double delay_s = -0.3 * log(town_random(town) + 1e-9);
         if (!town->has_camera[route.edges[i]] || !is_read)

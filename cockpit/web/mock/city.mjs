@@ -183,6 +183,6 @@ export function ranking(area, ms, limit) {
   return [...roads.values()].map((r) => {
     const level = levelOf(r.class, r.s / r.t);
     return { road: r.road, speed_mps: +(r.s / r.t).toFixed(2), delay_index: +(r.t / r.free).toFixed(3), flow_vph: Math.round(r.q / r.n), length_m: Math.round(r.s),
-      vehicle_km_ph: Math.round((r.q / r.n) * r.s / 1000), n: r.n * 12, sources: r.n % 3 ? ['camera'] : ['camera', 'gps'], level, levels: LEVELS.length, level_title: { zh: LEVELS[level][0], en: LEVELS[level][1] }, made_by: 'hangzhou.traffic/1', usual: usualOf(r.road, r.t / r.free, ms) };
+      vehicle_km_ph: Math.round((r.q / r.n) * r.s / 1000), vehicles: { value: r.n * 14, low: r.n * 5, high: r.n * 23 }, n: r.n * 12, sources: r.n % 3 ? ['camera'] : ['camera', 'gps'], level, levels: LEVELS.length, level_title: { zh: LEVELS[level][0], en: LEVELS[level][1] }, made_by: 'hangzhou.traffic/1', usual: usualOf(r.road, r.t / r.free, ms) };
   }).sort((a, b) => b.delay_index - a.delay_index).slice(0, limit);
 }

@@ -3375,6 +3375,12 @@ export interface components {
                 length_m: number | null;
                 /** @description Vehicle-kilometres an hour on what was observed */
                 vehicle_km_ph: number | null;
+                /** @description In transit on it, with a 90 % interval; null: not known */
+                vehicles: {
+                    value: number;
+                    low: number;
+                    high: number;
+                } | null;
                 n: number;
                 /** @description Where its speed comes from */
                 sources: ("camera" | "gps")[];

@@ -118,6 +118,7 @@ export const en: Record<Key, string> = {
   'junctions.rests_on': 'on {n} vehicles',
   'junctions.empty': 'No junction has enough vehicles right now.',
   'junctions.more': '{n} more',
+  'ranking.vehicles': '{n} vehicles on it (90 %: {low}–{high})',
   'ranking.title': 'Roads by delay',
   'ranking.summary': 'Slowest is {road}: delay index {index}, mean speed {speed} km/h.',
   'ranking.empty': 'No road has enough passages to be ranked just now.',

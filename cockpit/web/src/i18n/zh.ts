@@ -117,6 +117,7 @@ export const zh = {
   'junctions.rests_on': '依据 {n} 辆车',
   'junctions.empty': '眼下没有路口有足够的过车。',
   'junctions.more': '其余 {n} 个',
+  'ranking.vehicles': '在途 {n} 辆（90% 区间 {low}–{high}）',
   'ranking.title': '道路延误排行',
   'ranking.summary': '最堵的是{road}，延误指数 {index}，平均车速 {speed} km/h。',
   'ranking.empty': '眼下没有道路有足够的过车可以排行。',
