@@ -172,7 +172,9 @@ void count_account_link(struct count_balance *balance, struct count_account *fro
 static double mean_gap_s(const struct count_balance *balance, const struct count_account *account)
 {
     double city_s = (balance->gaps_s + PRIOR_GAPS * PRIOR_GAP_S) / (balance->n_gaps + PRIOR_GAPS);
-    return (account->gaps_s + CAMERA_GAPS * city_s) / (account->n_gaps + CAMERA_GAPS);
+    /* While a city fills those that have ended are the short ones; the life table has the others, too. */
+    double longer = fmax(balance->table.way_s / city_s, 1);
+    return longer * (account->gaps_s + CAMERA_GAPS * city_s) / (account->n_gaps + CAMERA_GAPS);
 }
 
 /* Seconds since rates were looked at last. */
