@@ -1,6 +1,7 @@
 /* `citybrain count`: the count from files, by the same estimator that runs live. */
 #include "base/mem.h"
 #include "brain/commands.h"
+#include "brain/count_joined.h"
 #include "brain/told.h"
 #include "scene/count/file.h"
 #include "scene/count/passages.h"
@@ -28,7 +29,12 @@ enum {
     COUNT_JUNCTIONS,
     COUNT_ON_EDGES,
     COUNT_PART,
-    COUNT_CONVERT
+    COUNT_CONVERT,
+    COUNT_PARTS,
+    COUNT_CITY,
+    COUNT_AS,
+    COUNT_WAIT,
+    COUNT_BUS
 };
 static const struct command_option options[] = {
     {"network", "N.net.xml", "the road network, as netconvert writes it"},
@@ -48,6 +54,11 @@ static const struct command_option options[] = {
     {"vehicles", "FILE", "vehicles in transit on each edge: time_s,edge,count,low,high"},
     {"part", "I/K", "count only the vehicles of part I of K, by hash of the plate; the K tables add up to one, nearly (docs/scale.md)"},
     {"convert", "FILE", "only write the passages in the binary form, 32 bytes each; needs --passages alone"},
+    {"parts", "K", "the plates are in K processes `citybrain count-part` on the bus; the tables are those of one process (docs/scale.md)"},
+    {"city", "DIR", "with --parts: the city whose parties.yaml has the keys"},
+    {"as", "AREA/PARTY", "with --parts: the party that counts, as hangzhou/scene.count"},
+    {"wait", "SECONDS", "with --parts: for a part's answer, before it is given up (default 60)"},
+    BRAIN_BUS_OPTIONS,
     {NULL, NULL, NULL},
 };
 
@@ -118,25 +129,44 @@ static bool is_complete(const struct command_line *line)
     return false;
 }
 
-/* "2/4": the second of four. */
-static bool read_part(const char *text, uint32_t *ret_part, uint32_t *ret_n)
+/* With --parts: the way to them. Tells what is wrong. */
+static bool join_parts(const struct command_line *line, struct count_joined *joined, struct count_files *files)
 {
-    unsigned part = 0, n = 0;
-    char rest = 0;
-    if (text == NULL)
-        return true;
-    if (sscanf(text, "%5u/%5u%c", &part, &n, &rest) != 2 || part < 1 || part > n || n > 65536) {
-        fprintf(stderr, "citybrain count: --part is \"%s\"; give it as 2/4, the second of four\n", text);
+    double n = 0, wait = 60;
+    struct diag_list diags = {.n = 0};
+    if (line->values[COUNT_PART] || !line->values[COUNT_CITY] || !line->values[COUNT_AS]) {
+        fprintf(stderr, "citybrain count: --parts needs --city, --as, --bus and --party-key, and no --part; see citybrain count --help\n");
         return false;
     }
-    *ret_part = part - 1;
-    *ret_n = n;
-    return true;
+    if (!whole_number(line->values[COUNT_PARTS], "parts", 1, COUNT_PARTS_MAX, &n) ||
+        !whole_number(line->values[COUNT_WAIT], "wait", 1, 86400, &wait))
+        return false;
+    const struct count_joined_options how = {.bus = brain_bus_read(&line->values[COUNT_BUS]),
+        .city_dir = line->values[COUNT_CITY],
+        .party = line->values[COUNT_AS],
+        .n = (uint32_t)n,
+        .wait_ms = (int64_t)wait * 1000};
+    enum err err = count_joined_open(&how, &diags, joined);
+    for (size_t i = 0; i < diags.n; i++)
+        fprintf(stderr, "citybrain count: %s\n", diags.diags[i].text);
+    if (err != ERR_OK && diags.n == 0)
+        fprintf(stderr, "citybrain count: the bus: %s\n", err_text(err));
+    files->joined = &joined->files;
+    return err == ERR_OK;
+}
+
+static void tell_parts(const struct count_files *files)
+{
+    const struct count_parts_counters *counters = &files->parts_counters;
+    fprintf(stderr, "%u parts asked %llu times in %llu windows, %llu bytes there and %llu back; %llu vehicles known there\n",
+        files->joined->n, (unsigned long long)counters->n_questions, (unsigned long long)counters->n_windows,
+        (unsigned long long)counters->n_asked_bytes, (unsigned long long)counters->n_answered_bytes, (unsigned long long)counters->n_known);
 }
 
 static int run_count(const struct command_line *line)
 {
-    uint32_t part = 0, n_parts = 0;
+    unsigned part = 0, n_parts = 0;
+    struct count_joined joined = {.loop = NULL};
     double every = 60, until = -1;
     struct diag diag = {""};
     struct told told;
@@ -146,7 +176,7 @@ static int run_count(const struct command_line *line)
         return run_convert(line);
     if (!whole_number(line->values[COUNT_EVERY], "every", 1, 86400, &every) ||
         !whole_number(line->values[COUNT_UNTIL], "until", 0, (double)COUNT_TIME_FILE_MAX / 1000, &until) ||
-        !read_part(line->values[COUNT_PART], &part, &n_parts))
+        (line->values[COUNT_PART] && !command_part(line->values[COUNT_PART], 65536, &part, &n_parts)))
         return 2;
     told_init(&told, "counting");
     struct count_files files = {.network_path = line->values[COUNT_NETWORK],
@@ -171,13 +201,18 @@ static int run_count(const struct command_line *line)
         .on_progress = told_progress,
         .context = &told};
     mem_expect_random(EXPECTED);
-    enum err err = count_files_run(&files, &diag);
+    bool is_joined = !line->values[COUNT_PARTS] || join_parts(line, &joined, &files);
+    enum err err = is_joined ? count_files_run(&files, &diag) : ERR_UNAVAILABLE;
+    count_joined_close(&joined);
     told_rest(&told);
     if (err != ERR_OK) {
-        fprintf(stderr, "citybrain count: %s\n", diag.text[0] ? diag.text : err_text(err));
+        if (is_joined)
+            fprintf(stderr, "citybrain count: %s\n", diag.text[0] ? diag.text : err_text(err));
         return 2;
     }
     tell_counters(&files);
+    if (files.joined)
+        tell_parts(&files);
     return 0;
 }
 

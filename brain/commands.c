@@ -97,6 +97,19 @@ bool command_number(const char *text, const char *name, double min, double max, 
     return false;
 }
 
+bool command_part(const char *text, unsigned n_max, unsigned *ret_part, unsigned *ret_n)
+{
+    unsigned part = 0, n = 0;
+    char rest = 0;
+    if (sscanf(text, "%5u/%5u%c", &part, &n, &rest) != 2 || part < 1 || part > n || n > n_max) {
+        fprintf(stderr, "citybrain: --part is \"%s\"; give it as 2/4, the second of four, of at most %u\n", text, n_max);
+        return false;
+    }
+    *ret_part = part - 1;
+    *ret_n = n;
+    return true;
+}
+
 /* ---- run ---- */
 
 enum { RUN_DATA, RUN_PORT, RUN_HTTP_LOOPS, RUN_SPEED, RUN_WEB, RUN_PORT_FILE, RUN_LOG, RUN_OVER_BUS, RUN_BUS, RUN_NAME = RUN_BUS + 4 };

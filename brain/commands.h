@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define COMMAND_OPTIONS_MAX 24
+#define COMMAND_OPTIONS_MAX 32
 #define COMMAND_WORDS_MAX 64 /* positional arguments */
 
 struct command_option {
@@ -35,6 +35,9 @@ int command_start(const struct command *command, int argc, char **argv);
 /* A number among the options: false, told on standard error, when it is none or outside of [min, max]. */
 bool command_number(const char *text, const char *name, double min, double max, double *ret_number);
 
+/* "2/4", the second of four, as 1 of 4: false, told on standard error, when it is none or of more than n_max. */
+bool command_part(const char *text, unsigned n_max, unsigned *ret_part, unsigned *ret_n);
+
 /* The level of --log: false, told on standard error, when there is none of that name. */
 bool command_set_log_level(const char *text);
 
@@ -42,8 +45,8 @@ extern const struct command command_backup, command_restore, command_status;
 extern const struct command command_district;
 extern const struct command command_hub;
 extern const struct command command_bus_key, command_contract, command_run, command_check, command_act, command_call, command_query,
-    command_object, command_subscribe, command_verify, command_system, command_decide, command_count, command_match, command_route,
-    command_passages, command_password, command_witness;
+    command_object, command_subscribe, command_verify, command_system, command_decide, command_count, command_count_part, command_match,
+    command_route, command_passages, command_password, command_witness;
 extern const struct command command_census;
 
 #endif

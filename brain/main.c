@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &command_decide,
     &command_count,
     &command_census,
+    &command_count_part,
     &command_match,
     &command_route,
     &command_passages,
@@ -54,8 +55,8 @@ static void print_commands(FILE *out)
     for (size_t i = 0; i < N_COMMANDS; i++) {
         const struct command *command = commands[i];
         int pad = ARGUMENTS_WIDTH - columns_of(command->arguments);
-        fprintf(out, "    citybrain %-9s %s", command->name, command->arguments);
-        fprintf(out, pad >= 0 ? "%*s %s\n" : "\n%*s %s\n", pad >= 0 ? pad : 24 + ARGUMENTS_WIDTH, "", command->summary);
+        fprintf(out, "    citybrain %-10s %s", command->name, command->arguments);
+        fprintf(out, pad >= 0 ? "%*s %s\n" : "\n%*s %s\n", pad >= 0 ? pad : 25 + ARGUMENTS_WIDTH, "", command->summary);
     }
     fprintf(out, "\n    citybrain COMMAND --help        all options of a command\n"
                  "    citybrain --version\n\nDocuments: docs/, beginning with ARCHITECTURE.md\n");

@@ -411,7 +411,7 @@ static enum err open_rest(struct brain *brain, struct diag_list *diags)
     if (err == ERR_OK)
         err = open_cockpit(brain, diags);
     if (err == ERR_OK)
-        err = scenes_start(brain->hub, &brain->city, brain->clock, diags, &brain->scenes);
+        err = scenes_start(brain->hub, &brain->city, brain->clock, brain->over_bus.bus.peer, diags, &brain->scenes);
     if (err == ERR_OK)
         err = joined_start(&brain->joined, brain->hub, brain->ledger, diags);
     if (err == ERR_OK)

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "brain/count_bus.h"
 #include "brain/files.h"
 #include "hub/keep.h"
 #include "hub/need.h"
@@ -44,6 +45,7 @@ struct scenes {
     struct hub *hub;
     const struct city *city;
     struct clock *clock;
+    struct bus_peer *peer; /* NULL: there is no bus */
     struct diag_list *diags;
     bool check_only;
     enum err check_err; /* the first; a check goes on */
@@ -173,7 +175,9 @@ static struct scene_env env_of(const struct scenes *scenes, struct str party)
         .city_dir = scenes->city->dir,
         .data_dir = scenes->city->data_dir,
         .party = party,
-        .check_only = scenes->check_only};
+        .check_only = scenes->check_only,
+        .parts = scenes->peer != NULL ? &count_bus_ops : NULL,
+        .parts_context = scenes->peer};
 }
 
 /* What start_on_loop() would say of the file. */
@@ -238,12 +242,13 @@ static enum err start_all(struct scenes *scenes)
     return err == ERR_OK ? files_each(folder, ".yaml", visit, scenes) : err;
 }
 
-enum err scenes_start(struct hub *hub, const struct city *city, struct clock *clock, struct diag_list *diags, struct scenes **ret_scenes)
+enum err scenes_start(struct hub *hub, const struct city *city, struct clock *clock, struct bus_peer *peer, struct diag_list *diags,
+    struct scenes **ret_scenes)
 {
     struct scenes *scenes = mem_alloc_zero(1, sizeof(*scenes));
     if (!scenes)
         return ERR_NO_MEMORY;
-    *scenes = (struct scenes){.hub = hub, .city = city, .clock = clock, .diags = diags};
+    *scenes = (struct scenes){.hub = hub, .city = city, .clock = clock, .peer = peer, .diags = diags};
     enum err err = start_all(scenes);
     *ret_scenes = scenes; /* also what did not start whole is the caller's: its loops must outlive the ledger */
     return err;

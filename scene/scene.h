@@ -9,6 +9,22 @@
 #include "base/yaml.h"
 #include "hub/hub.h"
 
+/* A scene's further processes, which have a part of its work each, over the bus. On the scene's loop. */
+struct scene_parts_options {
+    struct str party; /* the scene's; its processes answer */
+    struct loop *loop;
+    uint32_t n;                                                         /* parts */
+    void (*on_answer)(void *context, uint32_t part, struct str answer); /* borrows; may ask again */
+    void *context;
+};
+struct scene_parts_ops {
+    enum err (*open)(void *context, const struct scene_parts_options *options, void **ret_parts);
+    /* Brings it to the part again and again until it answers, or close(); borrowed until then. Must not block. */
+    void (*ask)(void *parts, uint32_t part, struct str question);
+    int64_t (*waited_ms)(const void *parts, uint32_t part); /* for how long it has been asked in vain; 0: it is not asked */
+    void (*close)(void *parts);                             /* no answer comes after it */
+};
+
 struct scene_env {
     struct hub *hub;
     struct loop *loop; /* the scene's own thread: every slot below runs on it, but start and stop, which run with the loop at rest */
@@ -19,6 +35,8 @@ struct scene_env {
     /* `citybrain check`: start() reads and checks the file's keys, tells every error, and starts nothing: no loop, no scene. `hub` has only
      * read the city's files then, or is NULL because those have errors; what lies in the data folder is not looked at. */
     bool check_only;
+    const struct scene_parts_ops *parts; /* NULL: there is no bus */
+    void *parts_context;
 };
 
 struct scene_need {

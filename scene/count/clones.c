@@ -78,10 +78,15 @@ void count_clones_apart(struct count_clones *clones, uint64_t vehicle, const str
     if (has_common(&suspect->first, pair) || (suspect->told_ms != 0 && now_ms - suspect->told_ms < COUNT_CLONE_AGAIN_MS))
         return;
     suspect->told_ms = now_ms;
+    count_clones_tell(clones, &(struct count_clone){vehicle, suspect->first, *pair});
+}
+
+void count_clones_tell(struct count_clones *clones, const struct count_clone *clone)
+{
     if (clones->n_told == COUNT_CLONES_TOLD) {
         clones->n_untold++;
         return;
     }
     clones->n_found++;
-    clones->told[clones->n_told++] = (struct count_clone){vehicle, suspect->first, *pair};
+    clones->told[clones->n_told++] = *clone;
 }

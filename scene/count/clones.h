@@ -66,5 +66,7 @@ uint64_t count_clones_twin(uint64_t vehicle);
 bool count_clones_is_apart(double gap_s, double least_s, double uncertain_s);
 /* A pair of the plate was apart; `is_doubtful`: by its confidence no witness. */
 void count_clones_apart(struct count_clones *clones, uint64_t vehicle, const struct count_apart *pair, bool is_doubtful);
+/* One that was found, here or by a part (parts.h), is told with the next tick. */
+void count_clones_tell(struct count_clones *clones, const struct count_clone *clone);
 
 #endif

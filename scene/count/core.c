@@ -1,6 +1,7 @@
 /* The pure core of the count: its making, and what a passage does; see core.h. What a second does is in tick.c. */
 #include "base/mem.h"
 #include "scene/count/ends.h"
+#include "scene/count/move.h"
 #include "scene/count/state.h"
 #include "scene/count/transit.h"
 
@@ -175,6 +176,13 @@ static void learn(struct count *count)
     count_spread_learn(count);
 }
 
+bool count_learns(const struct count *count, int64_t arrived_ms)
+{
+    int64_t learned_ms = count->balance.learned_ms, faults_ms = count->faults.learned_ms;
+    return learned_ms == INT64_MIN || faults_ms == INT64_MIN || arrived_ms - learned_ms >= COUNT_LEARN_MS ||
+           arrived_ms - faults_ms >= COUNT_LEARN_MS || count_lifetable_learns(&count->balance.table, arrived_ms);
+}
+
 void count_advance(struct count *count, int64_t now_ms)
 {
     if (now_ms <= count->now_ms)
@@ -196,13 +204,16 @@ static void hear(struct count *count, struct count_camera *camera, int64_t heard
 }
 
 /* Driven from one camera to the next: what it says of the roads between. */
-static void observe_link(struct count *count, uint32_t from, uint32_t to, double gap_s, int64_t came_ms, int64_t at_ms)
+static void observe_link(struct count *count, const struct count_move *move, double gap_s)
 {
     const struct count_settings *settings = &count->settings;
+    uint32_t from = count_move_last(move)->camera, to = move->camera;
+    int64_t came_ms = move->seen_ms;
     /* A way that no car could have driven in this time need not be looked for. */
     double max_s = fmax(gap_s / settings->delay_min, 60);
-    const struct count_pair *pair =
-        count_travel_pair(&count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, fmin(max_s, COUNT_NEXT_S));
+    const struct count_pair *pair = move->has_way && !move->way.is_apart ? move->way.pair : NULL; /* looked for as far, just now */
+    if (pair == NULL)
+        pair = count_travel_pair(&count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, fmin(max_s, COUNT_NEXT_S));
     count->counters.n_links++;
     if (pair->free_flow_s <= 0) {
         count->counters.n_impossible += max_s < COUNT_NEXT_S; /* looked for as far as a car could have come */
@@ -217,7 +228,7 @@ static void observe_link(struct count *count, uint32_t from, uint32_t to, double
     if (gap_s > settings->delay_max * (double)pair->free_flow_s + settings->delay_slack_s)
         count->counters.n_stops++;
     else if (!count->map.is_vehicles_alone)
-        count_figures_link(&count->figures, pair, gap_s, came_ms, at_ms);
+        count_figures_link(&count->figures, pair, gap_s, came_ms, move->arrived_ms);
 }
 
 static void first_sighting(struct count *count, const struct count_camera *camera, int64_t at_ms)
@@ -236,39 +247,25 @@ static void first_sighting(struct count *count, const struct count_camera *camer
     area->n_first += weight;
 }
 
-bool count_is_duplicate(const struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage)
+/* The trip's `n_sightings`-th. */
+static void open_account(struct count *count, const struct count_move *move, uint32_t n_sightings)
 {
-    int64_t within_ms = count->settings.duplicate_ms;
-    return (vehicle->camera == passage->camera && llabs(passage->time_ms - vehicle->last_ms) <= within_ms) ||
-           (vehicle->before_camera == passage->camera && llabs(passage->time_ms - vehicle->before_ms) <= within_ms);
-}
-
-/* Moves the vehicle to this sighting. */
-static void place(struct count *count, uint32_t at, const struct count_passage *passage, int64_t seen_ms)
-{
-    struct count_vehicle *vehicle = &count->vehicles.slab[at];
-    vehicle->before_ms = vehicle->last_ms;
-    vehicle->before_camera = vehicle->camera;
-    vehicle->last_ms = seen_ms;
-    vehicle->camera = passage->camera;
-    count_account_open(&count->balance, &count->accounts[passage->camera], count->opens[passage->camera], seen_ms, vehicle->n_sightings);
+    count_account_open(&count->balance, &count->accounts[move->camera], count->opens[move->camera], move->seen_ms, n_sightings);
 }
 
 /* A vehicle that is known already, sighted again. */
-static void sight_again(struct count *count, uint32_t at, const struct count_passage *passage, int64_t seen_ms)
+static void sight_again(struct count *count, const struct count_move *move)
 {
-    struct count_vehicle *vehicle = &count->vehicles.slab[at];
-    if (seen_ms < vehicle->last_ms) {
+    const struct count_trail *last = count_move_last(move);
+    if (move->seen_ms < last->ms) {
         count->counters.n_out_of_order++;
         return;
     }
-    uint32_t from = vehicle->camera;
-    double gap_s = (double)(seen_ms - vehicle->last_ms) / 1000;
-    observe_link(count, from, passage->camera, gap_s, seen_ms, passage->arrived_ms);
-    count_account_close(&count->balance, &count->accounts[from], count->opens[from], vehicle->last_ms, vehicle->n_sightings, gap_s);
-    vehicle->n_sightings++;
-    count_vehicles_renew(&count->vehicles, at);
-    place(count, at, passage, seen_ms);
+    uint32_t from = last->camera;
+    double gap_s = (double)(move->seen_ms - last->ms) / 1000;
+    observe_link(count, move, gap_s);
+    count_account_close(&count->balance, &count->accounts[from], count->opens[from], last->ms, last->n_sightings, gap_s);
+    open_account(count, move, last->n_sightings + 1);
 }
 
 /* Refuses what its own times speak against; false then. */
@@ -286,38 +283,51 @@ static bool is_timely(struct count *count, const struct count_passage *passage)
     return true;
 }
 
-static void on_passage(struct count *count, const struct count_passage *as_told, const struct count_ahead *ahead)
+bool count_hear(struct count *count, struct count_passage *passage)
 {
-    assert(as_told->camera < count->n_cameras);
-    struct count_passage corrected = count_faults_hear(&count->faults, as_told), *passage = &corrected;
+    assert(passage->camera < count->n_cameras);
+    *passage = count_faults_hear(&count->faults, passage);
     if (!is_timely(count, passage))
-        return;
+        return false;
     count_advance(count, passage->arrived_ms);
-    struct count_camera *camera = &count->cameras[passage->camera];
-    hear(count, camera, passage->arrived_ms);
-    int64_t seen_ms = passage->time_ms < passage->arrived_ms ? passage->time_ms : passage->arrived_ms;
-    passage->time_ms = seen_ms; /* by which it is known again */
-    if (ahead != NULL)
-        count_travel_guess(&count->travel, ahead->pair);
-    uint32_t at = count_vehicles_find_at(&count->vehicles, passage->vehicle, ahead != NULL ? ahead->vehicle : COUNT_NONE);
-    at = count_faults_track(count, at, passage, seen_ms);
-    bool is_first = at == COUNT_NONE;
-    if (!is_first && count_is_duplicate(count, &count->vehicles.slab[at], passage)) {
+    hear(count, &count->cameras[passage->camera], passage->arrived_ms);
+    if (passage->time_ms > passage->arrived_ms)
+        passage->time_ms = passage->arrived_ms; /* by which it is known again */
+    return true;
+}
+
+void count_tell(struct count *count, const struct count_move *move)
+{
+    const struct count_camera *camera = &count->cameras[move->camera];
+    if (move->has_plate)
+        count_faults_link(count, move);
+    count->counters.n_links += move->is_split;
+    count->counters.n_impossible += move->is_split;
+    if (move->kind == COUNT_MOVE_REPEATED) {
         count->counters.n_duplicates++;
         return;
     }
     count->counters.n_passages++;
     if (!count->map.is_vehicles_alone)
-        count_figures_passage(&count->figures, camera->edge, passage->arrived_ms);
-    if (!is_first) {
-        sight_again(count, at, passage, seen_ms);
-        return;
+        count_figures_passage(&count->figures, camera->edge, move->arrived_ms);
+    if (move->kind == COUNT_MOVE_AGAIN) {
+        sight_again(count, move);
+    } else if (move->kind == COUNT_MOVE_FIRST) {
+        first_sighting(count, camera, move->arrived_ms);
+        open_account(count, move, 1);
     }
-    at = count_vehicles_add(&count->vehicles, passage->vehicle);
-    if (at == COUNT_NONE)
-        return; /* no memory for even one: its flow is counted, it cannot be */
-    first_sighting(count, camera, passage->arrived_ms);
-    place(count, at, passage, seen_ms);
+}
+
+static void on_passage(struct count *count, const struct count_passage *as_told, const struct count_ahead *ahead)
+{
+    struct count_passage passage = *as_told;
+    struct count_move move;
+    if (!count_hear(count, &passage))
+        return;
+    if (ahead != NULL)
+        count_travel_guess(&count->travel, ahead->pair);
+    count_track(count, &passage, ahead != NULL ? ahead->vehicle : COUNT_NONE, &move);
+    count_tell(count, &move);
 }
 
 /* Where it comes from: what is known of the way and of the camera there, who stands beside it in the list; then the pair of cameras itself

@@ -166,6 +166,9 @@ enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_came
 void count_fetch(const struct count *count, const struct count_passage *passage, unsigned stage, struct count_ahead *ahead);
 /* The whole of the core. */
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates);
+/* Forgets all but its cameras: the clock was set back by more than passages may be late, and what was known is from a time that has not
+ * come; or what was known is known no more to be true. */
+void count_reset(struct count *count);
 /* What a floating car tells of an edge (gps.h): it weighs there as one vehicle between two cameras does. See drive.c. */
 struct count_drive;
 void count_drive(struct count *count, const struct count_drive *drive);

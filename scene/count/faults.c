@@ -1,6 +1,7 @@
 /* Where the core meets clocks, clones and recall; see faults.h. */
 #include "scene/count/faults.h"
 
+#include "scene/count/move.h"
 #include "scene/count/state.h"
 
 #include <math.h>
@@ -49,19 +50,13 @@ struct count_passage count_faults_hear(struct count_faults *faults, const struct
     return corrected;
 }
 
-/* One way a plate may have come: from where a vehicle was seen last. */
-struct way {
-    bool is_apart;
-    const struct count_pair *pair; /* NULL: there is no way, or it is too long to matter */
-    double gap_s, least_s;         /* at the limits; 0: unknown */
-};
-
-/* Late passages come in the wrong order: then it is asked whether the car can have driven there from here. */
-static struct way way_from(struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage, int64_t seen_ms)
+/* One way a plate may have come: from where a vehicle was seen last. Late passages come in the wrong order: then it is asked whether the
+ * car can have driven there from here. */
+static struct count_way way_from(struct count *count, uint32_t there, int64_t last_ms, uint32_t here, int64_t seen_ms)
 {
-    bool is_back = seen_ms < vehicle->last_ms;
-    uint32_t from = is_back ? passage->camera : vehicle->camera, to = is_back ? vehicle->camera : passage->camera;
-    struct way way = {.gap_s = fabs((double)(seen_ms - vehicle->last_ms)) / 1000};
+    bool is_back = seen_ms < last_ms;
+    uint32_t from = is_back ? here : there, to = is_back ? there : here;
+    struct count_way way = {.gap_s = fabs((double)(seen_ms - last_ms)) / 1000};
     if (from == to || way.gap_s > FAR_S)
         return way;
     double max_s = fmin(fmax(way.gap_s / count->settings.delay_min, 60), COUNT_NEXT_S);
@@ -77,35 +72,34 @@ static struct way way_from(struct count *count, const struct count_vehicle *vehi
     return way;
 }
 
-/* What a link says of clocks and cameras. The pair's edges are those of the fastest way. */
-static void learn_link(
-    struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage, int64_t seen_ms, const struct way *way)
+/* The pair's edges are those of the fastest way. */
+void count_faults_link(struct count *count, const struct count_move *move)
 {
-    bool is_back = seen_ms < vehicle->last_ms;
+    const struct count_trail *plate = &move->plate;
+    uint32_t here = move->camera;
+    struct count_way way = move->has_way ? move->way : way_from(count, plate->camera, plate->ms, here, move->seen_ms);
+    bool is_back = move->seen_ms < plate->ms;
     if (!is_back)
-        count_clocks_way(
-            &count->faults.clocks, vehicle->camera, passage->camera, way->least_s, vehicle->last_ms, seen_ms, passage->arrived_ms);
-    else if (way->gap_s > HELD_UP_S && way->gap_s < COUNT_CLOCK_MAX_S) {
+        count_clocks_way(&count->faults.clocks, plate->camera, here, way.least_s, plate->ms, move->seen_ms, move->arrived_ms);
+    else if (way.gap_s > HELD_UP_S && way.gap_s < COUNT_CLOCK_MAX_S) {
         /* It came here after it was there, by the order of arrivals: the ways' own direction is asked for. */
-        double least_s =
-            (double)road_route_ms(count->travel.router, count->cameras[vehicle->camera].edge, count->cameras[passage->camera].edge) / 1000;
-        count_clocks_way(&count->faults.clocks, vehicle->camera, passage->camera, least_s, vehicle->last_ms, seen_ms, passage->arrived_ms);
+        double least_s = (double)road_route_ms(count->travel.router, count->cameras[plate->camera].edge, count->cameras[here].edge) / 1000;
+        count_clocks_way(&count->faults.clocks, plate->camera, here, least_s, plate->ms, move->seen_ms, move->arrived_ms);
         return;
     }
-    if (is_back || way->is_apart || way->pair == NULL)
+    if (is_back || way.is_apart || way.pair == NULL)
         return;
-    struct count_recall_pass pass = {vehicle->key, vehicle->camera, COUNT_RECALL_NONE, passage->camera, way->gap_s};
-    count_recall_pass(&count->faults.recall, count->travel.router, &pass, way->pair->edges, way->pair->n_edges);
-    if (vehicle->n_sightings < 2 || vehicle->before_camera == passage->camera)
+    struct count_recall_pass pass = {plate->camera, COUNT_RECALL_NONE, here, way.gap_s};
+    count_recall_pass(&count->faults.recall, count->travel.router, &pass, way.pair->edges, way.pair->n_edges);
+    if (plate->n_sightings < 2 || plate->before_camera == here)
         return;
-    pass = (struct count_recall_pass){
-        vehicle->key, vehicle->before_camera, vehicle->camera, passage->camera, (double)(seen_ms - vehicle->before_ms) / 1000};
+    pass = (struct count_recall_pass){plate->before_camera, plate->camera, here, (double)(move->seen_ms - plate->before_ms) / 1000};
     count_recall_pass(&count->faults.recall, count->travel.router, &pass, NULL, 0);
 }
 
 /* The plate was seen there, and is here: a witness that there are two. */
 static void tell_apart(struct count *count, uint64_t plate, const struct count_vehicle *vehicle, const struct count_passage *passage,
-    int64_t seen_ms, const struct way *way)
+    int64_t seen_ms, const struct count_way *way)
 {
     struct count_sighting here = {passage->camera, seen_ms}, there = {vehicle->camera, vehicle->last_ms};
     struct count_apart pair = {seen_ms < vehicle->last_ms ? here : there, seen_ms < vehicle->last_ms ? there : here, way->least_s};
@@ -125,7 +119,8 @@ static uint32_t of_both(struct count *count, uint32_t at, uint32_t twin_at, stru
         return twin_at;
     }
     /* A second question may take the place of the first one's pair; only its answer is kept. */
-    struct way from_one = way_from(count, one, passage, seen_ms), from_twin = way_from(count, twin, passage, seen_ms);
+    struct count_way from_one = way_from(count, one->camera, one->last_ms, passage->camera, seen_ms);
+    struct count_way from_twin = way_from(count, twin->camera, twin->last_ms, passage->camera, seen_ms);
     bool is_twin = from_one.is_apart ||
                    (!from_twin.is_apart && from_twin.gap_s * fmax(from_one.least_s, 1) < from_one.gap_s * fmax(from_twin.least_s, 1));
     if (from_one.is_apart && !from_twin.is_apart)
@@ -137,11 +132,12 @@ static uint32_t of_both(struct count *count, uint32_t at, uint32_t twin_at, stru
     return is_twin ? twin_at : at;
 }
 
-uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passage *passage, int64_t seen_ms)
+uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passage *passage, struct count_move *move)
 {
     struct count_vehicles *vehicles = &count->vehicles;
     if (at == COUNT_NONE)
         return COUNT_NONE;
+    int64_t seen_ms = move->seen_ms;
     struct count_vehicle *vehicle = &vehicles->slab[at];
     uint64_t twin_key = count_clones_twin(passage->vehicle);
     uint32_t twin_at = vehicle->has_twin ? count_vehicles_find(vehicles, twin_key) : COUNT_NONE;
@@ -150,18 +146,16 @@ uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passa
     vehicle->has_twin = false;
     if (count_is_duplicate(count, vehicle, passage))
         return at;
-    struct way way = way_from(count, vehicle, passage, seen_ms);
-    learn_link(count, vehicle, passage, seen_ms, &way);
-    if (!way.is_apart)
+    move->way = way_from(count, vehicle->camera, vehicle->last_ms, passage->camera, seen_ms);
+    count_trail_read(vehicle, &move->plate);
+    move->has_plate = move->has_way = true;
+    if (!move->way.is_apart)
         return at;
-    tell_apart(count, passage->vehicle, vehicle, passage, seen_ms, &way);
+    tell_apart(count, passage->vehicle, vehicle, passage, seen_ms, &move->way);
     vehicle->has_twin = true;
     passage->vehicle = twin_key;
     twin_at = count_vehicles_find(vehicles, twin_key);
-    if (twin_at == COUNT_NONE) { /* a pair that the core does not see */
-        count->counters.n_links++;
-        count->counters.n_impossible++;
-    }
+    move->is_split = twin_at == COUNT_NONE;
     return twin_at;
 }
 

@@ -13,6 +13,8 @@
 #include "scene/count/core.h"
 #include "scene/count/recall.h"
 
+struct count_move; /* move.h */
+
 struct count_faults {
     struct count_clocks clocks;
     struct count_clones clones;
@@ -28,8 +30,10 @@ enum err count_faults_camera(struct count_faults *faults, uint32_t camera, uint3
 /* The passage as its camera's clock should have told it. */
 struct count_passage count_faults_hear(struct count_faults *faults, const struct count_passage *passage);
 /* Which vehicle is it? `at` is the one with its plate, or COUNT_NONE. Answers a place, or COUNT_NONE: a new one; `passage->vehicle` becomes
- * the key of the twin where it is that one. */
-uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passage *passage, int64_t seen_ms);
+ * the key of the twin where it is that one. What it says of clocks and cameras, and that there are two, goes into `move`. */
+uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passage *passage, struct count_move *move);
+/* What the way of a plate says of clocks and cameras. */
+void count_faults_link(struct count *count, const struct count_move *move);
 /* Time goes on; every half a minute it is learned. */
 void count_faults_learn(struct count *count, int64_t now_ms);
 

@@ -26,9 +26,11 @@ struct run {
     struct count_index *index;
     struct count *count;
     struct str_map cameras;
-    uint32_t *camera_numbers; /* by number of `cameras`; COUNT_NONE: it found no room */
-    uint16_t *camera_areas;   /* the same */
-    uint32_t n_standing;      /* cameras on the network */
+    uint32_t *camera_numbers;  /* by number of `cameras`; COUNT_NONE: it found no room */
+    uint16_t *camera_areas;    /* the same */
+    struct count_parts *parts; /* NULL: all of it is here */
+    enum err parts_err;        /* of a part; what is read after it is not counted */
+    uint32_t n_standing;       /* cameras on the network */
     struct count_reading reading;
     FILE *counts, *roads, *areas_out, *clones, *indices, *junctions, *on_edges;
     uint32_t *camera_names; /* number in `cameras`, by the core's */
@@ -206,10 +208,52 @@ static void write_junctions(struct run *run, const struct count_updates *updates
     }
 }
 
+static void write_tables(void *context, const struct count_updates *updates)
+{
+    struct run *run = context;
+    const struct count_area_figures *city = &updates->areas[0];
+    if (!isnan(city->vehicles)) {
+        fprintf(run->counts, "%lld,%.1f,%.1f,%.1f\n", (long long)run->next_s, city->vehicles, city->low, city->high);
+        run->files->n_rows++;
+    }
+    if (run->areas_out != NULL)
+        write_areas(run, updates->areas);
+    if (run->clones != NULL)
+        write_clones(run, updates->clones, updates->n_clones);
+    if (run->indices != NULL)
+        write_indices(run, updates->areas);
+    if (run->junctions != NULL)
+        write_junctions(run, updates);
+    if (run->on_edges != NULL)
+        write_on_edges(run);
+    for (uint32_t i = 0; run->roads != NULL && i < updates->n_edges; i++) {
+        const struct count_edge_state *state = &updates->edges[i];
+        if (isnan(state->speed_mps))
+            continue;
+        fprintf(run->roads, "%lld," STR_FORMAT ",%u,%.3f,%.3f\n", (long long)run->next_s, STR_ARG(run->network->edges[state->edge].id),
+            state->n, state->speed_mps, state->delay_index);
+    }
+}
+
+static void step(struct run *run, const struct count_event *event)
+{
+    const struct count_files_parts *joined = run->files->joined;
+    struct count_updates updates;
+    if (joined == NULL) {
+        count_step(run->count, event, &updates);
+        if (event->type != COUNT_PASSAGE)
+            write_tables(run, &updates);
+        return;
+    }
+    if (run->parts_err == ERR_OK)
+        run->parts_err = count_parts_put(run->parts, event);
+    if (run->parts_err == ERR_OK && count_parts_is_asking(run->parts))
+        run->parts_err = joined->wait(joined->context, run->parts, run->diag);
+}
+
 static void count_next(struct run *run)
 {
-    struct count_updates updates;
-    count_step(run->count, &run->ahead[run->n_taken++ % AHEAD_N], &updates);
+    step(run, &run->ahead[run->n_taken++ % AHEAD_N]);
 }
 
 /* Flow, speed and delay; who asks for none of them need not wait for them. The vehicles are the same. */
@@ -223,30 +267,7 @@ static void write_row(struct run *run)
     while (run->n_taken != run->n_put)
         count_next(run);
     struct count_event event = {.type = asks_figures(run->files) ? COUNT_TICK : COUNT_TICK_VEHICLES, .now_ms = run->next_s * 1000};
-    struct count_updates updates;
-    count_step(run->count, &event, &updates);
-    const struct count_area_figures *city = &updates.areas[0];
-    if (!isnan(city->vehicles)) {
-        fprintf(run->counts, "%lld,%.1f,%.1f,%.1f\n", (long long)run->next_s, city->vehicles, city->low, city->high);
-        run->files->n_rows++;
-    }
-    if (run->areas_out != NULL)
-        write_areas(run, updates.areas);
-    if (run->clones != NULL)
-        write_clones(run, updates.clones, updates.n_clones);
-    if (run->indices != NULL)
-        write_indices(run, updates.areas);
-    if (run->junctions != NULL)
-        write_junctions(run, &updates);
-    if (run->on_edges != NULL)
-        write_on_edges(run);
-    for (uint32_t i = 0; run->roads != NULL && i < updates.n_edges; i++) {
-        const struct count_edge_state *state = &updates.edges[i];
-        if (isnan(state->speed_mps))
-            continue;
-        fprintf(run->roads, "%lld," STR_FORMAT ",%u,%.3f,%.3f\n", (long long)run->next_s, STR_ARG(run->network->edges[state->edge].id),
-            state->n, state->speed_mps, state->delay_index);
-    }
+    step(run, &event);
     run->next_s += run->files->every_s;
 }
 
@@ -429,6 +450,43 @@ static enum err open_outs(struct run *run)
     return err;
 }
 
+static void ask_part(void *context, uint32_t part, struct str question)
+{
+    const struct run *run = context;
+    run->files->joined->ask(run->files->joined->context, part, question);
+}
+
+/* Where the plates are in other processes. */
+static enum err join_parts(struct run *run, const struct count_map *map)
+{
+    const struct count_files_parts *joined = run->files->joined;
+    if (joined == NULL)
+        return ERR_OK;
+    const struct count_parts_options options = {.count = run->count,
+        .map = map,
+        .settings = &run->files->settings,
+        .run = joined->run,
+        .n = joined->n,
+        .ask = ask_part,
+        .on_updates = write_tables,
+        .context = run};
+    return count_parts_create(&options, &run->parts);
+}
+
+/* What came after the last row. */
+static enum err end_parts(struct run *run)
+{
+    const struct count_files_parts *joined = run->files->joined;
+    if (joined == NULL)
+        return ERR_OK;
+    if (run->parts_err == ERR_OK)
+        count_parts_flush(run->parts);
+    if (run->parts_err == ERR_OK && count_parts_is_asking(run->parts))
+        run->parts_err = joined->wait(joined->context, run->parts, run->diag);
+    run->files->parts_counters = count_parts_counters(run->parts);
+    return run->parts_err;
+}
+
 static enum err prepare(struct run *run)
 {
     struct count_files *files = run->files;
@@ -451,6 +509,8 @@ static enum err prepare(struct run *run)
     if (err == ERR_OK)
         err = count_create(&files->settings, &map, &run->count);
     if (err == ERR_OK)
+        err = join_parts(run, &map);
+    if (err == ERR_OK)
         err = read_cameras(run);
     if (err == ERR_OK)
         err = tell_empty_areas(run);
@@ -467,6 +527,8 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
     enum err err = prepare(&run);
     if (err == ERR_OK)
         err = read_passages(&run);
+    if (err == ERR_OK)
+        err = end_parts(&run);
     if (err == ERR_OK && files->health_path != NULL)
         err = write_health(&run);
     if (run.count != NULL) {
@@ -483,6 +545,7 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
     const enum err all[] = {closed, closed_roads, closed_areas, closed_clones, closed_indices, closed_junctions, closed_on_edges};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         err = err != ERR_OK ? err : all[i];
+    count_parts_destroy(run.parts);
     count_destroy(run.count);
     count_index_destroy(run.index);
     count_areas_finish(&run.areas);

@@ -27,11 +27,21 @@
 #define SCENE_COUNT_FILE_H
 
 #include "base/diag.h"
-#include "scene/count/core.h"
+#include "scene/count/parts.h"
 
 #define COUNT_BACK_MAX_MS ((int64_t)600 * 1000)
 #define COUNT_AHEAD_MAX_MS ((int64_t)3600 * 1000)
 #define COUNT_GAP_MAX_MS ((int64_t)7 * 86400 * 1000)
+
+/* How the parts of a city in several processes are reached (parts.h). */
+struct count_files_parts {
+    uint32_t n;
+    uint64_t run; /* drawn anew for each run; not 0 */
+    void (*ask)(void *context, uint32_t part, struct str question);
+    /* Until no part is asked any more, or why not. */
+    enum err (*wait)(void *context, struct count_parts *parts, struct diag *diag);
+    void *context;
+};
 
 struct count_files {
     /* asked; borrowed */
@@ -45,6 +55,7 @@ struct count_files {
     int64_t every_s;                           /* 1 to 86400 */
     int64_t until_s;                           /* -1: to the last arrival; at most a week after it, otherwise ERR_RANGE at the end */
     uint32_t part, n_parts;                    /* only the vehicles of this part, from 0, of so many (count_part_of()); n_parts 0: all */
+    const struct count_files_parts *joined;    /* the plates are in other processes; NULL: here */
     struct count_settings settings;
     void (*on_broken)(void *context, const char *text); /* each line that is not used: "passages.csv:7: …"; may be NULL */
     void (*on_progress)(void *context, double share);   /* 0 to 1, about a hundred times; may be NULL */
@@ -54,6 +65,7 @@ struct count_files {
     uint64_t n_back, n_jumps;
     uint64_t n_evicted; /* vehicles forgotten early, for want of room */
     struct count_counters counters;
+    struct count_parts_counters parts_counters; /* of `joined` */
 };
 
 /* Errors that end it are told in `diag`: a file that cannot be read or written, a header that is not there, a network that is broken, or on

@@ -216,6 +216,12 @@ enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, 
     if (kept->numbers == NULL || kept->devices == NULL || kept->is_old == NULL || kept->told == NULL)
         return ERR_NO_MEMORY;
     forget_cameras(kept);
+    kept->since = clock_mono(kept->clock);
+    if (env->data_dir == NULL) {
+        enum err err = count_create(settings, map, &kept->count);
+        *ret_count = kept->count;
+        return err;
+    }
     snprintf(party, sizeof(party), STR_FORMAT, STR_ARG(env->party));
     for (char *c = party; *c != 0; c++)
         *c = *c == '/' ? '.' : *c;
@@ -226,7 +232,6 @@ enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, 
     if (err != ERR_OK)
         return err;
     *ret_count = kept->count;
-    kept->since = clock_mono(kept->clock);
     err = count_keeper_create(path, &kept->keeper);
     if (err == ERR_OK || err == ERR_NO_MEMORY)
         return err;

@@ -33,7 +33,7 @@ struct count_kept {
 };
 
 /* The count as it was stopped, or a new one where there is no snapshot that fits; why it does not is logged. `env`'s clock, party and data
- * folder are used. ERR_NO_MEMORY, ERR_TOO_LARGE; finish it all the same. */
+ * folder are used; without a folder nothing is kept. ERR_NO_MEMORY, ERR_TOO_LARGE; finish it all the same. */
 enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, const struct count_settings *settings,
     const struct count_map *map, struct count **ret_count) MUST_CHECK;
 /* Writes the last snapshot and waits for it; destroys the count. */

@@ -8,6 +8,7 @@
 #ifndef SCENE_COUNT_LIFETABLE_H
 #define SCENE_COUNT_LIFETABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define COUNT_AGE_MS 10000 /* sightings within this are alike */
@@ -38,6 +39,11 @@ void count_lifetable_open(struct count_lifetable *table, int64_t seen_ms, int k)
 void count_lifetable_close(struct count_lifetable *table, int64_t seen_ms, int k, double gap_s);
 /* Time goes on: each COUNT_AGE_MS is learned from, and fades with `fade_s`. */
 void count_lifetable_advance(struct count_lifetable *table, int64_t now_ms, double fade_s);
+/* Would it learn now? Then what was seen before is to be told before. */
+static inline bool count_lifetable_learns(const struct count_lifetable *table, int64_t now_ms)
+{
+    return now_ms / COUNT_AGE_MS + 1 > table->number;
+}
 /* `again` [COUNT_SIGHTINGS]: the share of each class that is sighted again, sooner or later, below 1. */
 struct count_alive count_lifetable_alive(const struct count_lifetable *table, int64_t now_ms, const double *again);
 /* Mean time from a trip's first sighting to the second one, over that between any two; 1 where nothing is known. */

@@ -57,7 +57,6 @@ enum err count_recall_add(struct count_recall *recall, uint32_t edge) MUST_CHECK
 
 /* A vehicle came to camera `to`, `gap_s` after it was at `from`; in between it was at `middle`, or nowhere (COUNT_RECALL_NONE). */
 struct count_recall_pass {
-    uint64_t vehicle;
     uint32_t from, middle, to;
     double gap_s;
 };

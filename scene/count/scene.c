@@ -22,6 +22,7 @@
 #include "scene/count/kept.h"
 #include "scene/count/load.h"
 #include "scene/count/measure.h"
+#include "scene/count/parts_live.h"
 #include "scene/count/position.h"
 #include "scene/count/usual_day.h"
 #include "scene/count/ways.h"
@@ -69,6 +70,8 @@ struct scene_count {
     struct count *count;
     struct count_gps *gps;  /* NULL: the scene's file names no floating cars */
     struct count_kept kept; /* its cameras by name, and its state on the disk */
+    struct scene_env env;
+    struct count_live live; /* where the plates are */
     struct count_health health;
     struct count_index *index;     /* NULL: the city has none */
     struct count_usual_day *usual; /* NULL: it learns no usual day */
@@ -111,9 +114,8 @@ static uint32_t camera_number(struct scene_count *scene, const struct value *row
 /* As the core has it: a camera that tells none is believed, and one that tells 0 is not. */
 static uint8_t confidence_of(struct value value)
 {
-    if (value.type != VALUE_INTEGER || value.i < 0)
-        return 0;
-    return value.i == 0 ? 1 : value.i > 100 ? 100 : (uint8_t)value.i;
+    int64_t told = value.type == VALUE_INTEGER ? value.i : -1;
+    return told < 0 ? 0 : told == 0 ? 1 : told > 100 ? 100 : (uint8_t)told;
 }
 
 static void on_passages(struct scene_count *scene, const struct hub_window *window, const struct rows *rows)
@@ -133,8 +135,7 @@ static void on_passages(struct scene_count *scene, const struct hub_window *wind
                 .time_ms = row[PASSAGE_TIME].i,
                 .arrived_ms = row[PASSAGE_ARRIVED].i,
                 .confidence = confidence_of(row[PASSAGE_CONFIDENCE])}};
-        struct count_updates updates;
-        count_step(scene->count, &event, &updates);
+        count_live_passage(&scene->live, &event);
     }
 }
 
@@ -383,37 +384,43 @@ static void measure(const void *self, struct metric_page *page)
     count_measured_tell(&scene->measured, page);
 }
 
+static void tell(void *context, const struct count_updates *updates)
+{
+    struct scene_count *scene = context;
+    if (scene->usual != NULL)
+        count_usual_day_tick(scene->usual, updates, scene->basis);
+    publish_now(scene, scene->indicator, indicator_rows(scene, updates->areas, updates->time_ms, 1000));
+    publish_now(scene, scene->road_state, state_rows(scene, updates));
+    publish_now(scene, scene->road_index, index_rows(scene, updates));
+    count_junction_tell_tick(&scene->junctions, updates);
+    count_kept_tick(&scene->kept);
+    count_health_clones(&scene->health, scene->count, updates->clones, updates->n_clones);
+    if (updates->record != NULL)
+        count_health_tell(&scene->health, scene->count, updates->time_ms);
+    if (updates->record != NULL) {
+        int64_t end_ms = updates->time_ms / scene->record_ms * scene->record_ms;
+        keep_record(scene, indicator_rows(scene, updates->record, end_ms, scene->record_ms));
+    }
+}
+
 static void on_tick(void *self, struct wall_time now)
 {
     struct scene_count *scene = self;
     struct count_event event = {.type = COUNT_TICK, .now_ms = now.ms > 0 ? now.ms : 0};
-    struct count_updates updates;
     if (scene->gps != NULL)
         count_gps_tick(scene->gps, event.now_ms);
-    count_step(scene->count, &event, &updates);
-    if (scene->usual != NULL)
-        count_usual_day_tick(scene->usual, &updates, scene->basis);
-    publish_now(scene, scene->indicator, indicator_rows(scene, updates.areas, updates.time_ms, 1000));
-    publish_now(scene, scene->road_state, state_rows(scene, &updates));
-    publish_now(scene, scene->road_index, index_rows(scene, &updates));
-    count_junction_tell_tick(&scene->junctions, &updates);
+    const struct count_area_figures *stale = count_live_tick(&scene->live, &event);
+    if (stale != NULL)
+        publish_now(scene, scene->indicator, indicator_rows(scene, stale, event.now_ms, 1000));
     count_ways_tick(scene->ways, event.now_ms);
-    count_kept_tick(&scene->kept);
-    count_health_clones(&scene->health, scene->count, updates.clones, updates.n_clones);
-    if (updates.record != NULL)
-        count_health_tell(&scene->health, scene->count, updates.time_ms);
-    if (updates.record != NULL) {
-        int64_t end_ms = updates.time_ms / scene->record_ms * scene->record_ms;
-        keep_record(scene, indicator_rows(scene, updates.record, end_ms, scene->record_ms));
-    }
     publish_records(scene);
     leave_measured(scene);
 }
 
 /* ---- start and stop ---- */
 
-static const char *const config_keys[] = {
-    "scene", "party", "title", "needs", "network", "index", "record_every", "stale_after", "vehicles_max", "gps", "resources", NULL};
+static const char *const config_keys[] = {"scene", "party", "title", "needs", "network", "index", "record_every", "stale_after",
+    "vehicles_max", "gps", "parts", "resources", NULL};
 
 static const struct hub_resource *own_resource(const struct scene_env *env, struct yaml_node config, struct diag_list *diags,
     const char *name, const char *const *fields, size_t n_fields)
@@ -519,6 +526,7 @@ static enum err read_settings(struct scene_count *scene, struct yaml_node config
     if (settings->stale_after_ms < 2000 || settings->stale_after_ms > 3600000)
         err = first_of(err, yaml_error(yaml_get(config, "stale_after"), diags, ERR_RANGE, "stale_after must be from 2s to 1h"));
     settings->vehicles_max = (uint32_t)vehicles_max;
+    err = first_of(err, count_live_read(config, &scene->env, diags, &scene->live));
     scene->record_ms = settings->record_ms;
     return err;
 }
@@ -578,6 +586,7 @@ static void stop(void *self)
     count_junction_tell_finish(&scene->junctions);
     count_gps_destroy(scene->gps);
     count_ways_destroy(scene->ways);
+    count_live_stop(&scene->live);
     count_kept_finish(&scene->kept);
     count_index_destroy(scene->index);
     road_nearest_destroy(scene->nearest);
@@ -591,7 +600,7 @@ static void stop(void *self)
 /* `citybrain check`: all that start() would say of the file, at once. */
 static enum err check(const struct scene_env *env, struct yaml_node config, struct diag_list *diags)
 {
-    struct scene_count scene = {.hub = NULL};
+    struct scene_count scene = {.env = *env};
     struct count_settings settings = COUNT_SETTINGS_DEFAULT;
     struct count_gps_settings gps_settings = COUNT_GPS_SETTINGS_DEFAULT;
     enum err err = first_of(read_settings(&scene, config, diags, &settings), read_gps(config, diags, &gps_settings));
@@ -617,6 +626,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     struct scene_count *scene = mem_alloc_zero(1, sizeof(*scene));
     if (scene == NULL)
         return ERR_NO_MEMORY;
+    scene->env = *env;
     scene->hub = env->hub;
     scene->clock = env->clock;
     scene->tree = hub_areas(env->hub);
@@ -637,8 +647,12 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
         err = place_edges(scene);
     if (err == ERR_OK) {
         struct count_map map = {scene->network, scene->edge_areas, scene->area_parents, area_n(scene->tree), scene->index};
-        err = count_kept_start(&scene->kept, env, &settings, &map, &scene->count);
+        if (scene->live.n > 0)
+            scene->env.data_dir = NULL; /* what the sums knew is of no use without what the parts knew */
+        err = count_kept_start(&scene->kept, &scene->env, &settings, &map, &scene->count);
         scene->health.told = scene->kept.told;
+        if (err == ERR_OK)
+            err = count_live_start(&scene->live, &scene->env, scene->count, &map, &settings, tell, scene);
     }
     if (err == ERR_OK)
         err = start_gps(scene, config, &gps_settings);

@@ -19,6 +19,8 @@ char alerts[8][1600]; /* kind|area|party|key|state|title|detail */
 size_t n_alerts;
 bool is_refusing, is_deaf;
 size_t n_unheard;
+size_t n_reports[3];
+const struct scene_parts_ops *parts_ops;
 struct buf object;
 hub_answer *offered;
 void *offered_to;
@@ -58,6 +60,11 @@ enum err hub_alert(struct hub *hub, const struct hub_alert *alert)
             STR_ARG(alert->detail));
     n_alerts++;
     return ERR_OK;
+}
+
+void hub_source_report(struct hub *hub, const struct hub_source *source)
+{
+    n_reports[source->health]++;
 }
 
 enum err hub_object_put(struct hub *hub, const struct hub_resource *resource, struct str media_type, struct str bytes)
@@ -176,8 +183,12 @@ enum err bench_start_at(struct bench *bench, int64_t ms, const char *config, str
     clock_fake_init(&bench->clock, (struct wall_time){T0 + ms});
     assert_ok(area_tree_load(areas_path, ret_diags, &bench->hub.tree));
     assert_ok(yaml_load_str(str_from_c(config), "scenes/count.yaml", ret_diags, &bench->yaml));
-    struct scene_env env = {
-        .hub = &bench->hub, .clock = &bench->clock.clock, .city_dir = "/nowhere", .data_dir = folder, .party = STR("h/count")};
+    struct scene_env env = {.hub = &bench->hub,
+        .clock = &bench->clock.clock,
+        .city_dir = "/nowhere",
+        .data_dir = folder,
+        .party = STR("h/count"),
+        .parts = parts_ops};
     return scene_count_ops.start(&env, yaml_root(bench->yaml), ret_diags, &bench->scene);
 }
 

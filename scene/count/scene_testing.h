@@ -35,6 +35,8 @@ extern size_t n_unheard;
 extern struct buf object;   /* the road */
 extern hub_answer *offered; /* the table of ways; NULL: it is not */
 extern void *offered_to;
+extern size_t n_reports[3];                     /* of sources, by their health */
+extern const struct scene_parts_ops *parts_ops; /* of the next start; NULL: no bus */
 
 void forget_published(void);
 

@@ -1,5 +1,6 @@
 /*
- * The core's state, for core.c (what a passage does), tick.c (what a second does) and faults.c. Nobody else includes it.
+ * The core's state, for core.c (what a passage says), track.c (whose it is), tick.c (what a second does) and faults.c. Nobody else includes
+ * it.
  */
 #ifndef SCENE_COUNT_STATE_H
 #define SCENE_COUNT_STATE_H

@@ -203,8 +203,7 @@ static const struct count_area_figures *keep_record(struct count *count, int64_t
     return is_end ? count->record : NULL;
 }
 
-/* The clock was set back by more than passages may be late: what was known is from a time that has not come. */
-static void reset(struct count *count)
+void count_reset(struct count *count)
 {
     count_vehicles_clear(&count->vehicles);
     count_figures_clear(&count->figures);
@@ -224,7 +223,6 @@ static void reset(struct count *count)
         count->is_stale[i] = false;
     }
     count->now_ms = count->tick_ms = count->whole_ms = count->first_tick_ms = count->scanned_ms = INT64_MIN;
-    count->counters.n_resets++;
 }
 
 /* Flow, speed and delay are not asked for. */
@@ -240,8 +238,10 @@ static void leave_out_figures(struct count *count)
 void count_tick(struct count *count, int64_t now_ms, bool is_whole, struct count_updates *ret_updates)
 {
     assert(now_ms >= 0 && now_ms <= COUNT_TIME_MAX_MS);
-    if (count->now_ms != INT64_MIN && now_ms < count->now_ms - count->settings.late_max_ms)
-        reset(count);
+    if (count->now_ms != INT64_MIN && now_ms < count->now_ms - count->settings.late_max_ms) {
+        count_reset(count);
+        count->counters.n_resets++;
+    }
     int64_t before_ms = count->tick_ms, whole_before_ms = count->whole_ms;
     count_advance(count, now_ms);
     if (count->first_tick_ms == INT64_MIN)

@@ -1,0 +1,195 @@
+/*
+ * `citybrain count-part CITY --part 2/3 …`: one part of a city's plates, for a count in several processes (docs/scale.md). It knows which
+ * vehicle each passage was, keeps nothing on disk, and says of it over the bus only what the sums need. Runs until SIGINT or SIGTERM.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "brain/bus.h"
+#include "brain/city.h"
+#include "brain/commands.h"
+#include "brain/count_bus.h"
+#include "brain/notify.h"
+#include "scene/count/areas.h"
+#include "scene/count/part.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define SETTLE_ROUNDS 3
+
+enum { PART_PART, PART_NETWORK, PART_AS, PART_LOG, PART_BUS };
+static const struct command_option options[] = {
+    {"part", "I/K", "which of how many parts of the plates, by their hash"},
+    {"network", "N.net.xml", "the road network; the same file as where the sums are"},
+    {"as", "AREA/PARTY", "the party that counts: hangzhou/scene.count"},
+    {"log", "LEVEL", "error, warning, notice, info or debug (default notice)"},
+    BRAIN_BUS_OPTIONS,
+    {NULL, NULL, NULL},
+};
+
+struct serving {
+    const char *party; /* that counts; its processes may ask, and its area's hub */
+    char hub[CITY_PATH_MAX], parties[CITY_PATH_MAX], door[COUNT_BUS_DOOR];
+    struct city city;
+    struct road_network *network;
+    struct count_areas areas;
+    struct count_part *part;
+    struct loop *loop;
+    struct brain_bus bus;
+    int signal_fd;
+    struct loop_watch *watch;
+    struct loop_timer beat;
+    uint64_t n_runs; /* told */
+};
+
+static void on_question(void *context, struct bus_question *question)
+{
+    struct serving *serving = context;
+    struct str asker = bus_question_party(question), answer;
+    if (!str_equal_c(asker, serving->party) && !str_equal_c(asker, serving->hub)) {
+        log_write(LOG_WARNING, "count", "a party that does not count here asked, and gets no answer", LOG_STR("party", asker), LOG_END);
+        bus_question_drop(question);
+        return;
+    }
+    enum err err = count_part_answer(serving->part, bus_question_bytes(question), &answer);
+    if (err == ERR_OK)
+        err = bus_question_answer(question, answer, true);
+    if (err != ERR_OK) {
+        log_write(LOG_WARNING, "count", "a question got no answer", LOG_ERR(err), LOG_END);
+        bus_question_drop(question);
+    }
+    struct count_part_counters counters = count_part_counters(serving->part);
+    if (counters.n_runs != serving->n_runs)
+        log_write(LOG_NOTICE, "count", "a count begins, with none of the vehicles of before", LOG_STR("asker", asker), LOG_END);
+    serving->n_runs = counters.n_runs;
+}
+
+static void on_signal(void *context, uint32_t events)
+{
+    struct serving *serving = context;
+    struct signalfd_siginfo info;
+    if (read(serving->signal_fd, &info, sizeof(info)) == sizeof(info))
+        loop_stop(serving->loop);
+}
+
+/* Before any thread. */
+static enum err block_signals(struct serving *serving)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    serving->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return serving->signal_fd >= 0 ? ERR_OK : ERR_IO;
+}
+
+static enum err load(struct serving *serving, const struct command_line *line, uint32_t part, uint32_t n, struct diag_list *diags)
+{
+    struct count_settings settings = COUNT_SETTINGS_DEFAULT;
+    struct diag diag = {""};
+    enum err err = city_load(line->words[0], NULL, diags, &serving->city);
+    if (err != ERR_OK)
+        return err;
+    int len = snprintf(serving->hub, sizeof(serving->hub), STR_FORMAT "/hub", STR_ARG(serving->city.name));
+    if (len < 0 || (size_t)len >= sizeof(serving->hub))
+        return ERR_TOO_LARGE;
+    err = road_network_load(line->values[PART_NETWORK], &diag, &serving->network);
+    if (err == ERR_OK)
+        err = count_areas_whole(serving->network, &serving->areas);
+    const struct count_map map = {serving->network, serving->areas.edge_areas, serving->areas.parents, serving->areas.n, NULL};
+    if (err == ERR_OK)
+        err = count_part_create(&settings, &map, part, n, &serving->part);
+    return err == ERR_OK ? err : diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
+}
+
+static enum err go_up(struct serving *serving, const struct command_line *line, struct diag_list *diags)
+{
+    struct brain_bus_options bus = brain_bus_read(&line->values[PART_BUS]);
+    bus.is_reserved = true; /* who wants any process of the party wants another one */
+    enum err err = city_path(serving->city.dir, "parties.yaml", serving->parties);
+    bus.parties = serving->parties;
+    if (err == ERR_OK)
+        err = loop_create(clock_system(), &serving->loop);
+    if (err == ERR_OK)
+        err = brain_bus_open(
+            &bus, NULL, str_from_c(serving->party), serving->loop, on_question, serving, serving->door, diags, &serving->bus);
+    if (err == ERR_OK)
+        err = loop_watch_fd(serving->loop, serving->signal_fd, EPOLLIN, on_signal, serving, &serving->watch);
+    return err;
+}
+
+static void go_down(struct serving *serving)
+{
+    loop_unwatch(serving->watch);
+    brain_bus_destroy(&serving->bus);
+    brain_bus_close(&serving->bus);
+    for (int i = 0; i < SETTLE_ROUNDS && serving->loop; i++)
+        if (loop_run_once(serving->loop, 0))
+            break;
+    loop_destroy(serving->loop);
+    count_part_destroy(serving->part);
+    count_areas_finish(&serving->areas);
+    road_network_destroy(serving->network);
+    if (serving->signal_fd >= 0)
+        close(serving->signal_fd);
+}
+
+static void run_loop(struct serving *serving, const char *part, enum err *ret_err)
+{
+    log_write(LOG_NOTICE, "count", "a part of the plates is served", LOG_TEXT("part", part), LOG_TEXT("party", serving->party), LOG_END);
+    notify_ready(0);
+    notify_each_second(serving->loop, &serving->beat);
+    *ret_err = loop_run(serving->loop);
+    struct count_part_counters counters = count_part_counters(serving->part);
+    log_write(LOG_NOTICE, "count", "stopping", LOG_INT("questions", (int64_t)counters.n_questions),
+        LOG_INT("passages", (int64_t)counters.n_passages), LOG_INT("vehicles", counters.n_known), LOG_END);
+    notify_stopping();
+    loop_timer_stop(&serving->beat);
+}
+
+static int run_count_part(const struct command_line *line)
+{
+    uint32_t part = 0, n = 0;
+    if (line->values[PART_LOG] && !command_set_log_level(line->values[PART_LOG]))
+        return 2;
+    if (!line->values[PART_PART] || !line->values[PART_NETWORK] || !line->values[PART_AS]) {
+        fprintf(stderr, "citybrain count-part: --part, --network and --as are needed; see citybrain count-part --help\n");
+        return 2;
+    }
+    if (!command_part(line->values[PART_PART], COUNT_PARTS_MAX, &part, &n))
+        return 2;
+    struct serving *serving = mem_alloc_zero(1, sizeof(*serving));
+    struct diag_list *diags = mem_alloc_zero(1, sizeof(*diags));
+    if (!serving || !diags)
+        return 2;
+    serving->party = line->values[PART_AS];
+    serving->signal_fd = -1;
+    count_bus_door(part, n, serving->door);
+    enum err err = load(serving, line, part, n, diags);
+    if (err == ERR_OK)
+        err = block_signals(serving);
+    if (err == ERR_OK)
+        err = go_up(serving, line, diags);
+    if (err == ERR_OK) {
+        run_loop(serving, line->values[PART_PART], &err);
+    } else {
+        for (size_t i = 0; i < diags->n; i++)
+            fprintf(stderr, "citybrain count-part: %s\n", diags->diags[i].text);
+        if (diags->n == 0)
+            fprintf(stderr, "citybrain count-part: it did not start: %s\n", err_text(err));
+    }
+    go_down(serving);
+    mem_free(serving);
+    mem_free(diags);
+    return err == ERR_OK ? 0 : 2;
+}
+
+const struct command command_count_part = {
+    "count-part", "CITY --part I/K …", "one part of a city's plates, for a count in several processes", options, 1, 1, run_count_part};

@@ -1,0 +1,54 @@
+/*
+ * One city in several processes: here are the sums, and no plate; each part of the plates is in a process of its own (part.h), which is
+ * asked for what its passages say. Every passage goes to the part of its plate's hash (count_part_of()); what the parts answer is told to
+ * the core in the order in which the passages came. So the figures are those of one process, bit for bit.
+ *
+ * Passages gather until a tick, until something is to be learned of them (each half a minute of the arrivals' clock), or until a question
+ * is full; then the parts concerned are asked, all at once, and nothing goes on before all have answered. Who does not answer stops the
+ * figures, and is named: they are never of some parts alone.
+ *
+ * Pure: no clock, no bus. `ask` carries a question to a part, count_parts_answer() brings its answer.
+ */
+#ifndef SCENE_COUNT_PARTS_H
+#define SCENE_COUNT_PARTS_H
+
+#include "scene/count/part_wire.h"
+
+#define COUNT_PARTS_QUEUE_MAX 262144u /* events that wait for an answer: a minute of a city's passages */
+
+struct count_parts_options {
+    struct count *count;         /* the sums; kept, and not stepped by anybody else */
+    const struct count_map *map; /* of the core; borrowed, as the settings, until count_parts_create() returns */
+    const struct count_settings *settings;
+    uint64_t run; /* drawn anew by whoever starts; not 0 */
+    uint32_t n;   /* 1 to COUNT_PARTS_MAX */
+    /* Bring it to the part, again and again until it answers; borrowed until then. Not answered before ask() has returned. */
+    void (*ask)(void *context, uint32_t part, struct str question);
+    void (*on_updates)(void *context, const struct count_updates *updates); /* of each tick, in order */
+    void *context;
+};
+
+struct count_parts;
+
+struct count_parts_counters {
+    uint64_t n_windows, n_questions;
+    uint64_t n_asked_bytes, n_answered_bytes;
+    uint64_t n_known; /* vehicles, as the parts told last */
+};
+
+/* ERR_NO_MEMORY. */
+enum err count_parts_create(const struct count_parts_options *options, struct count_parts **ret_parts) MUST_CHECK;
+void count_parts_destroy(struct count_parts *parts); /* takes NULL; not the core */
+/* The next passage or tick. ERR_FULL: too many wait for an answer; ERR_NO_MEMORY. */
+enum err count_parts_put(struct count_parts *parts, const struct count_event *event) MUST_CHECK;
+/* Asks for what has gathered, as a tick does. */
+void count_parts_flush(struct count_parts *parts);
+/* What a part answered. ERR_SYNTAX, ERR_CORRUPT: it is no answer to what was asked, and nothing was changed. ERR_STATE: it has not the
+ * vehicles that it should have; ERR_UNSUPPORTED: it counts another city, or is another part. After these the count is not to be used any
+ * more. */
+enum err count_parts_answer(struct count_parts *parts, uint32_t part, struct str answer) MUST_CHECK;
+bool count_parts_is_asking(const struct count_parts *parts);
+bool count_parts_is_awaited(const struct count_parts *parts, uint32_t part); /* was asked, and has not answered */
+struct count_parts_counters count_parts_counters(const struct count_parts *parts);
+
+#endif
