@@ -248,9 +248,12 @@ static void untouched(void **state)
     run_sql(false, "GRANT ALL ON department.* TO odbc@'%'; CREATE OR REPLACE FUNCTION writes() RETURNS INT DETERMINISTIC MODIFIES SQL DATA "
                    "RETURN (SELECT COUNT(*) FROM vehicle)");
     run_sql(false, "CREATE OR REPLACE TABLE touched (n INT); DROP FUNCTION writes");
-    write_system(MARIADB, port_of(MARIADB), "", "select: \"SELECT * FROM vehicle INTO OUTFILE '/tmp/citybrain_odbc_outfile'\"", FIELDS);
+    char outfile[200], select[300];
+    snprintf(outfile, sizeof outfile, "%s/outfile", city.data);
+    snprintf(select, sizeof select, "select: \"SELECT * FROM vehicle INTO OUTFILE '%s'\"", outfile);
+    write_system(MARIADB, port_of(MARIADB), "", select, FIELDS);
     assert_true(fake_city_load(&city, &diags) != ERR_OK);
-    assert_int_not_equal(access("/tmp/citybrain_odbc_outfile", F_OK), 0);
+    assert_int_not_equal(access(outfile, F_OK), 0);
     finish();
     make(SQLITE);
     char path[200];

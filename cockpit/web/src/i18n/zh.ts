@@ -96,7 +96,7 @@ export const zh = {
   'zone.today': '今日到过',
   'zone.all': '合计',
   'zone.local': '本地',
-  'zone.province': '省内',
+  'zone.province': '省内外市',
   'zone.other': '外省',
   'zone.new_energy': '新能源',
   'zone.uncounted': '不单独统计',
