@@ -59,6 +59,13 @@ export function sessionEnded(): void {
   signedOut();
 }
 
+/** What a page shows of anything that was thrown; a session that has ended ends here, too. */
+export function failureOf(e: unknown): Failure {
+  const failure = e instanceof Failure ? e : new Failure('broken', 0, String(e));
+  if (failure.kind === 'signed_out') sessionEnded();
+  return failure;
+}
+
 /** True when the brain answers and says that the session is gone; a brain that does not answer says nothing. */
 export async function isSignedOut(): Promise<boolean> {
   try {
