@@ -6,7 +6,7 @@
 #include "road/network.h"
 #include "road/route.h"
 
-#include "base/test.h"
+#include "base/test_files.h"
 
 #include <math.h>
 #include <spawn.h>
@@ -34,22 +34,14 @@ static const char edges[] = "<edges>\n"
 static char folder[] = "/tmp/citybrain_netconvert_XXXXXX"; /* mkdtemp() fills it in */
 static char path_nodes[64], path_edges[64], path_net[64];
 
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-}
-
 static int setup(void **state)
 {
     assert_non_null(mkdtemp(folder));
     snprintf(path_nodes, sizeof(path_nodes), "%s/t.nod.xml", folder);
     snprintf(path_edges, sizeof(path_edges), "%s/t.edg.xml", folder);
     snprintf(path_net, sizeof(path_net), "%s/t.net.xml", folder);
-    write_file(path_nodes, nodes);
-    write_file(path_edges, edges);
+    test_write(path_nodes, str_from_c(nodes));
+    test_write(path_edges, str_from_c(edges));
     const char *argv[] = {"netconvert", "-X", "never", "--no-warnings", "--proj.utm", "--node-files", path_nodes, "--edge-files",
         path_edges, "--output-file", path_net, NULL};
     pid_t pid;

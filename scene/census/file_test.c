@@ -1,7 +1,7 @@
 /* The census from files: a street of trees with degrees, areas and coverage; broken lines; what ends a run. */
 #include "scene/census/file.h"
 
-#include "base/test.h"
+#include "base/test_files.h"
 #include "scene/census/random.h"
 
 #include <math.h>
@@ -13,23 +13,6 @@
 static char folder[] = "/tmp/citybrain_census_XXXXXX"; /* mkdtemp() fills it in */
 static char sightings[80], covered[80], areas[80], counts[80], objects[80];
 static char broken[4000];
-
-static void write_text(const char *path, struct str text)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text.ptr, 1, text.len, file), text.len);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void read_text(const char *path, char *out, size_t size)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t n = fread(out, 1, size - 1, file);
-    out[n] = 0;
-    fclose(file);
-}
 
 static int setup(void **state)
 {
@@ -92,8 +75,8 @@ static void write_street(void)
 static void a_street_is_counted(void **state)
 {
     write_street();
-    write_text(covered, STR("{\"features\":[" BOX("survey", "春", "100.9", "101.1") "," BOX("survey", "秋", "100.9", "101.1") "]}"));
-    write_text(areas, STR("{\"features\":[" BOX("name", "west", "100.96", "100.98") "," BOX("name", "far", "101", "101.2") "]}"));
+    test_write(covered, STR("{\"features\":[" BOX("survey", "春", "100.9", "101.1") "," BOX("survey", "秋", "100.9", "101.1") "]}"));
+    test_write(areas, STR("{\"features\":[" BOX("name", "west", "100.96", "100.98") "," BOX("name", "far", "101", "101.2") "]}"));
     struct census_files files = asked();
     files.covered_path = covered;
     files.areas_path = areas;
@@ -109,7 +92,7 @@ static void a_street_is_counted(void **state)
     assert_int_equal(files.n_outside, 0);
     assert_int_equal(files.n_lines, files.all.n_sightings);
     char text[4000];
-    read_text(counts, text, sizeof(text));
+    test_read(counts, text, sizeof(text));
     assert_true(strncmp(text, "area,class,count,low,high,objects,sightings,covered,twice\nwest,", 63) == 0);
     assert_non_null(strstr(text, "\nwest,*,"));
     assert_non_null(strstr(text, ",1.000,1.000\nfar,*,,,,0,0,0.")); /* half of it was covered; nothing was seen, which is not zero */
@@ -142,7 +125,7 @@ static void coverage_is_the_hull_when_nobody_tells(void **state)
 
 static void broken_lines_are_named_and_left_out(void **state)
 {
-    write_text(sightings, STR("survey,x,y,class,error_m,id\n"
+    test_write(sightings, STR("survey,x,y,class,error_m,id\n"
                               "a,1,1,t,1,1\n"
                               ",1,1,t,1,2\n"
                               "a,1,1,,1,2\n"
@@ -155,7 +138,7 @@ static void broken_lines_are_named_and_left_out(void **state)
                               "b,1,1,t,1,1\n"
                               "\n"
                               "b,2,1,t,,\n"));
-    write_text(covered, STR("{\"features\":[" BOX("survey", "a", "-10", "10") "]}"));
+    test_write(covered, STR("{\"features\":[" BOX("survey", "a", "-10", "10") "]}"));
     struct census_files files = asked();
     struct diag diag = {""};
     files.covered_path = covered;
@@ -183,7 +166,7 @@ static void more_surveys_and_classes_than_there_is_room(void **state)
     for (int i = 0; i < 70; i++)
         fprintf(file, "s0,%d,0,c%d\n", i, i);
     assert_int_equal(fclose(file), 0);
-    write_text(covered, STR("{\"features\":[" BOX("survey", "s0", "-10", "10") "]}"));
+    test_write(covered, STR("{\"features\":[" BOX("survey", "s0", "-10", "10") "]}"));
     struct census_files files = asked();
     files.covered_path = covered;
     assert_err(census_files_run(&files, NULL), ERR_NOT_FOUND);
@@ -196,17 +179,17 @@ static void what_ends_a_run_is_told(void **state)
 {
     struct diag diag = {""};
     struct census_files files = asked();
-    write_text(sightings, STR("survey,x,lat,class\na,1,1,t\n"));
+    test_write(sightings, STR("survey,x,lat,class\na,1,1,t\n"));
     assert_err(census_files_run(&files, &diag), ERR_SYNTAX);
     assert_non_null(strstr(diag.text, "sightings.csv:1: sightings need the columns"));
-    write_text(sightings, STR("survey,x,y,lon,lat,class\na,1,1,1,1,t\n"));
+    test_write(sightings, STR("survey,x,y,lon,lat,class\na,1,1,1,1,t\n"));
     assert_err(census_files_run(&files, &diag), ERR_SYNTAX);
-    write_text(sightings, STR("survey,x,y,class\n"));
+    test_write(sightings, STR("survey,x,y,class\n"));
     assert_err(census_files_run(&files, &diag), ERR_NOT_FOUND);
     assert_non_null(strstr(diag.text, "no sighting that can be used"));
-    write_text(sightings, STR(""));
+    test_write(sightings, STR(""));
     assert_true(census_files_run(&files, &diag) != ERR_OK);
-    write_text(sightings, STR("survey,x,y,class\na,0,0,t\na,5,0,t\na,0,5,t\nb,100,0,t\nb,105,0,t\nb,100,5,t\n"));
+    test_write(sightings, STR("survey,x,y,class\na,0,0,t\na,5,0,t\na,0,5,t\nb,100,0,t\nb,105,0,t\nb,100,5,t\n"));
     assert_err(census_files_run(&files, &diag), ERR_STATE);
     assert_non_null(strstr(diag.text, "survey \"a\" covered nothing that another covered"));
     files.sightings_path = "/nowhere/sightings.csv";

@@ -2,6 +2,7 @@
 #include "scene/count/file.h"
 
 #include "base/mem.h"
+#include "base/test_files.h"
 #include "scene/count/city_testing.h"
 #include "scene/count/passages.h"
 
@@ -12,23 +13,6 @@
 
 static char folder[] = "/tmp/citybrain_count_XXXXXX"; /* mkdtemp() fills it in */
 static char network[80], cameras[80], passages[80], counts[80], roads[80];
-
-static void write_text(const char *path, struct str text)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text.ptr, 1, text.len, file), text.len);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void read_text(const char *path, char *out, size_t size)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t n = fread(out, 1, size - 1, file);
-    out[n] = 0;
-    fclose(file);
-}
 
 static int setup(void **state)
 {
@@ -41,9 +25,9 @@ static int setup(void **state)
     struct buf text;
     buf_init(&text, 1u << 16);
     city_write(&text);
-    write_text(network, buf_str(&text));
+    test_write(network, buf_str(&text));
     buf_finish(&text);
-    write_text(cameras, STR("camera,edge,pos_m,x,y\nA,e0,500.00,500.00,0.00\nB,e2,500.00,1500.00,0.00\n"));
+    test_write(cameras, STR("camera,edge,pos_m,x,y\nA,e0,500.00,500.00,0.00\nB,e2,500.00,1500.00,0.00\n"));
     return 0;
 }
 
@@ -81,7 +65,7 @@ static struct count_files asked(void)
 /* Rows stand on multiples of 60 s, from the first at or after the first arrival to the last arrival; each knows only what came before. */
 static void rows_are_on_multiples_and_causal(void **state)
 {
-    write_text(passages, STR(HEADER "70000,70500,A,1,浙A00001,97\n"
+    test_write(passages, STR(HEADER "70000,70500,A,1,浙A00001,97\n"
                                     "170000,180000,A,1,浙A00002,97\n"
                                     "180001,180001,A,1,浙A00003,97\n"
                                     "270000,300000,B,1,浙A00001,97\n"));
@@ -91,7 +75,7 @@ static void rows_are_on_multiples_and_causal(void **state)
     if (count_files_run(&files, &diag) != ERR_OK)
         fail_msg("%s", diag.text);
     char text[2000];
-    read_text(counts, text, sizeof(text));
+    test_read(counts, text, sizeof(text));
     double times[8], values[8];
     int n = 0, used = 0;
     const char *at = strchr(text, '\n') + 1;
@@ -114,10 +98,10 @@ static void rows_are_on_multiples_and_causal(void **state)
     char alone[2000];
     files = asked();
     assert_ok(count_files_run(&files, NULL));
-    read_text(counts, alone, sizeof(alone));
+    test_read(counts, alone, sizeof(alone));
     assert_string_equal(alone, text);
     /* 1,000 m of 100 s free flow in 200 s; e1 was left 100 s before that was known, which weighs less than half a vehicle by then. */
-    read_text(roads, text, sizeof(text));
+    test_read(roads, text, sizeof(text));
     assert_true(strncmp(text, "time_s,edge,n,speed_mps,delay_index\n", 36) == 0);
     assert_non_null(strstr(text, "\n300,e1,0,5.000,2.000\n"));
     assert_non_null(strstr(text, "\n300,e2,1,5.000,2.000\n"));
@@ -126,12 +110,12 @@ static void rows_are_on_multiples_and_causal(void **state)
 
 static void until_gives_rows_beyond_the_last(void **state)
 {
-    write_text(passages, STR(HEADER "1000,1000,A,1,P,97\n"));
+    test_write(passages, STR(HEADER "1000,1000,A,1,P,97\n"));
     struct count_files files = asked();
     files.until_s = 600;
     assert_ok(count_files_run(&files, NULL));
     assert_int_equal(files.n_rows, 10);
-    write_text(passages, STR(HEADER));
+    test_write(passages, STR(HEADER));
     files = asked();
     assert_ok(count_files_run(&files, NULL)); /* no passage, no row */
     assert_int_equal(files.n_rows, 0);
@@ -142,7 +126,7 @@ static void until_gives_rows_beyond_the_last(void **state)
 static void until_is_at_most_a_week_later(void **state)
 {
     struct diag diag = {""};
-    write_text(passages, STR(HEADER "1000,1000,A,1,P,97\n61000,61000,A,1,Q,97\n"));
+    test_write(passages, STR(HEADER "1000,1000,A,1,P,97\n61000,61000,A,1,Q,97\n"));
     struct count_files files = asked();
     files.until_s = 7 * 86400 + 61;
     assert_ok(count_files_run(&files, &diag));
@@ -170,7 +154,7 @@ static void broken_lines_are_named_and_left_out(void **state)
     for (int i = 0; i < 5000; i++)
         buf_append_c(&text, "y");
     buf_append_c(&text, "\n3000,3000,A,1,P4,97\r\n60000,60000,A,1,P5,97");
-    write_text(passages, buf_str(&text));
+    test_write(passages, buf_str(&text));
     buf_finish(&text);
     struct count_files files = asked();
     assert_ok(count_files_run(&files, NULL));
@@ -204,7 +188,7 @@ static void passages_of_other_cameras_are_an_error(void **state)
         char text[400];
         struct diag diag = {""};
         snprintf(text, sizeof(text), HEADER "%s", rows[i].lines);
-        write_text(passages, str_from_c(text));
+        test_write(passages, str_from_c(text));
         struct count_files files = asked();
         assert_err(count_files_run(&files, &diag), rows[i].is_known ? ERR_OK : ERR_NOT_FOUND);
         if (i == 0)
@@ -218,7 +202,7 @@ static void run_lines(struct count_files *files, const char *lines)
     buf_init(&text, 1u << 16);
     buf_append_c(&text, HEADER);
     buf_append_c(&text, lines);
-    write_text(passages, buf_str(&text));
+    test_write(passages, buf_str(&text));
     buf_finish(&text);
     struct diag diag = {""};
     if (count_files_run(files, &diag) != ERR_OK)
@@ -229,7 +213,7 @@ static void run_lines(struct count_files *files, const char *lines)
 static void assert_rows(const char *times)
 {
     char text[2000], found[400] = "";
-    read_text(counts, text, sizeof(text));
+    test_read(counts, text, sizeof(text));
     for (const char *at = strchr(text, '\n'); at != NULL && at[1] != 0; at = strchr(at + 1, '\n'))
         snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%.*s", found[0] ? " " : "", (int)strcspn(at + 1, ","), at + 1);
     assert_string_equal(found, times);
@@ -349,7 +333,7 @@ static void a_cloned_plate_makes_no_speed(void **state)
     run_lines(&files, "60000,60100,A,1,P1,97\n61000,61100,B,1,P1,97\n62000,62100,A,1,P1,97\n180000,180000,A,1,P2,97\n");
     assert_true(files.counters.n_impossible >= 1);
     char text[400];
-    read_text(roads, text, sizeof(text));
+    test_read(roads, text, sizeof(text));
     assert_string_equal(text, "time_s,edge,n,speed_mps,delay_index\n");
 }
 
@@ -369,7 +353,7 @@ static void plates_without_end_stay_within_the_limit(void **state)
     assert_int_equal(files.counters.n_passages, PLATES);
     assert_int_equal(files.n_evicted, PLATES - KNOWN);
     char text[2000];
-    read_text(counts, text, sizeof(text));
+    test_read(counts, text, sizeof(text));
     double count = 0;
     for (const char *at = strchr(text, '\n'); at != NULL && at[1] != 0; at = strchr(at + 1, '\n')) {
         assert_int_equal(sscanf(at + 1, "%*d,%lf", &count), 1);
@@ -382,7 +366,7 @@ static void areas_have_rows_of_their_own(void **state)
     static char polygons[96], areas[96];
     snprintf(polygons, sizeof(polygons), "%s/areas.geojson", folder);
     snprintf(areas, sizeof(areas), "%s/areas.csv", folder);
-    write_text(polygons, STR("{\"type\":\"FeatureCollection\",\"features\":["
+    test_write(polygons, STR("{\"type\":\"FeatureCollection\",\"features\":["
                              "{\"type\":\"Feature\",\"properties\":{\"area\":\"西\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":"
                              "[[[-9,-9],[900,-9],[900,9],[-9,9],[-9,-9]]]}},"
                              "{\"type\":\"Feature\",\"properties\":{\"area\":\"东\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":"
@@ -394,8 +378,8 @@ static void areas_have_rows_of_their_own(void **state)
     files.areas_out_path = areas;
     run_lines(&files, "59000,59000,A,1,P1,97\n59000,59000,A,1,P2,97\n60000,60000,B,1,P3,97\n");
     char text[400], whole[400];
-    read_text(areas, text, sizeof(text));
-    read_text(counts, whole, sizeof(whole));
+    test_read(areas, text, sizeof(text));
+    test_read(counts, whole, sizeof(whole));
     unlink(polygons);
     unlink(areas);
     double all, west, east;
@@ -419,7 +403,7 @@ static void indices_and_junctions_have_rows(void **state)
                           "levels:\n  - {level: free, title: {zh: 好, en: f}}\n  - {level: jam, title: {zh: 堵, en: j}}\n"
                           "roads:\n  - {class: all, title: {zh: 全, en: a}, types: [\"*\"], least_kmh: [900]}\n"
                           "congestion: {measure: slow_vkt, slow_from: jam, scale: [[0, 0], [1, 10]]}\n");
-    write_text(object, text);
+    test_write(object, text);
     struct count_files files = asked();
     files.index_path = object;
     files.indices_path = indices;
@@ -430,15 +414,15 @@ static void indices_and_junctions_have_rows(void **state)
     run_lines(&files, lines);
     char rows[2000], places[2000];
     double speed, delay, congestion, vehicle_km;
-    read_text(indices, rows, sizeof(rows));
-    read_text(junctions, places, sizeof(places));
+    test_read(indices, rows, sizeof(rows));
+    test_read(junctions, places, sizeof(places));
     const char *last = strstr(rows, "\n120,,");
     assert_non_null(last);
     assert_int_equal(sscanf(last, "\n120,,%lf,%lf,%lf,%lf,test.index/7", &speed, &delay, &congestion, &vehicle_km), 4);
     assert_true(speed > 0 && delay > 1 && vehicle_km > 0);
     assert_near(congestion, 10, 1e-9); /* nobody drives 900 km/h */
     assert_int_equal(strncmp(places, "time_s,junction,n,delay_s,delay_index\n", 38), 0);
-    write_text(object, STR("index: test.index\nversion: none\n"));
+    test_write(object, STR("index: test.index\nversion: none\n"));
     struct diag diag = {""};
     assert_int_not_equal(count_files_run(&files, &diag), ERR_OK);
     assert_non_null(strstr(diag.text, "index.yaml:"));
@@ -458,7 +442,7 @@ static void both_forms_give_the_same_counts(void **state)
         "70000,70500,A,1,浙A00001,97\nx,1,A,1,P,1\n170000,180000,A,,浙A·a plate as long as this,\n270000,300000,B,1,浙A00001,97\n"
         "275000,300000,Z,1,浙A00002,97\n");
     assert_int_equal(files.n_broken, 2);
-    read_text(counts, text, sizeof(text));
+    test_read(counts, text, sizeof(text));
     struct count_reading reading = {0};
     uint64_t n = 0;
     assert_ok(count_passages_convert(&reading, passages, binary, NULL, &n));
@@ -467,7 +451,7 @@ static void both_forms_give_the_same_counts(void **state)
     files.passages_path = binary;
     assert_ok(count_files_run(&files, NULL));
     unlink(binary);
-    read_text(counts, again, sizeof(again));
+    test_read(counts, again, sizeof(again));
     assert_string_equal(again, text);
     assert_int_equal(files.n_lines, 4);
     assert_string_equal(broken, "passages.bin:4: an unknown camera\n");
@@ -477,7 +461,7 @@ static void memory_may_be_refused_at_any_point(void **state)
 {
     int64_t n_live = mem_n_live();
     enum err err = ERR_NO_MEMORY;
-    write_text(passages, STR(HEADER "1000,1000,A,1,P1,97\n61000,61000,B,1,P1,97\n"));
+    test_write(passages, STR(HEADER "1000,1000,A,1,P1,97\n61000,61000,B,1,P1,97\n"));
     for (uint64_t nth = 1; err != ERR_OK; nth++) {
         struct count_files files = asked();
         mem_fail_nth(nth);
@@ -495,8 +479,8 @@ static void broken_cameras_are_named(void **state)
 {
     static char other[96];
     snprintf(other, sizeof(other), "%s/other.csv", folder);
-    write_text(other, STR("camera,edge,pos_m,x,y\nA,e0,500,1,2\nB,nowhere,500,1,2\nA,e1,500,1,2\n,e3,1,1,1\n"));
-    write_text(passages, STR(HEADER "1000,1000,A,1,P,97\n"));
+    test_write(other, STR("camera,edge,pos_m,x,y\nA,e0,500,1,2\nB,nowhere,500,1,2\nA,e1,500,1,2\n,e3,1,1,1\n"));
+    test_write(passages, STR(HEADER "1000,1000,A,1,P,97\n"));
     struct count_files files = asked();
     files.cameras_path = other;
     assert_ok(count_files_run(&files, NULL));
@@ -505,7 +489,7 @@ static void broken_cameras_are_named(void **state)
         "and an edge\n");
     assert_int_equal(files.n_broken, 3);
     /* Another city's network: no camera is left, and there would be no count. */
-    write_text(other, STR("camera,edge,pos_m,x,y\nA,somewhere,500,1,2\nB,nowhere,500,1,2\n"));
+    test_write(other, STR("camera,edge,pos_m,x,y\nA,somewhere,500,1,2\nB,nowhere,500,1,2\n"));
     files = asked();
     files.cameras_path = other;
     struct diag diag = {""};
@@ -516,12 +500,12 @@ static void broken_cameras_are_named(void **state)
 
 static void what_ends_a_run_is_told(void **state)
 {
-    write_text(passages, STR("time,plate\n1,P\n"));
+    test_write(passages, STR("time,plate\n1,P\n"));
     struct count_files files = asked();
     struct diag diag = {""};
     assert_err(count_files_run(&files, &diag), ERR_SYNTAX);
     assert_non_null(strstr(diag.text, "passages.csv:1: the first line is not \"pass_time_ms,"));
-    write_text(passages, STR(""));
+    test_write(passages, STR(""));
     files = asked();
     assert_err(count_files_run(&files, &diag), ERR_SYNTAX);
     assert_non_null(strstr(diag.text, "passages.csv:1: the file is empty; its first line is \"pass_time_ms,"));
@@ -548,7 +532,7 @@ static void what_ends_a_run_is_told(void **state)
     files = asked();
     files.every_s = 0;
     assert_err(count_files_run(&files, &diag), ERR_RANGE);
-    write_text(passages, STR(HEADER "1000,1000,A,1,P,97\n"));
+    test_write(passages, STR(HEADER "1000,1000,A,1,P,97\n"));
     files = asked();
     files.counts_path = "/dev/full";
     files.until_s = 86400;

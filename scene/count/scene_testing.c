@@ -1,6 +1,8 @@
 /* The stand-ins of scene_testing.h: the hub's five calls, the city's files, rows by hand. */
 #include "scene/count/scene_testing.h"
 
+#include "base/test_files.h"
+
 /* ---- the stand-in of the hub ---- */
 
 struct hub_field fields_of[7][HUB_FIELDS_MAX];
@@ -128,10 +130,7 @@ static char net_path[64];
 
 void write_text(const char *path, const char *text)
 {
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
+    test_write(path, str_from_c(text));
 }
 
 static void declare(size_t resource, const char *const *names, size_t n)

@@ -5,6 +5,7 @@
 #include "scene/count/usual_day.h"
 
 #include "base/mem.h"
+#include "base/test_files.h"
 #include "hub/alert.h"
 #include "scene/count/city_testing.h"
 
@@ -82,10 +83,7 @@ static void day_start(struct bench *bench)
 static void bench_start(struct bench *bench)
 {
     const struct count_settings settings = COUNT_SETTINGS_DEFAULT;
-    FILE *file = fopen(areas_path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(areas_yaml, 1, strlen(areas_yaml), file), strlen(areas_yaml));
-    assert_int_equal(fclose(file), 0);
+    test_write(areas_path, str_from_c(areas_yaml));
     city_make(&bench->city);
     assert_ok(area_tree_load(areas_path, NULL, &bench->tree));
     assert_ok(count_index_parse(str_from_c(index_yaml), "i.yaml", NULL, &bench->index));
