@@ -103,7 +103,7 @@ enum err count_figures_init(
     uint32_t n_edges = map->network->n_edges;
     *figures = (struct count_figures){.map = *map, .fade = fade, .road_least = settings->road_least, .first_ms = INT64_MIN};
     figures->edges = mem_alloc_zero(n_edges, sizeof(*figures->edges));
-    figures->waits_s = mem_alloc_zero(n_edges, sizeof(*figures->waits_s));
+    figures->facts = mem_alloc_zero(n_edges, sizeof(*figures->facts));
     figures->active = mem_alloc_zero(n_edges, sizeof(*figures->active));
     figures->edge_groups = mem_alloc_zero(n_edges, sizeof(*figures->edge_groups));
     figures->edge_classes = mem_alloc_zero(n_edges, sizeof(*figures->edge_classes));
@@ -111,7 +111,7 @@ enum err count_figures_init(
     figures->area_sums = mem_alloc_zero(map->n_areas, sizeof(*figures->area_sums));
     figures->index_sums = mem_alloc_zero(map->n_areas, sizeof(*figures->index_sums));
     enum err err = count_junctions_init(&figures->junctions, map->network);
-    if (figures->edges == NULL || figures->waits_s == NULL || figures->active == NULL || figures->edge_groups == NULL ||
+    if (figures->edges == NULL || figures->facts == NULL || figures->active == NULL || figures->edge_groups == NULL ||
         figures->edge_classes == NULL || figures->states == NULL || figures->area_sums == NULL || figures->index_sums == NULL)
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)
@@ -122,8 +122,10 @@ enum err count_figures_init(
         return err;
     for (uint32_t i = 0; i < n_edges; i++) {
         const struct road_edge *edge = &map->network->edges[i];
-        figures->waits_s[i] =
-            (map->network->junctions[edge->to].has_signal ? SIGNAL_WAIT_S : BEND_WAIT_S) + ROAD_WAIT * (float)road_edge_free_flow_s(edge);
+        float free_s = (float)road_edge_free_flow_s(edge);
+        figures->facts[i] = (struct count_edge_facts){.free_s = free_s,
+            .length_m = (float)edge->length_m,
+            .wait_s = (map->network->junctions[edge->to].has_signal ? SIGNAL_WAIT_S : BEND_WAIT_S) + ROAD_WAIT * free_s};
     }
     figures->group_sums = mem_alloc_zero(figures->n_groups + 1, sizeof(*figures->group_sums));
     figures->roads = mem_alloc_zero(figures->n_groups + 1, sizeof(*figures->roads));
@@ -135,7 +137,7 @@ void count_figures_finish(struct count_figures *figures)
     if (figures == NULL)
         return;
     mem_free(figures->edges);
-    mem_free(figures->waits_s);
+    mem_free(figures->facts);
     mem_free(figures->active);
     mem_free(figures->edge_groups);
     mem_free(figures->edge_classes);
@@ -199,53 +201,50 @@ void count_figures_passage(struct count_figures *figures, uint32_t edge, int64_t
     touch(figures, edge, at_ms, &weight)->n_flow += weight;
 }
 
-/* What of the time beyond free flow each edge of the way gets, by what vehicles lately lost there; the prior is worth one. */
-static void share_out(struct count_figures *figures, const struct count_pair *pair, struct count_edge_sums *const edges[], double shares[])
+/* How the time beyond free flow is to be shared among the way's edges: by what vehicles lately lost there, the prior worth one. The sum. */
+static float share_out(struct count_figures *figures, const struct count_pair *pair, struct count_edge_sums *const edges[], float shares[])
 {
-    double sum = 0;
-    if (pair->n_edges == 1) {
-        shares[0] = 1;
-        return;
-    }
+    float sum = 0;
+    if (pair->n_edges == 1)
+        return shares[0] = 1;
     for (uint32_t i = 0; i < pair->n_edges; i++)
-        sum += shares[i] = (double)((edges[i]->lost_s + figures->waits_s[pair->edges[i]]) / (edges[i]->n + 1));
-    for (uint32_t i = 0; i < pair->n_edges; i++)
-        shares[i] /= sum;
+        sum += shares[i] = (edges[i]->lost_s + figures->facts[pair->edges[i]].wait_s) / (edges[i]->n + 1);
+    return sum;
 }
 
 /* A vehicle that left the edge at `left_ms`; it is known now, where it weighs `weight`. */
-static void add_drive(struct count_figures *figures, struct count_edge_sums *edge, float weight, double actual_s, double free_s,
-    double driven_m, int64_t left_ms)
+static void add_drive(struct count_figures *figures, struct count_edge_sums *edge, float weight, float actual_s, float free_s,
+    float driven_m, int64_t left_ms)
 {
     int64_t left_s = left_ms / 1000;
     float passed = left_s < edge->faded_s ? (float)count_fade_keep(figures->fade, left_s, edge->faded_s) : 1;
-    edge->actual_s += passed * (float)actual_s;
-    edge->free_s += passed * (float)free_s;
-    edge->driven_m += passed * (float)driven_m;
+    edge->actual_s += passed * actual_s;
+    edge->free_s += passed * free_s;
+    edge->driven_m += passed * driven_m;
     edge->n_passed += passed;
-    edge->lost_s += weight * (float)fmax(actual_s - free_s, 0);
+    edge->lost_s += weight * fmaxf(actual_s - free_s, 0);
     edge->n += weight;
 }
 
 void count_figures_link(struct count_figures *figures, const struct count_pair *pair, double actual_s, int64_t came_ms, int64_t at_ms)
 {
-    const struct road_network *network = figures->map.network;
     struct count_edge_sums *edges[COUNT_PATH_MAX];
-    double shares[COUNT_PATH_MAX], beyond_s = actual_s - (double)pair->free_flow_s, left_s = actual_s;
-    float weight = 1;
+    float shares[COUNT_PATH_MAX], weights[COUNT_PATH_MAX];
     for (uint32_t i = 0; i < pair->n_edges; i++)
-        edges[i] = touch(figures, pair->edges[i], at_ms, &weight);
-    share_out(figures, pair, edges, shares);
+        edges[i] = touch(figures, pair->edges[i], at_ms, &weights[i]);
+    if (pair->n_edges == 0)
+        return;
+    float beyond_s = (float)actual_s - pair->free_flow_s, each = fmaxf(beyond_s, 0) / share_out(figures, pair, edges, shares);
+    float junctions = pair->free_flow_s / pair->edges_s, quick = beyond_s < 0 ? (float)actual_s / pair->free_flow_s : 1;
+    float left_s = (float)actual_s;
     for (uint32_t i = 0; i < pair->n_edges; i++) {
-        const struct road_edge *road = &network->edges[pair->edges[i]];
-        double share = road_edge_free_flow_s(road) / (double)pair->edges_s, free_s = (double)pair->free_flow_s * share;
-        double edge_s = beyond_s > 0 ? free_s + beyond_s * shares[i] : actual_s * share;
-        weight = at_ms / 1000 < edges[i]->faded_s ? (float)count_fade_keep(figures->fade, at_ms / 1000, edges[i]->faded_s) : 1;
+        const struct count_edge_facts *facts = &figures->facts[pair->edges[i]];
+        float free_s = junctions * facts->free_s, edge_s = quick * free_s + each * shares[i];
         left_s -= edge_s;
-        add_drive(figures, edges[i], weight, edge_s, free_s, (double)pair->detour * road->length_m, came_ms - (int64_t)(left_s * 1000));
+        add_drive(figures, edges[i], weights[i], edge_s, free_s, pair->detour * facts->length_m, came_ms - (int64_t)(left_s * 1000));
         /* The last edge's flow comes with the passage itself. */
         if (i + 1 < pair->n_edges)
-            edges[i]->n_flow += weight;
+            edges[i]->n_flow += weights[i];
     }
 }
 
@@ -253,7 +252,7 @@ void count_figures_drive(struct count_figures *figures, uint32_t at, double actu
 {
     float weight;
     struct count_edge_sums *edge = touch(figures, at, at_ms, &weight);
-    add_drive(figures, edge, weight, actual_s, free_s, driven_m, at_ms);
+    add_drive(figures, edge, weight, (float)actual_s, (float)free_s, (float)driven_m, at_ms);
     edge->n_gps += weight;
 }
 
@@ -267,8 +266,8 @@ void count_figures_times(const struct count_figures *figures, float *edge_s)
         const struct count_edge_sums *edge = &figures->edges[figures->active[i]];
         if (edge->n < FADED_AWAY || !(edge->n_passed > 0) || !(edge->actual_s > 0))
             continue;
-        float road_s = (float)road_edge_free_flow_s(&figures->map.network->edges[figures->active[i]]);
-        float free_s = edge->free_s / edge->n_passed, mean_s = (edge->n * edge->actual_s / edge->n_passed + free_s) / (edge->n + 1);
+        float road_s = figures->facts[figures->active[i]].free_s, free_s = edge->free_s / edge->n_passed,
+              mean_s = (edge->n * edge->actual_s / edge->n_passed + free_s) / (edge->n + 1);
         /* The junction before it is the turn's, at free flow; nobody drives more than twice as fast as that (delay_min). */
         edge_s[figures->active[i]] = fmaxf(mean_s - fmaxf(free_s - road_s, 0), road_s / 2);
     }

@@ -27,6 +27,12 @@ struct count_edge_sums {
     int64_t faded_s;
 };
 
+/* Of the network, what each way over an edge needs of it: a line of the cache instead of the network's several. */
+struct count_edge_facts {
+    float wait_s; /* what a vehicle is taken to lose there, before anything is known */
+    float free_s, length_m;
+};
+
 struct count_group_sums { /* of a road in an area, or an area */
     double actual_s, free_s, driven_m, n;
     double vehicle_m, delay_m; /* vehicle-metres of edges with a speed; the same times their delay index */
@@ -48,10 +54,10 @@ struct count_figures {
     struct count_map map;          /* borrowed parts of the city */
     const struct count_fade *fade; /* borrowed */
     double road_least;
-    int64_t first_ms;              /* of the first passage: flows of the first window are not too low */
-    struct count_edge_sums *edges; /* [n_edges] */
-    float *waits_s;                /* [n_edges] what a vehicle is taken to lose there, before anything is known */
-    uint32_t *active;              /* [n_edges] */
+    int64_t first_ms;               /* of the first passage: flows of the first window are not too low */
+    struct count_edge_sums *edges;  /* [n_edges] */
+    struct count_edge_facts *facts; /* [n_edges] */
+    uint32_t *active;               /* [n_edges] */
     uint32_t n_active;
     uint8_t *edge_classes;           /* [n_edges] of the index object */
     uint32_t *edge_groups;           /* [n_edges] its road in its area; COUNT_NONE without a name */

@@ -17,7 +17,7 @@ size_t count_memory(const struct count *count)
     bytes += COUNT_SUSPECTS * sizeof(*count->faults.clones.suspects);
     bytes += n_edges * sizeof(*count->spread.on_edges) + count->figures.n_groups * sizeof(*count->spread.on_roads);
     bytes += n_edges * (sizeof(*count->figures.edges) + sizeof(*count->figures.active) + sizeof(*count->figures.edge_groups) +
-                           sizeof(*count->figures.states) + sizeof(*count->figures.waits_s) + sizeof(*count->figures.edge_classes) +
+                           sizeof(*count->figures.states) + sizeof(*count->figures.facts) + sizeof(*count->figures.edge_classes) +
                            sizeof(*count->has_camera));
     bytes +=
         count->figures.n_groups * (sizeof(*count->figures.groups) + sizeof(*count->figures.group_sums) + sizeof(*count->figures.roads));
