@@ -1,16 +1,20 @@
 /*
  * `citybrain count-part CITY --part 2/3 …`: one part of a city's plates, for a count in several processes (docs/scale.md). It knows which
- * vehicle each passage was, keeps nothing on disk, and says of it over the bus only what the sums need. Runs until SIGINT or SIGTERM.
+ * vehicle each passage was, and says of it over the bus only what the sums need. Runs until SIGINT or SIGTERM; with --data it then leaves a
+ * snapshot, with which the next one goes on where it was.
  */
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "brain/bus.h"
 #include "brain/city.h"
 #include "brain/commands.h"
 #include "brain/count_bus.h"
+#include "brain/files.h"
 #include "brain/notify.h"
 #include "scene/count/areas.h"
 #include "scene/count/part.h"
+#include "scene/count/snapshot.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -22,11 +26,12 @@
 
 #define SETTLE_ROUNDS 3
 
-enum { PART_PART, PART_NETWORK, PART_AS, PART_LOG, PART_BUS };
+enum { PART_PART, PART_NETWORK, PART_AS, PART_DATA, PART_LOG, PART_BUS };
 static const struct command_option options[] = {
     {"part", "I/K", "which of how many parts of the plates, by their hash"},
     {"network", "N.net.xml", "the road network; the same file as where the sums are"},
     {"as", "AREA/PARTY", "the party that counts: hangzhou/scene.count"},
+    {"data", "DIR", "where its vehicles are kept when it is stopped, so that the next one has them (default: nowhere)"},
     {"log", "LEVEL", "error, warning, notice, info or debug (default notice)"},
     BRAIN_BUS_OPTIONS,
     {NULL, NULL, NULL},
@@ -34,7 +39,7 @@ static const struct command_option options[] = {
 
 struct serving {
     const char *party; /* that counts; its processes may ask, and its area's hub */
-    char hub[CITY_PATH_MAX], parties[CITY_PATH_MAX], door[COUNT_BUS_DOOR];
+    char hub[CITY_PATH_MAX], parties[CITY_PATH_MAX], snapshot[CITY_PATH_MAX], door[COUNT_BUS_DOOR];
     struct city city;
     struct road_network *network;
     struct count_areas areas;
@@ -88,6 +93,52 @@ static enum err block_signals(struct serving *serving)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     serving->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     return serving->signal_fd >= 0 ? ERR_OK : ERR_IO;
+}
+
+/* What the one before left. A snapshot that cannot be used is no obstacle: the part begins without vehicles, and says so when it is asked.
+ */
+static void go_on(struct serving *serving)
+{
+    struct buf bytes;
+    struct diag diag = {""};
+    buf_init(&bytes, COUNT_SNAPSHOT_MAX);
+    enum err err = file_read(serving->snapshot, &bytes);
+    bool is_there = err != ERR_NOT_FOUND;
+    if (err == ERR_OK)
+        err = count_part_read(serving->part, buf_str(&bytes), &diag);
+    buf_finish(&bytes);
+    if (err == ERR_OK)
+        log_write(LOG_NOTICE, "count", "it goes on with the vehicles of before",
+            LOG_INT("vehicles", count_part_counters(serving->part).n_known), LOG_END);
+    else if (is_there)
+        log_write(LOG_WARNING, "count", "the vehicles of before cannot be used", LOG_TEXT("file", serving->snapshot),
+            LOG_TEXT("why", diag.text[0] ? diag.text : err_text(err)), LOG_END);
+}
+
+static void keep(struct serving *serving)
+{
+    struct buf bytes;
+    buf_init(&bytes, COUNT_SNAPSHOT_MAX);
+    count_part_write(serving->part, &bytes);
+    enum err err = bytes.err == ERR_OK ? file_replace(file_ops_system(), serving->snapshot, buf_str(&bytes)) : bytes.err;
+    buf_finish(&bytes);
+    if (err != ERR_OK)
+        log_write(LOG_ERROR, "count", "its vehicles could not be kept", LOG_TEXT("file", serving->snapshot), LOG_ERR(err), LOG_END);
+}
+
+/* --data */
+static enum err find_snapshot(struct serving *serving, const char *dir, struct diag_list *diags)
+{
+    struct diag diag = {""};
+    if (!dir)
+        return ERR_OK;
+    enum err err = files_make_folder(dir, &diag);
+    int len = snprintf(serving->snapshot, sizeof(serving->snapshot), "%s/count-part-%s.snapshot", dir, serving->door);
+    if (err == ERR_OK && (len < 0 || (size_t)len >= sizeof(serving->snapshot)))
+        err = ERR_TOO_LARGE;
+    if (err == ERR_OK)
+        go_on(serving);
+    return err == ERR_OK ? err : diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
 }
 
 static enum err load(struct serving *serving, const struct command_line *line, uint32_t part, uint32_t n, struct diag_list *diags)
@@ -152,6 +203,8 @@ static void run_loop(struct serving *serving, const char *part, enum err *ret_er
         LOG_INT("passages", (int64_t)counters.n_passages), LOG_INT("vehicles", counters.n_known), LOG_END);
     notify_stopping();
     loop_timer_stop(&serving->beat);
+    if (serving->snapshot[0])
+        keep(serving);
 }
 
 static int run_count_part(const struct command_line *line)
@@ -173,6 +226,8 @@ static int run_count_part(const struct command_line *line)
     serving->signal_fd = -1;
     count_bus_door(part, n, serving->door);
     enum err err = load(serving, line, part, n, diags);
+    if (err == ERR_OK)
+        err = find_snapshot(serving, line->values[PART_DATA], diags);
     if (err == ERR_OK)
         err = block_signals(serving);
     if (err == ERR_OK)

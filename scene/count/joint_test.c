@@ -37,7 +37,7 @@ struct joint {
     struct str asked[PARTS];
     struct buf kept[PARTS]; /* the last answer */
     uint64_t seed;
-    uint32_t n_lost;
+    uint32_t n_lost, n_restarted;
 };
 
 static int setup(void **state)
@@ -131,6 +131,29 @@ static void end(struct joint *city)
     count_destroy(city->count);
 }
 
+/* Stopped and started anew, with what it left. */
+static void restart(struct joint *joint, uint32_t i)
+{
+    struct buf bytes;
+    struct diag diag = {""};
+    buf_init(&bytes, COUNT_PART_BYTES_MAX * 10);
+    count_part_write(joint->part[i], &bytes);
+    assert_ok(bytes.err);
+    count_part_destroy(joint->part[i]);
+    joint->part[i] = NULL;
+    assert_ok(count_part_create(&defaults, &town.map, i, joint->n, &joint->part[i]));
+    if (count_part_read(joint->part[i], buf_str(&bytes), &diag) != ERR_OK)
+        fail_msg("%s", diag.text);
+    if (joint->n > 1) { /* another's is refused, and changes nothing */
+        struct count_part *other = NULL;
+        assert_ok(count_part_create(&defaults, &town.map, (i + 1) % joint->n, joint->n, &other));
+        assert_int_equal(count_part_read(other, buf_str(&bytes), &diag), ERR_STATE);
+        count_part_destroy(other);
+    }
+    buf_finish(&bytes);
+    joint->n_restarted++;
+}
+
 /* The bus: the parts answer in any order; some answers are lost and asked for again, some come twice, and late. */
 static void carry(struct joint *city)
 {
@@ -142,6 +165,8 @@ static void carry(struct joint *city)
         assert_ok(count_part_answer(city->part[i], city->asked[i], &answer));
         if (random_next(&city->seed) % 4 == 0) {
             city->n_lost++;
+            if (city->n_lost % 16 == 0)
+                restart(city, i);
             continue;
         }
         if (city->kept[i].len > 0)
@@ -257,6 +282,7 @@ static void figures_are_those_of_one_process(void **state)
         assert_memory_equal(a, b, sizeof(*a));
         assert_int_equal(counters.n_known, count_known_vehicles(one.count)->n_known);
         assert_int_equal(count_known_vehicles(joined.count)->n_known, 0);
+        assert_true(joined.n_restarted > 4);
         assert_true(one.n_clones > 5 && a->n_duplicates > 100 && a->n_out_of_order > 100 && a->n_impossible > 20 && a->n_future > 100 &&
                     a->n_resets == 1 && a->n_links > 10000);
         print_message(

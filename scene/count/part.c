@@ -2,6 +2,7 @@
 #include "scene/count/part.h"
 
 #include "base/mem.h"
+#include "scene/count/snapshot.h"
 #include "scene/count/state.h"
 
 #include <math.h>
@@ -61,6 +62,50 @@ struct count_part_counters count_part_counters(const struct count_part *part)
     struct count_part_counters counters = part->counters;
     counters.n_known = count_known_vehicles(part->count)->n_known;
     return counters;
+}
+
+/* ---- onto the disk, and back ---- */
+
+void count_part_write(const struct count_part *part, struct buf *out)
+{
+    struct buf extra;
+    buf_init(&extra, COUNT_PART_BYTES_MAX + 64);
+    buf_append_be(&extra, part->part, 4);
+    buf_append_be(&extra, part->n_parts, 4);
+    buf_append_be(&extra, part->run, 8);
+    buf_append_be(&extra, part->number, 8);
+    buf_append_str(&extra, buf_str(&part->answer));
+    if (extra.err == ERR_OK)
+        count_snapshot_write(part->count, buf_str(&extra), out);
+    else
+        out->err = extra.err;
+    buf_finish(&extra);
+    count_snapshot_seal(out);
+}
+
+enum err count_part_read(struct count_part *part, struct str bytes, struct diag *diag)
+{
+    struct count *count = NULL;
+    struct str extra;
+    enum err err = count_snapshot_read(bytes, &part->settings, &part->map, diag, &extra, &count);
+    if (err != ERR_OK)
+        return err;
+    struct bytes_reader in;
+    bytes_reader_init(&in, extra.ptr, extra.len);
+    uint32_t number = bytes_read_u32be(&in), n = bytes_read_u32be(&in);
+    uint64_t run = bytes_read_u64be(&in), question = bytes_read_u64be(&in);
+    buf_reset(&part->answer);
+    buf_append_str(&part->answer, bytes_read_str(&in, bytes_reader_left(&in)));
+    bool is_ours = in.err == ERR_OK && number == part->part && n == part->n_parts;
+    if (!is_ours || part->answer.err != ERR_OK) {
+        count_destroy(count);
+        return is_ours ? part->answer.err : diag_set(diag, ERR_STATE, NULL, 0, "it is of part %u of %u", number + 1, n);
+    }
+    count_destroy(part->count);
+    part->count = count;
+    part->run = run;
+    part->number = question;
+    return ERR_OK;
 }
 
 /* ---- reading ---- */

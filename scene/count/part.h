@@ -8,6 +8,7 @@
 #ifndef SCENE_COUNT_PART_H
 #define SCENE_COUNT_PART_H
 
+#include "base/diag.h"
 #include "scene/count/part_wire.h"
 
 struct count_part;
@@ -24,6 +25,11 @@ void count_part_destroy(struct count_part *part); /* takes NULL */
 /* *ret_answer is borrowed until the next question. ERR_SYNTAX, ERR_CORRUPT: no question of ours, nothing was changed and nothing is to be
  * answered. ERR_NO_MEMORY: its vehicles are given up. */
 enum err count_part_answer(struct count_part *part, struct str question, struct str *ret_answer) MUST_CHECK;
+/* Its vehicles, and which question was the last, as a snapshot (snapshot.h): one that is stopped so and started anew with it goes on where
+ * it was, for the one that asked it. Fails as `out` does. */
+void count_part_write(const struct count_part *part, struct buf *out);
+/* Before the first question. As count_snapshot_read(); the part is as before then. */
+enum err count_part_read(struct count_part *part, struct str bytes, struct diag *diag) MUST_CHECK;
 struct count_part_counters count_part_counters(const struct count_part *part);
 
 #endif

@@ -85,10 +85,10 @@ class Parts(unittest.TestCase):
         with open(os.path.join(self.folder, f"part{i}.log"), encoding="utf-8") as log:
             return log.read()
 
-    def begin(self, i, network=None, n=N):
+    def begin(self, i, network=None, n=N, more=()):
         with open(os.path.join(self.folder, f"part{i}.log"), "wb") as log:
             self.parts[i] = subprocess.Popen(
-                [BRAIN, "count-part", self.city, "--part", f"{i + 1}/{n}", "--network", network or self.made.network, *self.bus(f"part{i}")], stderr=log)
+                [BRAIN, "count-part", self.city, "--part", f"{i + 1}/{n}", "--network", network or self.made.network, *more, *self.bus(f"part{i}")], stderr=log)
 
     def join(self, name, wait=60):
         """The sums, in the background."""
@@ -153,6 +153,18 @@ class Parts(unittest.TestCase):
         City._end(self.parts[2], signal.SIGKILL)
         self.begin(2)
         self.assertIn("part 3 of 3 was started anew on the way, and its vehicles are gone", self.said(joined, 2))
+
+    def test_one_that_is_stopped_goes_on(self):
+        kept = ["--data", os.path.join(self.folder, "kept")]
+        City._end(self.parts[2], signal.SIGTERM)
+        self.begin(2, more=kept)
+        joined = self.join("stopped")
+        self.begun("stopped", joined)
+        self.assertEqual(City._end(self.parts[2], signal.SIGTERM), 0)
+        self.begin(2, more=kept)
+        self.said(joined, 0)
+        self.assertIn("it goes on with the vehicles of before", self.log(2))
+        self.compare("stopped")
 
     def test_one_of_another_city_says_so(self):
         other = os.path.join(self.folder, "other.net.xml")
