@@ -2,6 +2,7 @@
 #include "scene/count/balance.h"
 
 #include "base/mem.h"
+#include "scene/count/quick.h"
 #include "scene/count/transit.h"
 
 #include <assert.h>
@@ -78,9 +79,9 @@ static int class_of(uint32_t n_sightings)
 /* What is to be expected of `n` more unsettled passages. */
 static void expect(const struct count_balance *balance, const struct count_account *account, struct count_open *open, int k, double n)
 {
-    double again = fmin(balance->again[k] * account->share, AGAIN_MAX);
+    double again = count_less(balance->again[k] * account->share, AGAIN_MAX);
     open->expected += n * again;
-    open->ending += n * fmax(1 - again - (k == 0 ? balance->ghosts : 0), 0);
+    open->ending += n * count_more(1 - again - (k == 0 ? balance->ghosts : 0), 0);
 }
 
 void count_account_fetch(const struct count_balance *balance, const struct count_account *account, int64_t seen_ms)
@@ -161,7 +162,7 @@ void count_account_link(struct count_balance *balance, struct count_account *fro
     int64_t due_ms = left_ms + (int64_t)(free_s * 1000);
     if (due_ms > to->clock_ms)
         to->clock_ms = due_ms;
-    to->lateness_s += LATENESS_SHARE * (fmax((double)(came_ms - to->clock_ms) / 1000, 0) - to->lateness_s);
+    to->lateness_s += LATENESS_SHARE * (count_more((double)(came_ms - to->clock_ms) / 1000, 0) - to->lateness_s);
     balance->n_ways += n_edges > 0;
     balance->n_way_edges += n_edges;
     balance->ways_s += n_edges > 0 ? free_s : 0;

@@ -144,6 +144,15 @@ static struct count_clock_way *way_to(struct count_clock *clock, uint32_t to, do
     return &clock->ways[least];
 }
 
+void count_clocks_fetch(const struct count_clocks *clocks, uint32_t from, uint32_t to)
+{
+    const struct count_clock *clock = &clocks->clocks[from];
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < COUNT_CLOCK_WAYS; i++)
+        k = clock->to[i] == to ? i : k;
+    __builtin_prefetch(&clock->ways[k]);
+}
+
 void count_clocks_way(
     struct count_clocks *clocks, uint32_t from, uint32_t to, double road_s, int64_t left_ms, int64_t came_ms, int64_t arrived_ms)
 {

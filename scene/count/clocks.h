@@ -67,6 +67,8 @@ enum err count_clocks_add(struct count_clocks *clocks) MUST_CHECK; /* the next c
 void count_clocks_hear(struct count_clocks *clocks, uint32_t camera, int64_t time_ms, int64_t arrived_ms);
 /* The camera's time without its error. */
 int64_t count_clocks_correct(const struct count_clocks *clocks, uint32_t camera, int64_t time_ms);
+/* count_clocks_way() will be asked this soon: what it needs is fetched into the cache. */
+void count_clocks_fetch(const struct count_clocks *clocks, uint32_t from, uint32_t to);
 /* A vehicle, seen at `from` at `left_ms`, came to `to` at `came_ms`, both corrected; on the fastest way that takes `road_s`. `arrived_ms`:
  * when the later passage was here; one that was on its way for long says nothing. */
 void count_clocks_way(

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "scene/count/ends.h"
 #include "scene/count/move.h"
+#include "scene/count/quick.h"
 #include "scene/count/state.h"
 #include "scene/count/transit.h"
 
@@ -210,10 +211,11 @@ static void observe_link(struct count *count, const struct count_move *move, dou
     uint32_t from = count_move_last(move)->camera, to = move->camera;
     int64_t came_ms = move->seen_ms;
     /* A way that no car could have driven in this time need not be looked for. */
-    double max_s = fmax(gap_s / settings->delay_min, 60);
+    double max_s = count_more(gap_s / settings->delay_min, 60);
     const struct count_pair *pair = move->has_way && !move->way.is_apart ? move->way.pair : NULL; /* looked for as far, just now */
     if (pair == NULL)
-        pair = count_travel_pair(&count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, fmin(max_s, COUNT_NEXT_S));
+        pair = count_travel_pair(
+            &count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, count_less(max_s, COUNT_NEXT_S));
     count->counters.n_links++;
     if (pair->free_flow_s <= 0) {
         count->counters.n_impossible += max_s < COUNT_NEXT_S; /* looked for as far as a car could have come */
@@ -330,53 +332,78 @@ static void on_passage(struct count *count, const struct count_passage *as_told,
     count_tell(count, &move);
 }
 
-/* Where it comes from: what is known of the way and of the camera there, who stands beside it in the list; then the pair of cameras itself
- * and the cohort that will be closed; at last the edges between. */
-static void fetch_way(const struct count *count, const struct count_passage *passage, unsigned stage, struct count_ahead *ahead)
+/* Its slot, and what there is of its camera. */
+static inline void fetch_first(const struct count *count, const struct count_passage *passage, struct count_ahead *ahead)
 {
+    *ahead = (struct count_ahead){count_vehicles_fetch_slot(&count->vehicles, passage->vehicle), COUNT_NONE, COUNT_NONE};
+    __builtin_prefetch(&count->cameras[passage->camera]);
+    __builtin_prefetch(&count->accounts[passage->camera]);
+    __builtin_prefetch(&count->faults.clocks.clocks[passage->camera]);
+    __builtin_prefetch(&count->faults.clocks.clocks[passage->camera].delay);
+}
+
+/* Where it comes from: what is known of the way and of the camera there, who stands beside it in the list. */
+static inline void fetch_from(const struct count *count, const struct count_passage *passage, const struct count_ahead *ahead)
+{
+    if (ahead->vehicle >= count->vehicles.n_slab)
+        return;
     const struct count_vehicle *vehicle = &count->vehicles.slab[ahead->vehicle];
     uint32_t from = vehicle->camera;
     if (from >= count->n_cameras)
         return;
-    if (stage == 2) {
-        count_travel_fetch(&count->travel, from, passage->camera);
-        count_vehicles_fetch_list(&count->vehicles, ahead->vehicle);
-        __builtin_prefetch(&count->accounts[from]);
-        __builtin_prefetch(&count->accounts[from].branches[1]);
-        __builtin_prefetch(&count->faults.clocks.clocks[from]);
-        count_recall_fetch(&count->faults.recall, from, passage->camera);
-        count_recall_fetch(&count->faults.recall, vehicle->before_camera, passage->camera);
+    count_travel_fetch(&count->travel, from, passage->camera);
+    count_vehicles_fetch_list(&count->vehicles, ahead->vehicle);
+    __builtin_prefetch(&count->cameras[from]);
+    __builtin_prefetch(&count->accounts[from]);
+    __builtin_prefetch(&count->accounts[from].branches[1]);
+    __builtin_prefetch(&count->faults.clocks.clocks[from]);
+    count_recall_fetch(&count->faults.recall, from, passage->camera);
+    count_recall_fetch(&count->faults.recall, vehicle->before_camera, passage->camera);
+}
+
+/* The pair of cameras itself, and the cohort that will be closed. */
+static inline void fetch_pair(const struct count *count, const struct count_passage *passage, struct count_ahead *ahead)
+{
+    if (ahead->vehicle >= count->vehicles.n_slab)
         return;
-    }
+    const struct count_vehicle *vehicle = &count->vehicles.slab[ahead->vehicle];
+    uint32_t from = vehicle->camera;
+    if (from >= count->n_cameras)
+        return;
     ahead->pair = count_travel_fetch_pair(&count->travel, from, passage->camera);
+    count_clocks_fetch(&count->faults.clocks, from, passage->camera);
     count_account_fetch(&count->balance, &count->accounts[from], vehicle->last_ms);
 }
 
-static void fetch_edges(const struct count *count, uint32_t place)
+static inline void fetch_edges(const struct count *count, const struct count_ahead *ahead)
 {
-    const struct count_pair *pair = &count->travel.pairs[place];
+    if (count->map.is_vehicles_alone || ahead->pair == COUNT_PAIR_NONE)
+        return;
+    const struct count_pair *pair = &count->travel.pairs[ahead->pair];
     for (uint32_t i = 0; i < pair->n_edges && i < 4; i++) {
         __builtin_prefetch(&count->figures.edges[pair->edges[i]]);
         __builtin_prefetch(&count->map.network->edges[pair->edges[i]].length_m);
     }
 }
 
-void count_fetch(const struct count *count, const struct count_passage *passage, unsigned stage, struct count_ahead *ahead)
+#define APART 5u /* passages from one stage to the next: as long as memory takes to answer */
+#define AT(back_) ((next - 1 - (back_)*APART) % COUNT_RING)
+
+void count_fetch(const struct count *count, const struct count_event *ring, struct count_ahead *ahead, uint32_t next, uint32_t n)
 {
-    if (stage == 0) {
-        *ahead = (struct count_ahead){count_vehicles_fetch_slot(&count->vehicles, passage->vehicle), COUNT_NONE, COUNT_NONE};
-        __builtin_prefetch(&count->cameras[passage->camera]);
-        __builtin_prefetch(&count->accounts[passage->camera]);
-        __builtin_prefetch(&count->faults.clocks.clocks[passage->camera]);
-        __builtin_prefetch(&count->faults.clocks.clocks[passage->camera].delay);
-    } else if (stage == 1) {
-        ahead->vehicle = count_vehicles_fetch(&count->vehicles, passage->vehicle, ahead->slot);
+    static_assert(COUNT_RING > 4 * APART, "the stages fit into the ring");
+    fetch_first(count, &ring[AT(0)].passage, &ahead[AT(0)]);
+    if (n > APART) {
+        const struct count_passage *passage = &ring[AT(1)].passage;
+        ahead[AT(1)].vehicle = count_vehicles_fetch(&count->vehicles, passage->vehicle, ahead[AT(1)].slot);
         count_account_fetch(&count->balance, &count->accounts[passage->camera], passage->time_ms);
-    } else if (ahead->vehicle < count->vehicles.n_slab && stage < 4) {
-        fetch_way(count, passage, stage, ahead);
-    } else if (ahead->pair != COUNT_NONE && !count->map.is_vehicles_alone) {
-        fetch_edges(count, ahead->pair);
     }
+    if (n > 2 * APART)
+        fetch_from(count, &ring[AT(2)].passage, &ahead[AT(2)]);
+    if (n > 3 * APART)
+        fetch_pair(count, &ring[AT(3)].passage, &ahead[AT(3)]);
+    if (n > 4 * APART)
+        fetch_edges(count, &ahead[AT(4)]);
 }
 
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates)

@@ -160,10 +160,11 @@ enum err count_create(const struct count_settings *settings, const struct count_
 void count_destroy(struct count *count); /* takes NULL */
 /* A camera at the end of an edge. ERR_FULL, ERR_NO_MEMORY. */
 enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_camera) MUST_CHECK;
-/* This passage will come soon: what it will need is fetched into the cache. Changes nothing but *ahead. To be called with each stage from
- * 0, some passages apart, as each looks at what the one before has fetched. */
-#define COUNT_FETCHES 5u
-void count_fetch(const struct count *count, const struct count_passage *passage, unsigned stage, struct count_ahead *ahead);
+/* Passages that will come soon, the newest of `n` just put before ring[next % COUNT_RING]: what they will need is fetched into the cache,
+ * in stages, as each looks at what the one before has fetched. To be called for each; `ahead` [COUNT_RING] has what was found of them.
+ * Changes nothing else. */
+#define COUNT_RING 32u /* a power of two */
+void count_fetch(const struct count *count, const struct count_event *ring, struct count_ahead *ahead, uint32_t next, uint32_t n);
 /* The whole of the core. */
 void count_step(struct count *count, const struct count_event *event, struct count_updates *ret_updates);
 /* Forgets all but its cameras: the clock was set back by more than passages may be late, and what was known is from a time that has not

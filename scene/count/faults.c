@@ -2,6 +2,7 @@
 #include "scene/count/faults.h"
 
 #include "scene/count/move.h"
+#include "scene/count/quick.h"
 #include "scene/count/state.h"
 
 #include <math.h>
@@ -59,7 +60,7 @@ static struct count_way way_from(struct count *count, uint32_t there, int64_t la
     struct count_way way = {.gap_s = fabs((double)(seen_ms - last_ms)) / 1000};
     if (from == to || way.gap_s > FAR_S)
         return way;
-    double max_s = fmin(fmax(way.gap_s / count->settings.delay_min, 60), COUNT_NEXT_S);
+    double max_s = count_less(count_more(way.gap_s / count->settings.delay_min, 60), COUNT_NEXT_S);
     way.pair = count_travel_pair(&count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, max_s);
     way.least_s = (double)way.pair->free_flow_s;
     if (way.pair->free_flow_s <= 0 || (double)way.pair->free_flow_s > max_s) { /* the table may know it from another question */

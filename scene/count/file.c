@@ -15,9 +15,6 @@
 
 #define SEED 0x636f756e74u
 
-#define FETCH_N 5u  /* passages between two stages of fetching */
-#define AHEAD_N 32u /* a power of two, and more than all stages need */
-
 struct run {
     struct count_files *files;
     struct diag *diag;
@@ -39,8 +36,8 @@ struct run {
     bool is_held;           /* one far ahead of the others, until the next tells whether to believe it */
     struct count_record held;
     /* Read and not yet counted, in their order: long enough for memory to answer. */
-    struct count_event ahead[AHEAD_N];
-    struct count_ahead fetched[AHEAD_N];
+    struct count_event ahead[COUNT_RING];
+    struct count_ahead fetched[COUNT_RING];
     uint32_t n_put, n_taken;
 };
 
@@ -253,7 +250,7 @@ static void step(struct run *run, const struct count_event *event)
 
 static void count_next(struct run *run)
 {
-    step(run, &run->ahead[run->n_taken++ % AHEAD_N]);
+    step(run, &run->ahead[run->n_taken++ % COUNT_RING]);
 }
 
 /* Flow, speed and delay; who asks for none of them need not wait for them. The vehicles are the same. */
@@ -317,14 +314,11 @@ static void take(struct run *run, const struct count_record *record)
     run->latest_ms = passage->arrived_ms;
     if (run->files->n_parts > 1 && count_part_of(passage->vehicle, run->files->n_parts) != run->files->part)
         return; /* another process counts it; its time is everybody's */
-    if (run->n_put - run->n_taken == AHEAD_N)
+    if (run->n_put - run->n_taken == COUNT_RING)
         count_next(run);
-    event.ahead = &run->fetched[run->n_put % AHEAD_N];
-    run->ahead[run->n_put++ % AHEAD_N] = event;
-    for (unsigned stage = 0; stage < COUNT_FETCHES && run->n_put - run->n_taken > stage * FETCH_N; stage++) {
-        uint32_t at = (run->n_put - 1 - stage * FETCH_N) % AHEAD_N;
-        count_fetch(run->count, &run->ahead[at].passage, stage, &run->fetched[at]);
-    }
+    event.ahead = &run->fetched[run->n_put % COUNT_RING];
+    run->ahead[run->n_put++ % COUNT_RING] = event;
+    count_fetch(run->count, run->ahead, run->fetched, run->n_put, run->n_put - run->n_taken);
 }
 
 static const char far_ahead[] = "it arrives more than an hour ahead of the lines around it";

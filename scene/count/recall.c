@@ -2,6 +2,7 @@
 #include "scene/count/recall.h"
 
 #include "base/mem.h"
+#include "scene/count/quick.h"
 
 #include <math.h>
 #include <string.h>
@@ -64,15 +65,6 @@ static uint32_t row_of(uint32_t from, uint32_t to, uint32_t *ret_tag)
     return ((uint32_t)(hash >> 32) & (COUNT_RECALL_GAPS / ROW - 1)) * ROW;
 }
 
-/* Those of the row with this tag, a bit each; without a branch. */
-static uint32_t places_of(const struct count_recall *recall, uint32_t row, uint32_t tag)
-{
-    uint32_t places = 0;
-    for (uint32_t i = 0; i < ROW; i++)
-        places |= (uint32_t)(recall->tags[row + i] == tag) << i;
-    return places;
-}
-
 void count_recall_retag(struct count_recall *recall)
 {
     for (uint32_t i = 0; i < COUNT_RECALL_GAPS; i++) {
@@ -91,7 +83,7 @@ void count_recall_fetch(const struct count_recall *recall, uint32_t from, uint32
 static struct count_recall_gap *find_gap(struct count_recall *recall, uint32_t from, uint32_t to)
 {
     uint32_t tag, row = row_of(from, to, &tag);
-    for (uint32_t places = places_of(recall, row, tag); places != 0; places &= places - 1) {
+    for (uint32_t places = count_match8(&recall->tags[row], tag); places != 0; places &= places - 1) {
         struct count_recall_gap *gap = &recall->gaps[row + (uint32_t)__builtin_ctz(places)];
         if (gap->from == from && gap->to == to) {
             gap->used = ++recall->used;

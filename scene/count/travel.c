@@ -2,6 +2,7 @@
 #include "scene/count/travel.h"
 
 #include "base/mem.h"
+#include "scene/count/quick.h"
 
 #include <string.h>
 
@@ -66,21 +67,12 @@ static uint32_t row_of(const struct count_travel *travel, uint32_t from, uint32_
     return (uint32_t)(hash >> 32) & (travel->n_rows - 1);
 }
 
-/* Those of the row with this tag, a bit each; without a branch, as nobody can say which it will be. */
-static uint32_t places_of(const struct count_pair_row *row, uint32_t tag)
-{
-    uint32_t places = 0;
-    for (uint32_t i = 0; i < COUNT_PAIRS_ROW; i++)
-        places |= (uint32_t)(row->tags[i] == tag) << i;
-    return places;
-}
-
 static uint32_t find_pair(struct count_travel *travel, uint32_t from, uint32_t to)
 {
     uint32_t tag, at = row_of(travel, from, to, &tag), oldest = 0;
     struct count_pair_row *row = &travel->rows[at];
     struct count_pair *pairs = &travel->pairs[(size_t)at * COUNT_PAIRS_ROW];
-    for (uint32_t places = places_of(row, tag); places != 0; places &= places - 1) {
+    for (uint32_t places = count_match8(row->tags, tag); places != 0; places &= places - 1) {
         uint32_t i = (uint32_t)__builtin_ctz(places);
         if (pairs[i].from == from && pairs[i].to == to)
             return at * COUNT_PAIRS_ROW + i;
@@ -119,7 +111,7 @@ void count_travel_fetch(const struct count_travel *travel, uint32_t from, uint32
 
 uint32_t count_travel_fetch_pair(const struct count_travel *travel, uint32_t from, uint32_t to)
 {
-    uint32_t tag, at = row_of(travel, from, to, &tag), places = places_of(&travel->rows[at], tag);
+    uint32_t tag, at = row_of(travel, from, to, &tag), places = count_match8(travel->rows[at].tags, tag);
     if (places == 0)
         return COUNT_PAIR_NONE;
     at = at * COUNT_PAIRS_ROW + (uint32_t)__builtin_ctz(places);
