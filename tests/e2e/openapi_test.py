@@ -121,8 +121,8 @@ class Interface(unittest.TestCase):
             password = text.read().split()[-1]
         cls.names = devices(cls.city.city)
         cls.camera = Camera(cls.city.port, cls.names[0], password)
-        wait_for(lambda: cls.city.request("GET", "/cockpit/v1/why?indicator=mean_speed")[0] == 200, 90, "a figure")
-        wait_for(lambda: cls.city.get("/cockpit/v1/ranking")["roads"], 90, "a road in the ranking")
+        wait_for(lambda: cls.city.request("GET", "/cockpit/v1/why?indicator=mean_speed")[0] == 200, 300, "a figure")
+        wait_for(lambda: cls.city.get("/cockpit/v1/ranking")["roads"], 300, "a road in the ranking")
         wait_for(lambda: cls.city.get("/cockpit/v1/history?indicator=vehicles_true")["points"], 60, "a record")
         wait_for(lambda: cls.city.request("GET", "/cockpit/v1/roads")[0] == 200, 60, "the roads")
 
@@ -374,7 +374,7 @@ class Interface(unittest.TestCase):
             if self.city.request("GET", "/cockpit/v1/why?indicator=" + indicator["name"])[0] == 200:
                 self.ask("get", "/cockpit/v1/why", query="indicator=" + indicator["name"])
         self.ask("get", "/cockpit/v1/ranking", query="limit=3")
-        wait_for(lambda: self.city.get("/cockpit/v1/junctions")["junctions"], 90, "a junction with a wait")
+        wait_for(lambda: self.city.get("/cockpit/v1/junctions")["junctions"], 300, "a junction with a wait")
         self.ask("get", "/cockpit/v1/junctions", query="limit=3")
         where = {"area": "hangzhou", "party": "scene.count", "name": "road"}
         self.ask("get", "/hub/v1/object/{area}/{party}/{name}", query="purpose=x", status=404, **where)
