@@ -91,6 +91,28 @@ static void an_old_word(void **state)
     assert_ok(ask("h/c-30"));
 }
 
+/* What waits of a stream is passed over when nobody may have it, and not while it is not known whether somebody may. */
+static void who_may_have_a_stream(void **state)
+{
+    const struct hub_resource *passage = hub_resource_find(police.hub, STR("h/police/passage"));
+    uint64_t mask = 0;
+    assert_err(hub_provide_stream(police.hub, passage, &mask), ERR_UNAVAILABLE); /* nothing was heard yet */
+    feed_follow();
+    assert_ok(hub_provide_stream(police.hub, passage, &mask));
+    assert_true(mask != 0);
+    feed_advance(HUB_FEED_FRESH_MS);
+    assert_err(hub_provide_stream(police.hub, passage, &mask), ERR_UNAVAILABLE); /* nor for too long */
+    feed_follow();
+    assert_ok(hub_provide_stream(police.hub, passage, &mask));
+    assert_ok(fake_city_step(&desk, "h/c-1", NEGOTIATE_SUSPEND));
+    feed_follow();
+    assert_ok(hub_provide_stream(police.hub, passage, &mask));
+    assert_int_equal(mask, 0);
+    feed_advance(HUB_FEED_FRESH_MS);
+    assert_ok(hub_provide_stream(police.hub, passage, &mask)); /* an old no is no yes either */
+    assert_int_equal(mask, 0);
+}
+
 static void on_step(struct hub_desk_ask *asked)
 {
     *(bool *)asked->context = true;
@@ -326,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_happens_at_the_desk, feed_start, feed_finish),
         cmocka_unit_test_setup_teardown(an_old_word, feed_start, feed_finish),
+        cmocka_unit_test_setup_teardown(who_may_have_a_stream, feed_start, feed_finish),
         cmocka_unit_test_setup_teardown(a_contract_made_at_run_time, feed_start, feed_finish),
         cmocka_unit_test_setup_teardown(offered_in_the_files, feed_start, feed_finish),
         cmocka_unit_test_setup_teardown(not_without_its_own_signature, feed_start, feed_finish),

@@ -9,14 +9,19 @@
 #include "hub/quality.h"
 #include "hub/query_parts.h"
 
+/* By the last word of the desk, however old. */
+static bool was_in_force(const struct hub_contract *contract)
+{
+    int64_t now_ms = clock_wall(contract->hub->clock).ms;
+    const struct decide_contract *terms = &contract->terms;
+    return atomic_load_explicit(&contract->state, memory_order_acquire) == HUB_AGREED &&
+           (terms->from_ms == DECIDE_NONE || now_ms >= terms->from_ms) && (terms->until_ms == DECIDE_NONE || now_ms < terms->until_ms);
+}
+
 static bool is_in_force(const struct hub_contract *contract)
 {
     struct wall_time now = clock_wall(contract->hub->clock);
-    int64_t now_ms = now.ms;
-    const struct decide_contract *terms = &contract->terms;
-    return (!contract->hub->feed.is_follower || now_ms < hub_feed_fresh_until_ms(contract, now)) &&
-           atomic_load_explicit(&contract->state, memory_order_acquire) == HUB_AGREED &&
-           (terms->from_ms == DECIDE_NONE || now_ms >= terms->from_ms) && (terms->until_ms == DECIDE_NONE || now_ms < terms->until_ms);
+    return (!contract->hub->feed.is_follower || now.ms < hub_feed_fresh_until_ms(contract, now)) && was_in_force(contract);
 }
 
 /* A process that has just begun does not know yet what is in force: it says "not now", never "no". */
@@ -217,18 +222,26 @@ void hub_provide_close(const struct hub_resource *resource, void *object)
     hub_entry_of(resource)->system->ops->objects->close(object);
 }
 
-uint64_t hub_provide_stream(struct hub *hub, const struct hub_resource *resource)
+enum err hub_provide_stream(struct hub *hub, const struct hub_resource *resource, uint64_t *ret_mask)
 {
     uint64_t mask = 0;
     size_t n = hub->n_contracts;
+    uint64_t generation = atomic_load_explicit(&hub->feed.generation, memory_order_acquire);
+    bool is_unsure = hub->feed.is_follower && generation == 0;
     for (size_t i = 0; i < n; i++) {
         const struct hub_contract *contract = hub->contracts[i];
-        if (&contract->entry->resource != resource || !is_in_force(contract))
+        if (&contract->entry->resource != resource)
             continue;
-        for (size_t j = 0; j < contract->terms.n_fields; j++)
+        bool is = is_in_force(contract);
+        /* One that the desk does not know, or that the department holds back, is known not to be in force. */
+        is_unsure |= !is && was_in_force(contract) && atomic_load_explicit(&contract->feed.told_in, memory_order_acquire) >= generation;
+        for (size_t j = 0; is && j < contract->terms.n_fields; j++)
             mask |= UINT64_C(1) << contract->field_ats[j];
     }
-    return mask;
+    if (mask == 0 && is_unsure)
+        return ERR_UNAVAILABLE;
+    *ret_mask = mask;
+    return ERR_OK;
 }
 
 enum err hub_provide_quality(const struct hub_resource *resource, struct hub_fetch *fetch)

@@ -21,8 +21,10 @@ enum err hub_provide_open(
 enum err hub_provide_read(struct hub *hub, struct str contract, struct sha256 hash, const struct hub_resource *resource, void *object,
     struct hub_object_ask *ask) MUST_CHECK;
 void hub_provide_close(const struct hub_resource *resource, void *object);
-/* Of a stream: the fields that contracts in force grant to any subscriber, a bit each; 0: nobody may have a row. Any thread. */
-uint64_t hub_provide_stream(struct hub *hub, const struct hub_resource *resource);
+/* Of a stream: the fields that contracts in force grant to any subscriber, a bit each; 0: nobody may have a row. ERR_UNAVAILABLE: none is
+ * known to be in force, and of one it is not known that it is not, since the desk was not heard yet, or not for a while: what waits goes on
+ * waiting. Any thread. */
+enum err hub_provide_stream(struct hub *hub, const struct hub_resource *resource, uint64_t *ret_mask) MUST_CHECK;
 /* A check of `quality:` that this side's own file promises, and no other number: ERR_DENIED. */
 enum err hub_provide_quality(const struct hub_resource *resource, struct hub_fetch *fetch) MUST_CHECK;
 /* Name of the receipt of leaf `intent`; as HUB_RECEIPT_MAX. */

@@ -77,10 +77,13 @@ static void answer(struct serving *serving, const struct hub_pack *pack, uint64_
 /* ---- what there is ---- */
 
 /* Alerts are this department's own words to its hub, names and counts: they need no contract. */
-static uint64_t leaving_fields(const struct serving *serving)
+static enum err leaving_fields(const struct serving *serving, uint64_t *ret_mask)
 {
     struct hub *hub = serving->server->options.hub;
-    return serving->asked.resource == hub_alert_resource(hub) ? UINT64_MAX : hub_provide_stream(hub, serving->asked.resource);
+    if (serving->asked.resource != hub_alert_resource(hub))
+        return hub_provide_stream(hub, serving->asked.resource, ret_mask);
+    *ret_mask = UINT64_MAX;
+    return ERR_OK;
 }
 
 /* False: nothing yet. */
@@ -90,7 +93,6 @@ static bool try_to_answer(struct serving *serving)
     struct hub_record_place place = hub_record_place(serving->stream);
     struct hub_pack pack = {.resource = serving->asked.resource,
         .stream = serving->stream,
-        .mask = leaving_fields(serving),
         .credit = CREDIT,
         .max = ANSWER_MAX,
         .part = "bus",
@@ -105,6 +107,8 @@ static bool try_to_answer(struct serving *serving)
     }
     if (what != HUB_PLACE_READ)
         return false;
+    if (leaving_fields(serving, &pack.mask)) /* it is not known who may have it: passed over is only what nobody may */
+        return false;
     if (pack.mask == 0) {
         answer(serving, NULL, place.end);
         return true;
@@ -115,6 +119,15 @@ static bool try_to_answer(struct serving *serving)
         answer(serving, &pack, 0);
     hub_pack_finish(&pack);
     return true;
+}
+
+/* When it has waited long enough; unless there is something that may not leave yet. */
+static void nothing_new(struct serving *serving)
+{
+    if (serving->asked.take.from < hub_record_place(serving->stream).end)
+        serve_refuse(serving, ERR_UNAVAILABLE);
+    else
+        answer(serving, NULL, serving->asked.take.from);
 }
 
 static void look_at_all(struct serve_streams *streams, bool is_over)
@@ -128,7 +141,7 @@ static void look_at_all(struct serve_streams *streams, bool is_over)
             serve_refuse(one, ERR_UNAVAILABLE);
         else if (!try_to_answer(one)) {
             if (now.ns >= one->due.ns)
-                answer(one, NULL, one->asked.take.from);
+                nothing_new(one);
             else {
                 one->next = streams->waiting;
                 streams->waiting = one;
