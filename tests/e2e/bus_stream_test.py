@@ -184,6 +184,27 @@ class BusStream(unittest.TestCase):
         watermark = int(re.search(r'citybrain_hub_stream_watermark_seconds\{resource="hangzhou/transport/alarm"\} (\d+)', figures)[1])
         self.assertLess(abs(watermark - time.time()), 60)
 
+    def test_b_without_the_key_of_what_waits(self):
+        """A data folder that came back without the key of its streams: the department's process does not start while events wait there that were accepted
+        and are not confirmed; with its key they come."""
+        key, streams = (os.path.join(self.transport.data, *parts) for parts in (("secrets", "streams"), ("streams",)))
+        journal = os.path.join(streams, "hangzhou~transport~alarm")
+        self.city.kill()  # nobody takes what comes now
+        before = max(os.stat(os.path.join(journal, name)).st_mtime_ns for name in os.listdir(journal))
+        self.send(4)
+        wait_for(lambda: max(os.stat(os.path.join(journal, name)).st_mtime_ns for name in os.listdir(journal)) > before, 60, "events that wait")
+        self.assertEqual(self.transport.end(signal.SIGTERM), 0)
+        os.rename(key, key + ".away")
+        self.transport.start()
+        self.assertEqual(self.transport.process.wait(60), 2)
+        self.assertIn(f"{key}: this file is not there, and holds the key of what was accepted and is not confirmed in {journal}", self.city.log("transport"))
+        self.assertFalse(os.path.exists(key))
+        os.rename(key + ".away", key)
+        self.transport.start()
+        self.city.start()
+        self.city.sign_in("auditor")
+        self.wait_for_all()
+
     def test_y_the_departments_journal_of_what_it_gave(self):
         """After all those kills each answer that the hub got stands in it, and no other; rows that the hub did not take are a case."""
         def found(kind):
