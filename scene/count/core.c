@@ -174,7 +174,6 @@ static void learn(struct count *count)
     for (size_t i = 0; i < count->map.n_areas; i++)
         count_open_add(&open, &count->areas[i].open);
     count->balance.way_s = count_transit_city(&count->balance, &open, fmax(count_transit_coming(&open), 0), count->now_ms).way_s;
-    count_spread_learn(count);
 }
 
 bool count_learns(const struct count *count, int64_t arrived_ms)

@@ -170,6 +170,7 @@ static void walk_spread(struct walk *walk, struct count *count)
     for (uint32_t i = 0; i < count->map.network->n_edges && walk->err == ERR_OK; i++)
         walk_float(walk, &count->spread.on_edges[i], 0, 1e9F);
     walk_real(walk, &count->spread.all, 0, HUGE_SUM);
+    walk_time(walk, &count->spread.learned_ms);
     count_spread_sum(count);
 }
 

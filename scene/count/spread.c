@@ -12,8 +12,9 @@
 
 enum err count_spread_init(struct count_spread *spread, uint32_t n_edges, uint32_t n_roads)
 {
-    *spread = (struct count_spread){
-        .on_edges = mem_alloc_zero(n_edges, sizeof(*spread->on_edges)), .on_roads = mem_alloc_zero(n_roads + 1, sizeof(*spread->on_roads))};
+    *spread = (struct count_spread){.learned_ms = INT64_MIN,
+        .on_edges = mem_alloc_zero(n_edges, sizeof(*spread->on_edges)),
+        .on_roads = mem_alloc_zero(n_roads + 1, sizeof(*spread->on_roads))};
     return spread->on_edges != NULL && spread->on_roads != NULL ? ERR_OK : ERR_NO_MEMORY;
 }
 
@@ -28,6 +29,7 @@ void count_spread_clear(struct count_spread *spread, uint32_t n_edges, uint32_t 
     memset(spread->on_edges, 0, n_edges * sizeof(*spread->on_edges));
     memset(spread->on_roads, 0, (n_roads + 1) * sizeof(*spread->on_roads));
     spread->all = 0;
+    spread->learned_ms = INT64_MIN;
 }
 
 /* What an edge takes now, the junction's wait at its end included. */
@@ -80,6 +82,9 @@ static void put_camera(struct count *count, uint32_t camera, double n)
 
 void count_spread_learn(struct count *count)
 {
+    if (count->spread.learned_ms == count->balance.learned_ms)
+        return;
+    count->spread.learned_ms = count->balance.learned_ms;
     memset(count->spread.on_edges, 0, count->map.network->n_edges * sizeof(*count->spread.on_edges));
     count->spread.all = 0;
     for (uint32_t i = 0; i < count->n_cameras; i++)

@@ -20,16 +20,17 @@ struct count;
 struct count_interval; /* core.h */
 
 struct count_spread {
-    float *on_edges;  /* [n_edges] vehicles, as of the last learning; before they are held against the city's count */
-    double *on_roads; /* [n_groups of the figures] sums of them */
-    double all;       /* of all edges */
+    float *on_edges;    /* [n_edges] vehicles, as of the last learning; before they are held against the city's count */
+    double *on_roads;   /* [n_groups of the figures] sums of them */
+    double all;         /* of all edges */
+    int64_t learned_ms; /* as of which learning of the balance; INT64_MIN: none */
 };
 
 /* For a network of `n_edges`, with `n_roads` in its areas. ERR_NO_MEMORY. */
 enum err count_spread_init(struct count_spread *spread, uint32_t n_edges, uint32_t n_roads) MUST_CHECK;
 void count_spread_finish(struct count_spread *spread);
 void count_spread_clear(struct count_spread *spread, uint32_t n_edges, uint32_t n_roads);
-/* After count_balance_learn(): spreads what it found. */
+/* Spreads what the balance learned last, if that has not been done: who asks for the vehicles of no road pays for none. */
 void count_spread_learn(struct count *count);
 /* The roads' sums from the edges', as after a restart. */
 void count_spread_sum(struct count *count);

@@ -263,6 +263,7 @@ void count_tick(struct count *count, int64_t now_ms, bool is_whole, struct count
         return;
     }
     count_figures_tick(&count->figures, count->now_ms, count->is_stale, count->is_stale_untold, count->told);
+    count_spread_learn(count);
     for (uint32_t i = 0; i < count->figures.n_roads; i++) {
         struct count_road_state *road = &count->figures.roads[i];
         road->vehicles = count_spread_tell(count, count->spread.on_roads[road->road]);
