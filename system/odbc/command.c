@@ -45,6 +45,10 @@ static enum err inbox_control(void *context, enum hub_control what)
     if (what == HUB_BEGIN) /* the first statement begins the transaction, and finds out whether the connection lives */
         return odbc_session_ping(session);
     bool is_done = SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, session->dbc, what == HUB_COMMIT ? SQL_COMMIT : SQL_ROLLBACK));
+    SQLUINTEGER dead = SQL_CD_FALSE;
+    if (what == HUB_COMMIT) /* psqlODBC says yes where the server has ended the session, and with it the transaction */
+        (void)SQLGetConnectAttr(session->dbc, SQL_ATTR_CONNECTION_DEAD, &dead, 0, NULL);
+    is_done = is_done && dead != SQL_CD_TRUE;
     return is_done ? ERR_OK : what == HUB_COMMIT ? ERR_IO : ERR_UNAVAILABLE;
 }
 
