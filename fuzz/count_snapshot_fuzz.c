@@ -4,6 +4,7 @@
  * left (u16; 0: all of it), then places (u16) and what is added to the byte there. So the seeds do not age with the format.
  */
 #include "scene/count/snapshot.h"
+#include "scene/keeper.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -86,12 +87,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&bytes, COUNT_SNAPSHOT_MAX);
     make_snapshot(&map, &bytes);
     spoil(&bytes, data, size);
-    count_snapshot_seal(&bytes);
+    scene_seal(&bytes);
     if (read_it(&bytes, &map, &count) == ERR_OK) {
         go_on(count, T0 + 500000);
         go_on(count, T0);
         write_it(count, &bytes);
-        count_snapshot_seal(&bytes);
+        scene_seal(&bytes);
         if (bytes.err == ERR_OK && read_it(&bytes, &map, &again) != ERR_OK)
             assert(0 && "what it wrote itself is refused");
         count_destroy(again);

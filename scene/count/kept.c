@@ -97,7 +97,7 @@ static struct count_resume_camera camera_of(void *context, uint32_t camera)
 /* Into memory here; sealed and written by the keeper's thread. */
 static void write_snapshot(struct count_kept *kept)
 {
-    struct buf *out = count_keeper_begin(kept->keeper);
+    struct buf *out = scene_keeper_begin(kept->keeper);
     if (out == NULL)
         return; /* the disk is slow: the next tick tries again */
     struct buf extra;
@@ -108,7 +108,7 @@ static void write_snapshot(struct count_kept *kept)
     else
         out->err = extra.err;
     buf_finish(&extra);
-    count_keeper_commit(kept->keeper);
+    scene_keeper_commit(kept->keeper);
     kept->since = clock_mono(kept->clock);
 }
 
@@ -127,9 +127,9 @@ void count_kept_tick(struct count_kept *kept)
 void count_kept_finish(struct count_kept *kept)
 {
     if (kept->keeper != NULL) {
-        count_keeper_wait(kept->keeper);
+        scene_keeper_wait(kept->keeper);
         write_snapshot(kept);
-        count_keeper_destroy(kept->keeper);
+        scene_keeper_destroy(kept->keeper);
     }
     count_destroy(kept->count);
     str_map_finish(&kept->cameras);
@@ -207,7 +207,7 @@ static enum err go_on(struct count_kept *kept, const char *path, const struct co
 enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, const struct count_settings *settings,
     const struct count_map *map, struct count **ret_count)
 {
-    char path[FILE_PATH_MAX], party[256];
+    char path[FILE_PATH_MAX];
     *kept = (struct count_kept){.clock = env->clock, .ahead_max_ms = settings->late_max_ms};
     kept->numbers = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->numbers));
     kept->devices = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->devices));
@@ -222,17 +222,13 @@ enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, 
         *ret_count = kept->count;
         return err;
     }
-    snprintf(party, sizeof(party), STR_FORMAT, STR_ARG(env->party));
-    for (char *c = party; *c != 0; c++)
-        *c = *c == '/' ? '.' : *c;
-    int len = snprintf(path, sizeof(path), "%s/count/%s.snapshot", env->data_dir, party);
-    if (len < 0 || len >= (int)sizeof(path))
-        return ERR_TOO_LARGE;
-    enum err err = go_on(kept, path, settings, map);
+    enum err err = scene_keeper_path(env->data_dir, "count", env->party, path);
+    if (err == ERR_OK)
+        err = go_on(kept, path, settings, map);
     if (err != ERR_OK)
         return err;
     *ret_count = kept->count;
-    err = count_keeper_create(path, &kept->keeper);
+    err = scene_keeper_create(path, COUNT_SNAPSHOT_MAX, "scene/count", &kept->keeper);
     if (err == ERR_OK || err == ERR_NO_MEMORY)
         return err;
     log_write(LOG_WARNING, "scene/count", "no snapshots are kept", LOG_STR("file", str_from_c(path)),

@@ -8,8 +8,8 @@
 
 #include "base/str_map.h"
 #include "scene/count/core.h"
-#include "scene/count/keeper.h"
 #include "scene/count/resume.h"
+#include "scene/keeper.h"
 #include "scene/scene.h"
 
 #define COUNT_CAMERA_NAMES_MAX 65536 /* devices ever named, also those beside every road */
@@ -24,7 +24,7 @@ struct count_kept {
     uint8_t *is_old;                  /* [COUNT_CAMERA_NAMES_MAX] known from a snapshot, and not heard since: has it been moved? */
     uint8_t *told;                    /* [COUNT_CAMERA_NAMES_MAX] by the core's number: alarms of it that are told (resume.h) */
     uint8_t told_at_first;            /* of a camera that is new here */
-    struct count_keeper *keeper;      /* NULL: there is no folder for it */
+    struct scene_keeper *keeper;      /* NULL: there is no folder for it */
     struct mono_time since;           /* the last snapshot */
     struct count_place place, resume; /* what was taken; what had been taken before the start */
     uint64_t n_resets;                /* of the core, that the two above know of */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "scene/count/snapshot.h"
 #include "scene/count/state.h"
+#include "scene/keeper.h"
 
 #include <math.h>
 
@@ -80,7 +81,7 @@ void count_part_write(const struct count_part *part, struct buf *out)
     else
         out->err = extra.err;
     buf_finish(&extra);
-    count_snapshot_seal(out);
+    scene_seal(out);
 }
 
 enum err count_part_read(struct count_part *part, struct str bytes, struct diag *diag)

@@ -1,14 +1,13 @@
 /* The core's state as bytes; see snapshot.h. One walk (snapshot_walk.h) says the format for both directions. */
 #include "scene/count/snapshot.h"
 
-#include "base/crypto.h"
 #include "scene/count/snapshot_walk.h"
+#include "scene/keeper.h"
 
 #include <math.h>
 #include <string.h>
 
 static const char magic[8] = {'c', 'b', 'c', 'o', 'u', 'n', 't', '\n'};
-#define SEAL_LEN 32
 
 /* ---- the parts ---- */
 
@@ -396,22 +395,13 @@ void count_snapshot_write(const struct count *count, struct str extra, struct bu
         out->err = ERR_RANGE;
 }
 
-void count_snapshot_seal(struct buf *out)
-{
-    struct sha256 digest = crypto_sha256(buf_str(out));
-    buf_append(out, digest.bytes, SEAL_LEN);
-}
-
 /* Magic, digest, version. */
 static enum err open_sealed(struct str bytes, struct diag *diag, struct str *ret_body)
 {
-    if (bytes.len < sizeof(magic) + 4 + SEAL_LEN || memcmp(bytes.ptr, magic, sizeof(magic)) != 0)
+    if (bytes.len < sizeof(magic) + 4 + SCENE_SEAL_LEN || memcmp(bytes.ptr, magic, sizeof(magic)) != 0)
         return diag_set(diag, ERR_CORRUPT, NULL, 0, "this is no snapshot of a count");
-    struct str body = str_slice(bytes, 0, bytes.len - SEAL_LEN);
-    struct sha256 digest = crypto_sha256(body);
-    if (memcmp(digest.bytes, bytes.ptr + body.len, SEAL_LEN) != 0)
+    if (!scene_unseal(bytes, ret_body))
         return diag_set(diag, ERR_CORRUPT, NULL, 0, "the snapshot of the count is not whole: its digest is another");
-    *ret_body = body;
     return ERR_OK;
 }
 

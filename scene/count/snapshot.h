@@ -18,11 +18,9 @@
 #define COUNT_SNAPSHOT_VERSION 6u
 #define COUNT_SNAPSHOT_MAX ((size_t)2 << 30)
 
-/* Appends the state without its seal; `extra`: the owner's own. Fails as `out` does: look at out->err; ERR_RANGE: a number that cannot be,
- * which a reader would refuse. */
+/* Appends the state without its seal (scene/keeper.h); `extra`: the owner's own. Fails as `out` does: look at out->err; ERR_RANGE: a number
+ * that cannot be, which a reader would refuse. */
 void count_snapshot_write(const struct count *count, struct str extra, struct buf *out);
-/* Appends the digest of all that is in `out`; takes a while, and may be done on another thread. */
-void count_snapshot_seal(struct buf *out);
 /* A new core with that state, and the owner's bytes, borrowed from `bytes`. What is wrong is told in `diag`: ERR_CORRUPT (not a snapshot,
  * or not whole, or a number that cannot be), ERR_UNSUPPORTED (another version), ERR_STATE (of another city or settings), ERR_NO_MEMORY. */
 enum err count_snapshot_read(struct str bytes, const struct count_settings *settings, const struct count_map *map, struct diag *diag,

@@ -6,6 +6,7 @@
 
 #include "scene/count/state.h"
 #include "scene/count/traffic_testing.h"
+#include "scene/keeper.h"
 
 #define T0 ((int64_t)1700000000000)
 #define FOR_MS ((int64_t)1800 * 1000)
@@ -63,7 +64,7 @@ static struct count *again(struct count *count, struct count **ret_read, size_t 
     struct count *read = NULL;
     buf_init(&bytes, COUNT_SNAPSHOT_MAX);
     count_snapshot_write(count, STR("the owner's"), &bytes);
-    count_snapshot_seal(&bytes);
+    scene_seal(&bytes);
     assert_ok(bytes.err);
     if (count_snapshot_read(buf_str(&bytes), &defaults, &town.map, &diag, &extra, &read) != ERR_OK)
         fail_msg("%s", diag.text);
@@ -73,7 +74,7 @@ static struct count *again(struct count *count, struct count **ret_read, size_t 
     struct buf twice;
     buf_init(&twice, COUNT_SNAPSHOT_MAX);
     count_snapshot_write(read, STR("the owner's"), &twice);
-    count_snapshot_seal(&twice);
+    scene_seal(&twice);
     assert_int_equal(twice.len, bytes.len);
     assert_memory_equal(twice.ptr, bytes.ptr, bytes.len);
     buf_finish(&twice);
@@ -183,7 +184,7 @@ static void broken_bytes_are_refused(void **state)
     buf_init(&bytes, COUNT_SNAPSHOT_MAX);
     count_snapshot_write(count, STR_NONE, &bytes);
     size_t body = bytes.len;
-    count_snapshot_seal(&bytes);
+    scene_seal(&bytes);
     assert_err(read_bytes(str_slice(buf_str(&bytes), 0, bytes.len - 1), &defaults, &town.map, &diag), ERR_CORRUPT);
     assert_err(read_bytes(STR("cbcount\n"), &defaults, &town.map, &diag), ERR_CORRUPT);
     bytes.ptr[body / 2] ^= 1;
@@ -192,21 +193,21 @@ static void broken_bytes_are_refused(void **state)
     bytes.ptr[body / 2] ^= 1;
     /* Sealed anew, but cut or longer, or of another version, city or settings. */
     bytes.len = body - 5;
-    count_snapshot_seal(&bytes);
+    scene_seal(&bytes);
     assert_err(read_bytes(buf_str(&bytes), &defaults, &town.map, &diag), ERR_CORRUPT);
     buf_reset(&bytes);
     count_snapshot_write(count, STR_NONE, &bytes);
     buf_append_byte(&bytes, 0);
-    count_snapshot_seal(&bytes);
+    scene_seal(&bytes);
     assert_err(read_bytes(buf_str(&bytes), &defaults, &town.map, &diag), ERR_CORRUPT);
     buf_reset(&bytes);
     count_snapshot_write(count, STR_NONE, &bytes);
     bytes.ptr[8]++;
-    count_snapshot_seal(&bytes);
+    scene_seal(&bytes);
     assert_err(read_bytes(buf_str(&bytes), &defaults, &town.map, &diag), ERR_UNSUPPORTED);
     bytes.ptr[8]--;
     bytes.len = body;
-    count_snapshot_seal(&bytes);
+    scene_seal(&bytes);
     assert_ok(read_bytes(buf_str(&bytes), &defaults, &town.map, &diag));
     struct count_settings other = defaults;
     other.keep_s /= 2;
@@ -239,7 +240,7 @@ static void sealed_nonsense_breaks_nothing(void **state)
         char before = bytes.ptr[at];
         bytes.ptr[at] = (char)random_next(&seed);
         bytes.len = body;
-        count_snapshot_seal(&bytes);
+        scene_seal(&bytes);
         struct diag diag = {""};
         struct str extra;
         struct count *read = NULL;
@@ -268,7 +269,7 @@ static void memory_may_fail_anywhere(void **state)
     struct buf bytes;
     buf_init(&bytes, COUNT_SNAPSHOT_MAX);
     count_snapshot_write(count, STR_NONE, &bytes);
-    count_snapshot_seal(&bytes);
+    scene_seal(&bytes);
     int64_t live = mem_n_live();
     uint64_t nth = 1;
     enum err err;
