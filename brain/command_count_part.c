@@ -10,6 +10,7 @@
 #include "brain/city.h"
 #include "brain/commands.h"
 #include "brain/count_bus.h"
+#include "brain/ending.h"
 #include "brain/files.h"
 #include "brain/notify.h"
 #include "scene/count/areas.h"
@@ -17,12 +18,8 @@
 #include "scene/count/snapshot.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #define SETTLE_ROUNDS 3
 
@@ -46,8 +43,7 @@ struct serving {
     struct count_part *part;
     struct loop *loop;
     struct brain_bus bus;
-    int signal_fd;
-    struct loop_watch *watch;
+    struct ending ending;
     struct loop_timer beat;
     uint64_t n_runs; /* told */
 };
@@ -72,27 +68,6 @@ static void on_question(void *context, struct bus_question *question)
     if (counters.n_runs != serving->n_runs)
         log_write(LOG_NOTICE, "count", "a count begins, with none of the vehicles of before", LOG_STR("asker", asker), LOG_END);
     serving->n_runs = counters.n_runs;
-}
-
-static void on_signal(void *context, uint32_t events)
-{
-    struct serving *serving = context;
-    struct signalfd_siginfo info;
-    if (read(serving->signal_fd, &info, sizeof(info)) == sizeof(info))
-        loop_stop(serving->loop);
-}
-
-/* Before any thread. */
-static enum err block_signals(struct serving *serving)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    signal(SIGPIPE, SIG_IGN);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    serving->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return serving->signal_fd >= 0 ? ERR_OK : ERR_IO;
 }
 
 /* What the one before left. A snapshot that cannot be used is no obstacle: the part begins without vehicles, and says so when it is asked.
@@ -172,13 +147,13 @@ static enum err go_up(struct serving *serving, const struct command_line *line, 
         err = brain_bus_open(
             &bus, NULL, str_from_c(serving->party), serving->loop, on_question, serving, serving->door, diags, &serving->bus);
     if (err == ERR_OK)
-        err = loop_watch_fd(serving->loop, serving->signal_fd, EPOLLIN, on_signal, serving, &serving->watch);
+        err = ending_watch(&serving->ending, serving->loop);
     return err;
 }
 
 static void go_down(struct serving *serving)
 {
-    loop_unwatch(serving->watch);
+    ending_unwatch(&serving->ending);
     brain_bus_destroy(&serving->bus);
     brain_bus_close(&serving->bus);
     for (int i = 0; i < SETTLE_ROUNDS && serving->loop; i++)
@@ -188,8 +163,7 @@ static void go_down(struct serving *serving)
     count_part_destroy(serving->part);
     count_areas_finish(&serving->areas);
     road_network_destroy(serving->network);
-    if (serving->signal_fd >= 0)
-        close(serving->signal_fd);
+    ending_finish(&serving->ending);
 }
 
 static void run_loop(struct serving *serving, const char *part, enum err *ret_err)
@@ -223,13 +197,13 @@ static int run_count_part(const struct command_line *line)
     if (!serving || !diags)
         return 2;
     serving->party = line->values[PART_AS];
-    serving->signal_fd = -1;
+    serving->ending = ENDING_NONE;
     count_bus_door(part, n, serving->door);
     enum err err = load(serving, line, part, n, diags);
     if (err == ERR_OK)
         err = find_snapshot(serving, line->values[PART_DATA], diags);
     if (err == ERR_OK)
-        err = block_signals(serving);
+        err = ending_block(&serving->ending, false);
     if (err == ERR_OK)
         err = go_up(serving, line, diags);
     if (err == ERR_OK) {

@@ -3,6 +3,7 @@
  * Down, on SIGINT or SIGTERM: doors, scenes, cockpit, people, hub, ledger. Nothing that was acknowledged waits in memory after that.
  */
 #include "brain/run.h"
+#include "brain/ending.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -34,7 +35,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #define OWN_MOUNTS 9 /* beside the hub's: cockpit, people, cases, uses, operating, screens, parallel log, district, description */
@@ -79,8 +79,7 @@ struct brain {
     struct door doors[RUN_HTTP_LOOPS_MAX];
     size_t n_doors;
     uint16_t port;
-    int signal_fd;
-    struct loop_watch *signal_watch;
+    struct ending ending;
 };
 
 /* ---- what may not be survived ---- */
@@ -507,40 +506,15 @@ static void go_down(struct brain *brain)
     bus_destroy(brain->bus);
     crypto_key_destroy(brain->ledger_key);
     sign_key_destroy(brain->sm_key);
-    loop_unwatch(brain->signal_watch);
+    ending_unwatch(&brain->ending);
     loop_timer_stop(&brain->operate.beat);
     loop_destroy(brain->loop);
-    if (brain->signal_fd >= 0)
-        close(brain->signal_fd);
+    ending_finish(&brain->ending);
     pthread_mutex_destroy(&brain->operate.lock);
     city_finish(&brain->city);
 }
 
 /* ---- between ---- */
-
-static void on_signal(void *context, uint32_t events)
-{
-    struct brain *brain = context;
-    struct signalfd_siginfo info;
-    if (read(brain->signal_fd, &info, sizeof(info)) == sizeof(info))
-        loop_stop(brain->loop);
-}
-
-/* Before any thread: they inherit the mask, and the signals come to the loop as a descriptor. */
-static enum err block_signals(struct brain *brain)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    signal(SIGPIPE, SIG_IGN);
-    signal(
-        SIGXFSZ, SIG_IGN); /* a limit on the size of files is a disk that refuses: said by the one who writes, not the end without a word */
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    brain->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return brain->signal_fd >= 0 ? ERR_OK : err_from_errno(errno);
-}
 
 /* As many connections as the system lets us have. */
 static void raise_file_limit(void)
@@ -627,16 +601,18 @@ int run_city(const struct run_options *options)
     if (!brain || !diags)
         return EXIT_BAD_INPUT;
     brain->options = options;
-    brain->signal_fd = -1;
+    brain->ending = ENDING_NONE;
     pthread_mutex_init(&brain->operate.lock, NULL);
     raise_file_limit();
+    signal(
+        SIGXFSZ, SIG_IGN); /* a limit on the size of files is a disk that refuses: said by the one who writes, not the end without a word */
     enum err err = load(brain, diags);
     if (err == ERR_OK)
-        err = block_signals(brain);
+        err = ending_block(&brain->ending, true);
     if (err == ERR_OK)
         err = go_up(brain, diags);
     if (err == ERR_OK)
-        err = loop_watch_fd(brain->loop, brain->signal_fd, EPOLLIN, on_signal, brain, &brain->signal_watch);
+        err = ending_watch(&brain->ending, brain->loop);
     if (err == ERR_OK)
         err = write_port_file(brain);
     if (err == ERR_OK) {

@@ -4,6 +4,7 @@
  * Down: the bus, then what is under way, then the rest. Nothing listens here.
  */
 #include "brain/system.h"
+#include "brain/ending.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,11 +18,8 @@
 #include "system/bus/system_bus.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #define EXIT_BAD_INPUT 2
@@ -40,8 +38,7 @@ struct department {
     struct system_bus_server *server;
     struct brain_bus bus;
     struct system_bus_follower *follower;
-    int signal_fd;
-    struct loop_watch *watch;
+    struct ending ending;
     struct loop_timer beat; /* systemd's watchdog */
 };
 
@@ -55,27 +52,6 @@ static void cannot_store(void *context, const char *part, enum err err)
 static void journal_stopped(void *context, enum err err)
 {
     cannot_store(context, "served", err);
-}
-
-static void on_signal(void *context, uint32_t events)
-{
-    struct department *department = context;
-    struct signalfd_siginfo info;
-    if (read(department->signal_fd, &info, sizeof(info)) == sizeof(info))
-        loop_stop(department->loop);
-}
-
-/* Before any thread. */
-static enum err block_signals(struct department *department)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    signal(SIGPIPE, SIG_IGN);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    department->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return department->signal_fd >= 0 ? ERR_OK : err_from_errno(errno);
 }
 
 static enum err load(struct department *department, struct diag_list *diags)
@@ -178,7 +154,7 @@ static enum err go_up(struct department *department, struct diag_list *diags)
     if (err == ERR_OK)
         err = system_bus_follow(department->hub, department->bus.peer, department->city.name, department->loop, &department->follower);
     if (err == ERR_OK)
-        err = loop_watch_fd(department->loop, department->signal_fd, EPOLLIN, on_signal, department, &department->watch);
+        err = ending_watch(&department->ending, department->loop);
     return err;
 }
 
@@ -209,10 +185,9 @@ static void go_down(struct department *department)
     hub_destroy(department->hub);
     hub_record_destroy(department->record);
     bus_destroy(department->inside);
-    loop_unwatch(department->watch);
+    ending_unwatch(&department->ending);
     loop_destroy(department->loop);
-    if (department->signal_fd >= 0)
-        close(department->signal_fd);
+    ending_finish(&department->ending);
     city_finish(&department->city);
 }
 
@@ -223,10 +198,10 @@ int run_system(const struct system_options *options)
     if (!department || !diags)
         return EXIT_BAD_INPUT;
     department->options = options;
-    department->signal_fd = -1;
+    department->ending = ENDING_NONE;
     enum err err = load(department, diags);
     if (err == ERR_OK)
-        err = block_signals(department);
+        err = ending_block(&department->ending, false);
     if (err == ERR_OK)
         err = go_up(department, diags);
     if (err == ERR_OK) {

@@ -6,6 +6,7 @@
  * is done for a checkpoint that a known log has not signed.
  */
 #include "brain/witness.h"
+#include "brain/ending.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,11 +18,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,8 +39,7 @@ struct witness {
     struct loop *loop;
     struct http_server *server;
     struct http_mount mount;
-    int signal_fd;
-    struct loop_watch *signal_watch;
+    struct ending ending;
     struct loop_timer beat; /* systemd's watchdog */
 };
 
@@ -259,28 +256,6 @@ static enum err open_door(struct witness *witness, struct diag_list *diags)
     return ERR_OK;
 }
 
-static void on_signal(void *context, uint32_t events)
-{
-    struct witness *witness = context;
-    struct signalfd_siginfo info;
-    if (read(witness->signal_fd, &info, sizeof info) == sizeof info)
-        loop_stop(witness->loop);
-}
-
-static enum err watch_signals(struct witness *witness)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    signal(SIGPIPE, SIG_IGN);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    witness->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (witness->signal_fd < 0)
-        return err_from_errno(errno);
-    return loop_watch_fd(witness->loop, witness->signal_fd, EPOLLIN, on_signal, witness, &witness->signal_watch);
-}
-
 static enum err print_vkey(const struct witness *witness)
 {
     struct buf text;
@@ -314,7 +289,9 @@ static enum err run(struct witness *witness, struct diag_list *diags)
     if (!err)
         err = loop_create(clock_system(), &witness->loop);
     if (!err)
-        err = watch_signals(witness);
+        err = ending_block(&witness->ending, false);
+    if (!err)
+        err = ending_watch(&witness->ending, witness->loop);
     if (!err)
         err = open_door(witness, diags);
     if (!err)
@@ -333,7 +310,7 @@ static enum err run(struct witness *witness, struct diag_list *diags)
 
 int run_witness(const struct witness_run_options *options)
 {
-    struct witness witness = {.options = options, .signal_fd = -1};
+    struct witness witness = {.options = options, .ending = ENDING_NONE};
     struct diag_list *diags = mem_alloc_zero(1, sizeof *diags);
     if (!diags)
         return EXIT_BAD_INPUT;
@@ -343,10 +320,9 @@ int run_witness(const struct witness_run_options *options)
     if (err && diags->n == 0)
         fprintf(stderr, "citybrain witness: the witness did not start: %s\n", err_text(err));
     http_server_destroy(witness.server);
-    loop_unwatch(witness.signal_watch);
+    ending_unwatch(&witness.ending);
     loop_destroy(witness.loop);
-    if (witness.signal_fd >= 0)
-        close(witness.signal_fd);
+    ending_finish(&witness.ending);
     witness_store_close(witness.store);
     crypto_key_destroy(witness.key);
     yaml_destroy(witness.file);
