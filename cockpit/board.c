@@ -40,7 +40,7 @@ struct cockpit_board {
     const struct area_tree *areas;
     struct cockpit_value *values; /* [indicator][area] */
     int64_t *last_sample_ms;      /* by indicator */
-    struct table edges, roads, junctions, sources;
+    struct table edges, roads, junctions, zones, sources;
     struct str_map words; /* that many roads have in common: levels, formulas */
     struct arena text;    /* titles of sources */
     struct arena titles;  /* of junctions */
@@ -97,6 +97,7 @@ enum err cockpit_board_create(
     table_init(&board->edges, COCKPIT_EDGES_MAX, seed, sizeof(struct cockpit_edge));
     table_init(&board->roads, COCKPIT_ROADS_MAX, seed, sizeof(struct cockpit_road));
     table_init(&board->junctions, COCKPIT_JUNCTIONS_MAX, seed, sizeof(struct cockpit_junction));
+    table_init(&board->zones, COCKPIT_ZONES_MAX, seed, sizeof(struct cockpit_zone));
     table_init(&board->sources, COCKPIT_SOURCES_MAX, seed, sizeof(struct cockpit_source));
     str_map_init(&board->words, WORDS_MAX, seed);
     arena_init(&board->text, COCKPIT_SOURCES_MAX * 256u);
@@ -119,6 +120,7 @@ void cockpit_board_destroy(struct cockpit_board *board)
     table_finish(&board->edges);
     table_finish(&board->roads);
     table_finish(&board->junctions);
+    table_finish(&board->zones);
     table_finish(&board->sources);
     str_map_finish(&board->words);
     arena_finish(&board->text);
@@ -347,6 +349,64 @@ enum err cockpit_board_junction(struct cockpit_board *board, const struct value 
     return ERR_OK;
 }
 
+static void read_estimate(const struct value *value, struct cockpit_estimate *ret)
+{
+    struct cockpit_estimate now = {.is_there = value_to_real(value[0], &now.value)};
+    now.has_interval = value_to_real(value[1], &now.low) && value_to_real(value[2], &now.high);
+    if (now.is_there)
+        *ret = now;
+}
+
+/* Which of the zone's classes a row tells of; one more when it is new. ERR_FULL. */
+static enum err class_at(struct cockpit_board *board, struct cockpit_zone *zone, struct value name, size_t *ret_at)
+{
+    size_t at = 0;
+    while (at < zone->n_classes && !str_equal(zone->classes[at].name, name.s))
+        at++;
+    if (at == zone->n_classes) {
+        struct str word = word_of(board, name);
+        if (at == COCKPIT_ZONE_CLASSES_MAX || str_is_empty(word))
+            return ERR_FULL;
+        zone->classes[at].name = word;
+        zone->n_classes++;
+    }
+    *ret_at = at;
+    return ERR_OK;
+}
+
+enum err cockpit_board_zone_state(struct cockpit_board *board, const struct value *row, const struct hub_window *window)
+{
+    void *item;
+    struct str key;
+    bool is_new;
+    size_t at;
+    if (!is_text(row[HUB_ZONE_STATE_ZONE]) || !is_text(row[HUB_ZONE_STATE_AREA]) || !is_text(row[HUB_ZONE_STATE_CLASS]))
+        return refuse(board, ERR_SYNTAX);
+    int area = area_find(board->areas, row[HUB_ZONE_STATE_AREA].s);
+    if (area < 0)
+        return refuse(board, ERR_NOT_FOUND);
+    enum err err = table_at(&board->zones, row[HUB_ZONE_STATE_ZONE].s, &item, &key, &is_new);
+    if (err != ERR_OK)
+        return refuse(board, err);
+    struct cockpit_zone *zone = item;
+    zone->zone = key;
+    zone->area = area;
+    err = class_at(board, zone, row[HUB_ZONE_STATE_CLASS], &at);
+    if (err != ERR_OK)
+        return refuse(board, err);
+    zone->time.ms = integer_of(row[HUB_ZONE_STATE_TIME]);
+    zone->stale_since_ms = integer_of(row[HUB_ZONE_STATE_STALE_SINCE]);
+    zone->missing_since_ms = integer_of(row[HUB_ZONE_STATE_MISSING_SINCE]);
+    copy_text(zone->receipt, sizeof(zone->receipt), window->receipt);
+    read_estimate(&row[HUB_ZONE_STATE_NOW], &zone->classes[at].now);
+    read_estimate(&row[HUB_ZONE_STATE_TODAY], &zone->classes[at].today);
+    if (row[HUB_ZONE_STATE_BREACHES].type == VALUE_INTEGER) {
+        zone->has_breaches = true;
+        zone->breaches = row[HUB_ZONE_STATE_BREACHES].i;
+    }
+    return ERR_OK;
+}
+
 static enum hub_health health_of(struct value value)
 {
     if (is_text(value) && str_equal_c(value.s, "fresh"))
@@ -484,6 +544,7 @@ enum err cockpit_board_snapshot(struct cockpit_board *board, struct wall_time no
     s->n_edges = board->edges.map.n;
     s->n_roads = board->roads.map.n;
     s->n_junctions = board->junctions.map.n;
+    s->n_zones = board->zones.map.n;
     s->n_sources = board->sources.map.n;
     s->n_recorded = board->n_recorded;
     s->sources_changed = board->sources_changed;
@@ -494,6 +555,8 @@ enum err cockpit_board_snapshot(struct cockpit_board *board, struct wall_time no
         err = copy_array(board->roads.items, s->n_roads, sizeof(*s->roads), &s->roads);
     if (err == ERR_OK)
         err = copy_array(board->junctions.items, s->n_junctions, sizeof(*s->junctions), &s->junctions);
+    if (err == ERR_OK)
+        err = copy_array(board->zones.items, s->n_zones, sizeof(*s->zones), &s->zones);
     if (err == ERR_OK)
         err = copy_array(board->sources.items, s->n_sources, sizeof(*s->sources), &s->sources);
     if (err == ERR_OK)

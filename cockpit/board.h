@@ -13,9 +13,10 @@
 #define COCKPIT_ROADS_MAX 50000  /* named roads × areas */
 #define COCKPIT_JUNCTIONS_MAX 50000
 #define COCKPIT_JUNCTION_KEEP_MS 60000 /* a junction that nobody drove to for so long is not in the list */
-#define COCKPIT_SOURCES_MAX 50000      /* cameras and databases */
-#define COCKPIT_RECORDED_MAX 4096      /* told between two snapshots; more are durable but not told one by one */
-#define COCKPIT_KEEP_MS 600000         /* a road that says nothing so long leaves map and ranking */
+#define COCKPIT_ZONES_MAX 1024
+#define COCKPIT_SOURCES_MAX 50000 /* cameras and databases */
+#define COCKPIT_RECORDED_MAX 4096 /* told between two snapshots; more are durable but not told one by one */
+#define COCKPIT_KEEP_MS 600000    /* a road that says nothing so long leaves map and ranking */
 
 struct cockpit_board;
 
@@ -31,6 +32,8 @@ enum err cockpit_board_indicator(struct cockpit_board *board, struct str source,
 enum err cockpit_board_road_state(struct cockpit_board *board, const struct value *row);
 enum err cockpit_board_road_index(struct cockpit_board *board, const struct value *row);
 enum err cockpit_board_junction(struct cockpit_board *board, const struct value *row);
+/* Figures that the row does not know stay as they were last known, as an indicator does. */
+enum err cockpit_board_zone_state(struct cockpit_board *board, const struct value *row, const struct hub_window *window);
 enum err cockpit_board_source(struct cockpit_board *board, const struct value *row); /* fields of cockpit_source_fields */
 /* Which area an edge of the network lies in; from the road object. */
 enum err cockpit_board_edge_area(struct cockpit_board *board, struct str edge, struct str area);

@@ -297,6 +297,57 @@ static void junctions_are_listed_by_their_wait(void **state)
     tear_down(&f);
 }
 
+static struct value *zone_row(struct value *row, const char *zone, const char *area, const char *class, int64_t now_ms, struct value now)
+{
+    const struct value values[HUB_ZONE_STATE_N_FIELDS] = {value_text(str_from_c(zone)), value_text(str_from_c(area)),
+        value_text(str_from_c(class)), value_time(now_ms), now, now.type == VALUE_NULL ? VALUE_NONE : value_real(now.r - 2),
+        now.type == VALUE_NULL ? VALUE_NONE : value_real(now.r + 3.4), value_real(120), VALUE_NONE, VALUE_NONE,
+        strcmp(class, "all") == 0 ? value_integer(4) : VALUE_NONE, now.type == VALUE_NULL ? value_time(T0 + 500) : VALUE_NONE, VALUE_NONE};
+    memcpy(row, values, sizeof(values));
+    return row;
+}
+
+/* A row a zone, of the area and below; what is not known any more stays, and says since when. */
+static void zones_are_told_one_by_one(void **state)
+{
+    static const struct hub_window from = {.receipt = STR_INIT("h.log/9")};
+    struct value row[HUB_ZONE_STATE_N_FIELDS];
+    struct fixture f;
+    set_up(&f);
+    assert_ok(cockpit_board_zone_state(f.board, zone_row(row, "west", "h.x.a", "all", T0, value_real(12)), &from));
+    assert_ok(cockpit_board_zone_state(f.board, zone_row(row, "west", "h.x.a", "other", T0, value_real(5)), &from));
+    assert_ok(cockpit_board_zone_state(f.board, zone_row(row, "east", "h.y", "all", T0, value_real(3)), &from));
+    assert_err(cockpit_board_zone_state(f.board, zone_row(row, "red", "mars", "all", T0, value_real(3)), &from), ERR_NOT_FOUND);
+    for (int i = 0; i < 10; i++) { /* of classes that nobody has declared no more than a few are kept */
+        char class[] = {'c', (char)('0' + i), '\0'};
+        enum err err = cockpit_board_zone_state(f.board, zone_row(row, "east", "h.y", class, T0, value_real(3)), &from);
+        assert_true(err == (i < COCKPIT_ZONE_CLASSES_MAX - 1 ? ERR_OK : ERR_FULL));
+    }
+    struct cockpit_snapshot *s = snapshot(&f, T0 + 1000);
+    struct buf out = render(s, 1, cockpit_view_zones);
+    assert_string_equal(buf_str(&out).ptr,
+        "{\"area\":\"h.x\",\"time\":1795276801000,\"zones\":[{\"zone\":\"west\",\"area\":\"h.x.a\",\"time\":1795276800000,\"stale_since\":"
+        "null,"
+        "\"missing_since\":null,\"breaches\":4,\"receipt\":\"h.log/9\",\"classes\":["
+        "{\"class\":\"all\",\"now\":{\"value\":12,\"low\":10,\"high\":15},\"today\":{\"value\":120,\"low\":null,\"high\":null}},"
+        "{\"class\":\"other\",\"now\":{\"value\":5,\"low\":3,\"high\":8},\"today\":{\"value\":120,\"low\":null,\"high\":null}}]}]}");
+    buf_finish(&out);
+    cockpit_snapshot_release(s);
+    assert_ok(cockpit_board_zone_state(f.board, zone_row(row, "west", "h.x.a", "all", T0 + 1000, VALUE_NONE), &from));
+    s = snapshot(&f, T0 + 1000);
+    out = render(s, 1, cockpit_view_zones);
+    assert_non_null(strstr(buf_str(&out).ptr, "\"stale_since\":1795276800500,"));
+    assert_non_null(strstr(buf_str(&out).ptr, "\"now\":{\"value\":12,"));
+    buf_finish(&out);
+    cockpit_snapshot_release(s);
+    s = snapshot(&f, T0 + COCKPIT_ZONE_STALE_MS + 1); /* nobody tells of the other one any more */
+    out = render(s, 0, cockpit_view_zones);
+    assert_non_null(strstr(buf_str(&out).ptr, "\"zone\":\"east\",\"area\":\"h.y\",\"time\":1795276800000,\"stale_since\":1795276800000,"));
+    buf_finish(&out);
+    cockpit_snapshot_release(s);
+    tear_down(&f);
+}
+
 static int n_put;
 static struct cockpit_value last_put;
 
@@ -389,6 +440,7 @@ int main(void)
         cmocka_unit_test(an_edge_with_a_flow_alone_leaves_the_map),
         cmocka_unit_test(the_slowest_road_comes_first),
         cmocka_unit_test(junctions_are_listed_by_their_wait),
+        cmocka_unit_test(zones_are_told_one_by_one),
         cmocka_unit_test(sampled_indicators_are_recorded_once_a_period),
         cmocka_unit_test(sources_are_kept_by_party_and_name),
         cmocka_unit_test(failing_memory_leaves_the_board_whole),

@@ -124,6 +124,8 @@ static void on_rows(void *context, const struct hub_window *window, struct rows 
             err = cockpit_board_road_index(cockpit->board, row);
         else if (stream->kind == COCKPIT_STREAM_JUNCTION_INDEX)
             err = cockpit_board_junction(cockpit->board, row);
+        else if (stream->kind == COCKPIT_STREAM_ZONE_STATE)
+            err = cockpit_board_zone_state(cockpit->board, row, window);
         else
             err = cockpit_board_source(cockpit->board, row);
     }
@@ -193,6 +195,8 @@ static void subscribe_all(void *context)
     if (err == ERR_OK)
         err = add_stream(
             cockpit, COCKPIT_STREAM_JUNCTION_INDEX, needs->junction_index, hub_junction_index_field_names, HUB_JUNCTION_INDEX_N_FIELDS);
+    if (err == ERR_OK)
+        err = add_stream(cockpit, COCKPIT_STREAM_ZONE_STATE, needs->zone_state, hub_zone_state_field_names, HUB_ZONE_STATE_N_FIELDS);
     if (err == ERR_OK)
         err = add_stream(cockpit, COCKPIT_STREAM_SOURCE, needs->source, cockpit_source_fields, COCKPIT_N_SOURCE_FIELDS);
     if (err == ERR_OK)

@@ -10,7 +10,7 @@
 #include <pthread.h>
 
 #define COCKPIT_FACES_MAX 64         /* HTTP loops */
-#define COCKPIT_STREAMS_MAX 32       /* subscriptions: distinct sources, two of roads, one of health */
+#define COCKPIT_STREAMS_MAX 32       /* subscriptions: distinct sources, two of roads, one each of junctions, zones, health */
 #define COCKPIT_SNAPSHOTS_WAITING 64 /* for one face; past it a snapshot is skipped: the next one says all but what was recorded */
 #define COCKPIT_COALESCE_MS 20       /* rows of one moment come as several batches: wait so long for the others */
 #define COCKPIT_SNAPSHOT_GAP_MS 100  /* least time between two snapshots */
@@ -24,6 +24,7 @@ enum cockpit_stream_kind {
     COCKPIT_STREAM_ROAD_STATE,
     COCKPIT_STREAM_ROAD_INDEX,
     COCKPIT_STREAM_JUNCTION_INDEX,
+    COCKPIT_STREAM_ZONE_STATE,
     COCKPIT_STREAM_SOURCE
 };
 
@@ -105,6 +106,7 @@ struct json_writer cockpit_face_begin(struct cockpit_face *face); /* an event in
 
 void cockpit_face_ranking(struct cockpit_face *face, const struct cockpit_snapshot *s, int area);   /* likewise */
 void cockpit_face_junctions(struct cockpit_face *face, const struct cockpit_snapshot *s, int area); /* likewise */
+void cockpit_face_zones(struct cockpit_face *face, const struct cockpit_snapshot *s, int area);     /* likewise */
 
 /* viewer.c: one viewer more, who is told everything; then what changes. */
 void cockpit_face_live(struct cockpit_face *face, struct http_exchange *x, int area);

@@ -76,6 +76,10 @@ static void handle_road_states(struct http_exchange *x, void *context)
 {
     reply_view(x, context, view_all_edges);
 }
+static void handle_zone_states(struct http_exchange *x, void *context)
+{
+    reply_view(x, context, cockpit_view_zones);
+}
 static void handle_sources(struct http_exchange *x, void *context)
 {
     reply_view(x, context, view_all_sources);
@@ -317,6 +321,8 @@ const struct http_route cockpit_routes[] = {
     {HTTP_GET, "/cockpit/v1/zones", HTTP_SIGNED_IN, 0, handle_zones,
         "Outlines of restricted zones as GeoJSON; its receipt is in the header Citybrain-Receipt", .answer = "GeoJson",
         .media_type = "application/geo+json"},
+    {HTTP_GET, "/cockpit/v1/zone_states", HTTP_SIGNED_IN, 0, handle_zone_states,
+        "Vehicles in each restricted zone now and through it today, by class of plates", .answer = "ZoneStates", .query = "area?"},
     {HTTP_GET, "/cockpit/v1/sources", HTTP_SIGNED_IN, 0, handle_sources, "Sources of an area and their health", .answer = "Sources",
         .query = "area?"},
     {HTTP_GET, "/cockpit/v1/why", HTTP_SIGNED_IN, 0, cockpit_handle_why,

@@ -51,6 +51,12 @@ void cockpit_face_junctions(struct cockpit_face *face, const struct cockpit_snap
     arena_finish(&arena);
 }
 
+void cockpit_face_zones(struct cockpit_face *face, const struct cockpit_snapshot *s, int area)
+{
+    struct json_writer w = cockpit_face_begin(face);
+    cockpit_view_zones(s, area, &w);
+}
+
 static void send_recorded(struct cockpit_face *face, const struct cockpit_snapshot *s, int area)
 {
     for (size_t i = 0; i < s->n_recorded; i++) {
@@ -106,6 +112,8 @@ static void show(struct cockpit_face *face, const struct cockpit_snapshot *s, ui
         send_to_all(face, area, "ranking");
         cockpit_face_junctions(face, s, area);
         send_to_all(face, area, "junctions");
+        cockpit_face_zones(face, s, area);
+        send_to_all(face, area, "zone_states");
         if (s->sources_changed)
             show_sources(face, s, area);
         send_recorded(face, s, area);

@@ -93,7 +93,7 @@ static void read_indicator(struct yaml_node map, struct diag_list *diags, struct
 
 static void read_needs(struct yaml_node root, struct diag_list *diags, struct cockpit_needs *ret)
 {
-    static const char *const stream_keys[] = {"road_state", "road_index", "junction_index", "road", "zone", "source", NULL};
+    static const char *const stream_keys[] = {"road_state", "road_index", "junction_index", "road", "zone", "zone_state", "source", NULL};
     yaml_get_str(root, "party", true, diags, &ret->party);
     yaml_get_str(root, "purpose", true, diags, &ret->purpose);
     struct yaml_node reads = yaml_get(root, "reads");
@@ -105,6 +105,7 @@ static void read_needs(struct yaml_node root, struct diag_list *diags, struct co
     yaml_get_str(reads, "junction_index", false, diags, &ret->junction_index);
     yaml_get_str(reads, "road", false, diags, &ret->road);
     yaml_get_str(reads, "zone", false, diags, &ret->zone);
+    yaml_get_str(reads, "zone_state", false, diags, &ret->zone_state);
     yaml_get_str(reads, "source", false, diags, &ret->source);
 }
 
@@ -224,6 +225,8 @@ enum err cockpit_config_check(const struct cockpit_config *config, const struct 
             check_need(config, hub, yaml_get(reads, "road_index"), HUB_STREAM, hub_road_index_field_names, HUB_ROAD_INDEX_N_FIELDS, diags));
         err = keep_first(err, check_need(config, hub, yaml_get(reads, "junction_index"), HUB_STREAM, hub_junction_index_field_names,
                                   HUB_JUNCTION_INDEX_N_FIELDS, diags));
+        err = keep_first(err,
+            check_need(config, hub, yaml_get(reads, "zone_state"), HUB_STREAM, hub_zone_state_field_names, HUB_ZONE_STATE_N_FIELDS, diags));
         err = keep_first(
             err, check_need(config, hub, yaml_get(reads, "source"), HUB_STREAM, cockpit_source_fields, COCKPIT_N_SOURCE_FIELDS, diags));
     }

@@ -53,7 +53,7 @@ int cockpit_config_find(const struct cockpit_config *config, struct str name); /
 /* What the cockpit as a party reads: its own name, its purpose, and the resources of roads, zones and sources; empty when not declared. */
 struct cockpit_needs {
     struct str party, purpose;
-    struct str road_state, road_index, junction_index, road, zone, source;
+    struct str road_state, road_index, junction_index, road, zone, zone_state, source;
 };
 const struct cockpit_needs *cockpit_config_needs(const struct cockpit_config *config);
 

@@ -20,6 +20,7 @@ void cockpit_snapshot_release(struct cockpit_snapshot *snapshot)
     mem_free(snapshot->edges);
     mem_free(snapshot->roads);
     mem_free(snapshot->junctions);
+    mem_free(snapshot->zones);
     mem_free(snapshot->sources);
     mem_free(snapshot->recorded);
     mem_free(snapshot);
@@ -413,5 +414,83 @@ void cockpit_view_recorded(const struct cockpit_snapshot *s, const struct cockpi
     json_key(w, "value");
     cockpit_put_number(w, indicator, recorded->has_number, recorded->number);
     json_field_c(w, "receipt", recorded->receipt);
+    json_end_object(w);
+}
+
+/* ---- zones ---- */
+
+static void put_since(struct json_writer *w, const char *key, int64_t since_ms)
+{
+    json_key(w, key);
+    if (since_ms > 0)
+        json_put_i64(w, since_ms);
+    else
+        json_put_null(w);
+}
+
+/* {"value", "low", "high"}, the last two null where there is no interval; null when not known. */
+static void put_estimate(struct json_writer *w, const char *key, const struct cockpit_estimate *estimate)
+{
+    json_key(w, key);
+    if (!estimate->is_there) {
+        json_put_null(w);
+        return;
+    }
+    const struct {
+        const char *key;
+        double number;
+        bool is_there;
+    } parts[] = {
+        {"value", estimate->value, true}, {"low", estimate->low, estimate->has_interval}, {"high", estimate->high, estimate->has_interval}};
+    json_begin_object(w);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        json_key(w, parts[i].key);
+        if (parts[i].is_there)
+            json_put_fixed(w, parts[i].number, 0);
+        else
+            json_put_null(w);
+    }
+    json_end_object(w);
+}
+
+static void put_zone(const struct cockpit_snapshot *s, const struct cockpit_zone *zone, struct json_writer *w)
+{
+    bool is_silent = s->time.ms - zone->time.ms > COCKPIT_ZONE_STALE_MS; /* who told of it tells no more */
+    json_begin_object(w);
+    json_field_str(w, "zone", zone->zone);
+    json_field_str(w, "area", area_name(s, zone->area));
+    json_field_i64(w, "time", zone->time.ms);
+    put_since(w, "stale_since", zone->stale_since_ms > 0 || !is_silent ? zone->stale_since_ms : zone->time.ms);
+    put_since(w, "missing_since", zone->missing_since_ms);
+    json_key(w, "breaches");
+    if (zone->has_breaches)
+        json_put_i64(w, zone->breaches);
+    else
+        json_put_null(w);
+    json_field_c(w, "receipt", zone->receipt);
+    json_key(w, "classes");
+    json_begin_array(w);
+    for (size_t i = 0; i < zone->n_classes; i++) {
+        json_begin_object(w);
+        json_field_str(w, "class", zone->classes[i].name);
+        put_estimate(w, "now", &zone->classes[i].now);
+        put_estimate(w, "today", &zone->classes[i].today);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+void cockpit_view_zones(const struct cockpit_snapshot *s, int area, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_field_str(w, "area", area_name(s, area));
+    json_field_i64(w, "time", s->time.ms);
+    json_key(w, "zones");
+    json_begin_array(w);
+    for (size_t i = 0; i < s->n_zones; i++)
+        if (is_in(s, s->zones[i].area, area))
+            put_zone(s, &s->zones[i], w);
+    json_end_array(w);
     json_end_object(w);
 }

@@ -46,6 +46,28 @@ struct cockpit_junction {
     struct str made_by;
 };
 
+#define COCKPIT_ZONE_CLASSES_MAX 8
+#define COCKPIT_ZONE_STALE_MS 10000 /* its scene tells of it each second */
+
+struct cockpit_estimate {
+    bool is_there, has_interval;
+    double value, low, high; /* with 90 % interval */
+};
+
+struct cockpit_zone { /* a drawn zone: who is in it, by class of plates */
+    struct str zone;  /* borrowed from the board */
+    int area;
+    struct wall_time time; /* of the last row */
+    int64_t stale_since_ms, missing_since_ms, breaches;
+    bool has_breaches;
+    size_t n_classes;
+    struct {
+        struct str name; /* likewise */
+        struct cockpit_estimate now, today;
+    } classes[COCKPIT_ZONE_CLASSES_MAX];
+    char receipt[COCKPIT_RECEIPT_MAX]; /* of the window that the last row came in */
+};
+
 #define COCKPIT_LEVELS_MAX 16
 
 #define COCKPIT_SOURCE_DETAIL_MAX HUB_DETAIL_MAX
@@ -78,9 +100,10 @@ struct cockpit_snapshot {
     struct cockpit_edge *edges;
     struct cockpit_road *roads;
     struct cockpit_junction *junctions;
+    struct cockpit_zone *zones;
     struct cockpit_source *sources;
     struct cockpit_recorded *recorded;
-    size_t n_edges, n_roads, n_junctions, n_sources, n_recorded;
+    size_t n_edges, n_roads, n_junctions, n_zones, n_sources, n_recorded;
     bool sources_changed;
 };
 
@@ -103,6 +126,8 @@ void cockpit_view_edges(const struct cockpit_snapshot *s, int area, uint64_t aft
 void cockpit_view_ranking(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena);
 /* The longest wait first, of the area and all within it. */
 void cockpit_view_junctions(const struct cockpit_snapshot *s, int area, size_t limit, struct json_writer *w, struct arena *arena);
+/* Of the area and all within it, in the order in which they were first told. */
+void cockpit_view_zones(const struct cockpit_snapshot *s, int area, struct json_writer *w);
 void cockpit_view_sources(const struct cockpit_snapshot *s, int area, struct cockpit_part *part, struct json_writer *w); /* likewise */
 void cockpit_view_recorded(const struct cockpit_snapshot *s, const struct cockpit_recorded *recorded, struct json_writer *w);
 

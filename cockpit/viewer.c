@@ -125,6 +125,8 @@ static void greet(struct cockpit_face *face, struct cockpit_viewer *viewer)
     send_if_whole(viewer, "ranking");
     cockpit_face_junctions(face, s, viewer->area);
     send_if_whole(viewer, "junctions");
+    cockpit_face_zones(face, s, viewer->area);
+    send_if_whole(viewer, "zone_states");
     w = cockpit_face_begin(face);
     cockpit_view_sources(s, viewer->area, &sources, &w);
     send_if_whole(viewer, "sources");

@@ -15,3 +15,6 @@ const char *const hub_road_index_field_names[HUB_ROAD_INDEX_N_FIELDS] = {"road",
 
 const char *const hub_junction_index_field_names[HUB_JUNCTION_INDEX_N_FIELDS] = {
     "junction", "title", "area", "time", "lon", "lat", "delay_s", "delay_index", "n", "made_by"};
+
+const char *const hub_zone_state_field_names[HUB_ZONE_STATE_N_FIELDS] = {"zone", "area", "class", "time", "now", "now_low", "now_high",
+    "today", "today_low", "today_high", "breaches", "stale_since", "missing_since"};

@@ -86,4 +86,24 @@ enum hub_junction_index_field {
 };
 extern const char *const hub_junction_index_field_names[HUB_JUNCTION_INDEX_N_FIELDS]; /* in that order */
 
+/* Per drawn zone and class of plates, each second: who is in it. A zone has states as an edge has; the indicators are the areas'. */
+enum hub_zone_state_field {
+    HUB_ZONE_STATE_ZONE,    /* text: its name, as in the outlines */
+    HUB_ZONE_STATE_AREA,    /* text: the area whose it is */
+    HUB_ZONE_STATE_CLASS,   /* text: "all" "local" "province" "other" "special", and across these "new_energy" */
+    HUB_ZONE_STATE_TIME,    /* time */
+    HUB_ZONE_STATE_NOW,     /* real: vehicles in it; null: not known */
+    HUB_ZONE_STATE_NOW_LOW, /* real: its 90 % interval; null: not known */
+    HUB_ZONE_STATE_NOW_HIGH,
+    HUB_ZONE_STATE_TODAY,     /* real: different vehicles in it since midnight; null: not known */
+    HUB_ZONE_STATE_TODAY_LOW, /* real: its 90 % interval; null: not known */
+    HUB_ZONE_STATE_TODAY_HIGH,
+    HUB_ZONE_STATE_BREACHES,      /* integer: of today, in the row of "all"; otherwise null */
+    HUB_ZONE_STATE_STALE_SINCE,   /* time: since when its sources are silent; null: fresh */
+    HUB_ZONE_STATE_MISSING_SINCE, /* time: since when passages of today are missing: what is of the day is what it is at least; null: none
+                                   */
+    HUB_ZONE_STATE_N_FIELDS
+};
+extern const char *const hub_zone_state_field_names[HUB_ZONE_STATE_N_FIELDS]; /* in that order */
+
 #endif

@@ -101,6 +101,10 @@ static void go_on(struct zone_core *core, int64_t now_ms, bool is_tick)
         memset(core->states[i].through, 0, sizeof(core->states[i].through));
         core->states[i].figures.breaches = 0;
     }
+    for (size_t i = 0; i < core->zones->n_areas; i++) {
+        memset(core->area_states[i].figures.through, 0, sizeof(core->area_states[i].figures.through));
+        memset(core->area_states[i].through, 0, sizeof(core->area_states[i].through));
+    }
 }
 
 /* What is handed over a second time, after a restart, is no new sign of life. */
@@ -129,6 +133,11 @@ void zone_set_inside(struct zone_core *core, struct zone_vehicle *vehicle, uint1
         int at = __builtin_ctz(changed);
         uint32_t *now = &core->states[at].figures.now[vehicle->group];
         *now = inside >> at & 1 ? *now + 1 : *now - 1;
+    }
+    for (size_t i = 0; i < core->zones->n_areas && vehicle->inside != inside; i++) {
+        uint16_t mask = core->zones->areas[i].zones;
+        uint32_t *now = &core->area_states[i].figures.now[vehicle->group];
+        *now = *now + ((inside & mask) != 0) - ((vehicle->inside & mask) != 0);
     }
     vehicle->inside = inside;
 }
@@ -242,10 +251,15 @@ static void look_at_rules(struct zone_core *core, struct zone_vehicle *vehicle, 
 
 static void count_through(struct zone_core *core, struct zone_vehicle *vehicle, uint16_t zones)
 {
-    unsigned new = zones & ~(unsigned)vehicle->through;
+    uint16_t before = vehicle->through;
     vehicle->through |= zones;
-    for (; new != 0 && vehicle->day == core->today; new &= new - 1)
+    if (vehicle->through == before || vehicle->day != core->today)
+        return;
+    for (unsigned new = vehicle->through ^ before; new != 0; new &= new - 1)
         core->states[__builtin_ctz(new)].through[vehicle->group]++;
+    for (size_t i = 0; i < core->zones->n_areas; i++)
+        if ((before & core->zones->areas[i].zones) == 0 && (zones & core->zones->areas[i].zones) != 0)
+            core->area_states[i].through[vehicle->group]++;
 }
 
 /* ---- events ---- */
@@ -364,12 +378,11 @@ static void expire(struct zone_core *core)
 
 /* As many as were counted, and at least as many as were in it at once: after midnight those who stay have yesterday's pseudonyms, and are
  * not counted anew before they are seen. */
-static void tell_through(struct zone_state *state)
+static void tell_through(const uint64_t *counted, const uint32_t *now, uint64_t *through)
 {
-    struct zone_figures *figures = &state->figures;
     for (size_t group = 0; group < ZONE_N_GROUPS; group++) {
-        uint64_t least = state->through[group] > figures->now[group] ? state->through[group] : figures->now[group];
-        figures->through[group] = figures->through[group] > least ? figures->through[group] : least;
+        uint64_t least = counted[group] > now[group] ? counted[group] : now[group];
+        through[group] = through[group] > least ? through[group] : least;
     }
 }
 
@@ -378,14 +391,20 @@ static void on_tick(struct zone_core *core, struct zone_updates *updates)
     expire(core);
     for (size_t i = 0; i < core->zones->n; i++) {
         struct zone_state *state = &core->states[i];
-        tell_through(state);
+        tell_through(state->through, state->figures.now, state->figures.through);
         state->figures.timeout_ms = state->gaps.timeout_ms;
         state->figures.missing_since_ms = missing_since(core);
         state->figures.stale_since_ms = !is_silent(core, state) ? ZONE_FRESH : state->heard_ms == INT64_MIN ? 0 : state->heard_ms;
         core->figures[i] = state->figures;
         state->figures.n_passages = 0;
     }
+    for (size_t i = 0; i < core->zones->n_areas; i++) {
+        struct zone_area_state *area = &core->area_states[i];
+        tell_through(area->through, area->figures.now, area->figures.through);
+        core->area_figures[i] = area->figures;
+    }
     updates->figures = core->figures;
+    updates->areas = core->area_figures;
 }
 
 static void on_drop(void *context, const struct zone_check *check)

@@ -88,12 +88,19 @@ struct zone_figures {
     uint32_t n_passages; /* since the last tick */
 };
 
+/* Of the zones of an area together: who is in several of them is one vehicle. */
+struct zone_area_figures {
+    uint32_t now[ZONE_N_GROUPS];
+    uint64_t through[ZONE_N_GROUPS];
+};
+
 /* Borrowed until the next step. */
 struct zone_updates {
     const struct zone_breach *breaches;
     size_t n_breaches;
     const struct zone_ask *ask; /* to be asked now, answered by ZONE_ANSWER or ZONE_NO_ANSWER with its number; its checks stay until then */
-    const struct zone_figures *figures; /* of a tick: [n of the zones] */
+    const struct zone_figures *figures;    /* of a tick: [n of the zones] */
+    const struct zone_area_figures *areas; /* of a tick: [n_areas of the zones] */
 };
 
 struct zone_counters {                     /* since the start */

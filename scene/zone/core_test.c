@@ -27,7 +27,7 @@ struct bench {
 static void bench_make(struct bench *bench, const struct zone_settings *settings)
 {
     memset(bench, 0, sizeof(*bench));
-    bench->zones = (struct zones){.n = 2, .time_zone = TIME_ZONE_SHANGHAI};
+    bench->zones = (struct zones){.n = 2, .n_areas = 2, .time_zone = TIME_ZONE_SHANGHAI, .areas = {{"h", INNER | OUTER}, {"h.x", OUTER}}};
     for (size_t i = 0; i < 2; i++) {
         struct zone *zone = &bench->zones.zones[i];
         zone->until_ms = INT64_MAX;
@@ -172,6 +172,7 @@ static void times_out_of_order(void **state)
     put(&b, &late); /* older than what is known: it was through the other zone, and is where it is */
     assert_int_equal(tick(&b, MONDAY + 102 * SECOND)[0].now[ZONE_LOCAL], 0);
     assert_int_equal(tick(&b, MONDAY + 102 * SECOND)[1].through[ZONE_LOCAL], 1);
+    assert_int_equal(b.updates.areas[0].through[ZONE_LOCAL], 1); /* one vehicle, of two zones */
     late.arrived_ms = late.time_ms + 601 * SECOND;
     put(&b, &late);
     late.arrived_ms = late.time_ms - 61 * SECOND;
@@ -574,7 +575,7 @@ static uint64_t draw(uint64_t *seed)
 /* Every vehicle either has a pass for all zones for all time (even ones), or never has one; the department is now and then down. */
 struct model {
     bool was_through[2][MODEL_VEHICLES];
-    int n_breaches[2][MODEL_VEHICLES], n_through[2];
+    int n_breaches[2][MODEL_VEHICLES], n_through[2], n_through_any;
     const struct zone_ask *pending;
     uint64_t seed;
 };
@@ -600,6 +601,7 @@ static void model_passes(struct model *model, struct bench *b, int64_t now)
     struct zone_passage passage = passage_of(vehicle, ZONE_OTHER, held, ahead, now);
     passage.time_ms -= (int64_t)(draw(&model->seed) % 300000);
     passage.pseudonym = str_from_c(pseudonym);
+    model->n_through_any += (held | ahead) != 0 && !model->was_through[0][vehicle] && !model->was_through[1][vehicle];
     for (int zone = 0; zone < 2; zone++)
         if ((held | ahead) >> zone & 1 && !model->was_through[zone][vehicle]) {
             model->was_through[zone][vehicle] = true;
@@ -613,6 +615,14 @@ static void model_looks(struct model *model, struct bench *b)
     for (int zone = 0; zone < 2 && b->updates.figures != NULL; zone++) {
         assert_int_equal(b->updates.figures[zone].through[ZONE_OTHER], model->n_through[zone]);
         assert_true(b->updates.figures[zone].now[ZONE_OTHER] <= b->updates.figures[zone].through[ZONE_OTHER]);
+    }
+    if (b->updates.figures != NULL) { /* an area of both, and one of the second alone */
+        const struct zone_area_figures *areas = b->updates.areas;
+        const uint32_t in[2] = {b->updates.figures[0].now[ZONE_OTHER], b->updates.figures[1].now[ZONE_OTHER]};
+        assert_int_equal(areas[0].through[ZONE_OTHER], model->n_through_any);
+        assert_true(areas[0].now[ZONE_OTHER] >= (in[0] > in[1] ? in[0] : in[1]) && areas[0].now[ZONE_OTHER] <= in[0] + in[1]);
+        assert_int_equal(areas[1].through[ZONE_OTHER], model->n_through[1]);
+        assert_int_equal(areas[1].now[ZONE_OTHER], in[1]);
     }
     for (size_t at = 0; at < b->updates.n_breaches; at++) {
         const struct zone_breach *breach = &b->updates.breaches[at];

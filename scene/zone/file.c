@@ -235,12 +235,41 @@ static enum err read_zone(struct yaml_node node, const struct zones *zones, bool
     return first_of(err, read_force(node, zones->time_zone, diags, zone));
 }
 
+/* ---- the areas ---- */
+
+static enum err add_area(struct zones *zones, struct str name, size_t zone)
+{
+    size_t at = 0;
+    while (at < zones->n_areas && !str_equal_c(name, zones->areas[at].name))
+        at++;
+    if (at == ZONE_AREAS_MAX)
+        return ERR_FULL;
+    if (at == zones->n_areas) {
+        zones->areas[at] = (struct zone_area){.zones = 0};
+        memcpy(zones->areas[at].name, name.ptr, name.len);
+        zones->n_areas++;
+    }
+    zones->areas[at].zones |= (uint16_t)(1u << zone);
+    return ERR_OK;
+}
+
+/* A zone is one of its area's, and of all that hold it: their names are the beginnings of its name. */
+static enum err add_areas(struct zones *zones, size_t zone, bool (*has_area)(const void *context, struct str area), const void *context)
+{
+    struct str name = str_from_c(zones->zones[zone].area);
+    enum err err = ERR_OK;
+    for (size_t len = 1; len <= name.len && err == ERR_OK; len++)
+        if ((len == name.len || name.ptr[len] == '.') && (has_area == NULL || has_area(context, str_slice(name, 0, len))))
+            err = add_area(zones, str_slice(name, 0, len), zone);
+    return err;
+}
+
 enum err zones_read(struct yaml_node config, struct time_zone time_zone, bool (*has_area)(const void *context, struct str area),
     const void *context, struct diag_list *diags, struct zones *zones)
 {
     struct yaml_node list = yaml_get(config, "zones");
     size_t n = yaml_is_none(list) || yaml_kind(list) != YAML_LIST ? 0 : yaml_n_items(list);
-    zones->n = 0;
+    zones->n = zones->n_areas = 0;
     zones->time_zone = time_zone;
     if (n == 0 || n > ZONES_MAX)
         return yaml_error(yaml_is_none(list) ? config : list, diags, ERR_RANGE, "zones: lists 1 to %d zones", ZONES_MAX);
@@ -248,6 +277,9 @@ enum err zones_read(struct yaml_node config, struct time_zone time_zone, bool (*
     for (size_t i = 0; i < n; i++) {
         err = first_of(err, read_zone(yaml_item(list, i), zones, has_area, context, diags, &zones->zones[i]));
         zones->n = i + 1;
+        if (err == ERR_OK && add_areas(zones, i, has_area, context) != ERR_OK)
+            return yaml_error(
+                yaml_item(list, i), diags, ERR_RANGE, "the zones' areas lie in more than %d areas; draw them in fewer", ZONE_AREAS_MAX);
     }
     return err;
 }

@@ -67,18 +67,7 @@ void zone_measure_tick(struct scene_zone *scene);
 void zone_measure(const void *scene, struct metric_page *page); /* any thread */
 
 /* ---- tell.c ---- */
-extern const char *const zone_state_fields[];
-enum {
-    ZONE_STATE_ZONE,
-    ZONE_STATE_AREA,
-    ZONE_STATE_GROUP,
-    ZONE_STATE_TIME,
-    ZONE_STATE_NOW,
-    ZONE_STATE_THROUGH,
-    ZONE_STATE_STALE_SINCE,
-    ZONE_STATE_N_FIELDS
-};
-void zone_tell_figures(struct scene_zone *scene, const struct zone_figures *figures, int64_t now_ms);
+void zone_tell_figures(struct scene_zone *scene, const struct zone_updates *updates, int64_t now_ms);
 void zone_alert_add(struct scene_zone *scene, const struct zone_breach *breach, const char *receipt);
 void zone_alerts_send(struct scene_zone *scene); /* what is not taken waits for the next second */
 enum err zone_put_object(struct scene_zone *scene);

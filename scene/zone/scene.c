@@ -127,7 +127,7 @@ static void on_tick(void *self, struct wall_time now)
     struct zone_event event = {.type = ZONE_TICK, .now_ms = now.ms};
     struct zone_updates updates;
     zone_step(scene->core, &event, &updates);
-    zone_tell_figures(scene, updates.figures, now.ms);
+    zone_tell_figures(scene, &updates, now.ms);
     zone_alerts_send(scene);
     if (updates.ask != NULL)
         zone_ask_start(scene, updates.ask);
@@ -213,8 +213,8 @@ static enum err read_hub(struct scene_zone *scene, const struct scene_env *env, 
         .keep_ms = scene->settings.pass_fresh_ms};
     scene->indicator =
         hub_need_own(env->hub, env->party, "indicator", hub_indicator_field_names, HUB_INDICATOR_N_FIELDS, "docs/zone.md", config, diags);
-    scene->zone_state =
-        hub_need_own(env->hub, env->party, "zone_state", zone_state_fields, ZONE_STATE_N_FIELDS, "docs/zone.md", config, diags);
+    scene->zone_state = hub_need_own(
+        env->hub, env->party, "zone_state", hub_zone_state_field_names, HUB_ZONE_STATE_N_FIELDS, "docs/zone.md", config, diags);
     scene->zone = hub_need_own(env->hub, env->party, "zone", NULL, 0, "docs/zone.md", config, diags);
     enum err err = scene->indicator == NULL || scene->zone_state == NULL || scene->zone == NULL ? ERR_NOT_FOUND : ERR_OK;
     err = first_of(err, check_kept_for(scene, env, config, diags));

@@ -52,13 +52,62 @@ static void two_zones_of_one_area(void **state)
     assert_int_equal(indicator("zone_now", "h.x")[HUB_INDICATOR_N].i, 2);
     assert_true(indicator("zone_today_other", "h.x")[HUB_INDICATOR_VALUE].r == 2);
     assert_true(indicator("zone_today_local", "h.x")[HUB_INDICATOR_VALUE].r == 0);
+    assert_true(indicator("zone_now", "h")[HUB_INDICATOR_VALUE].r == 2); /* and of the area above */
     assert_str(indicator("zone_now", "h.x")[HUB_INDICATOR_BASIS].s, "h.log/512");
-    assert_int_equal(zone_state("b")[ZONE_STATE_NOW].i, 1);
+    assert_true(zone_state("b")[HUB_ZONE_STATE_NOW].r == 1);
     /* Both fall silent, the one of zone a two seconds earlier. */
     tick(&bench, T0 + 500 * SECOND);
     assert_int_equal(indicator("zone_now", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0 + 60 * SECOND + 100);
-    assert_int_equal(zone_state("b")[ZONE_STATE_STALE_SINCE].i, T0 + 62 * SECOND + 100);
-    assert_int_equal(zone_state("b")[ZONE_STATE_NOW].type, VALUE_NULL);
+    assert_int_equal(zone_state("b")[HUB_ZONE_STATE_STALE_SINCE].i, T0 + 62 * SECOND + 100);
+    assert_int_equal(zone_state("b")[HUB_ZONE_STATE_NOW].type, VALUE_NULL);
+    bench_stop(&bench);
+}
+
+/* Who drives from one zone of an area into another is one vehicle of the area, and one of each zone. */
+static void a_vehicle_in_two_zones(void **state)
+{
+    struct bench bench;
+    bench_start(&bench, T0);
+    pass(&bench, "C1", "v1", T0, IN_A);
+    pass(&bench, "C2", "v1", T0 + 10 * SECOND, IN_B);
+    pass(&bench, "C2", "v2", T0 + 11 * SECOND, IN_B);
+    for (int restart = 0; restart < 2; restart++) {
+        tick(&bench, T0 + 12 * SECOND);
+        assert_true(zone_state("a")[HUB_ZONE_STATE_TODAY].r == 1 && zone_state("b")[HUB_ZONE_STATE_TODAY].r == 2);
+        assert_true(zone_state("a")[HUB_ZONE_STATE_NOW].r == 0 && zone_state("b")[HUB_ZONE_STATE_NOW].r == 2);
+        assert_true(indicator("zone_today", "h.x")[HUB_INDICATOR_VALUE].r == 2);
+        assert_true(indicator("zone_today", "h")[HUB_INDICATOR_VALUE].r == 2);
+        assert_true(indicator("zone_now", "h.x")[HUB_INDICATOR_VALUE].r == 2);
+        if (restart == 0) {
+            bench_halt(&bench);
+            bench_start(&bench, T0 + 12 * SECOND);
+        }
+    }
+    bench_stop(&bench);
+}
+
+/* Each class of plates has its row, the rows of where a plate is from are all of them, and new energy lies across. */
+static void a_row_of_each_class(void **state)
+{
+    static const struct {
+        const char *class;
+        double n;
+    } classes[] = {{"all", 8}, {"local", 2}, {"province", 2}, {"other", 3}, {"special", 1}, {"new_energy", 3}};
+    struct bench bench;
+    char vehicle[8];
+    bench_start(&bench, T0);
+    for (size_t i = 0; i < ZONE_N_GROUPS + 1; i++) { /* one of each, and one more of other provinces */
+        snprintf(vehicle, sizeof(vehicle), "v%zu", i);
+        pass_of(&bench, "C1", vehicle, i < ZONE_N_GROUPS ? zone_group_names[i] : "other", T0, T0 + 100, IN_A);
+    }
+    tick(&bench, T0 + SECOND);
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        const struct value *row = zone_class("a", classes[i].class);
+        assert_true(row[HUB_ZONE_STATE_NOW].r == classes[i].n);
+        assert_true(row[HUB_ZONE_STATE_TODAY].r == classes[i].n);
+        assert_int_equal(row[HUB_ZONE_STATE_BREACHES].type, i == 0 ? VALUE_INTEGER : VALUE_NULL);
+        assert_str(row[HUB_ZONE_STATE_AREA].s, "h.x");
+    }
     bench_stop(&bench);
 }
 
@@ -75,15 +124,15 @@ static void where_a_camera_stands(void **state)
     pass(&bench, "C1", "v1", T0 + SECOND, IN_A);
     pass(&bench, "C2", "v2", T0 + SECOND, IN_B);
     tick(&bench, T0 + 2 * SECOND);
-    assert_int_equal(zone_state("a")[ZONE_STATE_NOW].i, 1);
+    assert_true(zone_state("a")[HUB_ZONE_STATE_NOW].r == 1);
     pass(&bench, "C1", "v3", T0 + 3 * SECOND, IN_B); /* it was moved: that counts from this passage on */
     tick(&bench, T0 + 4 * SECOND);
-    assert_int_equal(zone_state("a")[ZONE_STATE_NOW].i, 1);
-    assert_int_equal(zone_state("b")[ZONE_STATE_NOW].i, 2);
+    assert_true(zone_state("a")[HUB_ZONE_STATE_NOW].r == 1);
+    assert_true(zone_state("b")[HUB_ZONE_STATE_NOW].r == 2);
     pass(&bench, "C1", "v1", T0 + 5 * SECOND, OUT);
     tick(&bench, T0 + 6 * SECOND);
-    assert_int_equal(zone_state("a")[ZONE_STATE_NOW].i, 0);
-    assert_int_equal(zone_state("b")[ZONE_STATE_NOW].i, 2);
+    assert_true(zone_state("a")[HUB_ZONE_STATE_NOW].r == 0);
+    assert_true(zone_state("b")[HUB_ZONE_STATE_NOW].r == 2);
     bench_stop(&bench);
 }
 
@@ -207,7 +256,7 @@ static void a_restart_forgets_nobody(void **state)
     pass(&bench, "C1", "v3", stopped + 59 * SECOND, IN_A);
     pass(&bench, "C2", "v4", stopped + 59 * SECOND, IN_B);
     tick(&bench, stopped + 61 * SECOND);
-    assert_true(today_of("zone_today") == 5); /* v1, v2, v3 in a; v2, v4 in b */
+    assert_true(today_of("zone_today") == 4); /* v1, v2, v3 in a; v2, v4 in b: one vehicle each */
     assert_true(today_of("zone_now") == 4);
     assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
     assert_true(today_of("zone_breaches") == 3);
@@ -238,7 +287,7 @@ static void a_long_stop_is_told(void **state)
         assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0 + SECOND);
         assert_int_equal(indicator("zone_breaches", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0 + SECOND);
         assert_int_equal(indicator("zone_now", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
-        assert_int_equal(zone_state("a")[ZONE_STATE_THROUGH].type, VALUE_NULL);
+        assert_int_equal(zone_state("a")[HUB_ZONE_STATE_MISSING_SINCE].i, T0 + SECOND);
         if (restart == 0)
             bench_halt(&bench);
     }
@@ -247,7 +296,7 @@ static void a_long_stop_is_told(void **state)
     tick(&bench, midnight + 2 * SECOND);
     assert_true(today_of("zone_today") == 2);
     assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
-    assert_int_equal(zone_state("a")[ZONE_STATE_THROUGH].i, 1);
+    assert_true(zone_state("a")[HUB_ZONE_STATE_TODAY].r == 1);
     bench_stop(&bench);
 }
 
@@ -377,7 +426,7 @@ static void a_camera_without_room(void **state)
     tick(&bench, T0 + SECOND);
     assert_measured(&bench, "citybrain_zone_passages_total" OF ",what=\"no_room\"} 3\n");
     assert_measured(&bench, "citybrain_queue_refused_total{queue=\"zone_cameras\",of=\"h/zone\"} 3\n");
-    assert_int_equal(zone_state("a")[ZONE_STATE_NOW].i, 1);
+    assert_true(zone_state("a")[HUB_ZONE_STATE_NOW].r == 1);
     bench_stop(&bench);
 }
 
@@ -386,6 +435,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contracts_are_held_against_what_is_kept),
         cmocka_unit_test(two_zones_of_one_area),
+        cmocka_unit_test(a_vehicle_in_two_zones),
+        cmocka_unit_test(a_row_of_each_class),
         cmocka_unit_test(where_a_camera_stands),
         cmocka_unit_test(the_outlines_are_an_object),
         cmocka_unit_test(a_breach_becomes_an_alert),

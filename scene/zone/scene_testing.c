@@ -210,17 +210,23 @@ void bench_halt(struct bench *bench)
     }
 }
 
-void pass_at(struct bench *bench, const char *camera, const char *vehicle, int64_t time_ms, int64_t arrived_ms, double lon)
+void pass_of(
+    struct bench *bench, const char *camera, const char *vehicle, const char *group, int64_t time_ms, int64_t arrived_ms, double lon)
 {
     struct hub_window window = {.contract = STR("h/c-60"), .receipt = STR("h.log/512")};
     const struct value values[] = {value_text(str_from_c(camera)), value_text(str_from_c(vehicle)), value_text(STR("沪A12345")),
-        value_text(STR("other")), value_time(time_ms), value_time(arrived_ms), value_integer(97), isnan(lon) ? VALUE_NONE : value_real(lon),
-        value_real(30.28), value_real(0)};
+        value_text(str_from_c(group)), value_time(time_ms), value_time(arrived_ms), value_integer(97),
+        isnan(lon) ? VALUE_NONE : value_real(lon), value_real(30.28), value_real(0)};
     struct rows *rows = NULL;
     assert_ok(rows_create(sizeof(values) / sizeof(values[0]), 4096, &rows));
     assert_ok(rows_add(rows, values));
     scene_zone_ops.on_event(bench->scene, 0, &window, rows);
     rows_release(rows);
+}
+
+void pass_at(struct bench *bench, const char *camera, const char *vehicle, int64_t time_ms, int64_t arrived_ms, double lon)
+{
+    pass_of(bench, camera, vehicle, "other", time_ms, arrived_ms, lon);
 }
 
 void pass(struct bench *bench, const char *camera, const char *vehicle, int64_t time_ms, double lon)
@@ -246,9 +252,14 @@ const struct value *indicator(const char *name, const char *area)
 
 const struct value *zone_state(const char *zone)
 {
+    return zone_class(zone, "other");
+}
+
+const struct value *zone_class(const char *zone, const char *class)
+{
     for (size_t i = 0; told[1] != NULL && i < rows_n(told[1]); i++) {
         const struct value *row = rows_at(told[1], i);
-        if (str_equal_c(row[ZONE_STATE_ZONE].s, zone) && str_equal_c(row[ZONE_STATE_GROUP].s, "other"))
+        if (str_equal_c(row[HUB_ZONE_STATE_ZONE].s, zone) && str_equal_c(row[HUB_ZONE_STATE_CLASS].s, class))
             return row;
     }
     fail_msg("no state of %s", zone);

@@ -60,11 +60,14 @@ void bench_stop(struct bench *bench); /* both */
 /* A passage of camera "C1" and so on, whose plate is of another province, northward; it arrives 100 ms later. NAN: it tells no place. */
 void pass(struct bench *bench, const char *camera, const char *vehicle, int64_t time_ms, double lon);
 void pass_at(struct bench *bench, const char *camera, const char *vehicle, int64_t time_ms, int64_t arrived_ms, double lon);
+void pass_of(
+    struct bench *bench, const char *camera, const char *vehicle, const char *group, int64_t time_ms, int64_t arrived_ms, double lon);
 void tick(struct bench *bench, int64_t now_ms);
 
 /* The latest of this name and area. */
 const struct value *indicator(const char *name, const char *area);
-/* The latest of this zone's vehicles of other provinces. */
+/* The latest of this zone and class of plates; the first: those of other provinces. */
 const struct value *zone_state(const char *zone);
+const struct value *zone_class(const char *zone, const char *class);
 
 #endif

@@ -13,7 +13,7 @@ static const char magic[8] = {'c', 'b', 'z', 'o', 'n', 'e', 's', '\n'};
 
 /* ---- writing ---- */
 
-/* What the bits of a vehicle's masks mean: which zones, where. */
+/* What the bits of a vehicle's masks mean: which zones, where; and whose. */
 static struct sha256 shape_of(const struct zones *zones)
 {
     struct sha256 each[ZONES_MAX] = {0};
@@ -22,7 +22,14 @@ static struct sha256 shape_of(const struct zones *zones)
             crypto_sha256((struct str){(const char *)zones->zones[i].points, zones->zones[i].n_points * sizeof(struct zone_point)})};
         each[i] = crypto_sha256((struct str){(const char *)parts, sizeof(parts)});
     }
-    return crypto_sha256((struct str){(const char *)each, zones->n * sizeof(each[0])});
+    struct sha256 shape = crypto_sha256((struct str){(const char *)each, zones->n * sizeof(each[0])});
+    for (size_t i = 0; i < zones->n_areas; i++) {
+        const struct zone_area *area = &zones->areas[i];
+        struct sha256 parts[3] = {
+            shape, crypto_sha256(str_from_c(area->name)), crypto_sha256((struct str){(const char *)&area->zones, sizeof(area->zones)})};
+        shape = crypto_sha256((struct str){(const char *)parts, sizeof(parts)});
+    }
+    return shape;
 }
 
 static void write_zone(const struct zone_state *state, struct buf *out)
@@ -37,6 +44,14 @@ static void write_zone(const struct zone_state *state, struct buf *out)
         buf_append_be(out, state->figures.through[i], 8);
     }
     buf_append_be(out, state->figures.breaches, 8);
+}
+
+static void write_area(const struct zone_area_state *area, struct buf *out)
+{
+    for (size_t i = 0; i < ZONE_N_GROUPS; i++) {
+        buf_append_be(out, area->through[i], 8);
+        buf_append_be(out, area->figures.through[i], 8);
+    }
 }
 
 static bool is_of_the_day(const struct zone_core *core, const struct zone_vehicle *vehicle)
@@ -67,6 +82,8 @@ void zone_snapshot_write(const struct zone_core *core, struct buf *out)
     buf_append_be(out, (uint64_t)core->missed_until_ms, 8);
     for (size_t i = 0; i < core->zones->n; i++)
         write_zone(&core->states[i], out);
+    for (size_t i = 0; i < core->zones->n_areas; i++)
+        write_area(&core->area_states[i], out);
     for (int list = 0; list < ZONE_N_LISTS; list++) { /* in the order in which they are to be read: who was heard of longest ago, first */
         const struct zone_vehicle *vehicle = zone_vehicles_first(&core->vehicles, (enum zone_vehicle_list)list);
         for (; vehicle != NULL; vehicle = zone_vehicles_next(&core->vehicles, vehicle))
@@ -110,6 +127,16 @@ static bool read_zone(struct bytes_reader *reader, struct zone_state *state)
     return is_right && timeout_ms >= ZONE_TIMEOUT_MIN_MS;
 }
 
+static bool read_area(struct bytes_reader *reader, struct zone_area_state *area)
+{
+    bool is_right = true;
+    for (size_t i = 0; i < ZONE_N_GROUPS; i++) {
+        is_right &= read_count(reader, COUNT_MAX, &area->through[i]);
+        is_right &= read_count(reader, COUNT_MAX, &area->figures.through[i]);
+    }
+    return is_right;
+}
+
 static enum err read_vehicle(struct bytes_reader *reader, struct zone_core *core)
 {
     uint64_t id = bytes_read_u64be(reader);
@@ -147,6 +174,8 @@ static enum err read_all(struct bytes_reader *reader, struct zone_core *core)
     core->today = core->now_ms == INT64_MIN ? 0 : zone_day(core->now_ms, core->zones->time_zone);
     for (size_t i = 0; i < core->zones->n; i++)
         is_right &= read_zone(reader, &core->states[i]);
+    for (size_t i = 0; i < core->zones->n_areas; i++)
+        is_right &= read_area(reader, &core->area_states[i]);
     enum err err = is_right && reader->err == ERR_OK ? ERR_OK : ERR_CORRUPT;
     while (err == ERR_OK && bytes_reader_left(reader) > 0)
         err = read_vehicle(reader, core);

@@ -1,7 +1,8 @@
 /*
  * What the core knows of the day as bytes, so that a restart forgets nobody who was in a zone today, and finds no breach of today twice.
  *
- *     "cbzones\n", u32 version, SHA-256 of the zones' names and outlines, times, each zone's figures, the vehicles. Numbers big-endian.
+ *     "cbzones\n", u32 version, SHA-256 of the zones' names, outlines and areas, times, each zone's figures, each
+ *     area's, the vehicles. Numbers big-endian.
  *
  * Written are the vehicles of the day, and those that are in a zone: by the hash of their pseudonym, no plate. Neither checks that wait (a
  * replay of the stream brings them back) nor what was answered about passes. Read with checked bounds: a snapshot of another version or of
@@ -13,7 +14,7 @@
 #include "base/buf.h"
 #include "scene/zone/core.h"
 
-#define ZONE_SNAPSHOT_VERSION 1u
+#define ZONE_SNAPSHOT_VERSION 2u
 #define ZONE_SNAPSHOT_MAX ((size_t)1 << 30) /* 16 million vehicles are 600 MB */
 
 /* Appends; fails as `out` does: look at out->err. */

@@ -12,7 +12,7 @@
 #define SECOND 1000
 
 static struct zone_settings settings = ZONE_SETTINGS_DEFAULT;
-static struct zones zones = {.n = 3, .time_zone = TIME_ZONE_SHANGHAI};
+static struct zones zones = {.n = 3, .n_areas = 2, .time_zone = TIME_ZONE_SHANGHAI, .areas = {{"h", 7}, {"h.x", 3}}};
 
 static void pass(struct zone_core *core, uint64_t vehicle, unsigned held, unsigned ahead, int64_t time_ms, struct zone_updates *ret_updates)
 {
@@ -63,7 +63,10 @@ static void goes_on(void **state)
         int64_t now_ms = MONDAY + 57000 * SECOND + s * SECOND;
         struct zone_figures figures[3];
         memcpy(figures, live(whole, &seed, now_ms, &updates), sizeof(figures));
+        struct zone_area_figures areas[2];
+        memcpy(areas, updates.areas, sizeof(areas));
         const struct zone_figures *told = live(broken, &same, now_ms, &updates);
+        assert_memory_equal(updates.areas, areas, sizeof(areas));
         for (size_t i = 0; i < 3; i++) {
             assert_memory_equal(told[i].now, figures[i].now, sizeof(figures[i].now));
             assert_memory_equal(told[i].through, figures[i].through, sizeof(figures[i].through));
@@ -129,6 +132,9 @@ static void what_is_refused(void **state)
     }
     struct zones others = zones;
     others.zones[1].n_points = 3;
+    assert_err(zone_snapshot_read(whole, &settings, &others, &core, &until_ms), ERR_STATE);
+    others = zones;
+    others.areas[1].zones = 6;
     assert_err(zone_snapshot_read(whole, &settings, &others, &core, &until_ms), ERR_STATE);
     buf_finish(&bytes);
 }

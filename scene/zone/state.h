@@ -14,6 +14,11 @@ struct zone_state {
     uint32_t n_told;
 };
 
+struct zone_area_state {
+    struct zone_area_figures figures;
+    uint64_t through[ZONE_N_GROUPS]; /* as a zone's */
+};
+
 struct zone_core {
     struct zone_settings settings;
     const struct zones *zones;
@@ -25,9 +30,11 @@ struct zone_core {
     int64_t missed_since_ms, missed_until_ms; /* passages between them were not handed over; both 0: none */
     int64_t retry_ms, retry_at_ms;            /* 0: the last ask was answered */
     struct zone_state states[ZONES_MAX];
+    struct zone_area_state area_states[ZONE_AREAS_MAX];
     struct zone_breach breaches[ZONE_BREACHES_MAX];
     size_t n_breaches;
     struct zone_figures figures[ZONES_MAX];
+    struct zone_area_figures area_figures[ZONE_AREAS_MAX];
 };
 
 /* Where it is now, one bit a zone; the zones' counts follow. */

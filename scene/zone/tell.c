@@ -13,9 +13,6 @@
 
 #define ROWS_BYTES_MAX (1u << 20)
 #define GEOJSON_BYTES_MAX (4u << 20)
-#define ANY_GROUP ((1u << ZONE_N_GROUPS) - 1)
-
-const char *const zone_state_fields[] = {"zone", "area", "group", "time", "now", "through", "stale_since"};
 
 /* By the order of enum zone_group. */
 static const struct {
@@ -26,32 +23,53 @@ static const struct {
 
 /* ---- figures ---- */
 
+/* What a screen tells apart: where a plate is from, and across that what drives it. */
+enum zone_class { CLASS_ALL, CLASS_LOCAL, CLASS_PROVINCE, CLASS_OTHER, CLASS_SPECIAL, CLASS_NEW_ENERGY, N_CLASSES };
+
+static const struct {
+    const char *name;
+    unsigned groups;
+} classes[N_CLASSES] = {
+    [CLASS_ALL] = {"all", (1u << ZONE_N_GROUPS) - 1},
+    [CLASS_LOCAL] = {"local", 1u << ZONE_LOCAL | 1u << ZONE_LOCAL_NEW_ENERGY},
+    [CLASS_PROVINCE] = {"province", 1u << ZONE_PROVINCE | 1u << ZONE_PROVINCE_NEW_ENERGY},
+    [CLASS_OTHER] = {"other", 1u << ZONE_OTHER | 1u << ZONE_OTHER_NEW_ENERGY},
+    [CLASS_SPECIAL] = {"special", 1u << ZONE_SPECIAL},
+    [CLASS_NEW_ENERGY] = {"new_energy", 1u << ZONE_LOCAL_NEW_ENERGY | 1u << ZONE_PROVINCE_NEW_ENERGY | 1u << ZONE_OTHER_NEW_ENERGY},
+};
+
 enum source { FROM_NOW, FROM_THROUGH, FROM_BREACHES };
 
 static const struct {
     const char *name;
     enum source source;
-    unsigned groups;
+    enum zone_class class;
 } indicators[] = {
-    {"zone_now", FROM_NOW, ANY_GROUP},
-    {"zone_now_local", FROM_NOW, 1u << ZONE_LOCAL | 1u << ZONE_LOCAL_NEW_ENERGY},
-    {"zone_now_province", FROM_NOW, 1u << ZONE_PROVINCE | 1u << ZONE_PROVINCE_NEW_ENERGY},
-    {"zone_now_other", FROM_NOW, 1u << ZONE_OTHER | 1u << ZONE_OTHER_NEW_ENERGY},
-    {"zone_today", FROM_THROUGH, ANY_GROUP},
-    {"zone_today_local", FROM_THROUGH, 1u << ZONE_LOCAL | 1u << ZONE_LOCAL_NEW_ENERGY},
-    {"zone_today_province", FROM_THROUGH, 1u << ZONE_PROVINCE | 1u << ZONE_PROVINCE_NEW_ENERGY},
-    {"zone_today_other", FROM_THROUGH, 1u << ZONE_OTHER | 1u << ZONE_OTHER_NEW_ENERGY},
-    {"zone_today_new_energy", FROM_THROUGH, 1u << ZONE_LOCAL_NEW_ENERGY | 1u << ZONE_PROVINCE_NEW_ENERGY | 1u << ZONE_OTHER_NEW_ENERGY},
-    {"zone_breaches", FROM_BREACHES, 0},
+    {"zone_now", FROM_NOW, CLASS_ALL},
+    {"zone_now_local", FROM_NOW, CLASS_LOCAL},
+    {"zone_now_province", FROM_NOW, CLASS_PROVINCE},
+    {"zone_now_other", FROM_NOW, CLASS_OTHER},
+    {"zone_today", FROM_THROUGH, CLASS_ALL},
+    {"zone_today_local", FROM_THROUGH, CLASS_LOCAL},
+    {"zone_today_province", FROM_THROUGH, CLASS_PROVINCE},
+    {"zone_today_other", FROM_THROUGH, CLASS_OTHER},
+    {"zone_today_new_energy", FROM_THROUGH, CLASS_NEW_ENERGY},
+    {"zone_breaches", FROM_BREACHES, CLASS_ALL},
 };
 
-static double figure_of(const struct zone_figures *figures, enum source source, unsigned groups)
+static double now_of(const uint32_t *now, enum zone_class class)
 {
-    double sum = source == FROM_BREACHES ? (double)figures->breaches : 0;
-    for (unsigned left = groups; left != 0; left &= left - 1) {
-        int group = __builtin_ctz(left);
-        sum += source == FROM_NOW ? figures->now[group] : source == FROM_THROUGH ? (double)figures->through[group] : 0;
-    }
+    double sum = 0;
+    for (unsigned left = classes[class].groups; left != 0; left &= left - 1)
+        sum += now[__builtin_ctz(left)];
+    return sum;
+}
+
+static double through_of(const uint64_t *through, enum zone_class class)
+{
+    double sum = 0;
+    for (unsigned left = classes[class].groups; left != 0; left &= left - 1)
+        sum += (double)through[__builtin_ctz(left)];
     return sum;
 }
 
@@ -72,50 +90,57 @@ static struct value since_or_none(int64_t stale_since_ms)
     return stale_since_ms == ZONE_FRESH ? VALUE_NONE : value_time(stale_since_ms);
 }
 
-/* One indicator of the zones of an area: their sum; when one is silent none is known. What is of the day is told also when passages of it
- * are missing, as what it is at least, and since when. */
-static enum err add_indicator(
-    const struct scene_zone *scene, struct rows *rows, size_t nth, const char *area, const struct zone_figures *figures, int64_t now_ms)
+/* What the zones of an area have in common: when one is silent nothing is known of them together. */
+struct together {
+    int64_t stale_since_ms, missing_since_ms, n_passages;
+    uint64_t breaches;
+};
+
+static struct together zones_together(const struct scene_zone *scene, uint16_t zones, const struct zone_figures *figures)
 {
-    double sum = 0;
-    int64_t stale_since_ms = ZONE_FRESH, missing_since_ms = ZONE_FRESH, n = 0;
-    for (size_t i = 0; i < scene->zones.n; i++) {
-        if (strcmp(scene->zones.zones[i].area, area) != 0)
-            continue;
-        sum += figure_of(&figures[i], indicators[nth].source, indicators[nth].groups);
-        n += figures[i].n_passages;
-        stale_since_ms = earlier(stale_since_ms, stale_since(scene, &figures[i]));
-        if (indicators[nth].source != FROM_NOW)
-            missing_since_ms = earlier(missing_since_ms, figures[i].missing_since_ms);
+    struct together sum = {.stale_since_ms = ZONE_FRESH, .missing_since_ms = ZONE_FRESH};
+    for (unsigned left = zones; left != 0; left &= left - 1) {
+        const struct zone_figures *of_zone = &figures[__builtin_ctz(left)];
+        sum.stale_since_ms = earlier(sum.stale_since_ms, stale_since(scene, of_zone));
+        sum.missing_since_ms = earlier(sum.missing_since_ms, of_zone->missing_since_ms);
+        sum.n_passages += of_zone->n_passages;
+        sum.breaches += of_zone->breaches;
     }
+    return sum;
+}
+
+/* One indicator of the zones of an area. What is of the day is told also when passages of it are missing, as what it is at least, and since
+ * when. */
+static enum err add_indicator(const struct scene_zone *scene, struct rows *rows, size_t nth, const struct zone_area *area,
+    const struct zone_area_figures *figures, const struct together *together, int64_t now_ms)
+{
+    enum source source = indicators[nth].source;
+    double value = source == FROM_NOW       ? now_of(figures->now, indicators[nth].class)
+                   : source == FROM_THROUGH ? through_of(figures->through, indicators[nth].class)
+                                            : (double)together->breaches;
+    int64_t missing_since_ms = source == FROM_NOW ? ZONE_FRESH : together->missing_since_ms;
     struct value values[HUB_INDICATOR_N_FIELDS] = {
         [HUB_INDICATOR_NAME] = value_text(str_from_c(indicators[nth].name)),
-        [HUB_INDICATOR_AREA] = value_text(str_from_c(area)),
+        [HUB_INDICATOR_AREA] = value_text(str_from_c(area->name)),
         [HUB_INDICATOR_TIME] = value_time(now_ms),
         [HUB_INDICATOR_PERIOD_MS] = value_integer(1000),
-        [HUB_INDICATOR_VALUE] = stale_since_ms == ZONE_FRESH ? value_real(sum) : VALUE_NONE,
-        [HUB_INDICATOR_N] = value_integer(n),
-        [HUB_INDICATOR_STALE_SINCE] = since_or_none(earlier(stale_since_ms, missing_since_ms)),
+        [HUB_INDICATOR_VALUE] = together->stale_since_ms == ZONE_FRESH ? value_real(value) : VALUE_NONE,
+        [HUB_INDICATOR_N] = value_integer(together->n_passages),
+        [HUB_INDICATOR_STALE_SINCE] = since_or_none(earlier(together->stale_since_ms, missing_since_ms)),
         [HUB_INDICATOR_BASIS] = value_text(str_from_c(scene->basis)),
     };
     return rows_add(rows, values);
 }
 
-static bool is_first_of_area(const struct zones *zones, size_t at)
-{
-    for (size_t i = 0; i < at; i++)
-        if (strcmp(zones->zones[i].area, zones->zones[at].area) == 0)
-            return false;
-    return true;
-}
-
-static enum err add_indicators(const struct scene_zone *scene, struct rows *rows, const struct zone_figures *figures, int64_t now_ms)
+static enum err add_indicators(const struct scene_zone *scene, struct rows *rows, const struct zone_updates *updates, int64_t now_ms)
 {
     enum err err = ERR_OK;
-    for (size_t at = 0; at < scene->zones.n; at++)
-        for (size_t nth = 0; nth < sizeof(indicators) / sizeof(indicators[0]) && err == ERR_OK && is_first_of_area(&scene->zones, at);
-             nth++)
-            err = add_indicator(scene, rows, nth, scene->zones.zones[at].area, figures, now_ms);
+    for (size_t at = 0; at < scene->zones.n_areas; at++) {
+        const struct zone_area *area = &scene->zones.areas[at];
+        struct together together = zones_together(scene, area->zones, updates->figures);
+        for (size_t nth = 0; nth < sizeof(indicators) / sizeof(indicators[0]) && err == ERR_OK; nth++)
+            err = add_indicator(scene, rows, nth, area, &updates->areas[at], &together, now_ms);
+    }
     struct value values[HUB_INDICATOR_N_FIELDS] = {
         [HUB_INDICATOR_NAME] = value_text(STR("zone_checks_waiting")),
         [HUB_INDICATOR_AREA] = value_text(area_at(scene->tree, 0)->name),
@@ -129,23 +154,30 @@ static enum err add_indicators(const struct scene_zone *scene, struct rows *rows
     return err == ERR_OK ? rows_add(rows, values) : err;
 }
 
+static enum err add_state(const struct scene_zone *scene, struct rows *rows, size_t zone, enum zone_class class,
+    const struct zone_figures *figures, int64_t now_ms)
+{
+    bool is_fresh = figures->stale_since_ms == ZONE_FRESH;
+    struct value values[HUB_ZONE_STATE_N_FIELDS] = {
+        [HUB_ZONE_STATE_ZONE] = value_text(str_from_c(scene->zones.zones[zone].name)),
+        [HUB_ZONE_STATE_AREA] = value_text(str_from_c(scene->zones.zones[zone].area)),
+        [HUB_ZONE_STATE_CLASS] = value_text(str_from_c(classes[class].name)),
+        [HUB_ZONE_STATE_TIME] = value_time(now_ms),
+        [HUB_ZONE_STATE_NOW] = is_fresh ? value_real(now_of(figures->now, class)) : VALUE_NONE,
+        [HUB_ZONE_STATE_TODAY] = is_fresh ? value_real(through_of(figures->through, class)) : VALUE_NONE,
+        [HUB_ZONE_STATE_BREACHES] = class == CLASS_ALL ? value_integer((int64_t)figures->breaches) : VALUE_NONE,
+        [HUB_ZONE_STATE_STALE_SINCE] = since_or_none(stale_since(scene, figures)),
+        [HUB_ZONE_STATE_MISSING_SINCE] = since_or_none(figures->missing_since_ms),
+    };
+    return rows_add(rows, values);
+}
+
 static enum err add_states(const struct scene_zone *scene, struct rows *rows, const struct zone_figures *figures, int64_t now_ms)
 {
     enum err err = ERR_OK;
-    for (size_t i = 0; i < scene->zones.n; i++)
-        for (size_t group = 0; group < ZONE_N_GROUPS && err == ERR_OK; group++) {
-            bool is_fresh = figures[i].stale_since_ms == ZONE_FRESH, is_whole = figures[i].missing_since_ms == ZONE_FRESH;
-            struct value values[ZONE_STATE_N_FIELDS] = {
-                [ZONE_STATE_ZONE] = value_text(str_from_c(scene->zones.zones[i].name)),
-                [ZONE_STATE_AREA] = value_text(str_from_c(scene->zones.zones[i].area)),
-                [ZONE_STATE_GROUP] = value_text(str_from_c(zone_group_names[group])),
-                [ZONE_STATE_TIME] = value_time(now_ms),
-                [ZONE_STATE_NOW] = is_fresh ? value_integer(figures[i].now[group]) : VALUE_NONE,
-                [ZONE_STATE_THROUGH] = is_fresh && is_whole ? value_integer((int64_t)figures[i].through[group]) : VALUE_NONE,
-                [ZONE_STATE_STALE_SINCE] = since_or_none(stale_since(scene, &figures[i])),
-            };
-            err = rows_add(rows, values);
-        }
+    for (size_t zone = 0; zone < scene->zones.n; zone++)
+        for (int class = 0; class < N_CLASSES && err == ERR_OK; class ++)
+            err = add_state(scene, rows, zone, (enum zone_class) class, &figures[zone], now_ms);
     return err;
 }
 
@@ -163,17 +195,17 @@ static void publish(struct scene_zone *scene, const struct hub_resource *resourc
             LOG_INT("dropped", (int64_t)scene->n_dropped), LOG_END);
 }
 
-void zone_tell_figures(struct scene_zone *scene, const struct zone_figures *figures, int64_t now_ms)
+void zone_tell_figures(struct scene_zone *scene, const struct zone_updates *updates, int64_t now_ms)
 {
     struct rows *rows = NULL;
     enum err err = rows_create(HUB_INDICATOR_N_FIELDS, ROWS_BYTES_MAX, &rows);
     if (err == ERR_OK)
-        err = add_indicators(scene, rows, figures, now_ms);
+        err = add_indicators(scene, rows, updates, now_ms);
     publish(scene, scene->indicator, rows, err);
     rows = NULL;
-    err = rows_create(ZONE_STATE_N_FIELDS, ROWS_BYTES_MAX, &rows);
+    err = rows_create(HUB_ZONE_STATE_N_FIELDS, ROWS_BYTES_MAX, &rows);
     if (err == ERR_OK)
-        err = add_states(scene, rows, figures, now_ms);
+        err = add_states(scene, rows, updates->figures, now_ms);
     publish(scene, scene->zone_state, rows, err);
 }
 

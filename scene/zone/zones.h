@@ -17,6 +17,7 @@
 #define ZONE_POINTS_MAX 500
 #define ZONE_TIMES_MAX 16
 #define ZONE_DATES_MAX 64
+#define ZONE_AREAS_MAX 128 /* the zones' own, and all above them */
 
 /* What a plate shows of where it is from and what drives it: the values of the passages' field plate_group (docs/camera.md). */
 enum zone_group {
@@ -53,10 +54,16 @@ struct zone {
     int64_t from_ms, until_ms;          /* when the rule is in force */
 };
 
+struct zone_area {
+    char name[ZONE_AREA_MAX + 1];
+    uint16_t zones; /* one bit a zone of this area, or of one below it */
+};
+
 struct zones {
-    size_t n;
+    size_t n, n_areas;
     struct time_zone time_zone;
     struct zone zones[ZONES_MAX];
+    struct zone_area areas[ZONE_AREAS_MAX];
 };
 
 int32_t zone_day(int64_t time_ms, struct time_zone time_zone); /* days since 1970 by the city's calendar */

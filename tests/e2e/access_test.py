@@ -51,7 +51,7 @@ class Access(unittest.TestCase):
         street = City(data=self.city.data, port=self.city.port)
         who = street.sign_in("gudang")
         self.assertEqual((who["area"], who["level"]), ("hangzhou.xihu.gudang", "street"))
-        for path in ("indicators", "ranking", "junctions", "road_states", "sources", "live", "why", "history"):
+        for path in ("indicators", "ranking", "junctions", "road_states", "zone_states", "sources", "live", "why", "history"):
             for area in ("hangzhou", "hangzhou.xihu", "hangzhou.xihu.xixi", "hangzhou.gongshu", "hangzhou.xihu.gudangx", "nowhere", ""):
                 if area == "":
                     continue
@@ -63,7 +63,7 @@ class Access(unittest.TestCase):
     def test_a_program_finds_no_cockpit(self):
         program = City(data=self.city.data, port=self.city.port)
         token = {"Authorization": "Bearer " + self.city.token("hangzhou/scene.parking")}
-        for path in ("areas", "indicators", "ranking", "junctions", "road_states", "roads", "ground", "sources", "live", "why", "history"):
+        for path in ("areas", "indicators", "ranking", "junctions", "road_states", "roads", "zones", "zone_states", "ground", "sources", "live", "why", "history"):
             status, _, body = program.request("GET", f"/cockpit/v1/{path}?indicator=vehicles_in_transit", headers=token)
             self.assertEqual(status, 404, f"{path}: {body[:200]!r}")
 

@@ -29,7 +29,7 @@ STATIC = {("get", "/assets/{rest}"), ("get", "/{file}")}  # files as the screens
 ELSEWHERE = {("post", "/hub/v1/act/{area}/{party}/{name}"),  # the demo has no command: act_test.py has a city with some
              ("get", "/log/v1/policy")}  # the demo's ledger has no witnesses: witness_test.py
 QUERY = {"indicator": "vehicles_true", "purpose": "cockpit.show", "limit": "3"}  # what a required name of a query is asked with
-EVENTS = {"indicators": "LiveIndicators", "road_states": "RoadStates", "ranking": "Ranking", "junctions": "Junctions", "sources": "Sources", "recorded": "LiveRecorded",
+EVENTS = {"indicators": "LiveIndicators", "road_states": "RoadStates", "ranking": "Ranking", "junctions": "Junctions", "zone_states": "ZoneStates", "sources": "Sources", "recorded": "LiveRecorded",
           "ping": "LivePing"}  # what /cockpit/v1/live sends: OpenAPI has no word for it
 
 

@@ -70,6 +70,12 @@ class Zone(unittest.TestCase):
             return None
         return {one["name"]: one["value"] for one in json.loads(answer)["indicators"]}[name]
 
+    def zone(self, name="xixi"):
+        """What the screens are told of a zone, its classes by their names."""
+        zone = next(one for one in self.city.get("/cockpit/v1/zone_states?area=hangzhou")["zones"] if one["zone"] == name)
+        zone["classes"] = {one["class"]: (one["now"], one["today"]) for one in zone["classes"]}
+        return zone
+
     def cases(self, kind="zone.breach"):
         return self.city.get(f"/case/v1/cases?kind={kind}&state=all&limit=200")["cases"]
 
@@ -89,6 +95,10 @@ class Zone(unittest.TestCase):
         self.assertEqual(self.figure("zone_today_local"), 1)
         self.assertEqual(self.figure("zone_today_new_energy"), 1)
         self.assertEqual(self.figure("zone_breaches"), 1)
+        zone, of_province = self.zone(), sum(plate.startswith("浙") for plate in (holder, revoked))
+        self.assertEqual((zone["area"], zone["stale_since"], zone["breaches"]), ("hangzhou.xihu", None, 1))
+        self.assertEqual({name: today["value"] for name, (_, today) in zone["classes"].items()},
+                         {"all": 5, "local": 1, "province": of_province, "other": 4 - of_province, "special": 0, "new_energy": 1})
         self.assertEqual([one["id"] for one in self.cases()], [case["id"]])  # fifty passages, one case; those with a pass have none
 
         db = self.permits()

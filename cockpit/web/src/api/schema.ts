@@ -1672,6 +1672,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cockpit/v1/zone_states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Vehicles in each restricted zone now and through it today, by class of plates */
+        get: {
+            parameters: {
+                query?: {
+                    area?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ZoneStates"];
+                    };
+                };
+                /** @description A problem (RFC 9457) */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/cockpit/v1/sources": {
         parameters: {
             query?: never;
@@ -3430,6 +3477,40 @@ export interface components {
                 number | null
             ][];
         };
+        ZoneStates: {
+            area: components["schemas"]["AreaName"];
+            time: components["schemas"]["Ms"];
+            /** @description Of the area and all within it; their titles and outlines are in /cockpit/v1/zones */
+            zones: {
+                zone: string;
+                area: components["schemas"]["AreaName"];
+                time: components["schemas"]["Ms"];
+                /** @description Its cameras, or who counts, are silent since then: the figures are the last that were known */
+                stale_since: components["schemas"]["Ms"] | null;
+                /** @description Passages of today are missing since then: what is of the day is what it is at least */
+                missing_since: components["schemas"]["Ms"] | null;
+                /** @description Without a pass in it today */
+                breaches: number | null;
+                receipt: components["schemas"]["MaybeReceipt"];
+                classes: {
+                    /**
+                     * @description By the plate: of the city, of elsewhere in the province, of other provinces, special ones; all are these four; new_energy lies across them
+                     * @enum {unknown}
+                     */
+                    class: "all" | "local" | "province" | "other" | "special" | "new_energy";
+                    /** @description Vehicles in it */
+                    now: components["schemas"]["Estimate"] | null;
+                    /** @description Different vehicles that were in it since midnight */
+                    today: components["schemas"]["Estimate"] | null;
+                }[];
+            }[];
+        };
+        /** @description A number with its 90 % interval; low and high are null where there is none */
+        Estimate: {
+            value: number;
+            low: number | null;
+            high: number | null;
+        };
         Sources: {
             time: components["schemas"]["Ms"];
             sources: {
@@ -3515,7 +3596,7 @@ export interface components {
                 };
             }[];
         };
-        /** @description The event `indicators` of /cockpit/v1/live; its other events are RoadStates, Ranking, Junctions, Sources, LiveRecorded and LivePing */
+        /** @description The event `indicators` of /cockpit/v1/live; its other events are RoadStates, Ranking, Junctions, ZoneStates, Sources, LiveRecorded and LivePing */
         LiveIndicators: {
             time: components["schemas"]["Ms"];
             indicators: {
@@ -3797,6 +3878,8 @@ export type History = components['schemas']['History'];
 export type Ranking = components['schemas']['Ranking'];
 export type Junctions = components['schemas']['Junctions'];
 export type RoadStates = components['schemas']['RoadStates'];
+export type ZoneStates = components['schemas']['ZoneStates'];
+export type Estimate = components['schemas']['Estimate'];
 export type Sources = components['schemas']['Sources'];
 export type Why = components['schemas']['Why'];
 export type GeoJson = components['schemas']['GeoJson'];

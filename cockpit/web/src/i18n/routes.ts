@@ -54,6 +54,7 @@ const zh: Record<string, string> = {
   'get /cockpit/v1/roads': '路网（GeoJSON）；凭证在 Citybrain-Receipt 头中',
   'get /cockpit/v1/ground': '地图的水面与绿地（GeoJSON）',
   'get /cockpit/v1/zones': '限行区范围（GeoJSON）；凭证在 Citybrain-Receipt 头中',
+  'get /cockpit/v1/zone_states': '各限行区内此刻与今日的车辆，按号牌类别',
   'get /cockpit/v1/sources': '一个区域的数据来源及其健康',
   'get /cockpit/v1/why': '这个数从哪来：定义、来源、契约、新鲜度与凭证',
   'get /cockpit/v1/live': '实时值，服务器推送事件（docs/cockpit.md）',
