@@ -39,7 +39,8 @@ enum {
 static const struct command_option options[] = {
     {"network", "N.net.xml", "the road network, as netconvert writes it"},
     {"cameras", "FILE", "camera,edge,pos_m,x,y"},
-    {"passages", "FILE", "pass_time_ms,arrive_time_ms,camera,lane,plate,confidence, in order of arrival; or what --convert writes"},
+    {"passages", "FILE",
+        "pass_time_ms,arrive_time_ms,camera,lane,plate,confidence, in order of arrival; or what --convert writes; - is standard input"},
     {"every", "SECONDS", "a row so often on the arrival clock (default 60)"},
     {"out", "FILE", "where the counts go: time_s,count,low,high"},
     {"until", "SECONDS", "the last row's time (default: the last arrival; at most a week after it)"},
@@ -106,6 +107,7 @@ static void tell_counters(const struct count_files *files)
         {counters->n_impossible,
             "pairs of sightings of one plate that no vehicle could have driven between: cloned or misread plates, wrong clocks"},
         {files->n_back, "arrived before the line above; taken as arriving with it"},
+        {files->n_cameras_broken, "lines of the cameras' table not used"},
         {files->n_evicted, "vehicles forgotten early, as more are known at once than the limit"},
     };
     fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n", (unsigned long long)files->n_lines,

@@ -1,11 +1,10 @@
 /* `citybrain match`: GPS points onto the road network, from files. */
+#include "base/outs.h"
 #include "brain/commands.h"
 #include "brain/told.h"
 #include "road/match_file.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #define TRACKS_MAX 100000u
 
@@ -21,22 +20,22 @@ static const struct command_option options[] = {
     {NULL, NULL, NULL},
 };
 
-static FILE *open_out(const char *path)
+/* False: it was told. */
+static bool open_out(struct outs *outs, const char *path, FILE **ret_file)
 {
-    FILE *file = fopen(path, "wb");
-    if (file == NULL)
-        fprintf(stderr, "citybrain match: %s: cannot write: %s; mend the path\n", path, strerror(errno));
-    return file;
+    struct diag diag = {""};
+    if (path == NULL || outs_open(outs, path, &diag, ret_file) == ERR_OK)
+        return true;
+    fprintf(stderr, "citybrain match: %s\n", diag.text);
+    return false;
 }
 
 static bool close_out(FILE *file, const char *path)
 {
-    if (file == NULL)
+    struct diag diag = {""};
+    if (outs_close(file, path, &diag) == ERR_OK)
         return true;
-    bool is_bad = ferror(file) != 0;
-    if (fclose(file) == 0 && !is_bad)
-        return true;
-    fprintf(stderr, "citybrain match: %s: cannot write: %s\n", path, strerror(errno));
+    fprintf(stderr, "citybrain match: %s\n", diag.text);
     return false;
 }
 
@@ -90,10 +89,10 @@ static int run_match(const struct command_line *line)
     run.network = network;
     run.hierarchy = hierarchy;
     run.nearest = nearest;
-    run.matched = open_out(line->values[MATCH_OUT]);
-    if (run.matched != NULL && line->values[MATCH_EDGES])
-        run.edges = open_out(line->values[MATCH_EDGES]);
-    if (run.matched != NULL && (run.edges != NULL || !line->values[MATCH_EDGES]))
+    struct outs outs = {.n = 0};
+    outs_spare(&outs, line->values[MATCH_NETWORK]);
+    outs_spare(&outs, line->values[MATCH_POINTS]);
+    if (open_out(&outs, line->values[MATCH_OUT], &run.matched) && open_out(&outs, line->values[MATCH_EDGES], &run.edges))
         status = match_points(&run, line->values[MATCH_POINTS], &told);
     if (!close_out(run.matched, line->values[MATCH_OUT]) | !close_out(run.edges, line->values[MATCH_EDGES]))
         status = 2;

@@ -1,11 +1,11 @@
 /* `citybrain route`: the fastest way between two places, or between many pairs of them, with live travel times. */
 #include "base/mem.h"
+#include "base/outs.h"
 #include "brain/commands.h"
 #include "brain/told.h"
 #include "road/trip.h"
 #include "road/weights.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +27,8 @@ struct finder {
     struct road_network *network;
     struct road_nearest *nearest;
     struct road_router *router;
-    FILE *out;
+    FILE *out; /* the table */
+    struct outs outs;
     uint64_t n_pairs, n_found;
     struct told told;
 };
@@ -87,24 +88,26 @@ static void print_trip(const struct finder *finder, const struct road_trip *trip
     fprintf(stderr, "%.1f s, %.0f m, %u edges\n", trip->time_s, trip->length_m, n + 1);
 }
 
-static int write_geojson(const struct finder *finder, const struct road_trip *trip, const char *path)
+static int write_geojson(struct finder *finder, const struct road_trip *trip, const char *path)
 {
     struct buf text;
+    struct diag diag = {""};
+    FILE *file = NULL;
     buf_init(&text, GEOJSON_MAX);
     road_trip_write(finder->network, trip, &text);
     buf_append_byte(&text, '\n');
-    FILE *file = text.err == ERR_OK ? fopen(path, "wb") : NULL;
-    bool is_whole = file != NULL && fwrite(text.ptr, 1, text.len, file) == text.len;
-    if (file != NULL && fclose(file) != 0)
-        is_whole = false;
-    if (!is_whole)
-        fprintf(stderr, "citybrain route: %s: cannot write: %s; mend the path\n", path,
-            text.err != ERR_OK ? err_text(text.err) : strerror(errno));
+    enum err err = text.err == ERR_OK ? outs_open(&finder->outs, path, &diag, &file) : text.err;
+    if (err == ERR_OK)
+        (void)fwrite(text.ptr, 1, text.len, file); /* what fails is told at the end */
+    enum err closed = outs_close(file, path, &diag);
+    err = err != ERR_OK ? err : closed;
+    if (err != ERR_OK)
+        fprintf(stderr, "citybrain route: %s\n", diag.text[0] ? diag.text : err_text(err));
     buf_finish(&text);
-    return is_whole ? 0 : 2;
+    return err == ERR_OK ? 0 : 2;
 }
 
-static int find_one(const struct finder *finder, const struct command_line *line)
+static int find_one(struct finder *finder, const struct command_line *line)
 {
     struct road_stop stops[2];
     for (int i = 0; i < 2; i++) {
@@ -208,6 +211,20 @@ static bool is_asked_well(const struct command_line *line)
     return wrong == NULL;
 }
 
+/* The table to its end; false: it is not whole, which was told. */
+static bool is_written(FILE *out, const char *path)
+{
+    struct diag diag = {""};
+    bool is_bad = out == stdout && (fflush(out) != 0 || ferror(out) != 0);
+    if (is_bad)
+        diag_set(&diag, ERR_IO, "standard output", 0, "cannot write it whole; free some of the disk");
+    else if (out != stdout)
+        is_bad = outs_close(out, path, &diag) != ERR_OK;
+    if (is_bad)
+        fprintf(stderr, "citybrain route: %s\n", diag.text);
+    return !is_bad;
+}
+
 static int run_route(const struct command_line *line)
 {
     struct diag diag = {""};
@@ -223,22 +240,17 @@ static int run_route(const struct command_line *line)
         err = road_router_create(finder.network, &finder.router);
     if (err == ERR_OK && line->values[ROUTE_WEIGHTS])
         err = load_weights(&finder, line->values[ROUTE_WEIGHTS], &diag);
-    if (err == ERR_OK && line->values[ROUTE_OUT]) {
-        finder.out = fopen(line->values[ROUTE_OUT], "wb");
-        if (finder.out == NULL)
-            err = diag_set(&diag, err_from_errno(errno), line->values[ROUTE_OUT], 0, "cannot write: %s; mend the path", strerror(errno));
-    }
+    static const int read[] = {ROUTE_NETWORK, ROUTE_WEIGHTS, ROUTE_BATCH};
+    for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
+        outs_spare(&finder.outs, line->values[read[i]]);
+    if (err == ERR_OK && line->values[ROUTE_OUT])
+        err = outs_open(&finder.outs, line->values[ROUTE_OUT], &diag, &finder.out);
     if (err != ERR_OK)
         fprintf(stderr, "citybrain route: %s\n", diag.text[0] ? diag.text : err_text(err));
     else
         status = line->values[ROUTE_BATCH] ? find_many(&finder, line->values[ROUTE_BATCH]) : find_one(&finder, line);
-    bool is_bad = finder.out != NULL && fflush(finder.out) != 0;
-    if (finder.out != NULL && finder.out != stdout && fclose(finder.out) != 0)
-        is_bad = true;
-    if (is_bad) {
-        fprintf(stderr, "citybrain route: cannot write the table: %s\n", strerror(errno));
+    if (!is_written(finder.out, line->values[ROUTE_OUT]))
         status = 2;
-    }
     road_router_destroy(finder.router);
     road_nearest_destroy(finder.nearest);
     road_network_destroy(finder.network);

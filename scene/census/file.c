@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/outs.h"
 #include "base/str_map.h"
 #include "road/table.h"
 #include "scene/census/random.h"
@@ -26,7 +27,7 @@ struct run {
     struct census_sighting *sightings; /* places in metres, once all are read */
     double (*places)[2];               /* as the file has them */
     uint32_t n, cap;
-    bool is_geographic;
+    bool is_geographic, is_path; /* is_path: the sightings are a file, not memory */
     struct shapes covered, areas;
     struct shape *hulls; /* [n_surveys], where nothing tells what was covered */
     uint8_t *survey_of;  /* [covered.n], or CENSUS_SURVEYS_MAX: of none that is here */
@@ -269,21 +270,6 @@ static void share_covered(const struct run *run, const struct shape *area, doubl
 
 /* ---- out ---- */
 
-static enum err close_out(const struct run *run, FILE *file, const char *path)
-{
-    bool is_bad = ferror(file) != 0;
-    if (fclose(file) != 0 || is_bad)
-        return diag_set(run->diag, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, path, 0, "cannot write it whole; free some of the disk");
-    return ERR_OK;
-}
-
-static enum err open_out(const struct run *run, const char *path, FILE **ret_file)
-{
-    *ret_file = fopen(path, "wb");
-    return *ret_file != NULL ? ERR_OK
-                             : diag_set(run->diag, err_from_errno(errno), path, 0, "cannot write: %s; mend the path", strerror(errno));
-}
-
 static void write_row(
     const struct run *run, FILE *out, const struct census_row *row, uint32_t area, uint32_t class, double once, double twice)
 {
@@ -308,12 +294,8 @@ static void tell_rows(const struct run *run, const struct census_settings *setti
                 c == run->classes.n ? STR("*") : str_map_key(&run->classes, c), census_row(result, settings, a, c));
 }
 
-static enum err write_counts(const struct run *run, const struct census_settings *settings, const struct census_result *result)
+static void write_counts(const struct run *run, FILE *out, const struct census_settings *settings, const struct census_result *result)
 {
-    FILE *out;
-    enum err err = open_out(run, run->files->counts_path, &out);
-    if (err != ERR_OK)
-        return err;
     fprintf(out, "area,class,count,low,high,objects,sightings,covered,twice\n");
     for (uint32_t a = 0; a <= run->areas.n; a++) {
         double once = 0, twice = 0;
@@ -325,15 +307,10 @@ static enum err write_counts(const struct run *run, const struct census_settings
                 write_row(run, out, row, a, c, once, twice);
         }
     }
-    return close_out(run, out, run->files->counts_path);
 }
 
-static enum err write_objects(const struct run *run, const struct census_result *result)
+static void write_objects(const struct run *run, FILE *out, const struct census_result *result)
 {
-    FILE *out;
-    enum err err = open_out(run, run->files->objects_path, &out);
-    if (err != ERR_OK)
-        return err;
     int decimals = run->is_geographic ? 7 : 2;
     fprintf(out, "object,%s,error_m,class,area,sightings,surveys\n", run->is_geographic ? "lon,lat" : "x,y");
     for (uint32_t i = 0; i < result->n_objects; i++) {
@@ -351,7 +328,29 @@ static enum err write_objects(const struct run *run, const struct census_result 
             }
         fputc('\n', out);
     }
-    return close_out(run, out, run->files->objects_path);
+}
+
+static enum err write_all(const struct run *run, const struct census_settings *settings, const struct census_result *result)
+{
+    const struct census_files *files = run->files;
+    const char *const read[] = {run->is_path ? files->sightings_path : NULL, files->covered_path, files->areas_path};
+    struct outs outs = {.n = 0};
+    FILE *counts = NULL, *objects = NULL;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
+        outs_spare(&outs, read[i]);
+    if (files->counts_path != NULL)
+        err = outs_open(&outs, files->counts_path, run->diag, &counts);
+    if (err == ERR_OK && files->objects_path != NULL)
+        err = outs_open(&outs, files->objects_path, run->diag, &objects);
+    if (err == ERR_OK && counts != NULL)
+        write_counts(run, counts, settings, result);
+    if (err == ERR_OK && objects != NULL)
+        write_objects(run, objects, result);
+    enum err closed = outs_close(counts, files->counts_path, err == ERR_OK ? run->diag : NULL);
+    err = err != ERR_OK ? err : closed;
+    closed = outs_close(objects, files->objects_path, err == ERR_OK ? run->diag : NULL);
+    return err != ERR_OK ? err : closed;
 }
 
 /* ---- the run ---- */
@@ -411,17 +410,14 @@ static enum err count(struct run *run)
         return explain(run, err, survey);
     tell(run, &settings, &result);
     tell_rows(run, &settings, &result);
-    if (files->counts_path != NULL)
-        err = write_counts(run, &settings, &result);
-    if (err == ERR_OK && files->objects_path != NULL)
-        err = write_objects(run, &result);
+    err = write_all(run, &settings, &result);
     census_result_finish(&result);
     return err;
 }
 
 static enum err run_all(struct census_files *files, struct str text, struct str covered, bool is_path, struct diag *diag)
 {
-    struct run run = {.files = files, .diag = diag};
+    struct run run = {.files = files, .diag = diag, .is_path = is_path};
     struct road_table table = {columns, on_header, on_line, on_broken, NULL, &run, 0, 0};
     uint64_t seed = (uint64_t)clock_mono(clock_system()).ns; /* of the maps, whose keys come from outside; no figure depends on it */
     str_map_init(&run.surveys, CENSUS_SURVEYS_MAX, seed);

@@ -201,6 +201,14 @@ static void what_ends_a_run_is_told(void **state)
     assert_non_null(strstr(diag.text, "cannot write"));
     files.counts_path = "/dev/full";
     assert_err(census_files_run(&files, &diag), ERR_DISK_FULL);
+    files.counts_path = sightings; /* which would be empty then */
+    assert_err(census_files_run(&files, &diag), ERR_EXISTS);
+    files = asked();
+    files.objects_path = counts;
+    assert_err(census_files_run(&files, &diag), ERR_EXISTS);
+    assert_non_null(strstr(diag.text, "two tables would go into it"));
+    files.objects_path = NULL;
+    assert_ok(census_files_run(&files, &diag));
 }
 
 int main(void)

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/outs.h"
 
 #include <errno.h>
 #include <string.h>
@@ -268,15 +269,13 @@ static void progress_through(void *context, double share)
         outer->on_progress(outer->context, share);
 }
 
-static enum err open_other(const char *from_path, const char *to_path, struct diag *diag, FILE **ret_file)
+/* The input is read twice: a pipe would be empty the second time. */
+static enum err see_input(const char *path, struct diag *diag)
 {
-    struct stat from, to;
-    if (stat(from_path, &from) == 0 && stat(to_path, &to) == 0 && from.st_dev == to.st_dev && from.st_ino == to.st_ino)
-        return diag_set(diag, ERR_EXISTS, to_path, 0, "it is the file that is read; give another");
-    *ret_file = fopen(to_path, "wb");
-    if (*ret_file == NULL)
-        return diag_set(diag, err_from_errno(errno), to_path, 0, "cannot write: %s; mend the path", strerror(errno));
-    return ERR_OK;
+    struct stat about;
+    if (strcmp(path, "-") == 0 || (stat(path, &about) == 0 && !S_ISREG(about.st_mode)))
+        return diag_set(diag, ERR_UNSUPPORTED, path, 0, "it is read twice, and so must be a plain file");
+    return ERR_OK; /* or not there, which opening tells */
 }
 
 /* The names first, since they stand before the records; then the file once more. */
@@ -293,11 +292,15 @@ enum err count_passages_convert(
         .on_broken = tell_through,
         .on_progress = progress_through,
         .context = &second};
+    struct outs outs = {.n = 0};
     FILE *file = NULL;
-    enum err err = count_passages_read(&names, from_path, diag);
-    uint32_t n_cameras = cameras.n;
+    enum err err = see_input(from_path, diag);
     if (err == ERR_OK)
-        err = open_other(from_path, to_path, diag, &file);
+        err = count_passages_read(&names, from_path, diag);
+    uint32_t n_cameras = cameras.n;
+    outs_spare(&outs, from_path);
+    if (err == ERR_OK)
+        err = outs_open(&outs, to_path, diag, &file);
     if (err == ERR_OK) {
         second.writing.file = file;
         write_header(file, &cameras, UNFINISHED);
@@ -305,13 +308,14 @@ enum err count_passages_convert(
     }
     if (err == ERR_OK && cameras.n != n_cameras)
         err = diag_set(diag, ERR_BUSY, from_path, 0, "it changed while it was read; convert it when it is whole");
+    if (err == ERR_OK && fflush(file) != 0)
+        err = diag_set(diag, err_from_errno(errno), to_path, 0, "cannot write it whole: %s; free some of the disk", strerror(errno));
     if (err == ERR_OK && fseek(file, 0, SEEK_SET) != 0)
         err = diag_set(diag, err_from_errno(errno), to_path, 0, "cannot go back to its header: %s; give a plain file", strerror(errno));
     if (err == ERR_OK)
         write_header(file, &cameras, second.writing.n);
-    bool is_bad = file != NULL && ferror(file) != 0;
-    if (file != NULL && (fclose(file) != 0 || is_bad) && err == ERR_OK)
-        err = diag_set(diag, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, to_path, 0, "cannot write it whole; free some of the disk");
+    enum err closed = outs_close(file, to_path, err == ERR_OK ? diag : NULL);
+    err = err != ERR_OK ? err : closed;
     reading->n_lines = again.n_lines;
     reading->n_broken = again.n_broken;
     *ret_n = second.writing.n;

@@ -2,6 +2,7 @@
 #include "scene/count/file.h"
 
 #include "base/mem.h"
+#include "base/outs.h"
 #include "base/str_map.h"
 #include "road/table.h"
 #include "scene/count/areas.h"
@@ -29,11 +30,11 @@ struct run {
     enum err parts_err;        /* of a part; what is read after it is not counted */
     uint32_t n_standing;       /* cameras on the network */
     struct count_reading reading;
-    FILE *counts, *roads, *areas_out, *clones, *indices, *junctions, *on_edges;
-    uint32_t *camera_names; /* number in `cameras`, by the core's */
-    int64_t next_s;         /* time of the next row; INT64_MIN before the first arrival */
-    int64_t latest_ms;      /* arrival */
-    bool is_held;           /* one far ahead of the others, until the next tells whether to believe it */
+    FILE *counts, *roads, *areas_out, *clones, *health, *indices, *junctions, *on_edges; /* NULL: not asked for */
+    uint32_t *camera_names;                                                              /* number in `cameras`, by the core's */
+    int64_t next_s;    /* time of the next row; INT64_MIN before the first arrival */
+    int64_t latest_ms; /* arrival */
+    bool is_held;      /* one far ahead of the others, until the next tells whether to believe it */
     struct count_record held;
     /* Read and not yet counted, in their order: long enough for memory to answer. */
     struct count_event ahead[COUNT_RING];
@@ -87,34 +88,12 @@ static enum err read_cameras(struct run *run)
     struct road_table table = {
         .columns = camera_columns, .on_header = on_camera_header, .on_line = on_camera, .on_broken = tell, .context = run};
     enum err err = road_table_read(&table, files->cameras_path, run->diag);
-    files->n_broken += table.n_broken;
+    files->n_cameras_broken = table.n_broken;
     if (err == ERR_OK && run->n_standing == 0)
         err = diag_set(run->diag, ERR_NOT_FOUND, files->cameras_path, 0,
             "none of its %llu cameras stands on an edge of %s; give the network that the cameras were placed on",
             (unsigned long long)table.n_lines, files->network_path);
     return err;
-}
-
-/* ---- files out ---- */
-
-static enum err open_out(struct run *run, const char *path, const char *header, FILE **ret_file)
-{
-    FILE *file = fopen(path, "wb");
-    if (file == NULL)
-        return diag_set(run->diag, err_from_errno(errno), path, 0, "cannot write: %s; mend the path", strerror(errno));
-    fprintf(file, "%s\n", header);
-    *ret_file = file;
-    return ERR_OK;
-}
-
-static enum err close_out(struct run *run, FILE *file, const char *path)
-{
-    if (file == NULL)
-        return ERR_OK;
-    bool is_bad = ferror(file) != 0;
-    if (fclose(file) != 0 || is_bad)
-        return diag_set(run->diag, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, path, 0, "cannot write it whole; free some of the disk");
-    return ERR_OK;
 }
 
 /* ---- rows out ---- */
@@ -147,11 +126,10 @@ static void write_clones(struct run *run, const struct count_clone *clones, uint
     }
 }
 
-static enum err write_health(struct run *run)
+static void write_health(const struct run *run)
 {
-    FILE *file = NULL;
-    enum err err = open_out(run, run->files->health_path, "camera,clock_ms,clock_within_ms,recall,n_recall,silent", &file);
-    for (uint32_t c = 0; err == ERR_OK && c < count_n_cameras(run->count); c++) {
+    FILE *file = run->health;
+    for (uint32_t c = 0; c < count_n_cameras(run->count); c++) {
         struct count_camera_health health;
         count_camera_health(run->count, c, &health);
         fprintf(file, STR_FORMAT ",%.0f,%.0f,", STR_ARG(name_of(run, c)), health.clock_s * 1000, health.clock_within_s * 1000);
@@ -159,8 +137,6 @@ static enum err write_health(struct run *run)
             fprintf(file, "%.3f", health.recall);
         fprintf(file, ",%u,%d\n", health.n_recall, health.is_silent);
     }
-    enum err closed = close_out(run, file, run->files->health_path);
-    return err != ERR_OK ? err : closed;
 }
 
 /* A number, or nothing: what cannot be said is an empty field. */
@@ -370,7 +346,7 @@ static enum err read_passages(struct run *run)
     while (run->n_taken != run->n_put)
         count_next(run);
     files->n_lines = run->reading.n_lines;
-    files->n_broken += run->reading.n_broken;
+    files->n_broken = run->reading.n_broken;
     if (err == ERR_OK && run->next_s == INT64_MIN && run->reading.n_unknown > 0)
         err = diag_set(run->diag, ERR_NOT_FOUND, files->passages_path, 0,
             "none of its %llu passages can be used, %llu of them as their camera is not in %s; give the cameras that they are of",
@@ -421,26 +397,59 @@ static enum err load_index(struct run *run)
     return diag_set(run->diag, err, NULL, 0, "%s", diags.diags[0].text);
 }
 
-static enum err open_outs(struct run *run)
+#define N_OUTS 8
+
+struct out {
+    const char *path, *header;
+    FILE **file;
+};
+
+static void list_outs(struct run *run, struct out outs[N_OUTS])
 {
     const struct count_files *files = run->files;
-    const struct {
-        const char *path, *header;
-        FILE **file;
-    } outs[] = {
+    const struct out all[N_OUTS] = {
         {files->counts_path, "time_s,count,low,high", &run->counts},
         {files->roads_path, "time_s,edge,n,speed_mps,delay_index", &run->roads},
         {files->areas_out_path, "time_s,area,count,low,high", &run->areas_out},
         {files->clones_path,
             "time_s,camera_a,pass_time_ms_a,camera_b,pass_time_ms_b,least_s,camera_c,pass_time_ms_c,camera_d,pass_time_ms_d", &run->clones},
+        {files->health_path, "camera,clock_ms,clock_within_ms,recall,n_recall,silent", &run->health},
         {files->indices_path, "time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by", &run->indices},
         {files->junctions_path, "time_s,junction,n,delay_s,delay_index", &run->junctions},
         {files->on_edges_path, "time_s,edge,count,low,high", &run->on_edges},
     };
+    memcpy(outs, all, sizeof(all));
+}
+
+static enum err open_outs(struct run *run)
+{
+    const struct count_files *files = run->files;
+    const char *const read[] = {files->network_path, files->cameras_path, files->passages_path, files->areas_path, files->index_path};
+    struct outs taken = {.n = 0};
+    struct out outs[N_OUTS];
     enum err err = ERR_OK;
-    for (size_t i = 0; i < sizeof(outs) / sizeof(outs[0]) && err == ERR_OK; i++)
-        if (outs[i].path != NULL)
-            err = open_out(run, outs[i].path, outs[i].header, outs[i].file);
+    list_outs(run, outs);
+    for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
+        outs_spare(&taken, read[i]);
+    for (size_t i = 0; i < N_OUTS && err == ERR_OK; i++) {
+        if (outs[i].path == NULL)
+            continue;
+        err = outs_open(&taken, outs[i].path, run->diag, outs[i].file);
+        if (err == ERR_OK)
+            fprintf(*outs[i].file, "%s\n", outs[i].header);
+    }
+    return err;
+}
+
+/* The first of them that is not whole is told, unless `err` is told already. */
+static enum err close_outs(struct run *run, enum err err)
+{
+    struct out outs[N_OUTS];
+    list_outs(run, outs);
+    for (size_t i = 0; i < N_OUTS; i++) {
+        enum err closed = outs_close(*outs[i].file, outs[i].path, err == ERR_OK ? run->diag : NULL);
+        err = err != ERR_OK ? err : closed;
+    }
     return err;
 }
 
@@ -516,29 +525,20 @@ static enum err prepare(struct run *run)
 enum err count_files_run(struct count_files *files, struct diag *diag)
 {
     struct run run = {.files = files, .diag = diag, .next_s = INT64_MIN};
-    files->n_lines = files->n_broken = files->n_rows = files->n_back = files->n_jumps = files->n_evicted = 0;
+    files->n_lines = files->n_broken = files->n_cameras_broken = files->n_rows = files->n_back = files->n_jumps = files->n_evicted = 0;
     str_map_init(&run.cameras, files->settings.cameras_max, SEED);
     enum err err = prepare(&run);
     if (err == ERR_OK)
         err = read_passages(&run);
     if (err == ERR_OK)
         err = end_parts(&run);
-    if (err == ERR_OK && files->health_path != NULL)
-        err = write_health(&run);
+    if (err == ERR_OK && run.health != NULL)
+        write_health(&run);
     if (run.count != NULL) {
         files->counters = *count_counters(run.count);
         files->n_evicted = count_known_vehicles(run.count)->n_evicted;
     }
-    enum err closed = close_out(&run, run.counts, files->counts_path);
-    enum err closed_roads = close_out(&run, run.roads, files->roads_path);
-    enum err closed_areas = close_out(&run, run.areas_out, files->areas_out_path);
-    enum err closed_clones = close_out(&run, run.clones, files->clones_path);
-    enum err closed_indices = close_out(&run, run.indices, files->indices_path);
-    enum err closed_junctions = close_out(&run, run.junctions, files->junctions_path);
-    enum err closed_on_edges = close_out(&run, run.on_edges, files->on_edges_path);
-    const enum err all[] = {closed, closed_roads, closed_areas, closed_clones, closed_indices, closed_junctions, closed_on_edges};
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        err = err != ERR_OK ? err : all[i];
+    err = close_outs(&run, err);
     count_parts_destroy(run.parts);
     count_destroy(run.count);
     count_index_destroy(run.index);

@@ -61,7 +61,8 @@ struct count_files {
     void (*on_progress)(void *context, double share);   /* 0 to 1, about a hundred times; may be NULL */
     void *context;
     /* answered */
-    uint64_t n_lines, n_broken, n_rows; /* n_broken: of the cameras' table, too */
+    uint64_t n_lines, n_broken, n_rows;
+    uint64_t n_cameras_broken; /* lines of the cameras' table that are not used */
     uint64_t n_back, n_jumps;
     uint64_t n_evicted; /* vehicles forgotten early, for want of room */
     struct count_counters counters;

@@ -487,7 +487,8 @@ static void broken_cameras_are_named(void **state)
     assert_string_equal(broken,
         "other.csv:3: the network has no such edge\nother.csv:4: the camera is there twice\nother.csv:5: a camera needs a name "
         "and an edge\n");
-    assert_int_equal(files.n_broken, 3);
+    assert_int_equal(files.n_cameras_broken, 3);
+    assert_int_equal(files.n_broken, 0);
     /* Another city's network: no camera is left, and there would be no count. */
     test_write(other, STR("camera,edge,pos_m,x,y\nA,somewhere,500,1,2\nB,nowhere,500,1,2\n"));
     files = asked();
@@ -537,6 +538,37 @@ static void what_ends_a_run_is_told(void **state)
     files.counts_path = "/dev/full";
     files.until_s = 86400;
     assert_err(count_files_run(&files, &diag), ERR_DISK_FULL);
+    files = asked();
+    files.health_path = "/nowhere/health.csv";
+    assert_err(count_files_run(&files, &diag), ERR_NOT_FOUND);
+    assert_int_equal(files.n_lines, 0); /* told before the work, not after it */
+}
+
+/* Opening a file to write in it would have emptied it. */
+static void nothing_is_written_over_what_is_read(void **state)
+{
+    static const char lines[] = HEADER "1000,1000,A,1,P,97\n61000,61000,B,1,P,97\n";
+    char text[2000];
+    struct diag diag = {""};
+    test_write(passages, STR(lines));
+    struct count_files over = asked(), twice = asked();
+    over.counts_path = passages;
+    assert_err(count_files_run(&over, &diag), ERR_EXISTS);
+    assert_non_null(strstr(diag.text, "passages.csv: it is a file that is read"));
+    over = asked();
+    over.roads_path = cameras;
+    assert_err(count_files_run(&over, &diag), ERR_EXISTS);
+    over = asked();
+    over.health_path = network;
+    assert_err(count_files_run(&over, &diag), ERR_EXISTS);
+    test_read(passages, text, sizeof(text));
+    assert_string_equal(text, lines);
+    twice.roads_path = counts;
+    assert_err(count_files_run(&twice, &diag), ERR_EXISTS);
+    assert_non_null(strstr(diag.text, "counts.csv: two tables would go into it"));
+    struct count_files files = asked();
+    assert_ok(count_files_run(&files, &diag)); /* cameras and network are whole, too */
+    assert_int_equal(files.n_rows, 1);
 }
 
 int main(void)
@@ -560,6 +592,7 @@ int main(void)
         cmocka_unit_test(memory_may_be_refused_at_any_point),
         cmocka_unit_test(broken_cameras_are_named),
         cmocka_unit_test(what_ends_a_run_is_told),
+        cmocka_unit_test(nothing_is_written_over_what_is_read),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -130,8 +130,11 @@ static enum err take_header(struct text *text, struct str line)
 {
     if (str_starts_with(line, STR("\xef\xbb\xbf")))
         line = str_slice(line, 3, line.len);
+    bool is_packed = str_starts_with(line, STR("\x1f\x8b"));
     if (!str_equal_c(line, COUNT_PASSAGES_HEADER))
-        return diag_set(text->diag, ERR_SYNTAX, text->reading->path, 1, "the first line is not \"%s\"; add it", COUNT_PASSAGES_HEADER);
+        return diag_set(text->diag, ERR_SYNTAX, text->reading->path, 1, "%s",
+            is_packed ? "it is compressed; unpack it: gzip -dc FILE | citybrain count --passages - ..."
+                      : "the first line is not \"" COUNT_PASSAGES_HEADER "\"; add it");
     text->has_header = true;
     return ERR_OK;
 }
@@ -263,7 +266,8 @@ enum err count_passages_read(struct count_reading *reading, const char *path, st
     reading->path = path;
     reading->n_lines = reading->n_broken = 0;
     reading->bytes_all = reading->bytes_done = reading->told_share = 0;
-    FILE *file = fopen(path, "rb");
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "rb");
     if (file == NULL)
         return diag_set(diag, err_from_errno(errno), path, 0, "cannot open: %s; mend the path", strerror(errno));
     struct stat about;
@@ -281,7 +285,8 @@ enum err count_passages_read(struct count_reading *reading, const char *path, st
         err = read_text(&text, file, buffer, n);
     mem_free(buffer);
     count_plain_finish(&text.plain);
-    fclose(file);
+    if (!is_stdin)
+        fclose(file);
     if (err == ERR_OK && reading->on_progress != NULL && reading->told_share < 1)
         reading->on_progress(reading->context, 1);
     return err;

@@ -70,7 +70,7 @@ struct count_reading {
 };
 
 /* Errors that end it are told in `diag`: ERR_NOT_FOUND, ERR_IO, ERR_SYNTAX (the first line or the header; a binary file that was cut off or
- * never finished), ERR_FULL (more cameras than the map takes), ERR_NO_MEMORY. */
+ * never finished), ERR_FULL (more cameras than the map takes), ERR_NO_MEMORY. "-" is standard input. */
 enum err count_passages_read(struct count_reading *reading, const char *path, struct diag *diag) MUST_CHECK;
 extern const char count_unknown_camera[]; /* what is wrong with a passage of a camera that is not known */
 /* Tells and counts a broken line. */
@@ -87,7 +87,8 @@ bool count_binary_is(const uint8_t *bytes, size_t n); /* the first COUNT_MAGIC_L
 /* `file` stands after them. As count_passages_read(). */
 enum err count_binary_read(struct count_reading *reading, FILE *file, struct diag *diag) MUST_CHECK;
 /* Any file of passages into the binary form; on_broken and on_progress of `reading`, borrowed, hear of the input's lines. *ret_n: records
- * written. ERR_DISK_FULL and those of reading; what was written then is refused by the reader. */
+ * written. The input is read twice, so a pipe will not do. ERR_DISK_FULL and those of reading; what was written then is refused by the
+ * reader. */
 enum err count_passages_convert(
     struct count_reading *reading, const char *from_path, const char *to_path, struct diag *diag, uint64_t *ret_n) MUST_CHECK;
 

@@ -375,10 +375,13 @@ static void what_cannot_be_converted_is_told(void **state)
     uint64_t n;
     write_bytes(text_path, text, sizeof(text) - 1);
     assert_err(count_passages_convert(&reading, text_path, text_path, &diag, &n), ERR_EXISTS);
-    assert_non_null(strstr(diag.text, "it is the file that is read"));
+    assert_non_null(strstr(diag.text, "it is a file that is read"));
     assert_err(count_passages_convert(&reading, text_path, "/nowhere/p.bin", &diag, &n), ERR_NOT_FOUND);
     assert_err(count_passages_convert(&reading, "/nowhere/p.csv", binary_path, &diag, &n), ERR_NOT_FOUND);
     assert_err(count_passages_convert(&reading, text_path, "/dev/full", &diag, &n), ERR_DISK_FULL);
+    assert_err(count_passages_convert(&reading, "-", binary_path, &diag, &n), ERR_UNSUPPORTED);
+    assert_non_null(strstr(diag.text, "-: it is read twice"));
+    assert_err(count_passages_convert(&reading, "/dev/null", binary_path, &diag, &n), ERR_UNSUPPORTED);
     uint8_t bytes[100];
     assert_int_equal(read_bytes(text_path, bytes, sizeof(bytes)), sizeof(text) - 1);
 }
