@@ -1,4 +1,7 @@
-/* The cockpit's routes. Formats: docs/cockpit.md. An area outside of the asker's subtree looks like one that does not exist. */
+/*
+ * The cockpit's routes. Formats: docs/cockpit.md. All are for officials (HTTP_OFFICIAL): a program uses the hub, under a contract of its
+ * own, and a citizen sees who used their data. An area outside of the asker's subtree looks like one that does not exist.
+ */
 #include "cockpit/cockpit_internal.h"
 
 #include <stddef.h>
@@ -7,19 +10,8 @@
 #define RANKING_LIMIT_MAX 1000
 #define DAY_MS 86400000
 
-/* The cockpit is for people at their posts; a program uses the hub, under a contract of its own. Answers 404 by itself. */
-static bool is_person(struct http_exchange *x)
-{
-    if (!str_is_empty(http_identity(x)->person))
-        return true;
-    http_reply_err(x, ERR_NOT_FOUND, STR_NONE);
-    return false;
-}
-
 int cockpit_area_asked(struct cockpit_face *face, struct http_exchange *x)
 {
-    if (!is_person(x))
-        return -1;
     const struct http_identity *identity = http_identity(x);
     struct str asked = http_query(x, "area");
     if (str_is_empty(asked))
@@ -159,8 +151,6 @@ static void handle_areas(struct http_exchange *x, void *context)
     struct str own = http_identity(x)->area;
     struct buf out;
     struct json_writer w;
-    if (!is_person(x))
-        return;
     buf_init(&out, ANSWER_MAX);
     json_writer_init(&w, &out);
     json_begin_array(&w);
@@ -266,16 +256,13 @@ static void reply_object(struct http_exchange *x, struct cockpit_object *object,
 static void handle_roads(struct http_exchange *x, void *context)
 {
     struct cockpit_face *face = context;
-    if (is_person(x))
-        reply_object(x, &face->cockpit->roads, STR("the roads are not there yet; try again in a moment"));
+    reply_object(x, &face->cockpit->roads, STR("the roads are not there yet; try again in a moment"));
 }
 
 /* A city without zones has an empty map of them. */
 static void handle_zones(struct http_exchange *x, void *context)
 {
     struct cockpit_face *face = context;
-    if (!is_person(x))
-        return;
     if (str_is_empty(face->cockpit->zones.resource))
         http_reply(x, 200, "application/geo+json", NO_FEATURES);
     else
@@ -285,8 +272,6 @@ static void handle_zones(struct http_exchange *x, void *context)
 static void handle_ground(struct http_exchange *x, void *context)
 {
     struct cockpit_face *face = context;
-    if (!is_person(x))
-        return;
     if (face->cockpit->options.ground_path)
         http_reply_file(x, face->cockpit->options.ground_path, "private, max-age=3600");
     else
@@ -302,32 +287,32 @@ static void handle_live(struct http_exchange *x, void *context)
 }
 
 const struct http_route cockpit_routes[] = {
-    {HTTP_GET, "/cockpit/v1/areas", HTTP_SIGNED_IN, 0, handle_areas, "The asker's areas, with their outlines", .answer = "Areas"},
-    {HTTP_GET, "/cockpit/v1/indicators", HTTP_SIGNED_IN, 0, handle_indicators, "Every indicator of an area, with its newest value",
+    {HTTP_GET, "/cockpit/v1/areas", HTTP_OFFICIAL, 0, handle_areas, "The asker's areas, with their outlines", .answer = "Areas"},
+    {HTTP_GET, "/cockpit/v1/indicators", HTTP_OFFICIAL, 0, handle_indicators, "Every indicator of an area, with its newest value",
         .answer = "Indicators", .query = "area?"},
-    {HTTP_GET, "/cockpit/v1/history", HTTP_SIGNED_IN, 0, handle_history, "Recorded values of one indicator and area", .answer = "History",
+    {HTTP_GET, "/cockpit/v1/history", HTTP_OFFICIAL, 0, handle_history, "Recorded values of one indicator and area", .answer = "History",
         .query = "indicator area? from? to?"},
-    {HTTP_GET, "/cockpit/v1/ranking", HTTP_SIGNED_IN, 0, handle_ranking, "Roads of an area, the slowest first", .answer = "Ranking",
+    {HTTP_GET, "/cockpit/v1/ranking", HTTP_OFFICIAL, 0, handle_ranking, "Roads of an area, the slowest first", .answer = "Ranking",
         .query = "area? limit?"},
-    {HTTP_GET, "/cockpit/v1/junctions", HTTP_SIGNED_IN, 0, handle_junctions, "Junctions within an area, the longest wait first",
+    {HTTP_GET, "/cockpit/v1/junctions", HTTP_OFFICIAL, 0, handle_junctions, "Junctions within an area, the longest wait first",
         .answer = "Junctions", .query = "area? limit?"},
-    {HTTP_GET, "/cockpit/v1/road_states", HTTP_SIGNED_IN, 0, handle_road_states, "Speed, delay index and flow of each road edge",
+    {HTTP_GET, "/cockpit/v1/road_states", HTTP_OFFICIAL, 0, handle_road_states, "Speed, delay index and flow of each road edge",
         .answer = "RoadStates", .query = "area?"},
-    {HTTP_GET, "/cockpit/v1/roads", HTTP_SIGNED_IN, 0, handle_roads,
+    {HTTP_GET, "/cockpit/v1/roads", HTTP_OFFICIAL, 0, handle_roads,
         "The road network as GeoJSON; its receipt is in the header Citybrain-Receipt", .answer = "GeoJson",
         .media_type = "application/geo+json"},
-    {HTTP_GET, "/cockpit/v1/ground", HTTP_SIGNED_IN, 0, handle_ground, "Water and green of the map as GeoJSON", .answer = "GeoJson",
+    {HTTP_GET, "/cockpit/v1/ground", HTTP_OFFICIAL, 0, handle_ground, "Water and green of the map as GeoJSON", .answer = "GeoJson",
         .media_type = "application/geo+json"},
-    {HTTP_GET, "/cockpit/v1/zones", HTTP_SIGNED_IN, 0, handle_zones,
+    {HTTP_GET, "/cockpit/v1/zones", HTTP_OFFICIAL, 0, handle_zones,
         "Outlines of restricted zones as GeoJSON; its receipt is in the header Citybrain-Receipt", .answer = "GeoJson",
         .media_type = "application/geo+json"},
-    {HTTP_GET, "/cockpit/v1/zone_states", HTTP_SIGNED_IN, 0, handle_zone_states,
+    {HTTP_GET, "/cockpit/v1/zone_states", HTTP_OFFICIAL, 0, handle_zone_states,
         "Vehicles in each restricted zone now and through it today, by class of plates", .answer = "ZoneStates", .query = "area?"},
-    {HTTP_GET, "/cockpit/v1/sources", HTTP_SIGNED_IN, 0, handle_sources, "Sources of an area and their health", .answer = "Sources",
+    {HTTP_GET, "/cockpit/v1/sources", HTTP_OFFICIAL, 0, handle_sources, "Sources of an area and their health", .answer = "Sources",
         .query = "area?"},
-    {HTTP_GET, "/cockpit/v1/why", HTTP_SIGNED_IN, 0, cockpit_handle_why,
+    {HTTP_GET, "/cockpit/v1/why", HTTP_OFFICIAL, 0, cockpit_handle_why,
         "Why this number: definition, source, contract, freshness and receipt", .answer = "Why", .query = "indicator area?"},
-    {HTTP_GET, "/cockpit/v1/live", HTTP_SIGNED_IN, 0, handle_live, "Live values as server-sent events (docs/cockpit.md)",
+    {HTTP_GET, "/cockpit/v1/live", HTTP_OFFICIAL, 0, handle_live, "Live values as server-sent events (docs/cockpit.md)",
         .media_type = "text/event-stream", .query = "area?"},
 };
 const size_t cockpit_n_routes = sizeof(cockpit_routes) / sizeof(cockpit_routes[0]);

@@ -155,11 +155,11 @@ static void handle_agreement(struct http_exchange *x, void *context)
 }
 
 const struct http_route district_routes[] = {
-    {HTTP_GET, "/district/v1/hubs", HTTP_SIGNED_IN, 0, handle_list, "How this hub stands with the others: links, agreements, receipts",
+    {HTTP_GET, "/district/v1/hubs", HTTP_OFFICIAL, 0, handle_list, "How this hub stands with the others: links, agreements, receipts",
         .answer = "DistrictHubs"},
-    {HTTP_GET, "/district/v1/cosigned/{area}", HTTP_SIGNED_IN, 0, handle_cosigned,
+    {HTTP_GET, "/district/v1/cosigned/{area}", HTTP_OFFICIAL, 0, handle_cosigned,
         "The newest checkpoint of this hub's ledger that the hub of an area has cosigned, with its line", .media_type = "text/plain"},
-    {HTTP_POST, "/district/v1/agreement/{area}", HTTP_SIGNED_IN, 1024, handle_agreement,
+    {HTTP_POST, "/district/v1/agreement/{area}", HTTP_OFFICIAL, 1024, handle_agreement,
         "This side of the agreement with the hub of an area: agreed, suspended, ended", .body = "DistrictAgreement",
         .answer = "DistrictHubs"},
 };

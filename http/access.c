@@ -1,5 +1,6 @@
 /*
- * Who is asking: a program by its token, a person by a session cookie, a camera by Digest. Nobody gets in by default.
+ * Who is asking: a program by its token, a person by a session cookie, a camera by Digest. Nobody gets in by default. What is not for them
+ * looks to those who are signed in like what does not exist.
  *
  * A cookie comes along with any request a browser makes, also one that another site made it send. So what changes something
  * under a cookie must come from our own pages (Sec-Fetch-Site, Origin) and be JSON, which a foreign form cannot send.
@@ -122,6 +123,30 @@ static enum err ask(const struct http_auth *auth, bool is_token, struct str show
     return slot ? slot(auth->context, shown, ret_identity) : ERR_UNAUTHENTICATED;
 }
 
+static bool needs_sign_in(enum http_access access)
+{
+    return access == HTTP_SIGNED_IN || access == HTTP_OFFICIAL || access == HTTP_CITIZEN;
+}
+
+/* Is a route with this access for who has signed in? */
+static bool is_for(enum http_access access, const struct http_identity *who)
+{
+    bool is_citizen = !str_is_empty(who->subject);
+
+    if (access == HTTP_OFFICIAL)
+        return !str_is_empty(who->person) && !is_citizen;
+    return access == HTTP_SIGNED_IN || (access == HTTP_CITIZEN && is_citizen);
+}
+
+static enum err admit(struct http_exchange *x, const struct http_identity *identity)
+{
+    if (!is_for(x->match.routed->route->access, identity)) {
+        http_reply_refusal(x, 404, "there is nothing at this path");
+        return ERR_NOT_FOUND;
+    }
+    return keep_identity(x, identity);
+}
+
 static enum err check_signed_in(struct http_exchange *x)
 {
     const struct http_auth *auth = &x->server->auth;
@@ -141,7 +166,7 @@ static enum err check_signed_in(struct http_exchange *x)
         }
         if (err)
             return unauthenticated(x, "this token is not known");
-        return keep_identity(x, &identity);
+        return admit(x, &identity);
     }
     shown = http_cookie(x, SESSION_COOKIE);
     if (str_is_empty(shown))
@@ -150,7 +175,7 @@ static enum err check_signed_in(struct http_exchange *x)
         return unauthenticated(x, "the session has ended; sign in again");
     if (check_browser(x))
         return ERR_DENIED;
-    return keep_identity(x, &identity);
+    return admit(x, &identity);
 }
 
 enum err http_access_keep(const struct http_exchange *x, struct http_credential *ret_credential)
@@ -160,14 +185,15 @@ enum err http_access_keep(const struct http_exchange *x, struct http_credential 
     char *text;
 
     *ret_credential = (struct http_credential){0};
-    if (x->match.routed->route->access != HTTP_SIGNED_IN)
+    if (!needs_sign_in(x->match.routed->route->access))
         return ERR_OK;
     text = mem_alloc(shown.len + 1);
     if (!text)
         return ERR_NO_MEMORY;
     if (shown.len)
         memcpy(text, shown.ptr, shown.len);
-    *ret_credential = (struct http_credential){.text = text, .len = shown.len, .is_token = is_token};
+    *ret_credential =
+        (struct http_credential){.text = text, .len = shown.len, .is_token = is_token, .access = x->match.routed->route->access};
     return ERR_OK;
 }
 
@@ -176,7 +202,8 @@ bool http_access_holds(const struct http_server *server, const struct http_crede
     struct http_identity identity = {0};
 
     return !credential->text ||
-           ask(&server->auth, credential->is_token, (struct str){credential->text, credential->len}, &identity) == ERR_OK;
+           (ask(&server->auth, credential->is_token, (struct str){credential->text, credential->len}, &identity) == ERR_OK &&
+               is_for(credential->access, &identity));
 }
 
 void http_credential_finish(struct http_credential *credential)
@@ -239,6 +266,8 @@ enum err http_access_check(struct http_exchange *x)
     case HTTP_PUBLIC:
         return check_browser(x);
     case HTTP_SIGNED_IN:
+    case HTTP_OFFICIAL:
+    case HTTP_CITIZEN:
         return check_signed_in(x);
     case HTTP_DIGEST:
         return check_digest(x);

@@ -84,6 +84,41 @@ static void knows_who_asks(void **state)
     }
 }
 
+/* Each kind of route asked by each kind of asker; to whom it is not open it looks like /nothing, byte for byte but for the path. */
+static void a_route_is_open_to_its_own_askers(void **state)
+{
+    struct test_server *t = *state;
+    static const char *const askers[] = {"", "Authorization: Bearer good-token\r\n", "Cookie: citybrain=good-session\r\n",
+        "Cookie: citybrain=citizens-session\r\n", "Cookie: citybrain=good-session\r\nAuthorization: Bearer good-token\r\n"};
+    static const struct {
+        const char *request;
+        int status[5]; /* nobody, a program, an official, a citizen, a program that shows an official's cookie */
+    } rows[] = {
+        {"GET /hello", {200, 200, 200, 200, 200}},
+        {"GET /private/x", {401, 200, 200, 200, 200}},
+        {"GET /official/x", {401, 404, 200, 404, 404}},
+        {"POST /official/x", {401, 404, 200, 404, 404}},
+        {"GET /official-stream", {401, 404, 200, 404, 404}},
+        {"GET /citizen/x", {401, 404, 404, 200, 404}},
+        {"GET /nothing", {404, 404, 404, 404, 404}},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (size_t who = 0; who < 5; who++) {
+            char request[512];
+            snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s%s\r\n%s", rows[i].request, askers[who],
+                rows[i].request[0] == 'P' ? "Content-Type: application/json\r\nContent-Length: 2\r\n" : "",
+                rows[i].request[0] == 'P' ? "{}" : "");
+            int fd = test_connect(t->port), status;
+            test_send_c(fd, request);
+            status = test_read_answer(fd, answer, sizeof(answer), strstr(rows[i].request, "stream") != NULL);
+            close(fd);
+            if (status != rows[i].status[who])
+                fail_msg("%s by asker %zu: %d", rows[i].request, who, status);
+            if (status == 404 && !strstr(rows[i].request, "stream"))
+                assert_non_null(strstr(answer, "\"detail\":\"there is nothing at this path\""));
+        }
+}
+
 static int ask_as_camera(struct test_server *t, const char *user, const char *password, char *out, size_t size)
 {
     struct http_response response;
@@ -157,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(knows_who_asks, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_route_is_open_to_its_own_askers, setup, teardown),
         cmocka_unit_test_setup_teardown(cameras_sign_with_digest, setup, teardown),
         cmocka_unit_test_setup_teardown(replayed_answers_are_stale, setup, teardown),
     };

@@ -75,7 +75,8 @@ struct http_exchange {
 struct http_credential { /* what an asker showed, kept to be asked again */
     char *text;          /* owned; NULL: nothing had to be shown */
     size_t len;
-    bool is_token; /* else a session */
+    bool is_token;           /* else a session */
+    enum http_access access; /* of the route: who was let in */
 };
 
 struct http_stream {

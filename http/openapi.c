@@ -118,6 +118,12 @@ static void put_security(struct json_writer *w, enum http_access access)
     case HTTP_SIGNED_IN:
         json_put_raw(w, STR("[{\"token\":[]},{\"session\":[]}]"));
         break;
+    case HTTP_OFFICIAL: /* what stands in the list are roles (OpenAPI 3.1, Security Requirement Object) */
+        json_put_raw(w, STR("[{\"session\":[\"official\"]}]"));
+        break;
+    case HTTP_CITIZEN:
+        json_put_raw(w, STR("[{\"session\":[\"citizen\"]}]"));
+        break;
     case HTTP_DIGEST:
         json_put_raw(w, STR("[{\"digest\":[]}]"));
         break;

@@ -23,8 +23,12 @@ static const struct http_route two[] = {
     {HTTP_GET, "/assets/{rest...}", HTTP_PUBLIC, 0, nothing, "Files", .media_type = "*/*"},
     {HTTP_GET, "/{file}", HTTP_PUBLIC, 0, nothing, "A file", .media_type = "*/*"},
 };
+static const struct http_route three[] = {
+    {HTTP_GET, "/cockpit/v1/areas", HTTP_OFFICIAL, 0, nothing, "Areas", .answer = "Answer"},
+    {HTTP_GET, "/hub/v1/uses/mine", HTTP_CITIZEN, 0, nothing, "My uses", .answer = "Answer"},
+};
 static const struct http_mount mounts[] = {{one, 3, NULL, schemas_of_one}, {NULL, 0, NULL}, {two, 4, NULL, schemas_of_two},
-    {NULL, 0, NULL, schemas_of_one}, {http_openapi_routes, 1, NULL}};
+    {three, 2, NULL, schemas_of_one}, {http_openapi_routes, 1, NULL}};
 
 static json_t *describe(const struct http_openapi *openapi)
 {
@@ -44,6 +48,7 @@ static void names_each_route(void **state)
     static const struct {
         const char *path, *method, *tag, *summary, *scheme;
         size_t n_parameters;
+        const char *role;
     } rows[] = {
         {"/health", "get", "brain", "Health", NULL, 0},
         {"/hub/v1/call/{area}/{party}/{name}", "post", "hub", "Calls \"a\" table", "token", 3},
@@ -52,6 +57,8 @@ static void names_each_route(void **state)
         {"/VIID/MotorVehicles", "post", "VIID", "Passages", "digest", 0},
         {"/assets/{rest}", "get", "assets", "Files", NULL, 1},
         {"/{file}", "get", "brain", "A file", NULL, 1},
+        {"/cockpit/v1/areas", "get", "cockpit", "Areas", "session", 0, "official"},
+        {"/hub/v1/uses/mine", "get", "hub", "My uses", "session", 0, "citizen"},
         {"/docs/openapi.json", "get", "docs", "This description (OpenAPI 3.1)", "token", 0},
     };
     const struct http_openapi openapi = {"title", "0.1", mounts, 5};
@@ -60,7 +67,7 @@ static void names_each_route(void **state)
 
     assert_ok(json_get_str(json, "openapi", &s));
     assert_str(s, "3.1.0");
-    assert_int_equal(json_object_size(paths), 7);
+    assert_int_equal(json_object_size(paths), 9);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         json_t *route = json_object_get(json_object_get(paths, rows[i].path), rows[i].method);
         json_t *security = json_object_get(route, "security");
@@ -74,6 +81,12 @@ static void names_each_route(void **state)
             assert_non_null(json_object_get(json_array_get(security, 0), rows[i].scheme));
         else
             assert_int_equal(json_array_size(security), 0);
+        json_t *roles = rows[i].scheme ? json_object_get(json_array_get(security, 0), rows[i].scheme) : NULL;
+        assert_int_equal(json_array_size(roles), rows[i].role != NULL);
+        if (rows[i].role) {
+            assert_int_equal(json_array_size(security), 1); /* no token */
+            assert_string_equal(json_string_value(json_array_get(roles, 0)), rows[i].role);
+        }
     }
     assert_int_equal(json_object_size(json_object_get(paths, "/party/v1/session")), 2);
     json_decref(json);

@@ -24,7 +24,9 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_HEAD };
 /* Who may ask. Nothing is HTTP_PUBLIC but the health check, the ledger's tiles, the sign-in and the screens' own static files. */
 enum http_access {
     HTTP_PUBLIC,
-    HTTP_SIGNED_IN,   /* a bearer token of a program or a session of a person */
+    HTTP_SIGNED_IN,   /* a bearer token of a program or a session of a person; what of it each may see is the handler's affair */
+    HTTP_OFFICIAL,    /* a session of a person at a post; to programs and citizens there is nothing at this path */
+    HTTP_CITIZEN,     /* a session of a citizen, likewise */
     HTTP_DIGEST,      /* RFC 2617 Digest, MD5, qop=auth: cameras (GA/T 1400) */
     HTTP_SIGNED_BODY, /* the body bears its own signature, and the handler checks it: a witness's requests. No cookie counts, any type goes
                        */

@@ -278,6 +278,31 @@ static void a_stream_ends_with_its_session(void **state)
     stop(t);
 }
 
+/* Who had the right to it and has it no more, with a session that holds on. */
+static void a_stream_ends_with_the_right_to_it(void **state)
+{
+    static const char *const asks[] = {"GET /official-stream HTTP/1.1\r\nHost: h\r\nCookie: citybrain=good-session\r\n\r\n",
+        "GET /private-stream HTTP/1.1\r\nHost: h\r\nCookie: citybrain=good-session\r\n\r\n"};
+    struct test_server *t = start((struct http_limits){.stream_check_s = 1});
+    int fds[2];
+
+    for (int i = 0; i < 2; i++) {
+        fds[i] = test_connect(t->port);
+        test_send_c(fds[i], asks[i]);
+        assert_true(read_until(fds[i], "event: first"));
+    }
+    atomic_store(&t->is_relieved, true);
+    wait_closed(t, 1);
+    assert_true(read_until(fds[0], "0\r\n\r\n"));
+    t->streams[0] = t->streams[1];
+    t->n_streams = 1;
+    test_server_call(t, send_second);
+    assert_true(read_until(fds[1], "event: indicators")); /* it is for whoever is signed in */
+    for (int i = 0; i < 2; i++)
+        close(fds[i]);
+    stop(t);
+}
+
 static void survives_failing_memory(void **state)
 {
     struct test_server *t = start((struct http_limits){0});
@@ -311,6 +336,7 @@ int main(void)
         cmocka_unit_test(places_are_limited),
         cmocka_unit_test(what_is_larger_than_the_queue_goes_in_parts),
         cmocka_unit_test(a_stream_ends_with_its_session),
+        cmocka_unit_test(a_stream_ends_with_the_right_to_it),
         cmocka_unit_test(survives_failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,9 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/private/{name}", HTTP_SIGNED_IN, 0, on_echo, "Echo for those signed in"},
     {HTTP_POST, "/private/{name}", HTTP_SIGNED_IN, 100000, on_echo, "Echo for those signed in"},
     {HTTP_DELETE, "/private/{name}", HTTP_SIGNED_IN, 0, on_echo, "Echo for those signed in"},
+    {HTTP_GET, "/official/{name}", HTTP_OFFICIAL, 0, on_echo, "Echo for officials"},
+    {HTTP_POST, "/official/{name}", HTTP_OFFICIAL, 100000, on_echo, "Echo for officials"},
+    {HTTP_GET, "/citizen/{name}", HTTP_CITIZEN, 0, on_echo, "Echo for citizens"},
     {HTTP_POST, "/camera/{name}", HTTP_DIGEST, 100000, on_echo, "Echo for cameras"},
     {HTTP_POST, "/json", HTTP_PUBLIC, 1000, on_json, "Reads JSON"},
     {HTTP_POST, "/signed/{name}", HTTP_SIGNED_BODY, 1000, on_echo, "Echo for bodies that sign themselves"},
@@ -158,6 +161,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/files/{rest...}", HTTP_PUBLIC, 0, on_file, "Files"},
     {HTTP_GET, "/stream", HTTP_PUBLIC, 0, on_stream, "Events"},
     {HTTP_GET, "/private-stream", HTTP_SIGNED_IN, 0, on_stream, "Events for those signed in"},
+    {HTTP_GET, "/official-stream", HTTP_OFFICIAL, 0, on_stream, "Events for officials"},
 };
 
 static enum err on_token(void *context, struct str token, struct http_identity *ret_identity)
@@ -174,7 +178,14 @@ static enum err on_session(void *context, struct str session, struct http_identi
 {
     const struct test_server *t = context;
 
-    if (!str_equal_c(session, "good-session") || atomic_load(&t->is_signed_out))
+    if (atomic_load(&t->is_signed_out))
+        return ERR_UNAUTHENTICATED;
+    if (str_equal_c(session, "citizens-session") || (str_equal_c(session, "good-session") && atomic_load(&t->is_relieved))) {
+        *ret_identity =
+            (struct http_identity){.party = STR("hangzhou/citizen"), .person = STR("liu"), .subject = STR("{\"plate\":\"A1\"}")};
+        return ERR_OK;
+    }
+    if (!str_equal_c(session, "good-session"))
         return ERR_UNAUTHENTICATED;
     *ret_identity = (struct http_identity){.party = STR("hangzhou/post.mayor"), .area = STR("hangzhou"), .person = STR("mayor")};
     return ERR_OK;

@@ -23,6 +23,7 @@ struct test_server {
     size_t n_streams;
     _Atomic int n_closed;       /* streams whose on_close ran */
     _Atomic bool is_signed_out; /* the session that was good has ended, the token is withdrawn */
+    _Atomic bool is_relieved;   /* who was at a post is a citizen now */
 };
 
 void test_server_start(struct test_server *t);

@@ -1,6 +1,6 @@
 """A corpus of hostile requests for an HTTP door: more than 5,000 cases, the same for the same seed. Standard library only.
 
-    for case in hostile.corpus(token, plate, trap_port, mark): case.kind, case.raw, case.expect
+    for case in hostile.corpus(token, sessions, plate, trap_port, mark): case.kind, case.raw, case.expect
 
 A case is the bytes of one request (or of what pretends to be one) and what may come of it:
     "empty"    taken as a value like any other that nothing has: 200 without rows, or a refusal
@@ -61,8 +61,8 @@ def dumped(value):
 
 
 class Corpus:
-    def __init__(self, token, plate, trap, mark, seed=20261122):
-        self.token, self.trap, self.mark, self.rng, self.cases = token, str(trap), mark, random.Random(seed), []
+    def __init__(self, token, sessions, plate, trap, mark, seed=20261122):
+        self.token, self.sessions, self.trap, self.mark, self.rng, self.cases = token, sessions, str(trap), mark, random.Random(seed), []
         self.call = {"purpose": PURPOSE, "key": {"plate": plate}, "fields": ["plate"]}
         self.good = dumped(self.call)
         self.framings()
@@ -156,8 +156,10 @@ class Corpus:
             for path in ("/assets/", "/", "/log/v1/tile/", "/hub/v1/object/hangzhou/scene.count/", "/hub/v1/contracts/hangzhou/", "/log/v1/receipt/", "/hub/v1/opening/"):
                 self.add(kind, request("GET", path + encoded, self.token), "answered")
                 self.add(kind, b"GET " + path.encode() + raw + b" HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + self.token.encode() + b"\r\n\r\n", "cut")
-            for path, name in (("/hub/v1/contracts", "view"), ("/hub/v1/uses/mine", "before"), ("/case/v1/cases", "kind"), ("/cockpit/v1/history", "indicator"), ("/hub/v1/object/hangzhou/scene.count/road", "purpose")):
+            for path, name in (("/hub/v1/contracts", "view"), ("/hub/v1/object/hangzhou/scene.count/road", "purpose")):
                 self.add(kind, request("GET", f"{path}?{name}={encoded}", self.token), "answered")
+            for who, path, name in (("citizen", "/hub/v1/uses/mine", "before"), ("official", "/case/v1/cases", "kind"), ("official", "/cockpit/v1/history", "indicator")):
+                self.add(kind, request("GET", f"{path}?{name}={encoded}", None, headers=[("Cookie", "citybrain=" + self.sessions[who])]), "answered")
         for target in SSRF:
             self.add("ssrf", request("GET", target.replace("{trap}", self.trap), self.token), "cut")
             self.add("ssrf", request("CONNECT", "127.0.0.1:" + self.trap, self.token), "cut")
@@ -257,5 +259,6 @@ class Corpus:
             self.add("changed", bytes(changed), "cut")
 
 
-def corpus(token, plate, trap, mark, seed=20261122):
-    return Corpus(token, plate, trap, mark, seed).cases
+def corpus(token, sessions, plate, trap, mark, seed=20261122):
+    """`sessions`: of an "official" and of a "citizen", the value of the cookie."""
+    return Corpus(token, sessions, plate, trap, mark, seed).cases

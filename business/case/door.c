@@ -527,17 +527,17 @@ static void handle_objection(struct http_exchange *x, void *context)
 }
 
 const struct http_route case_routes[] = {
-    {HTTP_GET, "/case/v1/cases", HTTP_SIGNED_IN, 0, handle_list, "Cases the asker may see, the newest first", .answer = "Cases",
+    {HTTP_GET, "/case/v1/cases", HTTP_OFFICIAL, 0, handle_list, "Cases the asker may see, the newest first", .answer = "Cases",
         .query = "state? area? post? kind? before? limit?"},
-    {HTTP_GET, "/case/v1/cases/{id}", HTTP_SIGNED_IN, 0, handle_one, "One case with its history", .answer = "CaseInFull"},
-    {HTTP_GET, "/case/v1/live", HTTP_SIGNED_IN, 0, handle_live, "When a case changes that the asker may see, as server-sent events",
+    {HTTP_GET, "/case/v1/cases/{id}", HTTP_OFFICIAL, 0, handle_one, "One case with its history", .answer = "CaseInFull"},
+    {HTTP_GET, "/case/v1/live", HTTP_OFFICIAL, 0, handle_live, "When a case changes that the asker may see, as server-sent events",
         .media_type = "text/event-stream"},
-    {HTTP_GET, "/case/v1/posts", HTTP_SIGNED_IN, 0, handle_posts, "Posts to which a case can be given", .answer = "CasePosts"},
-    {HTTP_POST, "/case/v1/cases/{id}/{step}", HTTP_SIGNED_IN, BODY_MAX, handle_step,
+    {HTTP_GET, "/case/v1/posts", HTTP_OFFICIAL, 0, handle_posts, "Posts to which a case can be given", .answer = "CasePosts"},
+    {HTTP_POST, "/case/v1/cases/{id}/{step}", HTTP_OFFICIAL, BODY_MAX, handle_step,
         "A step of a case: assign, start, comment, close, reopen", .body = "CaseStep", .answer = "Case"},
     {HTTP_POST, "/hub/v1/correction", HTTP_SIGNED_IN, BODY_MAX, handle_correction, "A message to a provider: its data is wrong or poor",
         .body = "Correction", .answer = "Corrected", .status = 201},
-    {HTTP_POST, "/case/v1/objection", HTTP_SIGNED_IN, BODY_MAX, handle_objection, "A citizen objects to a use of their own data",
+    {HTTP_POST, "/case/v1/objection", HTTP_CITIZEN, BODY_MAX, handle_objection, "A citizen objects to a use of their own data",
         .body = "Objection", .answer = "Case"},
 };
 const size_t case_n_routes = sizeof case_routes / sizeof *case_routes;

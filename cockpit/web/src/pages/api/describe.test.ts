@@ -30,7 +30,10 @@ describe('the description of the interface', () => {
     expect(access('get /health')).toBe('public true');
     expect(access('post /hub/v1/query')).toBe('session true');
     expect(access('post /VIID/MotorVehicles')).toBe('digest false');
-    expect(access('get /cockpit/v1/live')).toBe('session false'); // it never ends
+    expect(access('get /hub/v1/subscribe/{area}/{party}/{name}')).toBe('session false'); // it never ends
+    expect(access('get /cockpit/v1/live')).toBe('official false');
+    expect(access('get /cockpit/v1/zones')).toBe('official true');
+    expect(access('get /hub/v1/uses/mine')).toBe('citizen false'); // who sees this page is none
     expect(access('delete /party/v1/session')).toBe('session false');
     expect(access('post /party/v1/session')).toBe('public false');
     expect(access('get /party/v1/session')).toBe('session true');
@@ -83,7 +86,7 @@ describe('a request', () => {
     const line = (id: string, values = {}, body = ''): string => curlOf(route(id), 'http://h', values, body);
     expect(line('get /health')).toBe("curl -sS 'http://h/health'");
     expect(line('post /hub/v1/query', {}, `{"sql":"SELECT 'x'"}`)).toBe(`curl -sS -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"sql":"SELECT '\\''x'\\''"}' 'http://h/hub/v1/query'`);
-    expect(line('get /cockpit/v1/live')).toContain('curl -sS -N ');
+    expect(line('get /cockpit/v1/live')).toBe("curl -sS -N -b cookies 'http://h/cockpit/v1/live'");
     expect(line('delete /party/v1/session')).toContain('-X DELETE');
     expect(line('get /VIID/System/Time')).toContain('--digest');
   });

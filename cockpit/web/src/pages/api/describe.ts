@@ -42,7 +42,7 @@ export interface Description {
   components: { schemas: Record<string, Schema> };
 }
 
-export type Access = 'public' | 'session' | 'digest';
+export type Access = 'public' | 'session' | 'official' | 'citizen' | 'digest'; // session: whoever is signed in, programs too
 
 export interface Route {
   id: string; // "post /hub/v1/query": its words, and its address in the page
@@ -57,12 +57,19 @@ export interface Route {
   answers: { status: string; types: { type: string; schema: Schema | null }[] }[];
 }
 
+/** A role is a name in the list of a scheme (OpenAPI 3.1). */
+function accessOf(security: Record<string, unknown>[]): Access {
+  if (security.some((s) => 'digest' in s)) return 'digest';
+  const role = security.flatMap((s) => (Array.isArray(s.session) ? s.session : []))[0] as unknown;
+  return role === 'official' || role === 'citizen' ? role : security.length ? 'session' : 'public';
+}
+
 export function routesOf(d: Description): Route[] {
   return Object.entries(d.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, o]): Route => {
     const body = Object.entries(o.requestBody?.content ?? {});
     return {
       id: `${method} ${path}`, method, path, tag: o.tags[0] ?? '', summary: o.summary, parameters: o.parameters ?? [],
-      access: o.security.some((s) => 'digest' in s) ? 'digest' : o.security.length ? 'session' : 'public',
+      access: accessOf(o.security),
       body: body[0]?.[1].schema ?? null, bodyTypes: body.map(([type]) => type),
       answers: Object.entries(o.responses).map(([status, answer]) => ({
         status, types: Object.entries(answer.content ?? {}).map(([type, content]) => ({ type, schema: content.schema ?? null })) })),
@@ -161,21 +168,22 @@ export const missingOf = (route: Route, values: Values): string[] => route.param
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** The same request from a shell, as a program asks: with its token. */
+/** The same request from a shell: a program asks with its token, a person with the session's cookie in a file. */
 export function curlOf(route: Route, origin: string, values: Values, body: string): string {
   const parts = ['curl -sS'];
   if (route.answers.some((a) => a.types.some((t) => t.type === 'text/event-stream'))) parts.push('-N');
   if (route.method !== 'get' && !(route.method === 'post' && route.body)) parts.push(`-X ${route.method.toUpperCase()}`);
   if (route.access === 'session') parts.push('-H "Authorization: Bearer $TOKEN"');
+  if (route.access === 'official' || route.access === 'citizen') parts.push('-b cookies');
   if (route.access === 'digest') parts.push('--digest -u "$DEVICE:$PASSWORD"');
   if (route.body) parts.push(`-H 'Content-Type: application/json' -d ${quoted(body)}`);
   parts.push(quoted(origin + targetOf(route, values)));
   return parts.join(' ');
 }
 
-/** Can it be tried from the page, with the session of the person who looks at it? Not what begins or ends that session, and not what never ends. */
+/** Can it be tried from the page, with the session of the official who looks at it? Not what begins or ends that session, and not what never ends. */
 export function canTry(route: Route): boolean {
   const isStream = route.answers.some((a) => a.types.some((t) => t.type === 'text/event-stream'));
   const isSession = route.path === '/party/v1/session' && route.method !== 'get';
-  return (route.method === 'get' || route.method === 'post') && route.access !== 'digest' && !isStream && !isSession;
+  return (route.method === 'get' || route.method === 'post') && route.access !== 'digest' && route.access !== 'citizen' && !isStream && !isSession;
 }
