@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -64,6 +65,9 @@ class Census(unittest.TestCase):
             figures = wait_for(lambda: self.indicators(city, area), 60, area)
             for name, column in (("trees_standing", "count"), ("trees_standing_low", "low"), ("trees_standing_high", "high")):
                 self.assertLessEqual(abs(figures[name]["value"] - float(row[column])), 0.6, (area, name))
+        shown = subprocess.run(["node", "e2e/census.mjs", city.url, "mayor", "puer.simao", "puer.ninger"], cwd=os.path.join(ROOT, "cockpit", "web"), capture_output=True, text=True,
+                               timeout=240, check=False)
+        self.assertEqual(shown.returncode, 0, shown.stdout + shown.stderr)
 
     def test_what_is_wrong_in_the_files_is_told(self):
         scene = os.path.join(self.files, "scenes", "census.yaml")

@@ -8,7 +8,7 @@ import { levelClass } from '../scale/scale';
 import type { Theme } from '../scale/scale';
 import { AREA_LAYER, FONT, GREEN, MINOR, PALETTES, ROAD_LAYER, WATER, makeStyle, roadColour, roadOpacity } from './layers';
 import type { Metric } from './layers';
-import { boundsOf, cameraMark, centreOf, collection, outside, point, polygon, roadLines, shareWithin } from './shapes';
+import { areaNames, boundsOf, cameraMark, centreOf, collection, outside, point, polygon, roadLines, shareWithin } from './shapes';
 
 export interface RoadProperties {
   edge: string;
@@ -28,6 +28,7 @@ export interface MapOptions {
   calm: boolean; // no flights: prefers-reduced-motion
   words: Record<string, string>;
   title(area: Area): string;
+  figure(area: Area): string; // below its name; empty: none
   sourceTitle(source: Source): string;
   groundTitle(properties: Record<string, unknown>): string;
   zoneTitle(properties: Record<string, unknown>): string;
@@ -182,12 +183,11 @@ export class CityMap {
     this.here = here;
     const drawn = areas.filter((a) => (a.outline?.length ?? 0) > 2);
     const current = drawn.find((a) => a.name === here);
-    const children = drawn.filter((a) => a.parent === here);
     this.data('area', collection(drawn.filter((a) => a.parent === here || a.level !== 'street' || a.name === here)
       .map((a) => polygon(a.outline!, { name: a.name, level: a.level }))));
     this.data('here', collection(current ? [polygon(current.outline!, {})] : []));
     this.data('veil', collection(current ? [outside(current)] : []));
-    this.data('area-name', collection(children.map((a) => point(centreOf(a.outline!), { name: a.name, title: this.o.title(a) }))));
+    this.data('area-name', collection(areaNames(areas, here, (a) => this.o.title(a), (a) => this.o.figure(a))));
   }
 
   /** Areas, and the names in the language of the moment. */

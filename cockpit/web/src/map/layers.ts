@@ -124,7 +124,8 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
       paint: { 'text-color': p.road, ...halo } },
     { id: 'zone-name', type: 'symbol', source: 'zone', minzoom: 12.5, layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'title'], 'text-size': 12, 'text-offset': [0, 0.9], 'symbol-spacing': 600 },
       paint: { 'text-color': p.amber, ...halo } },
-    { id: 'area-name', type: 'symbol', source: 'area-name', layout: { ...label, 'text-field': ['get', 'title'], 'text-letter-spacing': 0.16,
+    { id: 'area-name', type: 'symbol', source: 'area-name', layout: { ...label, 'text-letter-spacing': 0.16,
+      'text-field': ['format', ['get', 'title'], {}, ['case', ['==', ['get', 'figure'], ''], '', ['concat', '\n', ['get', 'figure']]], { 'font-scale': 1.2 }],
       'text-size': ['interpolate', ['linear'], ['zoom'], 10, 12, 14, 16], 'text-padding': 10 },
       paint: { 'text-color': p.name, ...halo } },
   ];

@@ -1,6 +1,6 @@
 import type { FeatureCollection, LineString } from 'geojson';
 import { describe, expect, it } from 'vitest';
-import { boundsOf, centreOf, closed, outside, roadLines, shareWithin } from './shapes';
+import { areaNames, boundsOf, centreOf, closed, outside, roadLines, shareWithin } from './shapes';
 import type { LonLat } from '../api/types';
 
 const square: LonLat[] = [[0, 0], [2, 0], [2, 2], [0, 2]];
@@ -22,6 +22,16 @@ describe('shapes', () => {
     expect(shareWithin([[5, 5], [6, 6]], city)).toBe(0);
     expect(shareWithin([[-1, 2], [3, 2]], city)).toBe(0.75); // a line along a parallel
     expect(shareWithin([], city)).toBe(0);
+  });
+
+  it('are named where they are, with the figure below where there is one', () => {
+    const area = (name: string, parent: string | null, outline: LonLat[]) => ({ name, parent, level: 'district' as const, title: { zh: '', en: '' }, own: true, outline });
+    const areas = [area('c', null, square), area('c.a', 'c', square), area('c.b', 'c', []), area('d', null, square)];
+    const named = (here: string, figures: Record<string, string>) => areaNames(areas, here, (a) => a.name.toUpperCase(), (a) => figures[a.name] ?? '').map((f) => f.properties);
+    expect(named('c', { 'c.a': '238 trees' })).toEqual([{ name: 'c.a', title: 'C.A', figure: '238 trees' }]); // c.b has no outline
+    expect(named('c', {})).toEqual([{ name: 'c.a', title: 'C.A', figure: '' }]);
+    expect(named('c.a', { 'c.a': '238 trees' })).toEqual([{ name: 'c.a', title: 'C.A', figure: '238 trees' }]); // the lowest area names itself
+    expect(named('c.a', {})).toEqual([]);
   });
 
   it('veil everything but the area', () => {

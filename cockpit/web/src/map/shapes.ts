@@ -64,6 +64,14 @@ export const collection = <G extends LineString | Polygon | Point>(features: Fea
 export const point = (place: LonLat, properties: Record<string, unknown>): Feature<Point> =>
   ({ type: 'Feature', properties, geometry: { type: 'Point', coordinates: place } });
 
+/** Names where areas are: of those within `here`, or of `here` itself where none is; below a name its figure, where there is one. */
+export function areaNames(areas: Area[], here: string, title: (area: Area) => string, figure: (area: Area) => string): Feature<Point>[] {
+  const drawn = areas.filter((a) => (a.outline?.length ?? 0) > 2);
+  const within = drawn.filter((a) => a.parent === here);
+  const named = within.length > 0 ? within : drawn.filter((a) => a.name === here && figure(a) !== '');
+  return named.map((a) => point(centreOf(a.outline!), { name: a.name, title: title(a), figure: figure(a) }));
+}
+
 /** Everything but the area, to be veiled. */
 export function outside(area: Area): Feature<Polygon> {
   return { type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [WORLD, closed(area.outline ?? [])] } };
