@@ -28,6 +28,8 @@ enum {
     COUNT_INDICES,
     COUNT_JUNCTIONS,
     COUNT_ON_EDGES,
+    COUNT_LOOPS,
+    COUNT_FLOWS,
     COUNT_PART,
     COUNT_CONVERT,
     COUNT_PARTS,
@@ -53,6 +55,9 @@ static const struct command_option options[] = {
     {"indices", "FILE", "where the indices go: time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by"},
     {"junctions", "FILE", "delay of a vehicle at each junction: time_s,junction,n,delay_s,delay_index"},
     {"vehicles", "FILE", "vehicles in transit on each edge: time_s,edge,count,low,high"},
+    {"loops", "FILE",
+        "what induction loops counted: from_time_ms,to_time_ms,arrive_time_ms,edge,lane,vehicles, in order of arrival (docs/loops.md)"},
+    {"flows", "FILE", "vehicles an hour on each edge: time_s,edge,flow_vph,source (loop or camera)"},
     {"part", "I/K", "count only the vehicles of part I of K, by hash of the plate; the K tables add up to one, nearly (docs/scale.md)"},
     {"convert", "FILE", "only write the passages in the binary form, 32 bytes each; needs --passages alone"},
     {"parts", "K", "the plates are in K processes `citybrain count-part` on the bus; the tables are those of one process (docs/scale.md)"},
@@ -110,11 +115,14 @@ static void tell_counters(const struct count_files *files)
         {files->n_cameras_broken, "lines of the cameras' table not used"},
         {files->n_evicted, "vehicles forgotten early, as more are known at once than the limit"},
     };
-    fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n", (unsigned long long)files->n_lines,
+    fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n", (unsigned long long)(files->n_lines + files->n_loop_lines),
         (unsigned long long)files->n_broken, (unsigned long long)files->n_rows);
     for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
         if (rest[i].n > 0)
             fprintf(stderr, "%llu %s\n", (unsigned long long)rest[i].n, rest[i].what);
+    for (int i = COUNT_LOOP_TAKEN + 1; i < COUNT_LOOP_N_VERDICTS; i++)
+        if (files->n_loop_rows[i] > 0)
+            fprintf(stderr, "%llu rows of loops not used: %s\n", (unsigned long long)files->n_loop_rows[i], count_loop_verdict_text(i));
 }
 
 static bool is_complete(const struct command_line *line)
@@ -125,6 +133,11 @@ static bool is_complete(const struct command_line *line)
             fprintf(stderr, "citybrain count: --%s is missing; see citybrain count --help\n", options[needed[i]].name);
             return false;
         }
+    if (line->values[COUNT_LOOPS] && line->values[COUNT_PART]) {
+        fprintf(stderr,
+            "citybrain count: --loops tells of all vehicles, --part has some of them; give --loops with --parts, or without either\n");
+        return false;
+    }
     if ((line->values[COUNT_AREAS] != NULL) == (line->values[COUNT_AREAS_OUT] != NULL))
         return true;
     fprintf(stderr, "citybrain count: --areas and --areas-out belong together; give both\n");
@@ -194,6 +207,8 @@ static int run_count(const struct command_line *line)
         .indices_path = line->values[COUNT_INDICES],
         .junctions_path = line->values[COUNT_JUNCTIONS],
         .on_edges_path = line->values[COUNT_ON_EDGES],
+        .loops_path = line->values[COUNT_LOOPS],
+        .flows_path = line->values[COUNT_FLOWS],
         .every_s = (int64_t)every,
         .until_s = (int64_t)until,
         .part = part,

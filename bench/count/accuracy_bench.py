@@ -9,6 +9,10 @@
     count_mape_road                     mean speed of roads between cameras with at least 5 passages in the period, against all that drove there; Nanchang,
                                         all rows without faults together; count_mape_road_full, _half, _quarter, _town, and count_mape_road_ends:
                                         of these the roads with a camera at both ends, where nothing has to be shared out
+    count_mape_half_loops               the row `half` once more, with induction loops on some of the roads (cameras.LOOPS), 97 % right, a row a minute; and of it
+    count_recall_loops_off, _gaps_off   recall of the cameras: mean of |told - true|, of those with a loop and of those that other cameras told of, and
+    count_recall_loops_known, _gaps_known   the share of these cameras of which it is known at the end
+    count_mape_flow_loops, _links       flow over five minutes of edges with 30 vehicles and more: those with a loop, those of cameras and of ways between
     count_on_road_wape_*, _interval_*   vehicles in transit on each edge: WAPE of those told 20 or more, and how often their 90 % intervals hold the truth, of all told
 
 A road is a directed edge of the network that lies between two cameras, alone or with others; the period 300 s. Told is what the table of roads says at its
@@ -158,17 +162,57 @@ def on_edges(city, path):
     return sums
 
 
-def run(city, row, seed, with_faults):
+def recall_errors(folder, row):
+    """{has the camera a loop: [|told - true|, None where it is not known]}; misread plates are missed ones."""
+    _, recall, misread = ROWS[row]
+    with open(f"{folder}/loops.csv", encoding="utf-8") as table:
+        looped = {text.split(",")[3] for text in table}
+    with open(f"{folder}/cameras.csv", encoding="utf-8") as table:
+        edges = dict(text.split(",")[:2] for text in table)
+    errors = {True: [], False: []}
+    with open(f"{folder}/health.csv", encoding="utf-8") as table:
+        next(table)
+        for text in table:
+            camera, _, _, told, *_ = text.split(",")
+            errors[edges[camera] in looped].append(abs(float(told) - recall * (1 - misread)) if told else None)
+    return errors
+
+
+def flow_errors(city, folder):
+    """{source: [|told - true| / true of edges and periods with MANY vehicles and more]}"""
+    true, errors = {}, {"loop": [], "camera": []}
+    for _, _, route, exits in city.trips():
+        for edge, left in zip(route, exits):
+            key = (edge, (int(left) // ROAD_S + 1) * ROAD_S)
+            true[key] = true.get(key, 0) + 1
+    with open(f"{folder}/flows.csv", encoding="utf-8") as table:
+        next(table)
+        for text in table:
+            time, edge, vph, source = text.rstrip("\n").split(",")
+            vehicles = true.get((edge, int(time)), 0)
+            if int(time) % ROAD_S == 0 and int(time) >= 600 and vehicles >= 30:
+                errors[source].append(abs(float(vph) * ROAD_S / 3600 / vehicles - 1))
+    return errors
+
+
+def run(city, row, seed, with_faults, with_loops=False):
     with tempfile.TemporaryDirectory(dir=os.environ["CITYBRAIN_DATA"]) as folder:
         make_passages(city, folder, row, seed, with_faults)
-        roads = ["--roads", f"{folder}/roads.csv", "--vehicles", f"{folder}/vehicles.csv"] if not with_faults else []
+        if with_loops:
+            cameras.write_loops(city, folder, seed)
+        roads = ["--roads", f"{folder}/roads.csv", "--vehicles", f"{folder}/vehicles.csv"] if not with_faults and not with_loops else []
+        if with_loops:
+            roads = ["--loops", f"{folder}/loops.csv", "--flows", f"{folder}/flows.csv", "--health", f"{folder}/health.csv"]
         done = subprocess.run([BRAIN, "count", "--network", city.network, "--cameras", f"{folder}/cameras.csv", "--passages", f"{folder}/passages.csv", "--every", str(STEP_S),
                                "--until", str(city.end_s - 1), "--out", f"{folder}/counts.csv", *roads], stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode != 0:
             raise AssertionError(f"citybrain count: {done.stderr[-600:]}")
         result = score(city.running(), read_counts(f"{folder}/counts.csv"))
-        result["road"] = road_errors(city, folder) if roads else []
-        result["on_edges"] = on_edges(city, f"{folder}/vehicles.csv") if roads else None
+        has_roads = roads and not with_loops
+        result["road"] = road_errors(city, folder) if has_roads else []
+        result["on_edges"] = on_edges(city, f"{folder}/vehicles.csv") if has_roads else None
+        result["recall"] = recall_errors(folder, row) if with_loops else None
+        result["flow"] = flow_errors(city, folder) if with_loops else None
     print(f"   {city.name} {row} seed {seed}{' with faults' if with_faults else ''}: MAPE {result['mape']:.2f} %, bias {100 * (result['counted'] / result['true'] - 1):+.2f} %, "
           f"interval {100 * result['held'] / result['moments']:.1f} %", file=sys.stderr, flush=True)
     return result
@@ -192,6 +236,8 @@ def plan():
                 runs += [(row, cities.flow(data, number), row, seed, False) for seed in seeds()]
             if wanted(row + "_faults"):
                 runs += [(row + "_faults", cities.day(data, number), row, seed, True) for seed in seeds()]
+    if data and wanted("half_loops"):
+        runs += [("half_loops", cities.flow(data, number), "half", seed, False, True) for number in (1, 2) for seed in seeds()]
     for name, with_faults in (("town", False), ("town_faults", True)):
         if wanted(name):
             runs += [(name, cities.town(), "half", seed, with_faults) for seed in seeds()]
@@ -218,6 +264,19 @@ def tell_roads(results):
         line("count_mape_road_ends", 100 * statistics.fmean(share for share, has_both in together if has_both), "%")
 
 
+def tell_loops(results):
+    for name, has_loop in (("loops", True), ("gaps", False)):
+        errors = [error for result in results for error in result["recall"][has_loop]]
+        known = [error for error in errors if error is not None]
+        if known:
+            line(f"count_recall_{name}_off", statistics.fmean(known), "share", 3)
+            line(f"count_recall_{name}_known", 100 * len(known) / len(errors), "%")
+    for name, source in (("loops", "loop"), ("links", "camera")):
+        errors = [error for result in results for error in result["flow"][source]]
+        if errors:
+            line(f"count_mape_flow_{name}", 100 * statistics.fmean(errors), "%")
+
+
 def main():
     runs, results = plan(), {}
     with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("COUNT_JOBS", os.cpu_count()))) as pool:
@@ -231,6 +290,7 @@ def main():
         line("count_interval_width_pct", statistics.fmean(result["width"] for result in every), "%")
     else:
         print("   there is no interval yet: count_interval_pct is not told", file=sys.stderr, flush=True)
+    tell_loops(results.get("half_loops", []))
     for name, of_name in results.items():
         sums = [sum(of_one) for of_one in zip(*(result["on_edges"] for result in of_name if result["on_edges"]))]
         if sums and sums[3]:

@@ -7,6 +7,7 @@ changes nothing else.
 import random
 import xml.etree.ElementTree as ET
 
+LOOPS = (.3, .1)  # share of the edges with a camera that have a loop, and of the others
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
 FAULTS = {"duplicates": .02, "late_bursts": 1, "late_burst_s": 60, "dead_cameras": .05, "dead_s": 600, "cloned": .001, "skew_ms": 500}
 
@@ -98,3 +99,21 @@ def write(city, folder, seed, coverage, recall, misreads, **faults):
     with open(f"{folder}/passages.csv", "w", encoding="utf-8") as out:
         out.write("pass_time_ms,arrive_time_ms,camera,lane,plate,confidence\n")
         out.writelines(f"{passed},{arrived},{name},{lane},{plate},{confidence}\n" for arrived, passed, name, lane, plate, confidence in sorted(rows))
+
+
+def write_loops(city, folder, seed, right=.97):
+    """Writes loops.csv beside cameras.csv: each minute what loops on some of the edges counted, a vehicle in `1 - right` missed."""
+    draw = random.Random(f"{seed}/loops")
+    with open(f"{folder}/cameras.csv", encoding="utf-8") as table:
+        next(table)
+        watched = {text.split(",")[1] for text in table}
+    edges = [edge for edge in sorted(approaches(city.network)[0]) if draw.random() < LOOPS[edge not in watched]]
+    passed = {edge: [0] * (city.end_s // 60) for edge in edges}
+    for _, _, route, exits in city.trips():
+        for edge, time in zip(route, exits):
+            if edge in passed and 0 <= time < city.end_s // 60 * 60:
+                passed[edge][int(time) // 60] += draw.random() < right
+    rows = sorted((round(60000 * (minute + 1) + draw.uniform(1000, 5000)), minute, edge, n) for edge in edges for minute, n in enumerate(passed[edge]))
+    with open(f"{folder}/loops.csv", "w", encoding="utf-8") as out:
+        out.write("from_time_ms,to_time_ms,arrive_time_ms,edge,lane,vehicles\n")
+        out.writelines(f"{60000 * minute},{60000 * (minute + 1)},{arrived},{edge},,{n}\n" for arrived, minute, edge, n in rows)

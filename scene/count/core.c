@@ -33,10 +33,11 @@ enum err count_create(const struct count_settings *settings, const struct count_
     count->sums = mem_alloc_zero(map->n_areas, sizeof(*count->sums));
     count_fade_init(&count->fade, settings->window_s);
     count_balance_init(&count->balance, settings);
+    count_loops_init(&count->loops, map->network, settings->window_s, settings->late_max_ms, settings->future_max_ms);
     count_vehicles_init(&count->vehicles, settings->vehicles_max, settings->keep_s * 1000);
     enum err err = count_travel_init(&count->travel, map->network, settings->pairs_max);
     if (err == ERR_OK)
-        err = count_figures_init(&count->figures, map, settings, &count->fade);
+        err = count_figures_init(&count->figures, map, settings, &count->fade, &count->loops);
     if (err == ERR_OK)
         err = count_faults_init(&count->faults, map->network);
     if (err == ERR_OK)
@@ -66,6 +67,7 @@ void count_destroy(struct count *count)
     count_figures_finish(&count->figures);
     count_faults_finish(&count->faults);
     count_spread_finish(&count->spread);
+    count_loops_finish(&count->loops);
     for (uint32_t i = 0; i < count->n_cameras; i++)
         count_account_finish(&count->accounts[i]);
     mem_free(count->accounts);
@@ -309,6 +311,8 @@ void count_tell(struct count *count, const struct count_move *move)
         return;
     }
     count->counters.n_passages++;
+    if (count->loops.n > 0)
+        count_loops_read(&count->loops, camera->edge, move->seen_ms);
     if (!count->map.is_vehicles_alone)
         count_figures_passage(&count->figures, camera->edge, move->arrived_ms);
     if (move->kind == COUNT_MOVE_AGAIN) {
@@ -329,6 +333,19 @@ static void on_passage(struct count *count, const struct count_passage *as_told,
         count_travel_guess(&count->travel, ahead->pair);
     count_track(count, &passage, ahead != NULL ? ahead->vehicle : COUNT_NONE, &move);
     count_tell(count, &move);
+}
+
+/* What the loops told says nothing of time: a detector's clock is nobody's. */
+static void on_loop(struct count *count, const struct count_loop_row *row)
+{
+    uint32_t camera = count->faults.recall.edge_cameras[row->edge];
+    if (count_loops_add(&count->loops, row, camera < count->n_cameras) == COUNT_LOOP_TAKEN && !count->map.is_vehicles_alone)
+        count_figures_loop(&count->figures, row->edge, row->arrived_ms);
+}
+
+const uint64_t *count_loop_rows(const struct count *count)
+{
+    return count->loops.n_rows;
 }
 
 /* Its slot, and what there is of its camera. */
@@ -410,6 +427,8 @@ void count_step(struct count *count, const struct count_event *event, struct cou
     *ret_updates = (struct count_updates){.time_ms = count->now_ms};
     if (event->type == COUNT_PASSAGE)
         on_passage(count, &event->passage, event->ahead);
+    else if (event->type == COUNT_LOOP)
+        on_loop(count, &event->loop);
     else
         count_tick(count, event->now_ms, event->type == COUNT_TICK && !count->map.is_vehicles_alone, ret_updates);
 }

@@ -13,6 +13,7 @@
 
 #include "road/hierarchy.h"
 #include "scene/count/index.h"
+#include "scene/count/loops.h"
 #include "scene/count/settings.h"
 #include "scene/count/vehicles.h"
 
@@ -41,8 +42,8 @@ struct count_passage {
 enum count_event_type {
     COUNT_PASSAGE,
     COUNT_TICK,
-    COUNT_TICK_VEHICLES, /* who asks for the vehicles in transit alone: flow, speed, delay and the record of them wait for the next
-                            COUNT_TICK */
+    COUNT_LOOP,          /* a row of an induction loop */
+    COUNT_TICK_VEHICLES, /* for the vehicles in transit alone: flow, speed, delay and their record wait for the next COUNT_TICK */
 };
 
 /* Of a passage that will come soon: where in the tables its vehicle and its pair of cameras are. Guesses, which are looked at when it
@@ -55,6 +56,7 @@ struct count_event {
     enum count_event_type type;
     union {
         struct count_passage passage;
+        struct count_loop_row loop;
         int64_t now_ms; /* ticks */
     };
     const struct count_ahead *ahead; /* of a passage that was fetched; may be NULL. Borrowed */
@@ -79,14 +81,15 @@ struct count_area_figures {
     uint32_t n_vehicles, n_passages, n_links; /* what they rest on: vehicles seen, passages and driven edges in the window */
 };
 
-#define COUNT_SOURCE_CAMERA 1u /* where a speed comes from: a bit each */
+#define COUNT_SOURCE_CAMERA 1u /* where speed and delay come from: a bit each */
 #define COUNT_SOURCE_GPS 2u
+#define COUNT_SOURCE_LOOP 4u /* where the flow comes from, when it is not the camera's */
 
 struct count_edge_state {
     uint32_t edge;
     double speed_mps, delay_index, flow_vph; /* NAN: not observed lately */
     uint32_t n;
-    unsigned sources; /* of speed and delay */
+    unsigned sources; /* COUNT_SOURCE_… */
     uint8_t level;    /* of the index object; COUNT_LEVEL_NONE */
 };
 

@@ -175,18 +175,32 @@ void count_faults_learn(struct count *count, int64_t now_ms)
     for (uint32_t i = 0; i < count->n_cameras; i++)
         faults->recall.cameras[i].is_silent = is_silent(count, i);
     count_recall_learn(&faults->recall, now_ms);
+    count_loops_learn(&count->loops, now_ms);
+}
+
+/* Of all passages: misread plates are first sightings, of which they are a known share. */
+static double misread_share(const struct count_balance *balance)
+{
+    return balance->n_passages > 0 ? balance->ghosts * fmin(balance->n_first / balance->n_passages, 1) : 0;
 }
 
 void count_camera_health(const struct count *count, uint32_t camera, struct count_camera_health *ret_health)
 {
     const struct count_clock *clock = &count->faults.clocks.clocks[camera];
-    double n = 0;
+    double n = 0, n_loop = 0, recall = count_recall_of(&count->faults.recall, camera, &n);
+    uint32_t edge = count->cameras[camera].edge;
+    /* A loop under the camera knows it best: of all that passed, not of some on their way elsewhere. */
+    double read = count->faults.recall.edge_cameras[edge] == camera ? count_loops_recall(&count->loops, edge, &n_loop) : NAN;
+    if (!isnan(read)) {
+        recall = read * (1 - misread_share(&count->balance));
+        n = n_loop;
+    }
     *ret_health = (struct count_camera_health){.is_silent = is_silent(count, camera),
         .heard_ms = count->cameras[camera].heard.last_ms,
         .clock_s = clock->error_s,
         .clock_within_s = clock->uncertain_s,
-        .recall = count_recall_of(&count->faults.recall, camera, &n)};
-    ret_health->n_recall = (uint32_t)n;
+        .recall = recall,
+        .n_recall = (uint32_t)n};
 }
 
 uint64_t count_n_clones_untold(const struct count *count)

@@ -97,11 +97,11 @@ static enum err classify(struct count_figures *figures)
     return ERR_OK;
 }
 
-enum err count_figures_init(
-    struct count_figures *figures, const struct count_map *map, const struct count_settings *settings, const struct count_fade *fade)
+enum err count_figures_init(struct count_figures *figures, const struct count_map *map, const struct count_settings *settings,
+    const struct count_fade *fade, const struct count_loops *loops)
 {
     uint32_t n_edges = map->network->n_edges;
-    *figures = (struct count_figures){.map = *map, .fade = fade, .road_least = settings->road_least, .first_ms = INT64_MIN};
+    *figures = (struct count_figures){.map = *map, .fade = fade, .loops = loops, .road_least = settings->road_least, .first_ms = INT64_MIN};
     figures->edges = mem_alloc_zero(n_edges, sizeof(*figures->edges));
     figures->facts = mem_alloc_zero(n_edges, sizeof(*figures->facts));
     figures->active = mem_alloc_zero(n_edges, sizeof(*figures->active));
@@ -256,6 +256,12 @@ void count_figures_drive(struct count_figures *figures, uint32_t at, double actu
     edge->n_gps += weight;
 }
 
+void count_figures_loop(struct count_figures *figures, uint32_t at, int64_t at_ms)
+{
+    float weight;
+    touch(figures, at, at_ms, &weight);
+}
+
 /* ---- what is known ---- */
 
 void count_figures_times(const struct count_figures *figures, float *edge_s)
@@ -296,7 +302,7 @@ static void add_sums(struct count_group_sums *to, const struct count_group_sums 
     to->sources |= from->sources;
 }
 
-static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vph, bool is_stale)
+static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vph, bool has_loop, bool is_stale)
 {
     const struct count_edge_sums *edge = &figures->edges[at];
     struct count_edge_state *state = &figures->states[figures->n_states++];
@@ -304,11 +310,12 @@ static void tell_edge(struct count_figures *figures, uint32_t at, double flow_vp
     if (is_stale)
         return;
     state->flow_vph = flow_vph;
+    state->sources = has_loop ? COUNT_SOURCE_LOOP : 0;
     state->n = (uint32_t)lroundf(edge->n_passed);
     if (edge->n >= FADED_AWAY && edge->n_passed > 0 && edge->actual_s > 0) {
         state->speed_mps = (double)(edge->driven_m / edge->actual_s);
         state->delay_index = (double)(edge->actual_s / edge->free_s);
-        state->sources = sources_of(edge);
+        state->sources |= sources_of(edge);
         state->level = count_index_level(figures->map.index, figures->edge_classes[at], state->speed_mps);
     }
 }
@@ -325,7 +332,7 @@ static void sum_driven(struct count_figures *figures, uint32_t at, struct count_
     sums->driven_m = (double)edge->driven_m * each;
     sums->n = (double)edge->n;
     sums->driven_length_m = sums->length_m;
-    sums->sources = sources_of(edge);
+    sums->sources |= sources_of(edge);
     sums->vehicle_m = (double)fmaxf(edge->n_flow, edge->n) * sums->length_m;
     sums->delay_m = sums->vehicle_m * sums->actual_s / sums->free_s;
     count_index_add(figures->map.index, &figures->index_sums[figures->map.edge_areas[at]], road_class,
@@ -340,21 +347,24 @@ static bool tick_edge(struct count_figures *figures, uint32_t i, int64_t now_ms,
     struct count_edge_sums *edge = &figures->edges[at];
     uint16_t area = figures->map.edge_areas[at];
     fade(figures, edge, now_ms);
-    if (edge->n_flow < FADED_AWAY && edge->n < FADED_AWAY) {
-        tell_edge(figures, at, NAN, true);
+    double loop_vph = count_loops_flow(figures->loops, at, now_ms);
+    bool has_loop = !isnan(loop_vph);
+    if (edge->n_flow < FADED_AWAY && edge->n < FADED_AWAY && !has_loop) {
+        tell_edge(figures, at, NAN, false, true);
         edge->is_active = false;
         figures->active[i] = figures->active[--figures->n_active];
         return false;
     }
-    bool has_flow = edge->n_flow >= FADED_AWAY; /* without a camera's vehicle nothing is known of the flow: it is not none */
-    double flow_vph = has_flow ? (double)edge->n_flow * flow_scale : NAN;
+    /* Without a camera's vehicle nothing is known of the flow: it is not none. A loop's is of all vehicles. */
+    bool has_flow = has_loop || edge->n_flow >= FADED_AWAY;
+    double flow_vph = has_loop ? loop_vph : has_flow ? (double)edge->n_flow * flow_scale : NAN;
     if (edge->is_changed || is_refresh)
-        tell_edge(figures, at, flow_vph, is_stale[area]);
+        tell_edge(figures, at, flow_vph, has_loop, is_stale[area]);
     edge->is_changed = false;
     if (is_stale[area])
         return true;
     double length_m = figures->map.network->edges[at].length_m;
-    struct count_group_sums sums = {.length_m = length_m};
+    struct count_group_sums sums = {.length_m = length_m, .sources = has_loop ? COUNT_SOURCE_LOOP : 0};
     if (has_flow) {
         sums.flow_m = flow_vph * length_m;
         sums.flow_length_m = length_m;

@@ -15,6 +15,7 @@
 #include "scene/count/core.h"
 #include "scene/count/fade.h"
 #include "scene/count/junctions.h"
+#include "scene/count/loops.h"
 #include "scene/count/travel.h"
 
 struct count_edge_sums {
@@ -39,7 +40,7 @@ struct count_group_sums { /* of a road in an area, or an area */
     double flow_m, length_m;   /* flow times length, length: of observed edges */
     double flow_length_m;      /* length of those with a flow */
     double driven_length_m;    /* length of those with a speed */
-    unsigned sources;          /* of the speeds */
+    unsigned sources;          /* of speeds and flows */
 };
 
 struct count_road_group {
@@ -51,8 +52,9 @@ struct count_road_group {
 };
 
 struct count_figures {
-    struct count_map map;          /* borrowed parts of the city */
-    const struct count_fade *fade; /* borrowed */
+    struct count_map map;            /* borrowed parts of the city */
+    const struct count_fade *fade;   /* borrowed */
+    const struct count_loops *loops; /* borrowed */
     double road_least;
     int64_t first_ms;               /* of the first passage: flows of the first window are not too low */
     struct count_edge_sums *edges;  /* [n_edges] */
@@ -73,7 +75,7 @@ struct count_figures {
 };
 
 enum err count_figures_init(struct count_figures *figures, const struct count_map *map, const struct count_settings *settings,
-    const struct count_fade *fade) MUST_CHECK;
+    const struct count_fade *fade, const struct count_loops *loops) MUST_CHECK;
 void count_figures_finish(struct count_figures *figures); /* takes NULL */
 void count_figures_clear(struct count_figures *figures);  /* forgets every observation */
 /* One vehicle on an edge at `at_ms`, which may lie before what is known already: then it weighs what is left of it. */
@@ -83,6 +85,8 @@ void count_figures_link(struct count_figures *figures, const struct count_pair *
 /* One floating car over the whole edge in `actual_s`, at its end at `at_ms`; `free_s` and `driven_m` with the junction before it. It says
  * nothing of the flow: nobody knows of how many it is one. */
 void count_figures_drive(struct count_figures *figures, uint32_t edge, double actual_s, double free_s, double driven_m, int64_t at_ms);
+/* An edge's loop spoke: its flow is the loop's as long as it does (loops.h). */
+void count_figures_loop(struct count_figures *figures, uint32_t edge, int64_t at_ms);
 void count_figures_times(const struct count_figures *figures, float *edge_s); /* as count_edge_times() */
 /* Fills states, roads and junctions, and each area's speed, delay, congestion, flow, VKT and n. `is_stale` ([n_areas]): no figures there;
  * `tell_all`: every observed edge is told, changed or not. */

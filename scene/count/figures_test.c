@@ -31,6 +31,8 @@ static const char index_yaml[] = "index: t\nversion: 2\ntitle: {zh: 指数, en: 
                                  "  - {class: rest, title: {zh: 支, en: Rest}, types: [\"*\"], least_kmh: [18, 9]}\n"
                                  "congestion: {measure: slow_vkt, slow_from: jam}\n";
 
+static const struct count_loops no_loops;
+
 struct crossing {
     struct road_network *network;
     struct count_index *index;
@@ -58,7 +60,7 @@ static void make(struct crossing *crossing)
     crossing->d = road_edge_find(crossing->network, STR("d"));
     struct count_map map = {crossing->network, crossing->edge_areas, one_area, 1, crossing->index};
     count_fade_init(&crossing->fade, settings.window_s);
-    assert_ok(count_figures_init(&crossing->figures, &map, &settings, &crossing->fade));
+    assert_ok(count_figures_init(&crossing->figures, &map, &settings, &crossing->fade, &no_loops));
 }
 
 static void finish(struct crossing *crossing)
@@ -238,7 +240,7 @@ static void memory_may_fail_anywhere(void **state)
         struct count_figures figures;
         int64_t before = mem_n_live();
         mem_fail_nth(nth);
-        enum err err = count_figures_init(&figures, &crossing.figures.map, &settings, &crossing.fade);
+        enum err err = count_figures_init(&figures, &crossing.figures.map, &settings, &crossing.fade, &no_loops);
         mem_fail_nth(0);
         count_figures_finish(&figures);
         assert_int_equal(mem_n_live(), before);

@@ -7,6 +7,7 @@
 #include "road/table.h"
 #include "scene/count/areas.h"
 #include "scene/count/clones.h"
+#include "scene/count/loops_file.h"
 #include "scene/count/passages.h"
 
 #include <errno.h>
@@ -30,8 +31,9 @@ struct run {
     enum err parts_err;        /* of a part; what is read after it is not counted */
     uint32_t n_standing;       /* cameras on the network */
     struct count_reading reading;
-    FILE *counts, *roads, *areas_out, *clones, *health, *indices, *junctions, *on_edges; /* NULL: not asked for */
-    uint32_t *camera_names;                                                              /* number in `cameras`, by the core's */
+    struct count_loops_file loops;
+    FILE *counts, *roads, *areas_out, *clones, *health, *indices, *junctions, *on_edges, *flows; /* NULL: not asked for */
+    uint32_t *camera_names;                                                                      /* number in `cameras`, by the core's */
     int64_t next_s;    /* time of the next row; INT64_MIN before the first arrival */
     int64_t latest_ms; /* arrival */
     bool is_held;      /* one far ahead of the others, until the next tells whether to believe it */
@@ -172,6 +174,16 @@ static void write_on_edges(struct run *run)
     }
 }
 
+static void write_flows(struct run *run, const struct count_updates *updates)
+{
+    for (uint32_t i = 0; i < updates->n_edges; i++) {
+        const struct count_edge_state *state = &updates->edges[i];
+        if (!isnan(state->flow_vph))
+            fprintf(run->flows, "%lld," STR_FORMAT ",%.1f,%s\n", (long long)run->next_s, STR_ARG(run->network->edges[state->edge].id),
+                state->flow_vph, (state->sources & COUNT_SOURCE_LOOP) != 0 ? "loop" : "camera");
+    }
+}
+
 static void write_junctions(struct run *run, const struct count_updates *updates)
 {
     for (uint32_t i = 0; i < updates->n_junctions; i++) {
@@ -199,6 +211,8 @@ static void write_tables(void *context, const struct count_updates *updates)
         write_junctions(run, updates);
     if (run->on_edges != NULL)
         write_on_edges(run);
+    if (run->flows != NULL)
+        write_flows(run, updates);
     for (uint32_t i = 0; run->roads != NULL && i < updates->n_edges; i++) {
         const struct count_edge_state *state = &updates->edges[i];
         if (isnan(state->speed_mps))
@@ -214,7 +228,7 @@ static void step(struct run *run, const struct count_event *event)
     struct count_updates updates;
     if (joined == NULL) {
         count_step(run->count, event, &updates);
-        if (event->type != COUNT_PASSAGE)
+        if (event->type != COUNT_PASSAGE && event->type != COUNT_LOOP)
             write_tables(run, &updates);
         return;
     }
@@ -232,11 +246,23 @@ static void count_next(struct run *run)
 /* Flow, speed and delay; who asks for none of them need not wait for them. The vehicles are the same. */
 static bool asks_figures(const struct count_files *files)
 {
-    return files->roads_path != NULL || files->indices_path != NULL || files->junctions_path != NULL;
+    return files->roads_path != NULL || files->indices_path != NULL || files->junctions_path != NULL || files->flows_path != NULL;
+}
+
+/* What loops told until then, after the passages that had arrived before it. */
+static void take_loops(struct run *run, int64_t until_ms)
+{
+    struct count_event event = {.type = COUNT_LOOP};
+    while (run->loops.file != NULL && count_loops_file_next(&run->loops, until_ms, &event.loop)) {
+        while (run->n_taken != run->n_put)
+            count_next(run);
+        step(run, &event);
+    }
 }
 
 static void write_row(struct run *run)
 {
+    take_loops(run, run->next_s * 1000);
     while (run->n_taken != run->n_put)
         count_next(run);
     struct count_event event = {.type = asks_figures(run->files) ? COUNT_TICK : COUNT_TICK_VEHICLES, .now_ms = run->next_s * 1000};
@@ -287,6 +313,7 @@ static void take(struct run *run, const struct count_record *record)
     if (is_first)
         run->next_s = first_row_from(run, passage->arrived_ms);
     write_rows_before(run, passage->arrived_ms);
+    take_loops(run, passage->arrived_ms);
     run->latest_ms = passage->arrived_ms;
     if (run->files->n_parts > 1 && count_part_of(passage->vehicle, run->files->n_parts) != run->files->part)
         return; /* another process counts it; its time is everybody's */
@@ -330,12 +357,38 @@ static void on_progress(void *context, double share)
         run->files->on_progress(run->files->context, share);
 }
 
+/* Where there is a table of them. */
+static enum err open_loops(struct run *run)
+{
+    run->loops = (struct count_loops_file){.network = run->network, .on_broken = tell, .context = run};
+    return run->files->loops_path != NULL ? count_loops_file_open(&run->loops, run->files->loops_path, run->diag) : ERR_OK;
+}
+
+/* Of a table whose loops are all on other roads nothing was used. */
+static enum err end_loops(struct run *run)
+{
+    struct count_files *files = run->files;
+    if (run->loops.file == NULL)
+        return ERR_OK;
+    enum err err = count_loops_file_end(&run->loops, run->diag);
+    files->n_loop_lines = run->loops.n_lines;
+    files->n_broken += run->loops.n_broken;
+    memcpy(files->n_loop_rows, count_loop_rows(run->count), sizeof(files->n_loop_rows));
+    if (err == ERR_OK && run->loops.n_unknown > 0 && run->loops.n_unknown == run->loops.n_lines)
+        err = diag_set(run->diag, ERR_NOT_FOUND, files->loops_path, 0,
+            "none of its %llu rows is of an edge of %s; give the network that the loops are in", (unsigned long long)run->loops.n_lines,
+            files->network_path);
+    return err;
+}
+
 static enum err read_passages(struct run *run)
 {
     struct count_files *files = run->files;
     run->reading = (struct count_reading){
         .cameras = &run->cameras, .on_record = on_record, .on_broken = tell, .on_progress = on_progress, .context = run};
-    enum err err = count_passages_read(&run->reading, files->passages_path, run->diag);
+    enum err err = open_loops(run);
+    if (err == ERR_OK)
+        err = count_passages_read(&run->reading, files->passages_path, run->diag);
     if (err == ERR_OK && run->is_held) {
         /* Nothing comes after it that could tell; a week is what a lonely passage may be away. */
         if (run->next_s == INT64_MIN || run->held.arrived_ms - run->latest_ms <= COUNT_GAP_MAX_MS)
@@ -397,7 +450,7 @@ static enum err load_index(struct run *run)
     return diag_set(run->diag, err, NULL, 0, "%s", diags.diags[0].text);
 }
 
-#define N_OUTS 8
+#define N_OUTS 9
 
 struct out {
     const char *path, *header;
@@ -417,6 +470,7 @@ static void list_outs(struct run *run, struct out outs[N_OUTS])
         {files->indices_path, "time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by", &run->indices},
         {files->junctions_path, "time_s,junction,n,delay_s,delay_index", &run->junctions},
         {files->on_edges_path, "time_s,edge,count,low,high", &run->on_edges},
+        {files->flows_path, "time_s,edge,flow_vph,source", &run->flows},
     };
     memcpy(outs, all, sizeof(all));
 }
@@ -424,7 +478,8 @@ static void list_outs(struct run *run, struct out outs[N_OUTS])
 static enum err open_outs(struct run *run)
 {
     const struct count_files *files = run->files;
-    const char *const read[] = {files->network_path, files->cameras_path, files->passages_path, files->areas_path, files->index_path};
+    const char *const read[] = {
+        files->network_path, files->cameras_path, files->passages_path, files->areas_path, files->index_path, files->loops_path};
     struct outs taken = {.n = 0};
     struct out outs[N_OUTS];
     enum err err = ERR_OK;
@@ -532,6 +587,8 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
         err = read_passages(&run);
     if (err == ERR_OK)
         err = end_parts(&run);
+    if (err == ERR_OK)
+        err = end_loops(&run);
     if (err == ERR_OK && run.health != NULL)
         write_health(&run);
     if (run.count != NULL) {
@@ -539,6 +596,7 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
         files->n_evicted = count_known_vehicles(run.count)->n_evicted;
     }
     err = close_outs(&run, err);
+    count_loops_file_close(&run.loops);
     count_parts_destroy(run.parts);
     count_destroy(run.count);
     count_index_destroy(run.index);

@@ -13,6 +13,8 @@
  *     health.csv    camera,clock_ms,clock_within_ms,recall,n_recall,silent    each camera's, at the end
  *     indices.csv   time_s,area,speed_mps,delay_index,congestion_index,vehicle_km_ph,made_by    the whole network has an empty name
  *     junctions.csv time_s,junction,n,delay_s,delay_index
+ *     loops         loops_file.h                  by arrive_time_ms, beside the passages
+ *     flows.csv     time_s,edge,flow_vph,source   loop or camera
  *
  * A row is made from what arrived by its time and nothing after. low and high are the 90 % interval. An area's silence
  * makes no row stale here: a file ends, a city does not.
@@ -52,6 +54,7 @@ struct count_files {
     const char *index_path;                    /* the index object (index.h); NULL: no congestion index */
     const char *indices_path, *junctions_path; /* NULL: none */
     const char *on_edges_path;                 /* vehicles on each edge; NULL: none */
+    const char *loops_path, *flows_path;       /* NULL: none */
     int64_t every_s;                           /* 1 to 86400 */
     int64_t until_s;                           /* -1: to the last arrival; at most a week after it, otherwise ERR_RANGE at the end */
     uint32_t part, n_parts;                    /* only the vehicles of this part, from 0, of so many (count_part_of()); n_parts 0: all */
@@ -64,7 +67,9 @@ struct count_files {
     uint64_t n_lines, n_broken, n_rows;
     uint64_t n_cameras_broken; /* lines of the cameras' table that are not used */
     uint64_t n_back, n_jumps;
-    uint64_t n_evicted; /* vehicles forgotten early, for want of room */
+    uint64_t n_loop_lines;                       /* of them n_broken has the broken ones, too */
+    uint64_t n_loop_rows[COUNT_LOOP_N_VERDICTS]; /* of the others */
+    uint64_t n_evicted;                          /* vehicles forgotten early, for want of room */
     struct count_counters counters;
     struct count_parts_counters parts_counters; /* of `joined` */
 };

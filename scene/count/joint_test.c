@@ -234,6 +234,17 @@ static void put_up_the_rest(struct joint *city)
             assert_ok(count_camera_add(city->count, e, &city->cameras[e]));
 }
 
+/* What loops on every third edge told of the minute that is over, between two passages. */
+static void put_loops(struct joint *one, struct joint *joined, int64_t arrived_ms)
+{
+    for (uint32_t e = 0; e < TOWN_EDGES; e += 3) {
+        struct count_event event = {.type = COUNT_LOOP,
+            .loop = {.to_ms = arrived_ms / 60000 * 60000, .arrived_ms = arrived_ms, .edge = e, .period_ms = 60000, .vehicles = e % 17}};
+        put(one, &event);
+        put(joined, &event);
+    }
+}
+
 /* Every tick of half an hour: one process, and n that are joined. The clock is set back once on the way. */
 static void run_both(struct joint *one, struct joint *joined)
 {
@@ -258,6 +269,8 @@ static void run_both(struct joint *one, struct joint *joined)
         struct count_event event = passage_of(one, &town.passages[i], i);
         event.passage.time_ms += shift_ms;
         event.passage.arrived_ms += shift_ms;
+        if (i % 700 == 123)
+            put_loops(one, joined, event.passage.arrived_ms);
         for (int times = i % 50 == 7 ? 2 : 1; times > 0; times--) {
             put(one, &event);
             put(joined, &event);
@@ -280,6 +293,8 @@ static void figures_are_those_of_one_process(void **state)
         const struct count_counters *a = count_counters(one.count), *b = count_counters(joined.count);
         struct count_parts_counters counters = count_parts_counters(joined.parts);
         assert_memory_equal(a, b, sizeof(*a));
+        assert_memory_equal(count_loop_rows(one.count), count_loop_rows(joined.count), COUNT_LOOP_N_VERDICTS * sizeof(uint64_t));
+        assert_true(count_loop_rows(one.count)[COUNT_LOOP_TAKEN] > 1000);
         assert_int_equal(counters.n_known, count_known_vehicles(one.count)->n_known);
         assert_int_equal(count_known_vehicles(joined.count)->n_known, 0);
         assert_true(joined.n_restarted > 4);

@@ -22,6 +22,11 @@ size_t count_memory(const struct count *count)
     bytes +=
         count->figures.n_groups * (sizeof(*count->figures.groups) + sizeof(*count->figures.group_sums) + sizeof(*count->figures.roads));
     bytes += n_areas * (sizeof(*count->figures.area_sums) + sizeof(*count->figures.index_sums) + sizeof(*count->is_stale));
+    const struct count_loops *loops = &count->loops;
+    bytes += loops->cap * sizeof(*loops->loops) + (loops->edge_loops != NULL ? n_edges * sizeof(*loops->edge_loops) : 0);
+    for (uint32_t i = 0; i < loops->n; i++)
+        bytes += loops->loops[i].n_lanes * sizeof(*loops->loops[i].lanes) +
+                 (loops->loops[i].bins != NULL ? COUNT_LOOP_BINS * sizeof(*loops->loops[i].bins) : 0);
     const struct count_junctions *junctions = &count->figures.junctions;
     bytes += count->map.network->n_junctions *
              (sizeof(*junctions->is_junction) + sizeof(*junctions->sums) + sizeof(*junctions->touched) + sizeof(*junctions->states));

@@ -193,7 +193,7 @@ static void note_reset(struct count_parts *parts)
     parts->n_resets = count->counters.n_resets;
 }
 
-/* True: it is done with. */
+/* A tick, or what a loop told, which nobody's plate is in: what came before it is told before it. True: it is done with. */
 static bool take_tick(struct count_parts *parts, const struct count_event *event)
 {
     struct count_updates updates;
@@ -202,6 +202,8 @@ static bool take_tick(struct count_parts *parts, const struct count_event *event
         return false;
     }
     count_step(parts->options.count, event, &updates);
+    if (event->type == COUNT_LOOP)
+        return true;
     note_reset(parts);
     parts->options.on_updates(parts->options.context, &updates);
     return true;

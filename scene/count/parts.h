@@ -39,7 +39,7 @@ struct count_parts_counters {
 /* ERR_NO_MEMORY. */
 enum err count_parts_create(const struct count_parts_options *options, struct count_parts **ret_parts) MUST_CHECK;
 void count_parts_destroy(struct count_parts *parts); /* takes NULL; not the core */
-/* The next passage or tick. ERR_FULL: too many wait for an answer; ERR_NO_MEMORY. */
+/* The next passage, tick or row of a loop. ERR_FULL: too many wait for an answer; ERR_NO_MEMORY. */
 enum err count_parts_put(struct count_parts *parts, const struct count_event *event) MUST_CHECK;
 /* Asks for what has gathered, as a tick does. */
 void count_parts_flush(struct count_parts *parts);

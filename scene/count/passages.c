@@ -27,8 +27,7 @@ void count_reading_tell(struct count_reading *reading, uint64_t line, const char
 
 /* ---- a line ---- */
 
-/* The next field, which ends at a comma or with the line; false when there is none. */
-static bool cut_field(struct str *rest, struct str *ret_field)
+bool count_field_cut(struct str *rest, struct str *ret_field)
 {
     if (rest->ptr == NULL)
         return false;
@@ -44,8 +43,7 @@ static bool cut_field(struct str *rest, struct str *ret_field)
     return true;
 }
 
-/* Digits alone, at most 18 of them, so that nothing overflows. */
-static bool read_digits(struct str field, int64_t *ret_value)
+bool count_digits_read(struct str field, int64_t *ret_value)
 {
     if (field.len == 0 || field.len > 18)
         return false;
@@ -60,9 +58,9 @@ static bool read_digits(struct str field, int64_t *ret_value)
     return true;
 }
 
-static const char *read_time(struct str field, int64_t *ret_ms)
+const char *count_time_read(struct str field, int64_t *ret_ms)
 {
-    if (read_digits(field, ret_ms))
+    if (count_digits_read(field, ret_ms))
         return *ret_ms <= COUNT_TIME_FILE_MAX ? NOTHING_WRONG : "a time is outside of 0 to 2^43 milliseconds";
     int64_t other;
     enum err err = str_to_i64(field, &other); /* why not? */
@@ -73,7 +71,7 @@ static const char *read_time(struct str field, int64_t *ret_ms)
 static bool read_small(struct str field, int64_t max, uint8_t none, uint8_t *ret_value)
 {
     int64_t value = none;
-    if (field.len > 0 && (!read_digits(field, &value) || value > max))
+    if (field.len > 0 && (!count_digits_read(field, &value) || value > max))
         return false;
     *ret_value = (uint8_t)value;
     return true;
@@ -96,12 +94,13 @@ static const char *find_camera(struct count_reading *reading, struct str name, u
 const char *count_line_read(struct count_reading *reading, struct str line, struct count_record *ret_record)
 {
     struct str pass, arrived, camera, lane, confidence, rest = line;
-    if (!cut_field(&rest, &pass) || !cut_field(&rest, &arrived) || !cut_field(&rest, &camera) || !cut_field(&rest, &lane) ||
-        !cut_field(&rest, &ret_record->plate) || !cut_field(&rest, &confidence) || rest.ptr != NULL)
+    if (!count_field_cut(&rest, &pass) || !count_field_cut(&rest, &arrived) || !count_field_cut(&rest, &camera) ||
+        !count_field_cut(&rest, &lane) || !count_field_cut(&rest, &ret_record->plate) || !count_field_cut(&rest, &confidence) ||
+        rest.ptr != NULL)
         return "a passage has six fields";
-    const char *wrong = read_time(pass, &ret_record->pass_ms);
+    const char *wrong = count_time_read(pass, &ret_record->pass_ms);
     if (wrong == NULL)
-        wrong = read_time(arrived, &ret_record->arrived_ms);
+        wrong = count_time_read(arrived, &ret_record->arrived_ms);
     if (wrong == NULL)
         wrong = find_camera(reading, camera, &ret_record->camera);
     if (wrong != NULL)

@@ -75,6 +75,10 @@ enum err count_passages_read(struct count_reading *reading, const char *path, st
 extern const char count_unknown_camera[]; /* what is wrong with a passage of a camera that is not known */
 /* Tells and counts a broken line. */
 void count_reading_tell(struct count_reading *reading, uint64_t line, const char *why);
+/* Fields of a line, for readers of other tables, too. The next one, which ends at a comma or with the line; false when there is none. */
+bool count_field_cut(struct str *rest, struct str *ret_field);
+bool count_digits_read(struct str field, int64_t *ret_value);   /* digits alone, at most 18 of them, so that nothing overflows */
+const char *count_time_read(struct str field, int64_t *ret_ms); /* NULL, or what is wrong with it */
 /* One line of a text file without its end: fills in *ret_record, or says what is wrong. */
 const char *count_line_read(struct count_reading *reading, struct str line, struct count_record *ret_record);
 

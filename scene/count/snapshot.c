@@ -377,6 +377,7 @@ static void walk_count(struct walk *walk, struct count *count)
     walk_clocks(walk, &count->faults.clocks);
     walk_clones(walk, count);
     walk_recall(walk, &count->faults.recall);
+    count_snapshot_loops(walk, &count->loops);
 }
 
 void count_snapshot_write(const struct count *count, struct str extra, struct buf *out)

@@ -1,6 +1,6 @@
 /*
  * A walk over a state, for both directions: each step writes a number, or reads it and holds it against what it may be. The first failure
- * sticks, and what is read after it is zero; what is written is never changed. Of snapshot.c, and nobody else's.
+ * sticks, and what is read after it is zero; what is written is never changed. Of snapshot.c and snapshot_loops.c, and nobody else's.
  */
 #ifndef SCENE_COUNT_SNAPSHOT_WALK_H
 #define SCENE_COUNT_SNAPSHOT_WALK_H
@@ -137,6 +137,9 @@ static inline void walk_float(struct walk *walk, float *real, float low, float h
     if (!(*real >= low && *real <= high) && refuse(walk, "a number"))
         *real = fminf(fmaxf(0, low), high);
 }
+
+/* snapshot_loops.c */
+void count_snapshot_loops(struct walk *walk, struct count_loops *loops);
 
 /* What must be the same here as it was there. */
 static inline void walk_same(struct walk *walk, uint64_t here, const char *what)

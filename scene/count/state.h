@@ -10,6 +10,7 @@
 #include "scene/count/fade.h"
 #include "scene/count/faults.h"
 #include "scene/count/figures.h"
+#include "scene/count/loops.h"
 #include "scene/count/silence.h"
 #include "scene/count/spread.h"
 #include "scene/count/travel.h"
@@ -52,6 +53,7 @@ struct count {
     struct count_figures figures;
     struct count_spread spread; /* of the count over the roads */
     struct count_faults faults;
+    struct count_loops loops;
     struct count_counters counters;
     struct count_camera *cameras;
     struct count_account *accounts; /* of the cameras, for the balance */

@@ -211,6 +211,7 @@ void count_reset(struct count *count)
     count->camera_ms = INT64_MIN;
     count->n_seen_cameras = 0; /* the way to the first camera is the balance's, and asked anew */
     count_faults_clear(&count->faults);
+    count_loops_clear(&count->loops);
     count_spread_clear(&count->spread, count->map.network->n_edges, count->figures.n_groups);
     for (uint32_t i = 0; i < count->n_cameras; i++) {
         count->cameras[i] = (struct count_camera){.edge = count->cameras[i].edge};
