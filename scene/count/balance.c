@@ -11,7 +11,9 @@
 
 #define PRIOR_AGAIN 0.95   /* P before anything is settled: most sightings are not a trip's last */
 #define PRIOR_PASSAGES 8.0 /* passages that the class before is worth to the next one */
-#define CAMERA_PRIOR 30.0  /* passages that the city's P is worth at one camera */
+#define THIRD_AFTER 1.4    /* sightings that the third and fourth are after the second, in the mean */
+#define FALL_MOST 2.0
+#define CAMERA_PRIOR 30.0 /* passages that the city's P is worth at one camera */
 #define AGAIN_MAX 0.995
 #define WINDOW_MAX 8.0        /* a camera with few settled cohorts weighs at most this much more in the city's P */
 #define BRANCH_LEAST 0.1      /* a next camera with a smaller share of the vehicles settles nothing */
@@ -23,7 +25,7 @@
 
 void count_balance_init(struct count_balance *balance, const struct count_settings *settings)
 {
-    *balance = (struct count_balance){.settings = *settings, .learned_ms = INT64_MIN, .begun_ms = INT64_MIN, .before = 1};
+    *balance = (struct count_balance){.settings = *settings, .learned_ms = INT64_MIN, .begun_ms = INT64_MIN, .ends = COUNT_ENDS_UNKNOWN};
     int64_t n_cohorts = settings->keep_s * 1000 / COUNT_COHORT_MS + 2;
     assert(n_cohorts <= COUNT_COHORTS_MAX);
     balance->n_cohorts = (int32_t)n_cohorts;
@@ -164,7 +166,6 @@ void count_account_link(struct count_balance *balance, struct count_account *fro
         to->clock_ms = due_ms;
     to->lateness_s += LATENESS_SHARE * (count_more((double)(came_ms - to->clock_ms) / 1000, 0) - to->lateness_s);
     balance->n_ways += n_edges > 0;
-    balance->n_way_edges += n_edges;
     balance->ways_s += n_edges > 0 ? free_s : 0;
 }
 
@@ -213,7 +214,6 @@ static void fade(struct count_balance *balance, struct count_account *accounts, 
     balance->gaps_s *= keep;
     balance->n_ways *= keep;
     balance->ways_s *= keep;
-    balance->n_way_edges *= keep;
     for (uint32_t i = 0; i < n; i++) {
         accounts[i].gaps_s *= keep;
         accounts[i].n_gaps *= keep;
@@ -326,8 +326,10 @@ static void learn_city(struct count_balance *balance, const double *again, const
         double prior = k == 0 ? sum_again / sum_all : balance->again[k - 1];
         balance->again[k] = (again[k] + PRIOR_PASSAGES * prior) / (all[k] + PRIOR_PASSAGES);
     }
-    /* Misread plates are sighted once: first sightings are followed less often than second ones by their share. */
-    balance->ghosts = fmax(1 - balance->again[0] / fmax(balance->again[1], 0.3), 0);
+    /* Misread plates are sighted once. But for them a trip's first sighting is followed more often than its second one by as much as that
+     * is more than the third and fourth: short trips have an end soon. */
+    double fall = fmin(fmax(pow(balance->again[1] / fmax(balance->again[2], 0.1), 1 / THIRD_AFTER), 1), FALL_MOST);
+    balance->ghosts = fmax(1 - balance->again[0] / fmin(fmax(balance->again[1], 0.3) * fall, AGAIN_MAX), 0);
 }
 
 static void learn_account(

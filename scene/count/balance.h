@@ -15,6 +15,7 @@
 #define SCENE_COUNT_BALANCE_H
 
 #include "base/err.h"
+#include "scene/count/ends.h"
 #include "scene/count/lifetable.h"
 #include "scene/count/settings.h"
 
@@ -75,11 +76,11 @@ struct count_balance {
     /* of now: passages, the first ones of a trip, and the seconds they came in as of the last learning */
     double n_passages, n_first, window_s;
     double way_s; /* from one sighting to the next, as learned last; the owner's: with it those fade */
-    /* of now, faded with fade_s: gaps, ways found, their free-flow seconds and edges */
-    double n_gaps, gaps_s, n_ways, ways_s, n_way_edges;
-    double before;      /* way before the first camera, in free-flow ways between two (ends.h); the owner's, 1 until it says */
-    int64_t begun_ms;   /* the first passage; INT64_MIN: none */
-    int64_t learned_ms; /* INT64_MIN: never */
+    /* of now, faded with fade_s: gaps, ways found and their free-flow seconds */
+    double n_gaps, gaps_s, n_ways, ways_s;
+    struct count_ends ends; /* the owner's, unknown until it says */
+    int64_t begun_ms;       /* the first passage; INT64_MIN: none */
+    int64_t learned_ms;     /* INT64_MIN: never */
     struct count_lifetable table;
 };
 

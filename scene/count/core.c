@@ -169,7 +169,7 @@ static void learn(struct count *count)
     count_vehicles_expire(&count->vehicles, count->now_ms);
     for (size_t i = 0; i < count->map.n_areas; i++)
         count->areas[i].open = (struct count_open){.expected = 0};
-    if (has_new_cameras(count) && count_ends_before(count->map.network, count->has_camera, &count->balance.before) == ERR_OK)
+    if (has_new_cameras(count) && count_ends_learn(count->map.network, count->has_camera, &count->balance.ends) == ERR_OK)
         count->n_seen_cameras = count->n_cameras; /* without memory for it: the next time */
     count_balance_learn(&count->balance, count->accounts, count->opens, count->n_cameras, count->now_ms);
     struct count_open open = {.expected = 0};

@@ -4,10 +4,12 @@
 #include "base/mem.h"
 
 #include <math.h>
+#include <string.h>
 
 #define SWEEPS_MAX 200 /* a wanderer without a camera within 200 edges is far enough */
 #define SETTLED 0.001  /* share by which the mean changes in a sweep at the end */
-#define FAR_S 3600.0   /* where no camera is ever met */
+#define FAR_S 3600.0   /* where no camera is ever met ... */
+#define FAR_WAITS 50.0 /* ... and signals there */
 #define LEAST 0.2      /* a ratio outside of these says that the network is no city's */
 #define MOST 4.0
 
@@ -17,63 +19,102 @@ static bool is_way(const struct road_network *network, const struct road_connect
     return connection->is_for_cars && (connection->direction != 't' || network->edges[connection->from].n_out == 1);
 }
 
-static double seconds_of(const struct road_network *network, uint32_t edge)
+/* What is summed along the way: seconds of free flow, or signals, each at its edge's end. */
+struct wander {
+    const struct road_network *network;
+    const uint8_t *has_camera;
+    bool is_of_waits, has_signals; /* where a network has none, every junction counts */
+    double most;
+    double *sums; /* [n_edges] from the edge's beginning to the end of the first one with a camera */
+};
+
+static double cost_of(const struct wander *wander, uint32_t edge)
 {
-    return road_edge_free_flow_s(&network->edges[edge]);
+    const struct road_network *network = wander->network;
+    if (!wander->is_of_waits)
+        return road_edge_free_flow_s(&network->edges[edge]);
+    return !wander->has_signals || network->junctions[network->edges[edge].to].has_signal ? 1 : 0;
 }
 
-/* Mean over the ways on from `edge` of the crossing and what `times` says of the edge behind it; 0 where there is none. */
-static double onward_s(const struct road_network *network, uint32_t edge, const double *times)
+/* Mean over the ways on from `edge` of the crossing and the sum behind it; 0 where there is none. */
+static double onward(const struct wander *wander, uint32_t edge)
 {
-    const struct road_edge *from = &network->edges[edge];
+    const struct road_edge *from = &wander->network->edges[edge];
     double sum = 0, n = 0;
     for (uint32_t i = 0; i < from->n_out; i++) {
-        const struct road_connection *connection = &network->connections[from->first_out + i];
-        if (!is_way(network, connection))
+        const struct road_connection *connection = &wander->network->connections[from->first_out + i];
+        if (!is_way(wander->network, connection))
             continue;
-        sum += (double)connection->crossing_s + times[connection->to];
+        sum += (wander->is_of_waits ? 0 : (double)connection->crossing_s) + wander->sums[connection->to];
         n++;
     }
     return n > 0 ? sum / n : 0;
 }
 
-static double mean_of(const struct road_network *network, const double *times)
+static double mean_of(const struct wander *wander)
 {
     double sum = 0, n = 0;
-    for (uint32_t e = 0; e < network->n_edges; e++)
-        if (network->edges[e].n_car_lanes > 0) {
-            sum += times[e];
+    for (uint32_t e = 0; e < wander->network->n_edges; e++)
+        if (wander->network->edges[e].n_car_lanes > 0) {
+            sum += wander->sums[e];
             n++;
         }
     return n > 0 ? sum / n : 0;
 }
 
-/* `times`: from the beginning of each edge to the end of the first one with a camera. */
-static double walk_before(const struct road_network *network, const uint8_t *has_camera, double *times)
+/* Means: from anywhere to the first camera, its own wait included; and between two. 0 without a camera. */
+static void walk(const struct wander *wander, double *ret_before, double *ret_between)
 {
-    double mean = 0, before;
+    const struct road_network *network = wander->network;
+    double mean = 0, before, between = 0, n = 0;
     int sweep = 0;
+    memset(wander->sums, 0, network->n_edges * sizeof(*wander->sums));
     do {
         before = mean;
         for (uint32_t e = network->n_edges; e-- > 0;)
-            times[e] = fmin(seconds_of(network, e) + (has_camera[e] ? 0 : onward_s(network, e, times)), FAR_S);
-        mean = mean_of(network, times);
+            wander->sums[e] = fmin(cost_of(wander, e) + (wander->has_camera[e] ? 0 : onward(wander, e)), wander->most);
+        mean = mean_of(wander);
     } while (fabs(mean - before) > SETTLED * mean && ++sweep < SWEEPS_MAX);
-    return mean;
-}
-
-enum err count_ends_before(const struct road_network *network, const uint8_t *has_camera, double *ret_before)
-{
-    double *times = mem_alloc_zero(network->n_edges, sizeof(*times));
-    if (times == NULL)
-        return ERR_NO_MEMORY;
-    double before_s = walk_before(network, has_camera, times), between_s = 0, n = 0;
     for (uint32_t e = 0; e < network->n_edges; e++)
-        if (has_camera[e]) {
-            between_s += onward_s(network, e, times);
+        if (wander->has_camera[e]) {
+            between += onward(wander, e);
             n++;
         }
-    mem_free(times);
-    *ret_before = between_s > 0 ? fmin(fmax(before_s / (between_s / n), LEAST), MOST) : 1;
+    *ret_before = mean;
+    *ret_between = n > 0 ? between / n : 0;
+}
+
+/* Of a camera's own junction, in the mean. */
+static double own_wait(const struct wander *wander)
+{
+    double sum = 0, n = 0;
+    for (uint32_t e = 0; e < wander->network->n_edges; e++)
+        if (wander->has_camera[e]) {
+            sum += cost_of(wander, e);
+            n++;
+        }
+    return n > 0 ? sum / n : 0;
+}
+
+enum err count_ends_learn(const struct road_network *network, const uint8_t *has_camera, struct count_ends *ret_ends)
+{
+    struct wander wander = {.network = network, .has_camera = has_camera, .most = FAR_S};
+    struct count_ends ends = COUNT_ENDS_UNKNOWN;
+    double before, between;
+    wander.sums = mem_alloc_zero(network->n_edges, sizeof(*wander.sums));
+    if (wander.sums == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < network->n_junctions && !wander.has_signals; i++)
+        wander.has_signals = network->junctions[i].has_signal;
+    walk(&wander, &before, &between);
+    if (between > 0)
+        ends.before = fmin(fmax(before / between, LEAST), MOST);
+    wander.is_of_waits = true;
+    wander.most = FAR_WAITS;
+    walk(&wander, &before, &between);
+    if (between > 0)
+        ends.waits_after = fmin(fmax((before - own_wait(&wander)) / between, 0), MOST);
+    mem_free(wander.sums);
+    *ret_ends = ends;
     return ERR_OK;
 }

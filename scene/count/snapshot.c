@@ -109,7 +109,7 @@ static void walk_lifetable(struct walk *walk, struct count_lifetable *table)
 static void walk_balance(struct walk *walk, struct count_balance *balance)
 {
     double *sums[] = {&balance->n_passages, &balance->n_first, &balance->n_gaps, &balance->gaps_s, &balance->n_ways, &balance->ways_s,
-        &balance->n_way_edges, &balance->before, &balance->window_s, &balance->way_s};
+        &balance->ends.before, &balance->ends.waits_after, &balance->window_s, &balance->way_s};
     for (int k = 0; k < COUNT_SIGHTINGS; k++)
         walk_real(walk, &balance->again[k], 0, 1);
     walk_real(walk, &balance->ghosts, 0, 1);

@@ -3,20 +3,27 @@
 
 #include <math.h>
 
-#define AGAIN_MAX 0.995     /* P of first sightings, for Chao's estimate */
-#define PRIOR_WAY_EDGES 2.0 /* edges between two cameras, before any way was found */
-#define LAST_EDGES 0.75     /* edges that a trip's last one is short of: it ends in its middle or at its end, without the wait there */
+#define AGAIN_MAX 0.995 /* P of first sightings, for Chao's estimate */
 
 double count_transit_coming(const struct count_open *open)
 {
     return open->expected - open->n_again;
 }
 
+/* Of a way between two cameras that takes `way_s` in the mean: what it takes in free flow. */
+static double free_of(const struct count_balance *balance, double way_s)
+{
+    return balance->n_ways > 0 ? fmin(balance->ways_s / balance->n_ways, way_s) : 0;
+}
+
 double count_transit_ending(const struct count_balance *balance, const struct count_open *open, double coming)
 {
-    /* They wait in the same queues as those that come. */
-    double n_edges = (balance->n_way_edges + PRIOR_WAY_EDGES) / (balance->n_ways + 1);
-    return open->expected > 0 ? coming * fmax(1 - LAST_EDGES / n_edges, 0) * open->ending / open->expected : 0;
+    if (open->expected <= 0)
+        return 0;
+    /* Little's law again: as many as are sighted for the last time, times how long they are on their way from there. */
+    double way_s = balance->way_s, free_s = free_of(balance, way_s);
+    double after_s = balance->ends.before * free_s + balance->ends.waits_after * (way_s - free_s);
+    return coming * (way_s > 0 ? after_s / way_s : balance->ends.waits_after) * open->ending / open->expected;
 }
 
 /* Those who follow each other by chance are n P (1 - P) in the balance and less in the table, which knows their ages; what is wrong with
@@ -43,8 +50,7 @@ static double unseen_of(const struct count_balance *balance, double way_s, doubl
 {
     /* To its first camera a vehicle is on its way as long, but that in free flow it is as far as the network says: the queue is the same.
      */
-    double free_s = balance->n_ways > 0 ? fmin(balance->ways_s / balance->n_ways, way_s) : 0;
-    double lead_s = way_s + (balance->before - 1) * free_s;
+    double lead_s = way_s + (balance->ends.before - 1) * free_of(balance, way_s);
     double before = lead_s * balance->n_first * (1 - balance->ghosts) / window_s;
     /* Of trips seen n times there are f_n; those never seen are f_1^2 / 2 f_2 (Chao 1984). f_1 = 1 - p_1, f_2 = p_1 (1 - p_2). */
     double p1 = fmin(balance->again[0] / fmax(1 - balance->ghosts, 0.01), AGAIN_MAX), p2 = fmin(balance->again[1], AGAIN_MAX);
