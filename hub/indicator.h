@@ -34,9 +34,9 @@ enum hub_road_state_field {
     HUB_ROAD_STATE_DELAY_INDEX, /* real: actual over free-flow travel time, junction waiting included */
     HUB_ROAD_STATE_FLOW_VPH,    /* real: vehicles an hour */
     HUB_ROAD_STATE_N,           /* integer: vehicles it rests on */
-    HUB_ROAD_STATE_SOURCES,     /* text: where speed and delay come from: "camera", "gps", "camera gps"; null without them */
-    HUB_ROAD_STATE_LEVEL,       /* integer: 0 the best of the index object's levels; null: none */
-    HUB_ROAD_STATE_MADE_BY,     /* text: the index object and its version, "hangzhou.traffic/1" */
+    HUB_ROAD_STATE_SOURCES, /* text: "camera", "gps", whence speed and delay; "loop", the flow is a loop's. Blanks between; null: none */
+    HUB_ROAD_STATE_LEVEL,   /* integer: 0 the best of the index object's levels; null: none */
+    HUB_ROAD_STATE_MADE_BY, /* text: the index object and its version, "hangzhou.traffic/1" */
     HUB_ROAD_STATE_N_FIELDS
 };
 extern const char *const hub_road_state_field_names[HUB_ROAD_STATE_N_FIELDS]; /* in that order */

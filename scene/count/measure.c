@@ -16,6 +16,8 @@ static const struct metric points = {
     "citybrain_count_points_total", METRIC_COUNTER, "Points of floating cars, by what became of them", {PARTY, "verdict"}};
 static const struct metric drives = {"citybrain_count_drives_total", METRIC_COUNTER,
     "Edges that floating cars drove over, whole: used, or odd, too fast or with a stop", {PARTY, "as"}};
+static const struct metric loops = {
+    "citybrain_count_loop_rows_total", METRIC_COUNTER, "Rows of induction loops, by what became of them", {PARTY, "verdict"}};
 static const struct metric alerts = {
     "citybrain_count_alerts_total", METRIC_COUNTER, "Alerts on cameras and plates; refused ones are told again", {PARTY, "as"}};
 static const struct metric untold = {"citybrain_count_plates_untold_total", METRIC_COUNTER,
@@ -63,6 +65,19 @@ static const struct str verdicts[COUNT_GPS_N_VERDICTS] = {
     [COUNT_GPS_NO_ROOM] = STR_INIT("no_room"),
 };
 
+static const struct str loop_verdicts[COUNT_M_N - COUNT_M_LOOPS] = {
+    [COUNT_LOOP_TAKEN] = STR_INIT("taken"),
+    [COUNT_LOOP_NO_INTERVAL] = STR_INIT("no_interval"),
+    [COUNT_LOOP_NO_COUNT] = STR_INIT("no_count"),
+    [COUNT_LOOP_LATE] = STR_INIT("late"),
+    [COUNT_LOOP_AHEAD] = STR_INIT("ahead"),
+    [COUNT_LOOP_REPEATED] = STR_INIT("repeated"),
+    [COUNT_LOOP_NO_LANE] = STR_INIT("no_lane"),
+    [COUNT_LOOP_FULL] = STR_INIT("full"),
+    [COUNT_M_LOOPS_BROKEN - COUNT_M_LOOPS] = STR_INIT("broken"),
+    [COUNT_M_LOOPS_BESIDE - COUNT_M_LOOPS] = STR_INIT("beside"),
+};
+
 static void set(_Atomic uint64_t *value, uint64_t n)
 {
     atomic_store_explicit(value, n, memory_order_relaxed);
@@ -100,6 +115,10 @@ void count_measured_take(struct count_measured *measured, const struct count_mea
         set(&measured->values[i], values[i]);
     for (int v = 0; v < COUNT_GPS_N_VERDICTS && of->gps != NULL; v++)
         set(&measured->values[COUNT_M_POSITIONS + v], count_gps_n(of->gps, (enum count_gps_verdict)v));
+    for (int v = 0; v < COUNT_LOOP_N_VERDICTS; v++)
+        set(&measured->values[COUNT_M_LOOPS + v], count_loop_rows(of->count)[v]);
+    set(&measured->values[COUNT_M_LOOPS_BROKEN], of->detectors->n_broken);
+    set(&measured->values[COUNT_M_LOOPS_BESIDE], of->detectors->n_beside);
     set(&measured->n_evicted.n, vehicles->n_evicted);
     set(&measured->n_records_lost.n, of->n_records_lost);
     set(&measured->n_clones_lost.n, of->health->n_lost);
@@ -117,6 +136,8 @@ void count_measured_tell(const struct count_measured *measured, struct metric_pa
         metric_put_count(page, rows[i].metric, get(measured, (int)i), METRIC_VALUES(party, rows[i].label));
     for (int v = 0; v < COUNT_GPS_N_VERDICTS && measured->has_gps; v++)
         metric_put_count(page, &points, get(measured, COUNT_M_POSITIONS + v), METRIC_VALUES(party, verdicts[v]));
+    for (int v = COUNT_M_LOOPS; v < COUNT_M_N && measured->has_loops; v++)
+        metric_put_count(page, &loops, get(measured, v), METRIC_VALUES(party, loop_verdicts[v - COUNT_M_LOOPS]));
     metric_put_queue(page, "count_vehicles", party, get(measured, COUNT_M_VEHICLES), measured->vehicles_max, &measured->n_evicted);
     metric_put_queue(page, "count_cameras", party, get(measured, COUNT_M_CAMERAS), measured->cameras_max, NULL);
     metric_put_queue(page, "count_records", party, get(measured, COUNT_M_RECORDS), measured->records_max, &measured->n_records_lost);

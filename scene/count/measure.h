@@ -6,6 +6,7 @@
 #define SCENE_COUNT_MEASURE_H
 
 #include "base/metric.h"
+#include "scene/count/detectors.h"
 #include "scene/count/gps.h"
 #include "scene/count/health.h"
 #include "scene/count/kept.h"
@@ -33,14 +34,17 @@ enum count_measured_value {
     COUNT_M_CAMERAS,
     COUNT_M_RECORDS,
     COUNT_M_CLONES,
-    COUNT_M_POSITIONS, /* COUNT_GPS_N_VERDICTS of them */
-    COUNT_M_N = COUNT_M_POSITIONS + COUNT_GPS_N_VERDICTS
+    COUNT_M_POSITIONS,                                        /* COUNT_GPS_N_VERDICTS of them */
+    COUNT_M_LOOPS = COUNT_M_POSITIONS + COUNT_GPS_N_VERDICTS, /* COUNT_LOOP_N_VERDICTS, and two of the detectors' */
+    COUNT_M_LOOPS_BROKEN = COUNT_M_LOOPS + COUNT_LOOP_N_VERDICTS,
+    COUNT_M_LOOPS_BESIDE,
+    COUNT_M_N
 };
 
 struct count_measured {
     struct str party; /* kept */
     uint64_t vehicles_max, cameras_max, records_max;
-    bool has_gps;
+    bool has_gps, has_loops;
     _Atomic uint64_t values[COUNT_M_N];
     struct metric_counter n_evicted, n_records_lost, n_clones_lost;
 };
@@ -51,6 +55,7 @@ struct count_measured_of {
     const struct count_kept *kept;
     const struct count_health *health;
     const struct count_gps *gps; /* NULL: no floating cars */
+    const struct count_detectors *detectors;
     uint64_t n_dropped, n_junctions_dropped, n_unlearned, n_records, n_records_lost;
 };
 

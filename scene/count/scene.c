@@ -17,6 +17,7 @@
 #include "road/geojson.h"
 #include "road/nearest.h"
 #include "scene/count/core.h"
+#include "scene/count/detectors.h"
 #include "scene/count/health.h"
 #include "scene/count/junction_tell.h"
 #include "scene/count/kept.h"
@@ -53,10 +54,11 @@ enum passage_field {
 
 static const char *const passage_fields[] = {"camera", "vehicle", "time", "arrived", "lon", "lat", "heading", "confidence", NULL};
 
-enum need { NEED_PASSAGE, NEED_POSITION };
+enum need { NEED_PASSAGE, NEED_POSITION, NEED_LOOP };
 static const struct scene_need needs[] = {
     [NEED_PASSAGE] = {"passage", "traffic.count", passage_fields, REPLAY_MS, false},
     [NEED_POSITION] = {"position", "traffic.count", count_position_fields, 0, true},
+    [NEED_LOOP] = {"loop", "traffic.count", count_loop_fields, 0, true},
 };
 
 struct scene_count {
@@ -68,8 +70,9 @@ struct scene_count {
     int32_t *area_parents; /* [area_n(tree)] */
     struct clock *clock;
     struct count *count;
-    struct count_gps *gps;  /* NULL: the scene's file names no floating cars */
-    struct count_kept kept; /* its cameras by name, and its state on the disk */
+    struct count_gps *gps;            /* NULL: the scene's file names no floating cars */
+    struct count_detectors detectors; /* of loops */
+    struct count_kept kept;           /* its cameras by name, and its state on the disk */
     struct scene_env env;
     struct count_live live; /* where the plates are */
     struct count_health health;
@@ -170,8 +173,11 @@ static void on_positions(struct scene_count *scene, const struct rows *rows)
 
 static void on_event(void *self, size_t need, const struct hub_window *window, struct rows *rows)
 {
+    struct scene_count *scene = self;
     if (need == NEED_POSITION)
         on_positions(self, rows);
+    else if (need == NEED_LOOP)
+        count_detectors_take(&scene->detectors, rows, clock_wall(scene->clock).ms, &scene->live);
     else
         on_passages(self, window, rows);
 }
@@ -180,8 +186,9 @@ static void on_event(void *self, size_t need, const struct hub_window *window, s
 
 static struct value sources_text(unsigned sources)
 {
-    static const struct str texts[] = {STR_INIT(""), STR_INIT("camera"), STR_INIT("gps"), STR_INIT("camera gps")};
-    return sources == 0 ? VALUE_NONE : value_text(texts[sources & (COUNT_SOURCE_CAMERA | COUNT_SOURCE_GPS)]);
+    static const struct str texts[] = {STR_INIT(""), STR_INIT("camera"), STR_INIT("gps"), STR_INIT("camera gps"), STR_INIT("loop"),
+        STR_INIT("camera loop"), STR_INIT("gps loop"), STR_INIT("camera gps loop")};
+    return sources == 0 ? VALUE_NONE : value_text(texts[sources & (COUNT_SOURCE_CAMERA | COUNT_SOURCE_GPS | COUNT_SOURCE_LOOP)]);
 }
 
 static struct value real_or_null(double real)
@@ -373,7 +380,7 @@ static void publish_records(struct scene_count *scene)
 /* For who asks on another thread. */
 static void leave_measured(struct scene_count *scene)
 {
-    const struct count_measured_of of = {scene->count, &scene->kept, &scene->health, scene->gps, scene->n_dropped,
+    const struct count_measured_of of = {scene->count, &scene->kept, &scene->health, scene->gps, &scene->detectors, scene->n_dropped,
         scene->junctions.n_dropped, count_usual_day_n_unlearned(scene->usual), scene->n_records, scene->n_records_lost};
     count_measured_take(&scene->measured, &of);
 }
@@ -585,6 +592,7 @@ static void stop(void *self)
     count_usual_day_stop(scene->usual);
     count_junction_tell_finish(&scene->junctions);
     count_gps_destroy(scene->gps);
+    count_detectors_finish(&scene->detectors);
     count_ways_destroy(scene->ways);
     count_live_stop(&scene->live);
     count_kept_finish(&scene->kept);
@@ -645,6 +653,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
         err = count_load_network(env, config, diags, &scene->network, &scene->nearest);
     if (err == ERR_OK)
         err = place_edges(scene);
+    count_detectors_init(&scene->detectors, scene->nearest);
     if (err == ERR_OK) {
         struct count_map map = {scene->network, scene->edge_areas, scene->area_parents, area_n(scene->tree), scene->index};
         if (scene->live.n > 0)
@@ -673,6 +682,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     scene->measured.cameras_max = settings.cameras_max;
     scene->measured.records_max = RECORDS_KEPT;
     scene->measured.has_gps = scene->gps != NULL;
+    scene->measured.has_loops = !yaml_is_none(yaml_get(yaml_get(config, "needs"), needs[NEED_LOOP].name));
     *ret_scene = scene;
     return ERR_OK;
 }

@@ -8,8 +8,8 @@
 static void needs_are_what_the_contract_grants(void **state)
 {
     assert_string_equal(scene_count_ops.name, "count");
-    assert_int_equal(scene_count_ops.n_needs, 2);
-    assert_true(!scene_count_ops.needs[0].is_optional && scene_count_ops.needs[1].is_optional);
+    assert_int_equal(scene_count_ops.n_needs, 3);
+    assert_true(!scene_count_ops.needs[0].is_optional && scene_count_ops.needs[1].is_optional && scene_count_ops.needs[2].is_optional);
     const char *granted[] = {
         "camera", "vehicle", "time", "arrived", "lane", "speed_mps", "confidence", "lon", "lat", "heading"}; /* c-1 of the demo city */
     for (size_t i = 0; scene_count_ops.needs[0].fields[i] != NULL; i++) {
@@ -101,6 +101,53 @@ static void positions_become_speeds(void **state)
         }
         bench_stop(&bench);
     }
+}
+
+/* The state of an edge, as told last; NULL: it was not. */
+static const struct value *state_of(const char *edge)
+{
+    const struct rows *states = published[1][n_published[1] - 1];
+    for (size_t i = 0; i < rows_n(states); i++)
+        if (str_equal_c(rows_at(states, i)[HUB_ROAD_STATE_EDGE].s, edge))
+            return rows_at(states, i);
+    return NULL;
+}
+
+/* Loops tell the flow of a road, also of one without a camera, found by place and heading; rows that are none move nothing. */
+static void loops_become_flows(void **state)
+{
+    struct bench bench;
+    struct diag_list diags;
+    if (bench_start(&bench,
+            "scene: count\nparty: h/count\ntitle: {zh: 数数, en: Counting}\nneeds: {passage: h/police/passage, loop: h/police/loop}\n"
+            "network: '{data}/n.net.xml'\n",
+            &diags) != ERR_OK)
+        fail_msg("%s", diags.diags[0].text);
+    pass(&bench, "C-E", "v1", 30000, 120.1400, 88);
+    tick(&bench, 61000);
+    count_over(&bench, "L-E", 60000, value_integer(11), 120.1390, 92);
+    count_over(&bench, "L-F", 60000, value_integer(7), 120.1450, 90);
+    count_over(&bench, "L-F", 60000, value_integer(9), 120.1450, 90);             /* again */
+    count_over(&bench, "L-back", 60000, value_integer(5), 120.1450, 270);         /* nobody drives there */
+    count_over(&bench, "L-sea", 60000, value_integer(5), 121.5, 90);              /* beside every road */
+    count_over(&bench, "L-W", 60000, value_integer(-5), 120.1250, 90);            /* less than nobody */
+    count_over(&bench, "L-W", 60000, value_real(NAN), 120.1250, 90);              /* no number */
+    count_over(&bench, "L-W", 946684800000 - T0, value_integer(5), 120.1250, 90); /* its clock was never set */
+    count_over(&bench, "", 60000, value_integer(5), 120.1250, 90);
+    pass(&bench, "C-E", "v3", 61500, 120.1400, 88);
+    tick(&bench, 62000);
+    const struct value *east = state_of("east"), *far = state_of("far");
+    assert_true(east != NULL && far != NULL && state_of("west") == NULL);
+    assert_near(east[HUB_ROAD_STATE_FLOW_VPH].r, 660, 1e-6);
+    assert_near(far[HUB_ROAD_STATE_FLOW_VPH].r, 420, 1e-6);
+    assert_str(far[HUB_ROAD_STATE_SOURCES].s, "loop");
+    assert_int_equal(far[HUB_ROAD_STATE_SPEED_MPS].type, VALUE_NULL);
+    assert_near(indicator("flow", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r, 540, 1e-6); /* of both, by their lengths */
+    /* Silent: the road is not observed any more. */
+    pass(&bench, "C-E", "v2", 240000, 120.1400, 88);
+    tick(&bench, 241000);
+    assert_true(state_of("far") == NULL || state_of("far")[HUB_ROAD_STATE_FLOW_VPH].type == VALUE_NULL);
+    bench_stop(&bench);
 }
 
 #define INDEX                                                                                                                              \
@@ -400,6 +447,7 @@ int main(void)
         cmocka_unit_test(needs_are_what_the_contract_grants),
         cmocka_unit_test(passages_become_figures),
         cmocka_unit_test(positions_become_speeds),
+        cmocka_unit_test(loops_become_flows),
         cmocka_unit_test(values_name_the_index_that_made_them),
         cmocka_unit_test(cameras_beside_every_road_move_nothing),
         cmocka_unit_test(silence_is_published_as_stale),

@@ -248,6 +248,14 @@ void locate(struct bench *bench, const char *vehicle, int64_t ms, double lon, in
         bench, 1, (struct hub_window){.contract = STR("h/c-7"), .receipt = STR("h.log/513")}, values, sizeof(values) / sizeof(values[0]));
 }
 
+void count_over(struct bench *bench, const char *loop, int64_t ms, struct value vehicles, double lon, double heading)
+{
+    const struct value values[] = {value_text(str_from_c(loop)), value_time(T0 + ms - 60000), value_time(T0 + ms), VALUE_NONE, vehicles,
+        value_real(lon), value_real(30.28), value_real(heading)};
+    hand_over(
+        bench, 2, (struct hub_window){.contract = STR("h/c-8"), .receipt = STR("h.log/514")}, values, sizeof(values) / sizeof(values[0]));
+}
+
 void tick(struct bench *bench, int64_t ms)
 {
     bench->clock.wall = (struct wall_time){T0 + ms};

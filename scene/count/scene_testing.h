@@ -69,7 +69,9 @@ void bench_stop(struct bench *bench);
 void pass_at(struct bench *bench, const char *camera, const char *vehicle, int64_t seen_ms, int64_t arrived_ms, double lon, double heading);
 void pass(struct bench *bench, const char *camera, const char *vehicle, int64_t ms, double lon, double heading);
 void locate(struct bench *bench, const char *vehicle, int64_t ms, double lon, int64_t status); /* a row of the other need */
-void tick(struct bench *bench, int64_t ms);                                                    /* the clock is there from now on */
+/* A loop's row of the third need, of `vehicles` since a minute. */
+void count_over(struct bench *bench, const char *loop, int64_t ms, struct value vehicles, double lon, double heading);
+void tick(struct bench *bench, int64_t ms); /* the clock is there from now on */
 
 /* The latest indicator of this name, area and period. */
 const struct value *indicator(const char *name, const char *area, int64_t period_ms);

@@ -3429,8 +3429,8 @@ export interface components {
                     high: number;
                 } | null;
                 n: number;
-                /** @description Where its speed comes from */
-                sources: ("camera" | "gps")[];
+                /** @description Where its speed comes from; loop: its flow is that of induction loops */
+                sources: ("camera" | "gps" | "loop")[];
                 /** @description 0 is the best of the city's levels */
                 level: number | null;
                 /** @description How many levels there are */

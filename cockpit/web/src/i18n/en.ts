@@ -128,6 +128,7 @@ export const en: Record<Key, string> = {
   'ranking.from.camera': 'from cameras',
   'ranking.from.gps': 'from floating cars',
   'ranking.from.both': 'from cameras and floating cars',
+  'ranking.from.loop': 'flow from induction loops',
   'ranking.stale': 'ranking as of {time}',
   'ranking.more': '{n} more',
   'ranking.less': 'Fewer',

@@ -127,6 +127,7 @@ export const zh = {
   'ranking.from.camera': '来自卡口',
   'ranking.from.gps': '来自浮动车',
   'ranking.from.both': '来自卡口和浮动车',
+  'ranking.from.loop': '流量来自线圈',
   'ranking.stale': '排行停在 {time}',
   'ranking.more': '其余 {n} 条',
   'ranking.less': '收起',
