@@ -176,6 +176,8 @@ static void tell_parts(const struct count_files *files)
     fprintf(stderr, "%u parts asked %llu times in %llu windows, %llu bytes there and %llu back; %llu vehicles known there\n",
         files->joined->n, (unsigned long long)counters->n_questions, (unsigned long long)counters->n_windows,
         (unsigned long long)counters->n_asked_bytes, (unsigned long long)counters->n_answered_bytes, (unsigned long long)counters->n_known);
+    if (counters->n_again > 0)
+        fprintf(stderr, "%llu questions asked again, of parts that were started anew\n", (unsigned long long)counters->n_again);
 }
 
 static int run_count(const struct command_line *line)

@@ -1,7 +1,7 @@
 /*
  * `citybrain count-part CITY --part 2/3 …`: one part of a city's plates, for a count in several processes (docs/scale.md). It knows which
- * vehicle each passage was, and says of it over the bus only what the sums need. Runs until SIGINT or SIGTERM; with --data it then leaves a
- * snapshot, with which the next one goes on where it was.
+ * vehicle each passage was, and says of it over the bus only what the sums need. Runs until SIGINT or SIGTERM. With --data it keeps its
+ * vehicles there when it is asked to, each minute; however it was ended, the next one goes on from there.
  */
 #include "base/file.h"
 #include "base/log.h"
@@ -15,7 +15,6 @@
 #include "brain/notify.h"
 #include "scene/count/areas.h"
 #include "scene/count/part.h"
-#include "scene/count/snapshot.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,7 +27,7 @@ static const struct command_option options[] = {
     {"part", "I/K", "which of how many parts of the plates, by their hash"},
     {"network", "N.net.xml", "the road network; the same file as where the sums are"},
     {"as", "AREA/PARTY", "the party that counts: hangzhou/scene.count"},
-    {"data", "DIR", "where its vehicles are kept when it is stopped, so that the next one has them (default: nowhere)"},
+    {"data", "DIR", "where its vehicles are kept, so that the count goes on however this process or the sums are ended (default: nowhere)"},
     {"log", "LEVEL", "error, warning, notice, info or debug (default notice)"},
     BRAIN_BUS_OPTIONS,
     {NULL, NULL, NULL},
@@ -36,7 +35,9 @@ static const struct command_option options[] = {
 
 struct serving {
     const char *party; /* that counts; its processes may ask, and its area's hub */
-    char hub[CITY_PATH_MAX], parties[CITY_PATH_MAX], snapshot[CITY_PATH_MAX], door[COUNT_BUS_DOOR];
+    char hub[CITY_PATH_MAX], parties[CITY_PATH_MAX], door[COUNT_BUS_DOOR];
+    char snapshots[COUNT_PART_SLOTS][CITY_PATH_MAX]; /* empty: nowhere */
+    struct count_part_store store;
     struct city city;
     struct road_network *network;
     struct count_areas areas;
@@ -45,8 +46,21 @@ struct serving {
     struct brain_bus bus;
     struct ending ending;
     struct loop_timer beat;
-    uint64_t n_runs; /* told */
+    struct count_part_counters told;
 };
+
+static void tell(struct serving *serving, struct str asker)
+{
+    struct count_part_counters counters = count_part_counters(serving->part);
+    if (counters.n_runs != serving->told.n_runs)
+        log_write(LOG_NOTICE, "count", "a count begins, with none of the vehicles of before", LOG_STR("asker", asker), LOG_END);
+    if (counters.n_loaded != serving->told.n_loaded)
+        log_write(LOG_NOTICE, "count", "it goes on with the vehicles that it kept", LOG_INT("vehicles", counters.n_known), LOG_END);
+    if (counters.n_lost != serving->told.n_lost)
+        log_write(LOG_NOTICE, "count", "it has not the vehicles that it is asked of, and is to be asked from what it has",
+            LOG_STR("asker", asker), LOG_END);
+    serving->told = counters;
+}
 
 static void on_question(void *context, struct bus_question *question)
 {
@@ -64,55 +78,46 @@ static void on_question(void *context, struct bus_question *question)
         log_write(LOG_WARNING, "count", "a question got no answer", LOG_ERR(err), LOG_END);
         bus_question_drop(question);
     }
-    struct count_part_counters counters = count_part_counters(serving->part);
-    if (counters.n_runs != serving->n_runs)
-        log_write(LOG_NOTICE, "count", "a count begins, with none of the vehicles of before", LOG_STR("asker", asker), LOG_END);
-    serving->n_runs = counters.n_runs;
+    tell(serving, asker);
 }
 
-/* What the one before left. A snapshot that cannot be used is no obstacle: the part begins without vehicles, and says so when it is asked.
- */
-static void go_on(struct serving *serving)
-{
-    struct buf bytes;
-    struct diag diag = {""};
-    buf_init(&bytes, COUNT_SNAPSHOT_MAX);
-    enum err err = file_read(serving->snapshot, &bytes);
-    bool is_there = err != ERR_NOT_FOUND;
-    if (err == ERR_OK)
-        err = count_part_read(serving->part, buf_str(&bytes), &diag);
-    buf_finish(&bytes);
-    if (err == ERR_OK)
-        log_write(LOG_NOTICE, "count", "it goes on with the vehicles of before",
-            LOG_INT("vehicles", count_part_counters(serving->part).n_known), LOG_END);
-    else if (is_there)
-        log_write(LOG_WARNING, "count", "the vehicles of before cannot be used", LOG_TEXT("file", serving->snapshot),
-            LOG_TEXT("why", diag.text[0] ? diag.text : err_text(err)), LOG_END);
-}
+/* ---- what it keeps ---- */
 
-static void keep(struct serving *serving)
+static enum err write_slot(void *context, uint32_t slot, struct str bytes)
 {
-    struct buf bytes;
-    buf_init(&bytes, COUNT_SNAPSHOT_MAX);
-    count_part_write(serving->part, &bytes);
-    enum err err = bytes.err == ERR_OK ? file_replace(file_ops_system(), serving->snapshot, buf_str(&bytes)) : bytes.err;
-    buf_finish(&bytes);
+    const struct serving *serving = context;
+    enum err err = file_replace(file_ops_system(), serving->snapshots[slot], bytes);
     if (err != ERR_OK)
-        log_write(LOG_ERROR, "count", "its vehicles could not be kept", LOG_TEXT("file", serving->snapshot), LOG_ERR(err), LOG_END);
+        log_write(LOG_ERROR, "count", "its vehicles could not be kept", LOG_TEXT("file", serving->snapshots[slot]), LOG_ERR(err), LOG_END);
+    return err;
+}
+
+static enum err read_slot(void *context, uint32_t slot, struct buf *out)
+{
+    const struct serving *serving = context;
+    return file_read(serving->snapshots[slot], out);
+}
+
+/* No obstacle: what is not here is asked for. */
+static void refused_slot(void *context, uint32_t slot, const char *why)
+{
+    const struct serving *serving = context;
+    log_write(LOG_WARNING, "count", "vehicles that were kept cannot be used", LOG_TEXT("file", serving->snapshots[slot]),
+        LOG_TEXT("why", why), LOG_END);
 }
 
 /* --data */
-static enum err find_snapshot(struct serving *serving, const char *dir, struct diag_list *diags)
+static enum err find_store(struct serving *serving, const char *dir, struct diag_list *diags)
 {
     struct diag diag = {""};
-    if (!dir)
-        return ERR_OK;
     enum err err = files_make_folder(dir, &diag);
-    int len = snprintf(serving->snapshot, sizeof(serving->snapshot), "%s/count-part-%s.snapshot", dir, serving->door);
-    if (err == ERR_OK && (len < 0 || (size_t)len >= sizeof(serving->snapshot)))
-        err = ERR_TOO_LARGE;
-    if (err == ERR_OK)
-        go_on(serving);
+    for (uint32_t slot = 0; slot < COUNT_PART_SLOTS && err == ERR_OK; slot++) {
+        int len = snprintf(
+            serving->snapshots[slot], sizeof(serving->snapshots[slot]), "%s/count-part-%s.%u.snapshot", dir, serving->door, slot + 1);
+        if (len < 0 || (size_t)len >= sizeof(serving->snapshots[slot]))
+            err = ERR_TOO_LARGE;
+    }
+    serving->store = (struct count_part_store){write_slot, read_slot, refused_slot, serving};
     return err == ERR_OK ? err : diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
 }
 
@@ -131,7 +136,7 @@ static enum err load(struct serving *serving, const struct command_line *line, u
         err = count_areas_whole(serving->network, &serving->areas);
     const struct count_map map = {serving->network, serving->areas.edge_areas, serving->areas.parents, serving->areas.n, NULL};
     if (err == ERR_OK)
-        err = count_part_create(&settings, &map, part, n, &serving->part);
+        err = count_part_create(&settings, &map, part, n, line->values[PART_DATA] ? &serving->store : NULL, &serving->part);
     return err == ERR_OK ? err : diag_add(diags, err, NULL, 0, "%s", diag.text[0] ? diag.text : err_text(err));
 }
 
@@ -177,8 +182,6 @@ static void run_loop(struct serving *serving, const char *part, enum err *ret_er
         LOG_INT("passages", (int64_t)counters.n_passages), LOG_INT("vehicles", counters.n_known), LOG_END);
     notify_stopping();
     loop_timer_stop(&serving->beat);
-    if (serving->snapshot[0])
-        keep(serving);
 }
 
 static int run_count_part(const struct command_line *line)
@@ -199,9 +202,9 @@ static int run_count_part(const struct command_line *line)
     serving->party = line->values[PART_AS];
     serving->ending = ENDING_NONE;
     count_bus_door(part, n, serving->door);
-    enum err err = load(serving, line, part, n, diags);
+    enum err err = line->values[PART_DATA] ? find_store(serving, line->values[PART_DATA], diags) : ERR_OK;
     if (err == ERR_OK)
-        err = find_snapshot(serving, line->values[PART_DATA], diags);
+        err = load(serving, line, part, n, diags);
     if (err == ERR_OK)
         err = ending_block(&serving->ending, false);
     if (err == ERR_OK)

@@ -31,7 +31,9 @@ static enum err tell_broken(const struct count_joined *joined, struct diag *diag
     unsigned part = joined->err_part + 1, n = joined->options.n;
     if (joined->err == ERR_STATE)
         return diag_set(diag, joined->err, NULL, 0,
-            "part %u of %u was started anew on the way, and its vehicles are gone; begin again once it is there", part, n);
+            "part %u of %u was started anew on the way, and too much had been asked of it since it kept its vehicles last; start the parts "
+            "with --data, and begin again",
+            part, n);
     if (joined->err == ERR_UNSUPPORTED)
         return diag_set(diag, joined->err, NULL, 0,
             "part %u of %u counts on another network, or is another version; start it with the same --network and program", part, n);

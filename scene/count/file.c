@@ -232,6 +232,8 @@ static void step(struct run *run, const struct count_event *event)
             write_tables(run, &updates);
         return;
     }
+    if (run->parts_err == ERR_OK && count_parts_is_full(run->parts))
+        count_parts_mark(run->parts);
     if (run->parts_err == ERR_OK)
         run->parts_err = count_parts_put(run->parts, event);
     if (run->parts_err == ERR_OK && count_parts_is_asking(run->parts))

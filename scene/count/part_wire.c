@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char magic[8] = {'c', 'b', 'p', 'a', 'r', 't', '1', '\n'};
+static const char magic[8] = {'c', 'b', 'p', 'a', 'r', 't', '2', '\n'};
 
 #define MOVE_KIND 3u /* flags of a move */
 #define MOVE_PLATE 4u
@@ -67,6 +67,19 @@ enum err count_part_read_head(struct bytes_reader *in, struct count_part_head *r
         return ERR_SYNTAX;
     *ret_head = head;
     return ERR_OK;
+}
+
+void count_part_put_point(struct buf *out, struct count_part_point point)
+{
+    buf_append_be(out, point.run, 8);
+    buf_append_be(out, point.number, 8);
+}
+
+struct count_part_point count_part_read_point(struct bytes_reader *in)
+{
+    struct count_part_point point = {.run = bytes_read_u64be(in)};
+    point.number = bytes_read_u64be(in);
+    return point;
 }
 
 static bool is_time(int64_t ms)

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#define MARK_TICKS 60 /* a minute */
+
 static void ask(void *context, uint32_t part, struct str question)
 {
     struct count_live *live = context;
@@ -31,7 +33,9 @@ static void on_answer(void *context, uint32_t part, struct str answer)
     if (err == ERR_OK || live->is_broken)
         return;
     live->is_broken = true; /* not here: it is the parts' own call */
-    log_write(LOG_ERROR, "scene/count", "a part has not the vehicles that it should have, or counts another city; the count begins anew",
+    log_write(LOG_ERROR, "scene/count",
+        "a part has not the vehicles that it should have, nor is there here what would give it them, or it counts another city; the count "
+        "begins anew",
         LOG_INT("part", part + 1), LOG_ERR(err), LOG_END);
 }
 
@@ -187,6 +191,8 @@ const struct count_area_figures *count_live_tick(struct count_live *live, const 
     }
     if (!live->has_tick || live->is_broken) {
         live->has_tick = true;
+        if (++live->n_ticks % MARK_TICKS == 0 && live->parts != NULL)
+            count_parts_mark(live->parts);
         put(live, event);
     }
     report_parts(live);

@@ -1,7 +1,8 @@
 /*
  * The scene's plates in other processes (parts.h): the questions go out over the bus (scene_parts_ops), and while a part does not answer,
- * passages wait and no figure is told. A part that has lost its vehicles, or so long a silence that there is no more room to wait, makes
- * the count begin anew: it was told as stale before, and is told again when there is something to tell.
+ * passages wait and no figure is told. A part that was started anew is asked again what it does not know. One that cannot have it back, or
+ * so long a silence that there is no more room to wait, makes the count begin anew: it was told as stale before, and is told again when
+ * there is something to tell.
  *
  * With no parts (n 0) everything goes straight to the core, and nothing here is made.
  */
@@ -25,7 +26,7 @@ struct count_live {
     struct count_area_figures *stale; /* [n_areas of the map] */
     bool has_tick;                    /* one waits */
     bool is_broken;                   /* the count is to begin anew */
-    uint64_t n_begun;
+    uint64_t n_begun, n_ticks;
     bool is_silent[COUNT_PARTS_MAX]; /* as it was reported */
     bool is_reported;
 };

@@ -1,6 +1,6 @@
 /*
  * The scene with its plates in other processes: what it publishes is what it publishes alone, to the bit; while a part is silent it
- * publishes that nobody can say; a part that lost its vehicles makes it begin anew. The parts are here, and the bus between is this file's.
+ * publishes that nobody can say; a part that is killed makes no difference. The parts are here, and the bus between is this file's.
  */
 #include "base/mem.h"
 #include "scene/count/areas.h"
@@ -72,12 +72,17 @@ static void deliver(void)
     }
 }
 
-static void make_part(uint32_t i)
+static void make_part_with(uint32_t i, const struct count_settings *settings)
 {
     const struct count_map map = {network, areas.edge_areas, areas.parents, areas.n, NULL};
     count_part_destroy(bus.part[i]);
     bus.part[i] = NULL;
-    assert_ok(count_part_create(&defaults, &map, i, N, &bus.part[i]));
+    assert_ok(count_part_create(settings, &map, i, N, NULL, &bus.part[i]));
+}
+
+static void make_part(uint32_t i)
+{
+    make_part_with(i, &defaults);
 }
 
 static int setup_parts(void **state)
@@ -200,21 +205,41 @@ static void a_silent_part_makes_the_figures_stale(void **state)
     bench_stop(&bench);
 }
 
-/* Started anew, a part has none of its vehicles: neither too few nor too many are told, but a count that begins. */
-static void a_part_without_its_vehicles_makes_the_count_begin_anew(void **state)
+/* Killed and started anew, they are told again what they knew: every figure is as if nothing had been. */
+static void parts_that_are_killed_go_on(void **state)
 {
     struct bench bench;
     uint32_t n_opened = bus.n_opened;
     begin(&bench, WITH_PARTS);
+    for (int s = 0; s < SECONDS; s++) {
+        if (s % 70 == 60)
+            make_part((uint32_t)s / 70 % N);
+        drive(&bench, s);
+        note(&joined, s);
+    }
+    bench_stop(&bench);
+    assert_int_equal(bus.n_opened, n_opened + 1);
+    assert_memory_equal(&alone, &joined, sizeof(alone));
+}
+
+/* One that counts something else tells nothing that is right: the count begins anew, again and again until it is another. */
+static void a_part_that_counts_another_city_makes_the_count_begin_anew(void **state)
+{
+    struct count_settings shorter = defaults;
+    struct bench bench;
+    shorter.keep_s = 900;
+    begin(&bench, WITH_PARTS);
     for (int s = 0; s < 300; s++)
         drive(&bench, s);
     assert_true(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_N].i > 100);
-    make_part(2);
+    make_part_with(2, &shorter);
     for (int s = 300; s < 310; s++)
         drive(&bench, s);
-    assert_int_equal(bus.n_opened, n_opened + 2);
+    make_part(2);
+    for (int s = 310; s < 320; s++)
+        drive(&bench, s);
     const struct value *row = indicator("vehicles_in_transit", "h", 1000);
-    assert_int_equal(row[HUB_INDICATOR_TIME].i, T0 + 309500);
+    assert_int_equal(row[HUB_INDICATOR_TIME].i, T0 + 319500);
     assert_true(row[HUB_INDICATOR_N].i > 0 && row[HUB_INDICATOR_N].i < 40);
     bench_stop(&bench);
 }
@@ -244,7 +269,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_published_is_what_one_process_publishes),
         cmocka_unit_test(a_silent_part_makes_the_figures_stale),
-        cmocka_unit_test(a_part_without_its_vehicles_makes_the_count_begin_anew),
+        cmocka_unit_test(parts_that_are_killed_go_on),
+        cmocka_unit_test(a_part_that_counts_another_city_makes_the_count_begin_anew),
         cmocka_unit_test(parts_need_a_bus_and_a_number),
     };
     return cmocka_run_group_tests(tests, setup_parts, teardown_parts);

@@ -19,6 +19,8 @@ static uint64_t digest_of(const struct road_network *network)
     return digest;
 }
 
+#define SHAPE_LEN ((size_t)5 * 8)
+
 static void walk_shape(struct walk *walk, const struct count *count)
 {
     uint64_t areas = count->map.n_areas;
@@ -396,40 +398,62 @@ void count_snapshot_write(const struct count *count, struct str extra, struct bu
         out->err = ERR_RANGE;
 }
 
-/* Magic, digest, version. */
-static enum err open_sealed(struct str bytes, struct diag *diag, struct str *ret_body)
+/* Magic, digest, version; `walk` stands behind them. */
+static enum err open_sealed(struct str bytes, struct diag *diag, struct walk *walk)
 {
+    struct str body = STR_NONE;
+    uint32_t version = 0;
     if (bytes.len < sizeof(magic) + 4 + SCENE_SEAL_LEN || memcmp(bytes.ptr, magic, sizeof(magic)) != 0)
         return diag_set(diag, ERR_CORRUPT, NULL, 0, "this is no snapshot of a count");
-    if (!scene_unseal(bytes, ret_body))
+    if (!scene_unseal(bytes, &body))
         return diag_set(diag, ERR_CORRUPT, NULL, 0, "the snapshot of the count is not whole: its digest is another");
+    *walk = (struct walk){.err = ERR_OK};
+    bytes_reader_init(&walk->in, body.ptr, body.len);
+    bytes_read_str(&walk->in, sizeof(magic));
+    walk_u32(walk, &version, UINT32_MAX, "its version");
+    if (version != COUNT_SNAPSHOT_VERSION)
+        return diag_set(
+            diag, ERR_UNSUPPORTED, NULL, 0, "the snapshot of the count is of version %u, not %u", version, COUNT_SNAPSHOT_VERSION);
+    return ERR_OK;
+}
+
+static struct str read_owner(struct walk *walk)
+{
+    uint32_t n = 0;
+    walk_u32(walk, &n, UINT32_MAX, "the owner's bytes");
+    struct str owner = bytes_read_str(&walk->in, n);
+    if (walk->in.err != ERR_OK)
+        fail(walk, ERR_CORRUPT, "the owner's bytes");
+    return owner;
+}
+
+enum err count_snapshot_owner(struct str bytes, struct diag *diag, struct str *ret_extra)
+{
+    struct walk walk;
+    enum err err = open_sealed(bytes, diag, &walk);
+    if (err != ERR_OK)
+        return err;
+    bytes_read_str(&walk.in, SHAPE_LEN);
+    struct str owner = read_owner(&walk);
+    if (walk.err != ERR_OK)
+        return diag_set(diag, walk.err, NULL, 0, "the snapshot of the count is wrong about %s", walk.wrong);
+    *ret_extra = owner;
     return ERR_OK;
 }
 
 enum err count_snapshot_read(struct str bytes, const struct count_settings *settings, const struct count_map *map, struct diag *diag,
     struct str *ret_extra, struct count **ret_count)
 {
-    struct walk walk = {.err = ERR_OK};
-    struct str body = STR_NONE, extra;
+    struct walk walk;
     struct count *count = NULL;
-    uint32_t version = 0, n_extra = 0;
-    enum err err = open_sealed(bytes, diag, &body);
+    enum err err = open_sealed(bytes, diag, &walk);
     if (err != ERR_OK)
         return err;
-    bytes_reader_init(&walk.in, body.ptr, body.len);
-    bytes_read_str(&walk.in, sizeof(magic));
-    walk_u32(&walk, &version, UINT32_MAX, "its version");
-    if (version != COUNT_SNAPSHOT_VERSION)
-        return diag_set(
-            diag, ERR_UNSUPPORTED, NULL, 0, "the snapshot of the count is of version %u, not %u", version, COUNT_SNAPSHOT_VERSION);
     err = count_create(settings, map, &count);
     if (err != ERR_OK)
         return err;
     walk_shape(&walk, count);
-    walk_u32(&walk, &n_extra, UINT32_MAX, "the owner's bytes");
-    extra = bytes_read_str(&walk.in, n_extra);
-    if (walk.in.err != ERR_OK)
-        fail(&walk, ERR_CORRUPT, "the owner's bytes");
+    struct str extra = read_owner(&walk);
     if (walk.err == ERR_OK)
         walk_count(&walk, count);
     if (walk.err == ERR_OK && bytes_reader_left(&walk.in) > 0)

@@ -21,6 +21,9 @@
 /* Appends the state without its seal (scene/keeper.h); `extra`: the owner's own. Fails as `out` does: look at out->err; ERR_RANGE: a number
  * that cannot be, which a reader would refuse. */
 void count_snapshot_write(const struct count *count, struct str extra, struct buf *out);
+/* The owner's bytes alone, borrowed from `bytes`, of which the digest and the version are looked at, and no more. ERR_CORRUPT,
+ * ERR_UNSUPPORTED, as below. */
+enum err count_snapshot_owner(struct str bytes, struct diag *diag, struct str *ret_extra) MUST_CHECK;
 /* A new core with that state, and the owner's bytes, borrowed from `bytes`. What is wrong is told in `diag`: ERR_CORRUPT (not a snapshot,
  * or not whole, or a number that cannot be), ERR_UNSUPPORTED (another version), ERR_STATE (of another city or settings), ERR_NO_MEMORY. */
 enum err count_snapshot_read(struct str bytes, const struct count_settings *settings, const struct count_map *map, struct diag *diag,
