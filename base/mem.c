@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -53,12 +54,44 @@ void *mem_resize(void *ptr, size_t size)
     return moved;
 }
 
+void *mem_resize_lines(void *ptr, size_t old_size, size_t size)
+{
+    assert(size > old_size);
+    void *moved = must_fail() ? NULL : aligned_alloc(MEM_LINE, (size + MEM_LINE - 1) / MEM_LINE * MEM_LINE);
+    if (!moved)
+        return NULL;
+    if (ptr)
+        memcpy(moved, ptr, old_size);
+    else
+        atomic_fetch_add_explicit(&n_live, 1, memory_order_relaxed);
+    free(ptr);
+    return moved;
+}
+
 void mem_free(void *ptr)
 {
     if (!ptr)
         return;
     atomic_fetch_sub_explicit(&n_live, 1, memory_order_relaxed);
     free(ptr);
+}
+
+void *mem_reserve(size_t size)
+{
+    assert(size > 0);
+    void *ptr = must_fail() ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (ptr == MAP_FAILED)
+        return NULL;
+    atomic_fetch_add_explicit(&n_live, 1, memory_order_relaxed);
+    return ptr;
+}
+
+void mem_release(void *ptr, size_t size)
+{
+    if (!ptr)
+        return;
+    atomic_fetch_sub_explicit(&n_live, 1, memory_order_relaxed);
+    (void)munmap(ptr, size);
 }
 
 void mem_advise_random(void *ptr, size_t size)

@@ -17,6 +17,15 @@ void *mem_alloc(size_t size) MUST_CHECK;
 void *mem_alloc_zero(size_t n, size_t size) MUST_CHECK; /* n * size is checked for overflow */
 void *mem_resize(void *ptr, size_t size) MUST_CHECK;    /* on NULL the old block stays valid */
 void mem_free(void *ptr);                               /* takes NULL */
+/* As mem_resize(), for tables whose rows are lines of the cache: the block begins at one, and `old_size` bytes of it are kept. A row that
+ * lay across two lines would be two waits for memory. */
+#define MEM_LINE 64
+void *mem_resize_lines(void *ptr, size_t old_size, size_t size) MUST_CHECK;
+
+/* Room for the largest that a table may become: zeros, of which only what is touched takes memory. It begins at a page, never moves, and is
+ * given back by its size. NULL as above. */
+void *mem_reserve(size_t size) MUST_CHECK;
+void mem_release(void *ptr, size_t size); /* takes NULL */
 
 /* A hint for a block that was just allocated: it is large, will be full, and is looked into at random. Where the machine has pages of two
  * megabytes, it gets them, and looking something up costs no walk through tables of pages. Nothing happens to a block of less. */

@@ -42,9 +42,10 @@ static int32_t number_of(int64_t ms)
     return (int32_t)(ms / COUNT_COHORT_MS) + 1;
 }
 
-enum err count_account_init(const struct count_balance *balance, struct count_account *account, int64_t now_ms)
+enum err count_account_init(const struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t now_ms)
 {
-    *account = (struct count_account){.cohorts = mem_alloc_zero((size_t)balance->n_cohorts, sizeof(*account->cohorts))};
+    size_t n_bytes = (size_t)balance->n_cohorts * sizeof(*account->cohorts);
+    *account = (struct count_account){.cohorts = mem_resize_lines(NULL, 0, n_bytes), .open = open};
     if (account->cohorts == NULL)
         return ERR_NO_MEMORY;
     count_account_clear(balance, account);
@@ -57,9 +58,9 @@ enum err count_account_init(const struct count_balance *balance, struct count_ac
 
 void count_account_clear(const struct count_balance *balance, struct count_account *account)
 {
-    struct count_cohort *cohorts = account->cohorts;
-    memset(cohorts, 0, (size_t)balance->n_cohorts * sizeof(*cohorts));
-    *account = (struct count_account){.cohorts = cohorts, .clock_ms = INT64_MIN, .settled_before = INT32_MIN, .share = 1};
+    memset(account->cohorts, 0, (size_t)balance->n_cohorts * sizeof(*account->cohorts));
+    *account = (struct count_account){
+        .cohorts = account->cohorts, .open = account->open, .clock_ms = INT64_MIN, .settled_before = INT32_MIN, .share = 1};
 }
 
 void count_account_finish(struct count_account *account)
@@ -91,8 +92,7 @@ void count_account_fetch(const struct count_balance *balance, const struct count
     __builtin_prefetch(&account->cohorts[(uint32_t)(seen_ms / COUNT_COHORT_MS + 1) % (uint32_t)balance->n_cohorts]);
 }
 
-void count_account_open(
-    struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t seen_ms, uint32_t n_sightings)
+void count_account_open(struct count_balance *balance, struct count_account *account, int64_t seen_ms, uint32_t n_sightings)
 {
     int32_t number = number_of(seen_ms);
     struct count_cohort *cohort = &account->cohorts[number % balance->n_cohorts];
@@ -112,12 +112,11 @@ void count_account_open(
     cohort->open[k]++;
     if (number < account->settled_before)
         return;
-    expect(balance, account, open, k, 1);
-    open->n_known += 1;
+    expect(balance, account, account->open, k, 1);
+    account->open->n_known += 1;
 }
 
-void count_account_close(struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t seen_ms,
-    uint32_t n_sightings, double gap_s)
+void count_account_close(struct count_balance *balance, struct count_account *account, int64_t seen_ms, uint32_t n_sightings, double gap_s)
 {
     balance->gaps_s += gap_s;
     balance->n_gaps += 1;
@@ -132,8 +131,8 @@ void count_account_close(struct count_balance *balance, struct count_account *ac
     cohort->open[k]--;
     if (number < account->settled_before)
         return;
-    open->n_again += 1;
-    open->n_known -= 1;
+    account->open->n_again += 1;
+    account->open->n_known -= 1;
 }
 
 /* The place of a next camera; the least used makes room. */
@@ -332,8 +331,7 @@ static void learn_city(struct count_balance *balance, const double *again, const
     balance->ghosts = fmax(1 - balance->again[0] / fmin(fmax(balance->again[1], 0.3) * fall, AGAIN_MAX), 0);
 }
 
-static void learn_account(
-    const struct count_balance *balance, struct count_account *account, const struct account_sums *sums, struct count_open *open)
+static void learn_account(const struct count_balance *balance, struct count_account *account, const struct account_sums *sums)
 {
     double again = CAMERA_PRIOR, expected = CAMERA_PRIOR;
     for (int k = 0; k < COUNT_SIGHTINGS; k++) {
@@ -348,11 +346,10 @@ static void learn_account(
     }
     double coming = fmax(count_transit_coming(&own), 0); /* negative by chance */
     account->seen = coming + count_transit_ending(balance, &own, coming);
-    count_open_add(open, &own);
+    count_open_add(account->open, &own);
 }
 
-void count_balance_learn(
-    struct count_balance *balance, struct count_account *accounts, struct count_open *const *opens, uint32_t n, int64_t now_ms)
+void count_balance_learn(struct count_balance *balance, struct count_account *accounts, uint32_t n, int64_t now_ms)
 {
     double again[COUNT_SIGHTINGS] = {0}, all[COUNT_SIGHTINGS] = {0}, weights[COUNT_COHORTS_MAX], older[COUNT_COHORTS_MAX + 1];
     older[balance->n_cohorts] = 0;
@@ -382,7 +379,7 @@ void count_balance_learn(
     for (uint32_t i = 0; i < n; i++) {
         if (kept == NULL)
             sum_account(balance, &accounts[i], now, weights, &sums);
-        learn_account(balance, &accounts[i], kept != NULL ? &kept[i] : &sums, opens[i]);
+        learn_account(balance, &accounts[i], kept != NULL ? &kept[i] : &sums);
     }
     mem_free(kept);
 }

@@ -14,11 +14,12 @@
 #ifndef SCENE_COUNT_BALANCE_H
 #define SCENE_COUNT_BALANCE_H
 
-#include "base/err.h"
+#include "base/mem.h"
 #include "scene/count/ends.h"
 #include "scene/count/lifetable.h"
 #include "scene/count/settings.h"
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,7 +28,7 @@
 #define COUNT_BRANCHES 8      /* next cameras that are remembered for one */
 
 struct count_cohort {
-    int32_t number;                 /* of COUNT_COHORT_MS since the clock's epoch, from 1; 0: none */
+    alignas(32) int32_t number;     /* of COUNT_COHORT_MS since the clock's epoch, from 1; 0: none */
     uint16_t n[COUNT_SIGHTINGS];    /* passages */
     uint16_t open[COUNT_SIGHTINGS]; /* of these not yet followed by another sighting */
 };
@@ -55,16 +56,16 @@ static inline void count_open_add(struct count_open *to, const struct count_open
 
 /* A camera's part. */
 struct count_account {
-    struct count_cohort *cohorts; /* [n_cohorts of the balance], by number */
-    int64_t clock_ms;             /* latest free-flow arrival among those that have come; INT64_MIN: none */
-    double lateness_s;            /* of the last ones */
-    double gaps_s, n_gaps;        /* seconds to the next sighting, faded */
-    /* as learned last */
-    double seen;            /* vehicles seen here last that are on the road still */
-    double share;           /* of this camera's passages that are sighted again, over those of the city */
-    int32_t settled_before; /* cohorts before this one are settled */
-    uint32_t n_branches;
+    alignas(MEM_LINE) struct count_cohort *cohorts; /* [n_cohorts of the balance], by number */
+    struct count_open *open;                        /* what is unsettled where the camera is; the owner's */
+    int64_t clock_ms;                               /* latest free-flow arrival among those that have come; INT64_MIN: none */
+    double lateness_s;                              /* of the last ones */
+    double gaps_s, n_gaps;                          /* seconds to the next sighting, faded */
+    double share;           /* as learned last: of this camera's passages that are sighted again, over those of the city */
+    int32_t settled_before; /* as learned last: cohorts before this one are settled */
+    uint32_t n_branches;    /* up to here all that a passage needs, but of the camera it comes from: one line of the cache */
     struct count_branch branches[COUNT_BRANCHES];
+    double seen; /* as learned last: vehicles seen here last that are on the road still */
 };
 
 struct count_balance {
@@ -92,25 +93,24 @@ struct count_seen {
 
 /* Allocates nothing. */
 void count_balance_init(struct count_balance *balance, const struct count_settings *settings);
-/* `now_ms`: INT64_MIN when nothing was told yet. ERR_NO_MEMORY. */
-enum err count_account_init(const struct count_balance *balance, struct count_account *account, int64_t now_ms) MUST_CHECK;
+/* `open` has what is unsettled where the camera is; it is kept, and kept up. `now_ms`: INT64_MIN when nothing was told yet. ERR_NO_MEMORY.
+ */
+enum err count_account_init(
+    const struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t now_ms) MUST_CHECK;
 void count_account_clear(const struct count_balance *balance, struct count_account *account); /* as after init */
 void count_account_finish(struct count_account *account);
 /* A passage of `seen_ms` or so will come soon: what it needs is fetched into the cache. Changes nothing. */
 void count_account_fetch(const struct count_balance *balance, const struct count_account *account, int64_t seen_ms);
-/* A passage, the trip's `n_sightings`-th. `open` has what is unsettled where the camera is, and is kept up. */
-void count_account_open(
-    struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t seen_ms, uint32_t n_sightings);
+/* A passage, the trip's `n_sightings`-th. */
+void count_account_open(struct count_balance *balance, struct count_account *account, int64_t seen_ms, uint32_t n_sightings);
 /* The vehicle whose last sighting was this one, at `seen_ms`, was sighted again `gap_s` later. */
-void count_account_close(struct count_balance *balance, struct count_account *account, struct count_open *open, int64_t seen_ms,
-    uint32_t n_sightings, double gap_s);
+void count_account_close(struct count_balance *balance, struct count_account *account, int64_t seen_ms, uint32_t n_sightings, double gap_s);
 /* A vehicle came to camera `to`, last seen at camera `from` at `left_ms`; `free_s` of free flow and `n_edges` between them (0: unknown). */
 void count_account_link(struct count_balance *balance, struct count_account *from, struct count_account *to, uint32_t to_number,
     double free_s, uint32_t n_edges, int64_t left_ms, int64_t came_ms);
 /* Which cohorts are settled, and P of them; to be called every minute or less. `accounts` [n] are all there are, by the number of the
- * camera; `opens` [n] borrows for each what is unsettled where it is, to which its own is added: the caller clears them before. */
-void count_balance_learn(
-    struct count_balance *balance, struct count_account *accounts, struct count_open *const *opens, uint32_t n, int64_t now_ms);
+ * camera; to what is unsettled where each is its own is added: the caller clears that before. */
+void count_balance_learn(struct count_balance *balance, struct count_account *accounts, uint32_t n, int64_t now_ms);
 /* Seconds that the faded sums of passages stand for at `now_ms`. */
 double count_balance_window_s(const struct count_balance *balance, int64_t now_ms);
 

@@ -39,7 +39,7 @@ static void street_make(struct street *street)
     *street = (struct street){.now_ms = HOUR_MS, .learned_ms = HOUR_MS};
     count_balance_init(&street->balance, &defaults);
     for (int i = 0; i < N_CAMERAS; i++)
-        assert_ok(count_account_init(&street->balance, &street->accounts[i], INT64_MIN));
+        assert_ok(count_account_init(&street->balance, &street->accounts[i], &street->opens[i], INT64_MIN));
 }
 
 static void street_finish(struct street *street)
@@ -50,12 +50,9 @@ static void street_finish(struct street *street)
 
 static void learn(struct street *street)
 {
-    struct count_open *opens[N_CAMERAS];
-    for (int i = 0; i < N_CAMERAS; i++) {
+    for (int i = 0; i < N_CAMERAS; i++)
         street->opens[i] = (struct count_open){.expected = 0};
-        opens[i] = &street->opens[i];
-    }
-    count_balance_learn(&street->balance, street->accounts, opens, N_CAMERAS, street->now_ms);
+    count_balance_learn(&street->balance, street->accounts, N_CAMERAS, street->now_ms);
 }
 
 static struct count_seen all_of(const struct street *street)
@@ -102,15 +99,15 @@ static double drive(
             if (trip->n > 0) {
                 count_account_link(
                     &street->balance, &street->accounts[trip->at], &street->accounts[to], (uint32_t)to, 40, 3, trip->last_ms, now_ms);
-                count_account_close(&street->balance, &street->accounts[trip->at], &street->opens[trip->at], trip->last_ms, trip->n,
-                    (double)(now_ms - trip->last_ms) / 1000);
+                count_account_close(
+                    &street->balance, &street->accounts[trip->at], trip->last_ms, trip->n, (double)(now_ms - trip->last_ms) / 1000);
                 trip->at = to;
             }
             trip->n++;
             trip->last_ms = now_ms;
             trip->next_ms = now_ms + 40000 + (int64_t)(queue_s * 1000);
             trip->ends = random_share(seed) < ends;
-            count_account_open(&street->balance, &street->accounts[trip->at], &street->opens[trip->at], now_ms, trip->n);
+            count_account_open(&street->balance, &street->accounts[trip->at], now_ms, trip->n);
         }
         if (now_ms - street->learned_ms >= 10000) {
             street->learned_ms = now_ms;
@@ -176,7 +173,7 @@ static void misread_plates_are_no_vehicles(void **state)
     for (int round = 0; round < 2; round++) {
         drive(&street, &seed, trips, 0.1, 0, 900000, -1, 0);
         for (int i = 0; i < 600; i++)
-            count_account_open(&street.balance, &street.accounts[i % N_CAMERAS], &street.opens[i % N_CAMERAS], street.now_ms - i * 1000, 1);
+            count_account_open(&street.balance, &street.accounts[i % N_CAMERAS], street.now_ms - i * 1000, 1);
     }
     learn(&street);
     assert_true(street.balance.ghosts > 0.1 && street.balance.ghosts < 0.5);
@@ -195,9 +192,9 @@ static void misread_plates_are_told_from_short_trips(void **state)
         for (int i = 0; i < n[k] + (k == 0 ? 150 : 0); i++) {
             int at = i % N_CAMERAS;
             int64_t seen_ms = HOUR_MS + k * 60000;
-            count_account_open(&street.balance, &street.accounts[at], &street.opens[at], seen_ms, (uint32_t)k + 1);
+            count_account_open(&street.balance, &street.accounts[at], seen_ms, (uint32_t)k + 1);
             if (i < n[k + 1])
-                count_account_close(&street.balance, &street.accounts[at], &street.opens[at], seen_ms, (uint32_t)k + 1, 60);
+                count_account_close(&street.balance, &street.accounts[at], seen_ms, (uint32_t)k + 1, 60);
         }
     street.now_ms += 1800000;
     learn(&street);
@@ -214,25 +211,25 @@ static void cohorts_have_their_time(void **state)
     struct count_open *open = &street.opens[0];
     int64_t begin_ms = HOUR_MS;
     const struct count_cohort *cohort = &account->cohorts[(int32_t)(begin_ms / COUNT_COHORT_MS + 1) % street.balance.n_cohorts];
-    count_account_open(&street.balance, account, open, begin_ms + 10000, 1);
-    count_account_open(&street.balance, account, open, begin_ms + 20000, 3);
+    count_account_open(&street.balance, account, begin_ms + 10000, 1);
+    count_account_open(&street.balance, account, begin_ms + 20000, 3);
     assert_int_equal(cohort->open[0], 1);
     assert_int_equal(cohort->n[2], 1);
     assert_true(fabs(open->n_known - 2) < 1e-9 && fabs(open->expected - 2 * 0.95) < 1e-9);
     for (int i = 0; i < 2; i++)
-        count_account_close(&street.balance, account, open, begin_ms + 10000, 1, 30);
+        count_account_close(&street.balance, account, begin_ms + 10000, 1, 30);
     assert_int_equal(cohort->open[0], 0);
     assert_int_equal(cohort->n[0], 1);
     assert_true(fabs(open->n_known - 1) < 1e-9 && fabs(open->n_again - 1) < 1e-9);
     /* Another cohort takes its place; what is closed of it then is of no cohort. */
     int64_t later_ms = begin_ms + street.balance.n_cohorts * (int64_t)COUNT_COHORT_MS;
-    count_account_open(&street.balance, account, open, later_ms, 1);
+    count_account_open(&street.balance, account, later_ms, 1);
     assert_int_equal(cohort->n[2], 0);
-    count_account_close(&street.balance, account, open, begin_ms + 20000, 3, 30);
-    count_account_open(&street.balance, account, open, begin_ms + 20000, 3);
+    count_account_close(&street.balance, account, begin_ms + 20000, 3, 30);
+    count_account_open(&street.balance, account, begin_ms + 20000, 3);
     assert_int_equal(cohort->n[2], 0);
     for (int i = 0; i < UINT16_MAX + 5; i++)
-        count_account_open(&street.balance, account, open, later_ms, 1);
+        count_account_open(&street.balance, account, later_ms, 1);
     assert_int_equal(cohort->n[0], UINT16_MAX);
     street_finish(&street);
 }

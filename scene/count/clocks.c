@@ -44,12 +44,13 @@ static void least_put(struct count_least *least, double value_s)
         }
 }
 
-static void least_turn(struct count_least *least, uint32_t n_enough)
+static void least_turn(struct count_least *least, uint8_t *n_held, uint32_t n_enough)
 {
-    if (least->n[0] < n_enough && least->n_held < HELD_MAX) {
-        least->n_held++;
+    if (least->n[0] < n_enough && *n_held < HELD_MAX) {
+        ++*n_held;
         return;
     }
+    *n_held = 0;
     struct count_least turned = least_none;
     memcpy(turned.least_s[1], least->least_s[0], sizeof(turned.least_s[1]));
     turned.n[1] = least->n[0];
@@ -96,7 +97,7 @@ enum err count_clocks_add(struct count_clocks *clocks)
 {
     if (clocks->n == clocks->cap) {
         uint32_t cap = clocks->cap == 0 ? 64 : clocks->cap * 2;
-        struct count_clock *grown = mem_resize(clocks->clocks, cap * sizeof(*grown));
+        struct count_clock *grown = mem_resize_lines(clocks->clocks, clocks->n * sizeof(*grown), cap * sizeof(*grown));
         clocks->clocks = grown != NULL ? grown : clocks->clocks;
         double *scratch = mem_resize(clocks->scratch, (size_t)cap * COUNT_CLOCK_SIDE * sizeof(*scratch));
         clocks->scratch = scratch != NULL ? scratch : clocks->scratch;
@@ -127,21 +128,23 @@ int64_t count_clocks_correct(const struct count_clocks *clocks, uint32_t camera,
     return time_ms - (int64_t)(clocks->clocks[camera].error_s * 1000);
 }
 
-static struct count_clock_way *way_to(struct count_clock *clock, uint32_t to, double road_s)
+static struct count_least *way_to(struct count_clock *clock, uint32_t to, double road_s)
 {
     uint32_t least = 0;
     for (uint32_t i = 0; i < clock->n_ways; i++)
         if (clock->to[i] == to)
-            return &clock->ways[i];
+            return &clock->over[i];
     for (uint32_t i = 1; i < clock->n_ways; i++) {
-        const struct count_least *one = &clock->ways[i].over, *other = &clock->ways[least].over;
+        const struct count_least *one = &clock->over[i], *other = &clock->over[least];
         least = (uint64_t)one->n[0] + one->n[1] < (uint64_t)other->n[0] + other->n[1] ? i : least;
     }
     if (clock->n_ways < COUNT_CLOCK_WAYS)
         least = clock->n_ways++;
     clock->to[least] = to;
-    clock->ways[least] = (struct count_clock_way){.road_s = (float)road_s, .over = least_none};
-    return &clock->ways[least];
+    clock->road_s[least] = (float)road_s;
+    clock->over_held[least] = 0;
+    clock->over[least] = least_none;
+    return &clock->over[least];
 }
 
 void count_clocks_fetch(const struct count_clocks *clocks, uint32_t from, uint32_t to)
@@ -150,7 +153,7 @@ void count_clocks_fetch(const struct count_clocks *clocks, uint32_t from, uint32
     uint32_t k = 0;
     for (uint32_t i = 0; i < COUNT_CLOCK_WAYS; i++)
         k = clock->to[i] == to ? i : k;
-    __builtin_prefetch(&clock->ways[k]);
+    __builtin_prefetch(&clock->over[k]);
 }
 
 void count_clocks_way(
@@ -165,7 +168,7 @@ void count_clocks_way(
         return;
     double over_s = (double)(came_ms - left_ms) / 1000 + b->error_s - a->error_s - road_s;
     if (fabs(over_s) < 2 * COUNT_CLOCK_MAX_S)
-        least_put(&way_to(a, to, road_s)->over, over_s);
+        least_put(way_to(a, to, road_s), over_s);
 }
 
 /* ---- learning ---- */
@@ -205,9 +208,9 @@ static void learn_delay(struct count_clocks *clocks)
 }
 
 /* What may lie below the free-flow time of a way: those who drive faster. */
-static double faster_s(const struct count_clock_way *way)
+static double faster_s(const struct count_clock *clock, uint32_t way)
 {
-    return (double)way->road_s * (1 - 1 / FASTER);
+    return (double)clock->road_s[way] * (1 - 1 / FASTER);
 }
 
 /* Bounds from above for every camera, by the ways that lead there. */
@@ -216,12 +219,12 @@ static void gather(struct count_clocks *clocks)
     memset(clocks->n_scratch, 0, clocks->n);
     for (uint32_t i = 0; i < clocks->n; i++)
         for (uint32_t k = 0; k < clocks->clocks[i].n_ways; k++) {
-            const struct count_clock_way *way = &clocks->clocks[i].ways[k];
-            double over_s = least_of(&way->over, DRIVEN_LEAST);
-            uint32_t to = clocks->clocks[i].to[k];
+            const struct count_clock *clock = &clocks->clocks[i];
+            double over_s = least_of(&clock->over[k], DRIVEN_LEAST);
+            uint32_t to = clock->to[k];
             if (!isfinite(over_s) || clocks->n_scratch[to] == COUNT_CLOCK_SIDE)
                 continue;
-            clocks->scratch[(size_t)to * COUNT_CLOCK_SIDE + clocks->n_scratch[to]++] = clocks->clocks[i].error_s + over_s + faster_s(way);
+            clocks->scratch[(size_t)to * COUNT_CLOCK_SIDE + clocks->n_scratch[to]++] = clock->error_s + over_s + faster_s(clock, k);
         }
 }
 
@@ -237,9 +240,9 @@ static struct bounds bounds_of(struct count_clocks *clocks, uint32_t camera)
     uint32_t n_highs = clocks->n_scratch[camera], n_lows = 0;
     const struct count_clock *clock = &clocks->clocks[camera];
     for (uint32_t k = 0; k < clock->n_ways; k++) {
-        double over_s = least_of(&clock->ways[k].over, DRIVEN_LEAST);
+        double over_s = least_of(&clock->over[k], DRIVEN_LEAST);
         if (isfinite(over_s))
-            lows[n_lows++] = clocks->clocks[clock->to[k]].error_s - over_s - faster_s(&clock->ways[k]);
+            lows[n_lows++] = clocks->clocks[clock->to[k]].error_s - over_s - faster_s(clock, k);
     }
     sort_few(highs, n_highs);
     sort_few(lows, n_lows);
@@ -319,10 +322,11 @@ void count_clocks_learn(struct count_clocks *clocks, int64_t now_ms)
         return;
     clocks->turned_ms = now_ms;
     for (uint32_t i = 0; i < clocks->n; i++) {
-        least_turn(&clocks->clocks[i].delay, HEARD_ENOUGH);
-        clocks->clocks[i].n_heard /= 2;
-        clocks->clocks[i].n_later /= 2;
-        for (uint32_t k = 0; k < clocks->clocks[i].n_ways; k++)
-            least_turn(&clocks->clocks[i].ways[k].over, DRIVEN_ENOUGH);
+        struct count_clock *clock = &clocks->clocks[i];
+        least_turn(&clock->delay, &clock->delay_held, HEARD_ENOUGH);
+        clock->n_heard /= 2;
+        clock->n_later /= 2;
+        for (uint32_t k = 0; k < clock->n_ways; k++)
+            least_turn(&clock->over[k], &clock->over_held[k], DRIVEN_ENOUGH);
     }
 }

@@ -16,8 +16,9 @@
 #ifndef SCENE_COUNT_CLOCKS_H
 #define SCENE_COUNT_CLOCKS_H
 
-#include "base/err.h"
+#include "base/mem.h"
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,23 +32,22 @@
 struct count_least {
     float least_s[2][COUNT_CLOCK_LEAST]; /* ascending; INFINITY: none yet */
     uint32_t n[2];
-    uint32_t n_held; /* times that it was too early to turn: too few yet */
 };
 
-struct count_clock_way {
-    float road_s;
-    struct count_least over; /* by the cameras' own clocks, less road_s */
-};
-
+/* In lines of the cache: what a passage says of its own clock; the ways; two of them each. */
 struct count_clock {
-    double error_s;            /* s, as learned last: what is taken off */
-    double uncertain_s;        /* how wrong that may be */
-    int64_t changed_ms;        /* when it changed by a second or more: passages from before have another time */
-    uint32_t n_heard, n_later; /* passages; those that took longer than the least. Halved with each window */
+    alignas(MEM_LINE) double error_s; /* s, as learned last: what is taken off */
+    double uncertain_s;               /* how wrong that may be */
+    int64_t changed_ms;               /* when it changed by a second or more: passages from before have another time */
+    uint32_t n_heard, n_later;        /* passages; those that took longer than the least. Halved with each window */
+    struct count_least delay;         /* arrival less camera's time */
+
+    uint32_t to[COUNT_CLOCK_WAYS];  /* the camera that each way leads to */
+    float road_s[COUNT_CLOCK_WAYS]; /* free flow there */
     uint32_t n_ways;
-    uint32_t to[COUNT_CLOCK_WAYS]; /* the camera that each way leads to */
-    struct count_least delay;      /* arrival less camera's time */
-    struct count_clock_way ways[COUNT_CLOCK_WAYS];
+    uint8_t delay_held, over_held[COUNT_CLOCK_WAYS]; /* times that it was too early to turn: too few yet */
+
+    alignas(MEM_LINE) struct count_least over[COUNT_CLOCK_WAYS]; /* of each way, by the cameras' own clocks, less its free flow */
 };
 
 struct count_clocks {

@@ -72,7 +72,6 @@ void count_destroy(struct count *count)
         count_account_finish(&count->accounts[i]);
     mem_free(count->accounts);
     mem_free(count->cameras);
-    mem_free(count->opens);
     mem_free(count->has_camera);
     mem_free(count->areas);
     mem_free(count->below);
@@ -90,29 +89,26 @@ enum err count_camera_add(struct count *count, uint32_t edge, uint32_t *ret_came
         return ERR_FULL;
     if (count->n_cameras == count->cap_cameras) {
         uint32_t cap = count->cap_cameras == 0 ? 64 : count->cap_cameras * 2;
-        struct count_camera *grown = mem_resize(count->cameras, cap * sizeof(*grown));
+        struct count_camera *grown = mem_resize_lines(count->cameras, count->n_cameras * sizeof(*grown), cap * sizeof(*grown));
         if (grown == NULL)
             return ERR_NO_MEMORY;
         count->cameras = grown;
-        struct count_account *grown_accounts = mem_resize(count->accounts, cap * sizeof(*grown_accounts));
+        struct count_account *grown_accounts =
+            mem_resize_lines(count->accounts, count->n_cameras * sizeof(*grown_accounts), cap * sizeof(*grown_accounts));
         if (grown_accounts == NULL)
             return ERR_NO_MEMORY;
         count->accounts = grown_accounts;
-        struct count_open **grown_opens = mem_resize(count->opens, cap * sizeof(*grown_opens));
-        if (grown_opens == NULL)
-            return ERR_NO_MEMORY;
-        count->opens = grown_opens;
         count->cap_cameras = cap;
     }
     enum err err = count_faults_camera(&count->faults, count->n_cameras, edge);
     if (err != ERR_OK)
         return err;
-    err = count_account_init(&count->balance, &count->accounts[count->n_cameras], count->now_ms);
+    err = count_account_init(
+        &count->balance, &count->accounts[count->n_cameras], &count->areas[count->map.edge_areas[edge]].open, count->now_ms);
     if (err != ERR_OK)
         return err;
     count->has_camera[edge] = 1;
     count->cameras[count->n_cameras] = (struct count_camera){.edge = edge};
-    count->opens[count->n_cameras] = &count->areas[count->map.edge_areas[edge]].open;
     for (int32_t a = count->map.edge_areas[edge]; a >= 0; a = count->map.area_parents[a])
         count->areas[a].has_camera = true;
     count->camera_ms = count->now_ms;
@@ -171,7 +167,7 @@ static void learn(struct count *count)
         count->areas[i].open = (struct count_open){.expected = 0};
     if (has_new_cameras(count) && count_ends_learn(count->map.network, count->has_camera, &count->balance.ends) == ERR_OK)
         count->n_seen_cameras = count->n_cameras; /* without memory for it: the next time */
-    count_balance_learn(&count->balance, count->accounts, count->opens, count->n_cameras, count->now_ms);
+    count_balance_learn(&count->balance, count->accounts, count->n_cameras, count->now_ms);
     struct count_open open = {.expected = 0};
     for (size_t i = 0; i < count->map.n_areas; i++)
         count_open_add(&open, &count->areas[i].open);
@@ -253,7 +249,7 @@ static void first_sighting(struct count *count, const struct count_camera *camer
 /* The trip's `n_sightings`-th. */
 static void open_account(struct count *count, const struct count_move *move, uint32_t n_sightings)
 {
-    count_account_open(&count->balance, &count->accounts[move->camera], count->opens[move->camera], move->seen_ms, n_sightings);
+    count_account_open(&count->balance, &count->accounts[move->camera], move->seen_ms, n_sightings);
 }
 
 /* A vehicle that is known already, sighted again. */
@@ -267,7 +263,7 @@ static void sight_again(struct count *count, const struct count_move *move)
     uint32_t from = last->camera;
     double gap_s = (double)(move->seen_ms - last->ms) / 1000;
     observe_link(count, move, gap_s);
-    count_account_close(&count->balance, &count->accounts[from], count->opens[from], last->ms, last->n_sightings, gap_s);
+    count_account_close(&count->balance, &count->accounts[from], last->ms, last->n_sightings, gap_s);
     open_account(count, move, last->n_sightings + 1);
 }
 
@@ -355,10 +351,9 @@ static inline void fetch_first(const struct count *count, const struct count_pas
     __builtin_prefetch(&count->cameras[passage->camera]);
     __builtin_prefetch(&count->accounts[passage->camera]);
     __builtin_prefetch(&count->faults.clocks.clocks[passage->camera]);
-    __builtin_prefetch(&count->faults.clocks.clocks[passage->camera].delay);
 }
 
-/* Where it comes from: what is known of the way and of the camera there, who stands beside it in the list. */
+/* Where it comes from: what is known of the way and of the camera there. */
 static inline void fetch_from(const struct count *count, const struct count_passage *passage, const struct count_ahead *ahead)
 {
     if (ahead->vehicle >= count->vehicles.n_slab)
@@ -368,11 +363,11 @@ static inline void fetch_from(const struct count *count, const struct count_pass
     if (from >= count->n_cameras)
         return;
     count_travel_fetch(&count->travel, from, passage->camera);
-    count_vehicles_fetch_list(&count->vehicles, ahead->vehicle);
     __builtin_prefetch(&count->cameras[from]);
     __builtin_prefetch(&count->accounts[from]);
     __builtin_prefetch(&count->accounts[from].branches[1]);
     __builtin_prefetch(&count->faults.clocks.clocks[from]);
+    __builtin_prefetch(count->faults.clocks.clocks[from].to);
     count_recall_fetch(&count->faults.recall, from, passage->camera);
     count_recall_fetch(&count->faults.recall, vehicle->before_camera, passage->camera);
 }
@@ -388,7 +383,7 @@ static inline void fetch_pair(const struct count *count, const struct count_pass
         return;
     ahead->pair = count_travel_fetch_pair(&count->travel, from, passage->camera);
     count_clocks_fetch(&count->faults.clocks, from, passage->camera);
-    count_account_fetch(&count->balance, &count->accounts[from], vehicle->last_ms);
+    count_account_fetch(&count->balance, &count->accounts[from], (int64_t)vehicle->last_ms);
 }
 
 static inline void fetch_edges(const struct count *count, const struct count_ahead *ahead)

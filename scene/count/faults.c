@@ -102,8 +102,8 @@ void count_faults_link(struct count *count, const struct count_move *move)
 static void tell_apart(struct count *count, uint64_t plate, const struct count_vehicle *vehicle, const struct count_passage *passage,
     int64_t seen_ms, const struct count_way *way)
 {
-    struct count_sighting here = {passage->camera, seen_ms}, there = {vehicle->camera, vehicle->last_ms};
-    struct count_apart pair = {seen_ms < vehicle->last_ms ? here : there, seen_ms < vehicle->last_ms ? there : here, way->least_s};
+    struct count_sighting here = {passage->camera, seen_ms}, there = {vehicle->camera, (int64_t)vehicle->last_ms};
+    struct count_apart pair = {seen_ms < there.time_ms ? here : there, seen_ms < there.time_ms ? there : here, way->least_s};
     bool is_doubtful = passage->confidence != 0 && passage->confidence < COUNT_CLONE_CONFIDENCE;
     count_clones_apart(&count->faults.clones, plate, &pair, is_doubtful);
 }
@@ -120,8 +120,8 @@ static uint32_t of_both(struct count *count, uint32_t at, uint32_t twin_at, stru
         return twin_at;
     }
     /* A second question may take the place of the first one's pair; only its answer is kept. */
-    struct count_way from_one = way_from(count, one->camera, one->last_ms, passage->camera, seen_ms);
-    struct count_way from_twin = way_from(count, twin->camera, twin->last_ms, passage->camera, seen_ms);
+    struct count_way from_one = way_from(count, one->camera, (int64_t)one->last_ms, passage->camera, seen_ms);
+    struct count_way from_twin = way_from(count, twin->camera, (int64_t)twin->last_ms, passage->camera, seen_ms);
     bool is_twin = from_one.is_apart ||
                    (!from_twin.is_apart && from_twin.gap_s * fmax(from_one.least_s, 1) < from_one.gap_s * fmax(from_twin.least_s, 1));
     if (from_one.is_apart && !from_twin.is_apart)
@@ -147,7 +147,7 @@ uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passa
     vehicle->has_twin = false;
     if (count_is_duplicate(count, vehicle, passage))
         return at;
-    move->way = way_from(count, vehicle->camera, vehicle->last_ms, passage->camera, seen_ms);
+    move->way = way_from(count, vehicle->camera, (int64_t)vehicle->last_ms, passage->camera, seen_ms);
     count_trail_read(vehicle, &move->plate);
     move->has_plate = move->has_way = true;
     if (!move->way.is_apart)

@@ -7,9 +7,10 @@ size_t count_memory(const struct count *count)
     const struct count_clocks *clocks = &count->faults.clocks;
     const struct count_recall *recall = &count->faults.recall;
     size_t n_edges = count->map.network->n_edges, n_areas = count->map.n_areas;
-    size_t bytes = sizeof(*count) + vehicles->cap_slab * sizeof(*vehicles->slab) + vehicles->n_slots * sizeof(*vehicles->slots);
+    size_t bytes = sizeof(*count) + vehicles->n_slab * sizeof(*vehicles->slab) + vehicles->n_slots * sizeof(*vehicles->slots);
+    bytes += vehicles->spans != NULL ? COUNT_SPANS * sizeof(*vehicles->spans) : 0;
     bytes += count_travel_memory(&count->travel);
-    bytes += count->cap_cameras * (sizeof(*count->cameras) + sizeof(*count->accounts) + sizeof(struct count_open *));
+    bytes += count->cap_cameras * (sizeof(*count->cameras) + sizeof(*count->accounts));
     bytes += count->n_cameras * (size_t)count->balance.n_cohorts * sizeof(struct count_cohort);
     bytes += clocks->cap * (sizeof(*clocks->clocks) + COUNT_CLOCK_SIDE * sizeof(*clocks->scratch) + sizeof(*clocks->n_scratch));
     bytes += recall->cap * sizeof(*recall->cameras) + COUNT_RECALL_GAPS * (sizeof(*recall->gaps) + sizeof(*recall->tags)) +

@@ -29,8 +29,8 @@ static inline void count_trail_read(const struct count_vehicle *vehicle, struct 
 {
     ret_trail->camera = vehicle->camera;
     ret_trail->before_camera = vehicle->before_camera;
-    ret_trail->ms = vehicle->last_ms;
-    ret_trail->before_ms = vehicle->before_ms;
+    ret_trail->ms = (int64_t)vehicle->last_ms;
+    ret_trail->before_ms = count_vehicle_before_ms(vehicle);
     ret_trail->n_sightings = vehicle->n_sightings;
 }
 

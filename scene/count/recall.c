@@ -14,11 +14,13 @@
 enum err count_recall_init(struct count_recall *recall, uint32_t n_edges)
 {
     *recall = (struct count_recall){.n_edges = n_edges, .n_searches = COUNT_RECALL_SEARCHES, .faded_ms = INT64_MIN};
-    recall->gaps = mem_alloc_zero(COUNT_RECALL_GAPS, sizeof(*recall->gaps));
-    recall->tags = mem_alloc_zero(COUNT_RECALL_GAPS, sizeof(*recall->tags));
+    recall->gaps = mem_resize_lines(NULL, 0, COUNT_RECALL_GAPS * sizeof(*recall->gaps));
+    recall->tags = mem_resize_lines(NULL, 0, COUNT_RECALL_GAPS * sizeof(*recall->tags));
     recall->edge_cameras = mem_alloc(n_edges * sizeof(*recall->edge_cameras));
     if (recall->gaps == NULL || recall->tags == NULL || recall->edge_cameras == NULL)
         return ERR_NO_MEMORY;
+    memset(recall->gaps, 0, COUNT_RECALL_GAPS * sizeof(*recall->gaps));
+    memset(recall->tags, 0, COUNT_RECALL_GAPS * sizeof(*recall->tags));
     for (uint32_t i = 0; i < n_edges; i++)
         recall->edge_cameras[i] = COUNT_RECALL_NONE;
     return ERR_OK;

@@ -177,33 +177,40 @@ static void walk_spread(struct walk *walk, struct count *count)
 
 static void walk_vehicle(struct walk *walk, const struct count *count, struct count_vehicle *vehicle)
 {
+    int64_t last_ms = (int64_t)vehicle->last_ms, before_ms = count_vehicle_before_ms(vehicle);
+    uint32_t n_sightings = vehicle->n_sightings;
+    bool has_twin = vehicle->has_twin;
     walk_u64(walk, &vehicle->key);
-    walk_past(walk, &vehicle->last_ms);
-    walk_time(walk, &vehicle->before_ms);
+    walk_past(walk, &last_ms);
+    walk_time(walk, &before_ms);
     walk_u32(walk, &vehicle->camera, count->n_cameras - 1, "a vehicle's camera");
     walk_u32(walk, &vehicle->before_camera, COUNT_NONE, "a vehicle's camera");
-    walk_u32(walk, &vehicle->n_sightings, UINT32_MAX, "a vehicle");
-    walk_bool(walk, &vehicle->has_twin);
-    bool is_one = vehicle->n_sightings > 0 && count->n_cameras > 0 &&
-                  (vehicle->before_camera == COUNT_NONE || vehicle->before_camera < count->n_cameras) &&
-                  (vehicle->before_camera == COUNT_NONE) == (vehicle->before_ms == INT64_MIN);
+    walk_u32(walk, &n_sightings, COUNT_SIGHTINGS_MAX, "a vehicle");
+    walk_bool(walk, &has_twin);
+    bool was_before = before_ms != INT64_MIN;
+    bool is_one = n_sightings > 0 && count->n_cameras > 0 && (!was_before || vehicle->before_camera < count->n_cameras) &&
+                  (vehicle->before_camera != COUNT_NONE) == was_before && last_ms <= COUNT_TIME_MAX_MS &&
+                  (!was_before || (before_ms <= last_ms && last_ms - before_ms <= UINT32_MAX));
     if (!is_one)
         fail(walk, ERR_CORRUPT, "a vehicle");
+    vehicle->last_ms = (uint64_t)last_ms;
+    vehicle->gap_ms = was_before ? (uint32_t)(last_ms - before_ms) : 0;
+    vehicle->n_sightings = n_sightings;
+    vehicle->has_twin = has_twin;
 }
 
-/* From the oldest to the newest; read, each becomes the newest in its turn. */
 static void walk_vehicles(struct walk *walk, struct count *count)
 {
     struct count_vehicles *vehicles = &count->vehicles;
-    uint32_t n = vehicles->n_known, at = vehicles->oldest;
+    uint32_t n = vehicles->n_known, at = 0;
     walk_u32(walk, &n, UINT32_MAX / 8, "the vehicles");
     walk_u64(walk, &vehicles->n_evicted);
-    for (uint32_t i = 0; i < n && walk->err == ERR_OK; i++) {
-        struct count_vehicle vehicle = {.key = 0};
-        if (!is_reading(walk)) {
+    for (uint32_t i = 0; i < n && walk->err == ERR_OK; i++, at++) {
+        struct count_vehicle vehicle = {.before_camera = COUNT_NONE};
+        while (!is_reading(walk) && vehicles->slab[at].n_sightings == 0)
+            at++;
+        if (!is_reading(walk))
             vehicle = vehicles->slab[at];
-            at = vehicle.newer;
-        }
         walk_vehicle(walk, count, &vehicle);
         if (!is_reading(walk) || walk->err != ERR_OK)
             continue;
@@ -211,40 +218,40 @@ static void walk_vehicles(struct walk *walk, struct count *count)
             fail(walk, ERR_CORRUPT, "a vehicle that is there twice");
             continue;
         }
-        uint32_t place = count_vehicles_add(vehicles, vehicle.key);
+        uint32_t place = count_vehicles_add(vehicles, vehicle.key, vehicle.camera, (int64_t)vehicle.last_ms);
         if (place == COUNT_NONE) {
             fail(walk, ERR_NO_MEMORY, "the vehicles");
             continue;
         }
-        struct count_vehicle *added = &vehicles->slab[place];
-        vehicle.older = added->older;
-        vehicle.newer = added->newer;
-        *added = vehicle;
+        vehicle.next = vehicles->slab[place].next;
+        vehicles->slab[place] = vehicle;
     }
 }
 
 /* ---- faults ---- */
 
-static void walk_least(struct walk *walk, struct count_least *least)
+static void walk_least(struct walk *walk, struct count_least *least, uint8_t *n_held)
 {
     for (int w = 0; w < 2; w++) {
         for (int i = 0; i < COUNT_CLOCK_LEAST; i++)
             walk_float(walk, &least->least_s[w][i], -1e12F, INFINITY);
         walk_u32(walk, &least->n[w], UINT32_MAX, "a window");
     }
-    walk_u32(walk, &least->n_held, UINT32_MAX, "a window");
+    uint32_t held = *n_held;
+    walk_u32(walk, &held, UINT8_MAX, "a window");
+    *n_held = (uint8_t)held;
 }
 
 static void walk_clocks(struct walk *walk, struct count_clocks *clocks)
 {
     for (uint32_t c = 0; c < clocks->n; c++) {
         struct count_clock *clock = &clocks->clocks[c];
-        walk_least(walk, &clock->delay);
+        walk_least(walk, &clock->delay, &clock->delay_held);
         walk_u32(walk, &clock->n_ways, COUNT_CLOCK_WAYS, "a clock's ways");
         for (uint32_t i = 0; i < clock->n_ways && walk->err == ERR_OK; i++) {
             walk_u32(walk, &clock->to[i], clocks->n - 1, "a clock's way");
-            walk_float(walk, &clock->ways[i].road_s, 0, 1e6F);
-            walk_least(walk, &clock->ways[i].over);
+            walk_float(walk, &clock->road_s[i], 0, 1e6F);
+            walk_least(walk, &clock->over[i], &clock->over_held[i]);
         }
         walk_u32(walk, &clock->n_heard, UINT32_MAX, "a clock");
         walk_u32(walk, &clock->n_later, UINT32_MAX, "a clock");

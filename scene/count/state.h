@@ -5,6 +5,7 @@
 #ifndef SCENE_COUNT_STATE_H
 #define SCENE_COUNT_STATE_H
 
+#include "base/mem.h"
 #include "scene/count/balance.h"
 #include "scene/count/core.h"
 #include "scene/count/fade.h"
@@ -15,14 +16,16 @@
 #include "scene/count/spread.h"
 #include "scene/count/travel.h"
 
+#include <stdalign.h>
+
 #define COUNT_LEARN_MS 30000                 /* how often the balance, clocks and cameras are learned: a fraction of a gap */
 #define COUNT_TIME_MAX_MS ((int64_t)1 << 43) /* the year 2248 */
 
-/* A camera, at the end of its edge. */
+/* A camera, at the end of its edge; one line of the cache, as what each passage needs of an account and of a clock is, too. */
 struct count_camera {
-    uint32_t edge;
-    struct count_silence heard;
+    alignas(MEM_LINE) uint32_t edge;
     bool is_silent;
+    struct count_silence heard;
 };
 
 /* An area's sources. */
@@ -57,7 +60,6 @@ struct count {
     struct count_counters counters;
     struct count_camera *cameras;
     struct count_account *accounts; /* of the cameras, for the balance */
-    struct count_open **opens;      /* of the areas they are in */
     uint32_t n_cameras, cap_cameras;
     uint8_t *has_camera;     /* [n_edges] */
     uint32_t n_seen_cameras; /* those that the way to the first camera was looked at with */

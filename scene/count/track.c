@@ -7,17 +7,8 @@
 bool count_is_duplicate(const struct count *count, const struct count_vehicle *vehicle, const struct count_passage *passage)
 {
     int64_t within_ms = count->settings.duplicate_ms;
-    return (vehicle->camera == passage->camera && llabs(passage->time_ms - vehicle->last_ms) <= within_ms) ||
-           (vehicle->before_camera == passage->camera && llabs(passage->time_ms - vehicle->before_ms) <= within_ms);
-}
-
-/* Moves the vehicle to this sighting. */
-static void place(struct count_vehicle *vehicle, const struct count_move *move)
-{
-    vehicle->before_ms = vehicle->last_ms;
-    vehicle->before_camera = vehicle->camera;
-    vehicle->last_ms = move->seen_ms;
-    vehicle->camera = move->camera;
+    return (vehicle->camera == passage->camera && llabs(passage->time_ms - (int64_t)vehicle->last_ms) <= within_ms) ||
+           (vehicle->before_camera == passage->camera && llabs(passage->time_ms - count_vehicle_before_ms(vehicle)) <= within_ms);
 }
 
 void count_track(struct count *count, struct count_passage *passage, uint32_t guess, struct count_move *ret_move)
@@ -30,10 +21,8 @@ void count_track(struct count *count, struct count_passage *passage, uint32_t gu
     move->seen_ms = passage->time_ms;
     uint32_t at = count_faults_track(count, count_vehicles_find_at(vehicles, passage->vehicle, guess), passage, move);
     if (at == COUNT_NONE) {
-        at = count_vehicles_add(vehicles, passage->vehicle);
+        at = count_vehicles_add(vehicles, passage->vehicle, move->camera, move->seen_ms);
         move->kind = at == COUNT_NONE ? COUNT_MOVE_LOST : COUNT_MOVE_FIRST;
-        if (at != COUNT_NONE)
-            place(&vehicles->slab[at], move);
         return;
     }
     struct count_vehicle *vehicle = &vehicles->slab[at];
@@ -45,9 +34,6 @@ void count_track(struct count *count, struct count_passage *passage, uint32_t gu
     move->is_same = move->has_plate && !move->way.is_apart;
     if (!move->is_same)
         count_trail_read(vehicle, &move->last);
-    if (move->seen_ms < vehicle->last_ms)
-        return; /* it was further on already */
-    vehicle->n_sightings++;
-    count_vehicles_renew(vehicles, at);
-    place(vehicle, move);
+    if (move->seen_ms >= (int64_t)vehicle->last_ms) /* or it was further on already */
+        count_vehicle_move(vehicle, move->camera, move->seen_ms);
 }

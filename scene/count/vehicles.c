@@ -1,4 +1,4 @@
-/* The vehicles the count knows; see vehicles.h. A hash table over a slab, and a list from the oldest to the newest. */
+/* The vehicles the count knows; see vehicles.h. A hash table over a slab, and spans of time. */
 #include "scene/count/vehicles.h"
 
 #include "base/mem.h"
@@ -6,28 +6,30 @@
 #include <assert.h>
 #include <string.h>
 
-#define SLAB_FIRST 1024
+#define KNOWN_FIRST 1024
 
 void count_vehicles_init(struct count_vehicles *vehicles, uint32_t max, int64_t keep_ms)
 {
     assert(max > 0 && max < COUNT_NONE / 4);
-    *vehicles =
-        (struct count_vehicles){.max = max, .keep_ms = keep_ms, .first_free = COUNT_NONE, .oldest = COUNT_NONE, .newest = COUNT_NONE};
+    *vehicles = (struct count_vehicles){.max = max, .keep_ms = keep_ms, .first_free = COUNT_NONE};
 }
 
 void count_vehicles_finish(struct count_vehicles *vehicles)
 {
     if (vehicles == NULL)
         return;
-    mem_free(vehicles->slab);
+    mem_release(vehicles->slab, vehicles->max * sizeof(*vehicles->slab));
     mem_free(vehicles->slots);
+    mem_free(vehicles->spans);
     memset(vehicles, 0, sizeof(*vehicles));
 }
 
 void count_vehicles_clear(struct count_vehicles *vehicles)
 {
     vehicles->n_slab = vehicles->n_known = 0;
-    vehicles->first_free = vehicles->oldest = vehicles->newest = COUNT_NONE;
+    vehicles->first_free = COUNT_NONE;
+    if (vehicles->spans != NULL)
+        memset(vehicles->spans, 0xff, COUNT_SPANS * sizeof(*vehicles->spans));
     if (vehicles->n_slots > 0)
         memset(vehicles->slots, 0, vehicles->n_slots * sizeof(*vehicles->slots));
 }
@@ -85,21 +87,10 @@ uint32_t count_vehicles_fetch(const struct count_vehicles *vehicles, uint64_t ke
     uint32_t tag = (uint32_t)(hash_of(key) >> 32);
     for (; vehicles->slots[slot].place != 0; slot = (slot + 1) & (vehicles->n_slots - 1))
         if (vehicles->slots[slot].tag == tag) {
-            const struct count_vehicle *vehicle = &vehicles->slab[vehicles->slots[slot].place - 1];
-            __builtin_prefetch(vehicle);
-            __builtin_prefetch((const char *)(vehicle + 1) - 1); /* it may lie across two lines */
+            __builtin_prefetch(&vehicles->slab[vehicles->slots[slot].place - 1]);
             return vehicles->slots[slot].place - 1;
         }
     return COUNT_NONE;
-}
-
-void count_vehicles_fetch_list(const struct count_vehicles *vehicles, uint32_t at)
-{
-    const struct count_vehicle *vehicle = &vehicles->slab[at];
-    if (vehicle->older < vehicles->n_slab)
-        __builtin_prefetch(&vehicles->slab[vehicle->older].newer);
-    if (vehicle->newer < vehicles->n_slab)
-        __builtin_prefetch(&vehicles->slab[vehicle->newer].older);
 }
 
 uint32_t count_vehicles_find(const struct count_vehicles *vehicles, uint64_t key)
@@ -132,104 +123,139 @@ static void remove_slot(struct count_vehicles *vehicles, uint64_t key)
     slots[hole] = (struct count_slot){.place = 0};
 }
 
-/* Twice the room; false when there is no memory or the limit is reached. */
+/* Slots for twice as many; false when there is no memory. */
 static bool grow(struct count_vehicles *vehicles)
 {
-    uint32_t cap = vehicles->cap_slab == 0 ? SLAB_FIRST : vehicles->cap_slab * 2;
-    if (cap > vehicles->max)
-        cap = vehicles->max;
-    if (cap <= vehicles->cap_slab)
-        return false;
-    uint32_t n_slots = 2;
-    while (n_slots < cap * 2)
-        n_slots *= 2;
+    uint32_t n_slots = vehicles->n_slots == 0 ? 2 * KNOWN_FIRST : vehicles->n_slots * 2;
     struct count_slot *slots = mem_alloc_zero(n_slots, sizeof(*slots));
     if (slots == NULL)
         return false;
-    struct count_vehicle *slab = mem_resize(vehicles->slab, cap * sizeof(*slab));
-    if (slab == NULL) {
-        mem_free(slots);
-        return false;
-    }
     mem_advise_random(slots, n_slots * sizeof(*slots));
-    mem_advise_random(slab, cap * sizeof(*slab));
-    vehicles->slab = slab;
-    vehicles->cap_slab = cap;
     mem_free(vehicles->slots);
     vehicles->slots = slots;
     vehicles->n_slots = n_slots;
     for (uint32_t i = 0; i < vehicles->n_slab; i++)
-        if (slab[i].n_sightings > 0)
+        if (vehicles->slab[i].n_sightings > 0)
             fill_slot(vehicles, i);
     return true;
 }
 
-/* ---- the list ---- */
-
-static void unlink_vehicle(struct count_vehicles *vehicles, uint32_t at)
+/* The tables whose size does not change. */
+static bool begin(struct count_vehicles *vehicles)
 {
-    const struct count_vehicle *vehicle = &vehicles->slab[at];
-    if (vehicle->older != COUNT_NONE)
-        vehicles->slab[vehicle->older].newer = vehicle->newer;
-    else
-        vehicles->oldest = vehicle->newer;
-    if (vehicle->newer != COUNT_NONE)
-        vehicles->slab[vehicle->newer].older = vehicle->older;
-    else
-        vehicles->newest = vehicle->older;
+    size_t n_bytes = vehicles->max * sizeof(struct count_vehicle);
+    struct count_vehicle *slab = mem_reserve(n_bytes);
+    struct count_span *spans = mem_alloc(COUNT_SPANS * sizeof(*spans));
+    if (slab == NULL || spans == NULL) {
+        mem_release(slab, n_bytes);
+        mem_free(spans);
+        return false;
+    }
+    mem_advise_random(slab, n_bytes);
+    memset(spans, 0xff, COUNT_SPANS * sizeof(*spans));
+    vehicles->slab = slab;
+    vehicles->spans = spans;
+    return true;
 }
 
-static void link_newest(struct count_vehicles *vehicles, uint32_t at)
+/* ---- spans ---- */
+
+static int64_t span_of(int64_t ms)
 {
-    vehicles->slab[at].older = vehicles->newest;
-    vehicles->slab[at].newer = COUNT_NONE;
-    if (vehicles->newest != COUNT_NONE)
-        vehicles->slab[vehicles->newest].newer = at;
+    return ms / COUNT_SPAN_MS;
+}
+
+/* Into the span of its last sighting, or the nearest that there is, as its last. */
+static void put(struct count_vehicles *vehicles, uint32_t at)
+{
+    int64_t number = span_of((int64_t)vehicles->slab[at].last_ms), last = vehicles->first_span + COUNT_SPANS - 1;
+    number = number < vehicles->first_span ? vehicles->first_span : number > last ? last : number;
+    struct count_span *span = &vehicles->spans[(uint64_t)number % COUNT_SPANS];
+    if (span->first == COUNT_NONE)
+        span->first = at;
     else
-        vehicles->oldest = at;
-    vehicles->newest = at;
+        vehicles->slab[span->last].next = at;
+    span->last = at;
+    vehicles->slab[at].next = COUNT_NONE;
+}
+
+/* The first of the first span; COUNT_NONE: there is none. */
+static uint32_t take(struct count_vehicles *vehicles)
+{
+    struct count_span *span = &vehicles->spans[(uint64_t)vehicles->first_span % COUNT_SPANS];
+    uint32_t at = span->first;
+    if (at != COUNT_NONE)
+        span->first = vehicles->slab[at].next;
+    return at;
 }
 
 static void forget(struct count_vehicles *vehicles, uint32_t at)
 {
-    unlink_vehicle(vehicles, at);
     remove_slot(vehicles, vehicles->slab[at].key);
     vehicles->slab[at].n_sightings = 0;
-    vehicles->slab[at].newer = vehicles->first_free;
+    vehicles->slab[at].next = vehicles->first_free;
     vehicles->first_free = at;
     vehicles->n_known--;
 }
 
-void count_vehicles_renew(struct count_vehicles *vehicles, uint32_t at)
+/* There is one at least. */
+static void forget_oldest(struct count_vehicles *vehicles)
 {
-    unlink_vehicle(vehicles, at);
-    link_newest(vehicles, at);
+    for (;;) {
+        uint32_t at = take(vehicles);
+        if (at == COUNT_NONE) {
+            vehicles->first_span++;
+        } else if (span_of((int64_t)vehicles->slab[at].last_ms) > vehicles->first_span) {
+            put(vehicles, at);
+        } else {
+            forget(vehicles, at);
+            return;
+        }
+    }
 }
 
-uint32_t count_vehicles_add(struct count_vehicles *vehicles, uint64_t key)
+uint32_t count_vehicles_add(struct count_vehicles *vehicles, uint64_t key, uint32_t camera, int64_t seen_ms)
 {
-    bool is_room = vehicles->first_free != COUNT_NONE || vehicles->n_slab < vehicles->cap_slab || grow(vehicles);
-    if (!is_room) {
-        if (vehicles->oldest == COUNT_NONE)
+    if (vehicles->slab == NULL && !begin(vehicles))
+        return COUNT_NONE;
+    if (vehicles->n_known >= vehicles->max || (vehicles->n_known * 2 >= vehicles->n_slots && !grow(vehicles))) {
+        if (vehicles->n_known == 0)
             return COUNT_NONE;
-        forget(vehicles, vehicles->oldest);
+        forget_oldest(vehicles);
         vehicles->n_evicted++;
     }
+    if (vehicles->n_known == 0)
+        vehicles->first_span = span_of(seen_ms);
     uint32_t at = vehicles->first_free;
     if (at != COUNT_NONE)
-        vehicles->first_free = vehicles->slab[at].newer;
+        vehicles->first_free = vehicles->slab[at].next;
     else
         at = vehicles->n_slab++;
-    vehicles->slab[at] = (struct count_vehicle){
-        .key = key, .camera = COUNT_NONE, .before_camera = COUNT_NONE, .last_ms = INT64_MIN, .before_ms = INT64_MIN, .n_sightings = 1};
+    vehicles->slab[at] =
+        (struct count_vehicle){.key = key, .last_ms = (uint64_t)seen_ms, .n_sightings = 1, .camera = camera, .before_camera = COUNT_NONE};
     fill_slot(vehicles, at);
     vehicles->n_known++;
-    link_newest(vehicles, at);
+    put(vehicles, at);
     return at;
 }
 
 void count_vehicles_expire(struct count_vehicles *vehicles, int64_t now_ms)
 {
-    while (vehicles->oldest != COUNT_NONE && vehicles->slab[vehicles->oldest].last_ms < now_ms - vehicles->keep_ms)
-        forget(vehicles, vehicles->oldest);
+    int64_t before_ms = now_ms - vehicles->keep_ms, last = span_of(before_ms);
+    while (vehicles->n_known > 0 && before_ms > 0 && vehicles->first_span <= last) {
+        struct count_span *span = &vehicles->spans[(uint64_t)vehicles->first_span % COUNT_SPANS];
+        uint32_t at = span->first, next;
+        bool is_last = vehicles->first_span == last;
+        span->first = COUNT_NONE;
+        vehicles->first_span += !is_last;
+        for (; at != COUNT_NONE; at = next) {
+            next = vehicles->slab[at].next;
+            if ((int64_t)vehicles->slab[at].last_ms < before_ms)
+                forget(vehicles, at);
+            else
+                put(vehicles, at);
+        }
+        if (is_last)
+            return;
+    }
 }
