@@ -64,8 +64,9 @@ struct case_event {
     struct str by, by_name; /* the post and the person; empty: the city itself */
 };
 
-struct case_note {    /* one line of the history */
-    const char *what; /* "opened" "joined" "reopened" "measured" "assigned" "started" "comment" "done" "closed" "escalated" "late" */
+struct case_note { /* one line of the history */
+    const char
+        *what; /* "opened" "joined" "reopened" "measured" "assigned" "started" "comment" "done" "closed" "escalated" "late" "deleted" */
     enum case_state from, to;
     struct str owner; /* afterwards */
     struct str text;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "business/case/group.h"
+#include "business/case/keep.h"
 #include "hub/alert.h"
 
 #include <stdatomic.h>
@@ -118,14 +119,13 @@ static enum err write_rows(struct case_write *write, struct db *db)
     return err;
 }
 
-static enum err write_tick(struct case_write *write, struct db *db)
+/* Time has gone by for these: a deadline, or how long a closed one is kept. */
+static enum err tick_each(struct case_write *write, struct db *db, const int64_t *ids, size_t n)
 {
-    int64_t ids[DUE_MAX];
-    size_t n = 0;
     struct arena arena;
     const struct case_event event = {.what = CASE_TICK};
+    enum err err = ERR_OK;
     arena_init(&arena, BATCH_ARENA_MAX);
-    enum err err = case_store_due(db, write->now.ms, ids, DUE_MAX, &n);
     for (size_t i = 0; i < n && !err; i++) {
         struct case_record before;
         struct case_step step;
@@ -133,9 +133,49 @@ static enum err write_tick(struct case_write *write, struct db *db)
         err = case_store_get(db, ids[i], &arena, &before);
         if (!err)
             err = take_step(write, db, &before, &event, &step);
+        if (!err && step.rule == 16)
+            err = case_keep_end(db, ids[i]);
     }
     arena_finish(&arena);
     return err;
+}
+
+/* Closed cases that have been kept for long enough are told so, and deleted when the ledger knows. */
+static enum err write_ends(struct case_write *write, struct db *db)
+{
+    struct case_desk *desk = write->desk;
+    int64_t ids[CASE_KEEP_MAX];
+    size_t n = 0;
+    struct arena arena;
+    arena_init(&arena, BATCH_ARENA_MAX);
+    enum err err = case_keep_told(db, ids, CASE_KEEP_MAX, &n);
+    for (size_t i = 0; i < n && !err; i++) {
+        struct case_record record;
+        arena_reset(&arena);
+        err = case_store_get(db, ids[i], &arena, &record);
+        if (!err)
+            err = case_keep_delete(db, &record);
+        if (!err)
+            case_changes_add(&write->changes, &record);
+    }
+    arena_finish(&arena);
+    bool is_time = write->now.ms - desk->looked_at_keeps_ms >= CASE_KEEP_EVERY_MS || write->now.ms < desk->looked_at_keeps_ms;
+    if (err || !is_time)
+        return err;
+    err = case_keep_ended(db, desk->rules, write->now, ids, CASE_KEEP_MAX, &n);
+    if (!err && n < CASE_KEEP_MAX) /* else there is more, in a second */
+        desk->looked_at_keeps_ms = write->now.ms;
+    return err ? err : tick_each(write, db, ids, n);
+}
+
+static enum err write_tick(struct case_write *write, struct db *db)
+{
+    int64_t ids[DUE_MAX];
+    size_t n = 0;
+    enum err err = case_store_due(db, write->now.ms, ids, DUE_MAX, &n);
+    if (!err)
+        err = tick_each(write, db, ids, n);
+    return err ? err : write_ends(write, db);
 }
 
 /* A person's: the case must be one they may touch, else it is not there. */
@@ -352,6 +392,8 @@ enum err case_desk_open(const struct case_desk_options *options, struct diag_lis
     err = db_open(options->store_path, &diag, &db);
     if (!err)
         err = db_migrate(db, case_migrations, case_n_migrations, &diag);
+    if (!err)
+        err = case_keep_open(db, &diag);
     if (!err)
         err = db_open(options->store_path, &diag, &desk->reader);
     if (!err)

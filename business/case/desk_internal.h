@@ -27,7 +27,8 @@ struct case_desk {
     struct case_leaves leaves;
     struct loop_timer tick;
     _Atomic int n_ticks_waiting;
-    struct diag_list *diags; /* during the start */
+    int64_t looked_at_keeps_ms; /* the writer's thread */
+    struct diag_list *diags;    /* during the start */
     enum err start_err;
 };
 

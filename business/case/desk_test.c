@@ -63,6 +63,7 @@ static int make(void **state)
         "  - {kind: data.correction, title: {zh: 更, en: c}, to: party, deadline: 5d, close: result}\n"
         "  - {kind: many, title: {zh: 多, en: Many}, deadline: 30min, close: measured, measure_within: 10min, reopen_within: 24h, group: "
         "true}\n"
+        "  - {kind: seen, title: {zh: 见, en: Seen}, deadline: 9d, close: result, keep: 20h, once: true}\n"
         "  - {kind: other, title: {zh: 他, en: o}, deadline: 1h, close: result, reopen_within: 1h}\n");
     snprintf(rules_path, sizeof rules_path, "%s/cases.yaml", door.city.dir);
     snprintf(store_path, sizeof store_path, "%s/cases.sqlite", door.city.dir);
@@ -412,6 +413,96 @@ static void a_request_is_the_providers_alone(void **state)
     assert_int_equal(count("all"), n); /* the mayor does not see it */
 }
 
+static int64_t number_in_store(const char *sql)
+{
+    struct diag diag = {""};
+    struct db *db;
+    struct db_statement *statement;
+    bool is_row;
+    assert_ok(db_open(store_path, &diag, &db));
+    assert_ok(db_prepare(db, sql, &diag, &statement));
+    assert_ok(db_step(statement, &is_row));
+    int64_t n = db_column(statement, 0).i;
+    db_statement_finish(statement);
+    db_close(db);
+    return n;
+}
+
+static bool is_in_store(const char *words)
+{
+    char *bytes;
+    size_t len;
+    FILE *file = fopen(store_path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    len = (size_t)ftell(file);
+    rewind(file);
+    bytes = malloc(len);
+    assert_int_equal(fread(bytes, 1, len, file), len);
+    fclose(file);
+    bool is = memmem(bytes, len, words, strlen(words)) != NULL;
+    free(bytes);
+    return is;
+}
+
+/* After its closing a case is kept for as long as its kind says: then its end is in the ledger, and it is not in the store any more, not
+ * even in bytes that nothing points at. An open one is work, however old; one that is opened again goes on. */
+static void what_was_kept_for_long_enough_is_deleted(void **state)
+{
+    enum { HOUR = 60 * MIN };
+    char part[80], sql[120];
+    size_t n = count("all");
+    tell("seen", "by-chance", false);
+    wait_until(count("all") == n + 1);
+    int64_t id = number_of("id");
+    clock_fake_advance_ms(&clock_of_desk, 40 * HOUR);
+    case_desk_tick(desk);
+    assert_int_equal(count("all"), n + 1);
+    assert_ok(step(id, CASE_CLOSE, "words-that-have-to-go", &mayor));
+    clock_fake_advance_ms(&clock_of_desk, 19 * HOUR);
+    case_desk_tick(desk);
+    assert_int_equal(number_in_store("SELECT count(*) FROM ending"), 0);
+    tell("seen", "by-chance", false); /* once: no other case, as long as it is kept */
+    wait_until(number_of("alerts") == 2);
+    assert_int_equal(count("all"), n + 1);
+    assert_ok(step(id, CASE_REOPEN, "not settled", &mayor));
+    clock_fake_advance_ms(&clock_of_desk, 30 * HOUR);
+    case_desk_tick(desk);
+    assert_true(is_state("open"));
+    assert_ok(step(id, CASE_CLOSE, "words-that-have-to-go", &mayor));
+    clock_fake_advance_ms(&clock_of_desk, 20 * HOUR);
+    snprintf(part, sizeof part, "\"case\":%lld,", (long long)id);
+    wait_until((case_desk_tick(desk), count("all") == n));
+    assert_int_equal(n_leaves(part), 5); /* opened, closed, reopened, closed, deleted */
+    snprintf(sql, sizeof sql, "SELECT (SELECT count(*) FROM step WHERE case_id = %lld) + (SELECT count(*) FROM leaf WHERE case_id = %lld)",
+        (long long)id, (long long)id);
+    assert_int_equal(number_in_store(sql), 0);
+    assert_int_equal(number_in_store("SELECT count(*) FROM ending"), 0);
+    assert_err(step(id, CASE_COMMENT, "late", &mayor), ERR_NOT_FOUND);
+    a_history_only_grows(state); /* of all others */
+    close_desk();
+    assert_false(is_in_store("words-that-have-to-go"));
+    assert_true(is_in_store("to be told of"));
+    open_desk();
+    tell("seen", "by-chance", false);
+    wait_until(count("all") == n + 1);
+    assert_int_equal(number_of("id"), id + 1); /* a number is given once */
+}
+
+/* It cannot be deleted behind the ledger's back: a trigger holds the steps of a case whose end has no leaf yet. */
+static void nothing_is_deleted_before_the_ledger_knows(void **state)
+{
+    struct diag diag = {""};
+    struct db *db;
+    close_desk();
+    assert_ok(db_open(store_path, &diag, &db));
+    assert_ok(db_exec(db, "INSERT INTO ending SELECT max(id) FROM cases; INSERT OR IGNORE INTO owed SELECT max(id), 1 FROM cases", &diag));
+    assert_true(db_exec(db, "DELETE FROM step WHERE case_id = (SELECT max(id) FROM cases)", &diag) != ERR_OK);
+    assert_ok(db_exec(db, "DELETE FROM ending", &diag));
+    db_close(db);
+    open_desk();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +515,8 @@ int main(void)
         cmocka_unit_test(a_history_only_grows),
         cmocka_unit_test(each_step_has_its_leaf),
         cmocka_unit_test(a_request_is_the_providers_alone),
+        cmocka_unit_test(what_was_kept_for_long_enough_is_deleted),
+        cmocka_unit_test(nothing_is_deleted_before_the_ledger_knows),
     };
     return cmocka_run_group_tests(tests, make, finish);
 }

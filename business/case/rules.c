@@ -2,6 +2,8 @@
 #include "business/case/rules.h"
 
 #include "base/mem.h"
+#include "hub/alert.h"
+#include "hub/need.h"
 #include "hub/registry.h"
 
 #define ARENA_MAX (16u << 20)
@@ -29,7 +31,7 @@ static enum err keep_first(enum err err, enum err one)
 static enum err read_kind(struct case_rules *rules, struct yaml_node node, struct diag_list *diags)
 {
     static const char *const keys[] = {
-        "kind", "title", "to", "close", "deadline", "measure_within", "reopen_within", "once", "group", "after", NULL};
+        "kind", "title", "to", "close", "deadline", "measure_within", "reopen_within", "once", "group", "after", "keep", NULL};
     static const char *const tos[] = {"area", "party", NULL}, *const closes[] = {"result", "measured", NULL};
     struct case_kind *kind = &rules->kinds[rules->n_kinds];
     size_t to = 0, close = 0;
@@ -50,12 +52,16 @@ static enum err read_kind(struct case_rules *rules, struct yaml_node node, struc
     enum err optional[] = {yaml_get_choice(node, "to", false, diags, tos, &to),
         yaml_get_duration_ms(node, "measure_within", kind->is_measured, diags, &kind->measure_within_ms),
         yaml_get_duration_ms(node, "reopen_within", false, diags, &kind->reopen_within_ms),
+        yaml_get_duration_ms(node, "keep", false, diags, &kind->keep_ms),
         yaml_get_duration_ms(node, "after", false, diags, &kind->after_ms), yaml_get_bool(node, "once", false, diags, &kind->is_once),
         yaml_get_bool(node, "group", false, diags, &kind->is_grouped)};
     for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
         if (optional[i] != ERR_NOT_FOUND || (i == 1 && kind->is_measured))
             err = keep_first(err, optional[i]);
     kind->to_party = to == 1;
+    if (!err && kind->keep_ms > 0 && kind->keep_ms <= kind->reopen_within_ms)
+        err =
+            yaml_error(node, diags, ERR_RANGE, "a case is kept for longer than its alarm may open it again; mend keep: or reopen_within:");
     for (size_t i = 0; i < rules->n_kinds && !err; i++)
         if (str_equal(rules->kinds[i].name, kind->name))
             err = yaml_error(node, diags, ERR_EXISTS, "kind \"" STR_FORMAT "\" is there twice; leave out one", STR_ARG(kind->name));
@@ -73,7 +79,11 @@ static enum err read_kinds(struct case_rules *rules, struct yaml_node root, stru
     rules->kinds = arena_alloc_zero(&rules->arena, n + 1, sizeof *rules->kinds);
     if (!rules->kinds)
         return ERR_NO_MEMORY;
-    enum err err = ERR_OK;
+    int64_t keep_ms = 0;
+    enum err err = yaml_get_duration_ms(root, "keep", false, diags, &keep_ms);
+    err = err == ERR_NOT_FOUND ? ERR_OK : err;
+    for (size_t i = 0; i < n; i++)
+        rules->kinds[i].keep_ms = keep_ms; /* of a kind that says nothing else */
     for (size_t i = 0; i < n; i++)
         err = keep_first(err, read_kind(rules, yaml_item(list, i), diags));
     for (rules->other = 0; rules->other < rules->n_kinds; rules->other++)
@@ -157,9 +167,31 @@ static enum err read_needs(struct case_rules *rules, const struct hub *hub, stru
     return err;
 }
 
+/* No longer than the contracts let alerts be kept. A contract that is not there at all is told where the stream is subscribed. */
+static enum err check_keeps(const struct case_rules *rules, const struct hub *hub, struct yaml_node root, struct diag_list *diags)
+{
+    struct yaml_node list = yaml_get(root, "kinds");
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < rules->n_kinds; i++)
+        for (size_t k = 0; k < rules->n_alerts; k++) {
+            struct yaml_node kind = yaml_item(list, i), keep = yaml_get(kind, "keep");
+            struct hub_need need = {.party = rules->party,
+                .resource = rules->alerts[k],
+                .purpose = rules->purpose,
+                .kind = HUB_STREAM,
+                .fields = hub_alert_fields,
+                .n_fields = HUB_ALERT_N_FIELDS};
+            if (hub_need_check(hub, &need, kind, NULL) != ERR_OK)
+                continue;
+            need.keep_ms = rules->kinds[i].keep_ms;
+            err = keep_first(err, hub_need_check(hub, &need, yaml_is_none(keep) ? kind : keep, diags));
+        }
+    return err;
+}
+
 enum err case_rules_load(const char *path, const struct hub *hub, struct diag_list *diags, struct case_rules **ret_rules)
 {
-    static const char *const keys[] = {"party", "purpose", "alerts", "sources", "posts", "parties", "kinds", NULL};
+    static const char *const keys[] = {"party", "purpose", "alerts", "sources", "posts", "parties", "kinds", "keep", NULL};
     struct case_rules *rules = mem_alloc_zero(1, sizeof *rules);
     if (!rules)
         return ERR_NO_MEMORY;
@@ -178,6 +210,8 @@ enum err case_rules_load(const char *path, const struct hub *hub, struct diag_li
     err = keep_first(err, read_needs(rules, hub, root, diags));
     err = keep_first(err, read_kinds(rules, root, diags));
     err = keep_first(err, read_posts(rules, hub, root, diags));
+    if (!err && hub)
+        err = check_keeps(rules, hub, root, diags);
 done:
     if (err)
         case_rules_destroy(rules);

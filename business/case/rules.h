@@ -20,8 +20,9 @@ struct case_kind {
     int64_t deadline_ms;       /* until somebody has closed it; then it goes one level up, and again */
     int64_t measure_within_ms; /* after "done" it must be green by then */
     int64_t reopen_within_ms;  /* the same alarm after closing is the same case so long */
-    bool is_once;              /* one alarm is one case for ever: told again after the closing it opens nothing */
+    bool is_once;              /* one alarm is one case, for as long as it is kept: told again after the closing it opens nothing */
     bool is_grouped;           /* alarms of one party, system and area are one case with a list */
+    int64_t keep_ms;           /* after its closing a case is kept so long, then deleted; 0: for ever */
     int64_t after_ms;          /* red for so long before it is a case: for sources */
 };
 

@@ -108,10 +108,16 @@ static void on_green(const struct case_rules *rules, const struct case_record *b
     note(step, before, "measured", STR_NONE);
 }
 
-/* 12: after "done" it did not become green in time: open again; 13: late: one level up, with a deadline anew; at the top it stays, marked
- */
+/* 12: after "done" it did not become green in time: open again; 13: late: one level up, with a deadline anew; at the top it stays, marked;
+ * 16: closed for as long as its kind is kept: its last step says so, and it is deleted when that one is in the ledger (keep.h) */
 static void on_tick(const struct case_rules *rules, const struct case_record *before, struct wall_time now, struct case_step *step)
 {
+    int64_t keep_ms = case_kind_find(rules, before->kind)->keep_ms;
+    if (before->state == CASE_CLOSED && keep_ms > 0 && now.ms - before->closed_ms >= keep_ms) {
+        step->rule = 16;
+        note(step, before, "deleted", STR_NONE);
+        return;
+    }
     if (before->state == CASE_CLOSED || before->due_ms == 0 || now.ms < before->due_ms)
         return;
     step->rule = 13;

@@ -21,7 +21,7 @@ static const char rules_yaml[] =
     "kinds:\n  - {kind: source.stale, title: {zh: 断, en: s}, deadline: 30min, close: measured, measure_within: 10min, "
     "reopen_within: 24h}\n"
     "  - {kind: act.unknown, title: {zh: 令, en: a}, deadline: 15min, close: result, once: true}\n"
-    "  - {kind: data.correction, title: {zh: 更, en: c}, to: party, deadline: 5d, close: result}\n"
+    "  - {kind: data.correction, title: {zh: 更, en: c}, to: party, deadline: 5d, close: result, keep: 30d}\n"
     "  - {kind: other, title: {zh: 他, en: o}, deadline: 4h, close: result, reopen_within: 1h}\n";
 
 static struct case_rules *rules;
@@ -145,6 +145,9 @@ static const struct rule_row {
     {"source.stale", CASE_OPEN, 30, CASE_TICK, "", 30, OK, 13, CASE_OPEN, 30, "escalated"},
     {"source.stale", CASE_OPEN, 0, CASE_TICK, "", 30, OK, 0, CASE_OPEN, -1, NULL},
     {"source.stale", CASE_CLOSED, 0, CASE_TICK, "", 999, OK, 0, CASE_CLOSED, -1, NULL},
+    {"data.correction", CASE_CLOSED, 0, CASE_TICK, "", 30 * 24 * 60 - 1, OK, 0, CASE_CLOSED, -1, NULL},
+    {"data.correction", CASE_CLOSED, 0, CASE_TICK, "", 30 * 24 * 60, OK, 16, CASE_CLOSED, -1, "deleted"},
+    {"data.correction", CASE_DOING, 0, CASE_TICK, "", 999 * 24 * 60, OK, 0, CASE_DOING, -1, NULL}, /* work goes on */
     {"source.stale", CASE_MEASURING, 10, CASE_LIST, "", 1, OK, 15, CASE_MEASURING, 9, NULL},
     {"source.stale", CASE_CLOSED, 0, CASE_LIST, "", 1, OK, 0, CASE_CLOSED, -1, NULL},
 };
@@ -289,7 +292,9 @@ static void wrong_files(void **state)
         {"kind: other", "kind: others", "other"},
         {"kind: act.unknown, title", "kind: source.stale, title", "twice"},
         {"close: measured, measure_within: 10min", "close: measured", "measure_within"},
-        {"close: result}", "close: soon}", "close"},
+        {"close: result, keep", "close: soon, keep", "close"},
+        {"keep: 30d", "keep: 30d, reopen_within: 30d", "keep"},
+        {"keep: 30d", "keep: ever", "keep"},
         {"deadline: 15min", "deadline: soon", "deadline"},
         {"to: party", "to: nobody", "to"},
         {"title: {zh: 令, en: a}, ", "", "title"},

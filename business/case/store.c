@@ -2,6 +2,7 @@
 #include "business/case/store.h"
 
 #include "business/case/group.h"
+#include "business/case/keep.h"
 #include "business/case/leaf.h"
 #include "hub/area.h"
 
@@ -30,6 +31,7 @@ const char *const case_migrations[] = {
     "CREATE TRIGGER step_is_kept BEFORE DELETE ON step BEGIN SELECT raise(ABORT, 'a history only grows'); END",
     case_group_migration,
     case_leaf_migration,
+    case_keep_migration,
 };
 const size_t case_n_migrations = sizeof case_migrations / sizeof *case_migrations;
 
@@ -185,7 +187,7 @@ enum err case_store_put(struct db *db, struct case_step *step, const struct case
     static const char update[] = "UPDATE cases SET state = ?2, owner = ?3, owner_area = ?4, changed_ms = ?5, due_ms = ?6, closed_ms = ?7,"
                                  " last_alert_ms = ?8, n_alerts = ?9, n_escalated = ?10, n_reopened = ?11, is_late = ?12, detail = ?13,"
                                  " title_zh = ?14, title_en = ?15 WHERE id = ?1";
-    static const char next[] = "SELECT coalesce(max(id), 0) + ?1 FROM cases";
+    static const char next[] = "SELECT max((SELECT coalesce(max(id), 0) FROM cases), (SELECT last_id FROM past)) + ?1";
     struct case_record *r = &step->after;
     enum err err = ERR_OK;
     if (!step->is_changed)
@@ -205,6 +207,8 @@ enum err case_store_put(struct db *db, struct case_step *step, const struct case
             value_integer(r->n_alerts), value_integer(r->n_escalated), value_integer(r->n_reopened), value_integer(r->is_late),
             value_text(r->detail), value_text(r->title_zh), value_text(r->title_en)};
         err = run(db, update, values, sizeof values / sizeof *values);
+        if (!err && r->state != CASE_CLOSED)
+            err = case_keep_goes_on(db, r->id);
     }
     return err ? err : put_notes(db, step, event, now);
 }

@@ -73,6 +73,7 @@ MISTAKES = [
     (INDICATORS, "party: hangzhou/cockpit", "party: hangzhou/cokpit", "party: hangzhou/cokpit", 'there is no party "hangzhou/cokpit"'),
     ("contracts/c-5.yaml", "state: agreed", "state: ended", f"{INDICATORS}:  road:", "contract hangzhou/c-5 has ended, and hangzhou/cockpit needs it"),
     ("contracts/c-6.yaml", "basis]", "]", None, 'contract hangzhou/c-6 does not grant the field "basis"'),
+    ("cases.yaml", "once: true, keep: 90d", "once: true, keep: 1096d", "keep: 1096d", "contract hangzhou/c-40 lets rows be kept for 94608000 s, and hangzhou/case keeps them for 94694400 s"),
     # the form of what the brain does not read itself
     (DEMAND, "peak: 4600", "peak: 4600\npeak: 1", "peak: 1", "peak"),
     (DEMAND, "curve: ", "curve: &c ", "curve: &c", "anchor"),

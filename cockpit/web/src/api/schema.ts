@@ -3709,7 +3709,7 @@ export interface components {
             history: {
                 time: components["schemas"]["Ms"];
                 /** @enum {unknown} */
-                what: "opened" | "reopened" | "measured" | "assigned" | "started" | "comment" | "done" | "closed" | "escalated" | "late";
+                what: "opened" | "reopened" | "measured" | "assigned" | "started" | "comment" | "done" | "closed" | "escalated" | "late" | "deleted";
                 from: components["schemas"]["CaseState"];
                 to: components["schemas"]["CaseState"];
                 owner: components["schemas"]["PartyTitle"] | null;

@@ -54,6 +54,7 @@ export const zh = {
   what_closed: '结案',
   what_escalated: '逾期，上报至{owner}',
   what_late: '逾期，已在最上一级',
+  what_deleted: '保存期满，删除',
 };
 
 export const en: typeof zh = {
@@ -109,6 +110,7 @@ export const en: typeof zh = {
   what_closed: 'closed',
   what_escalated: 'late; goes up to {owner}',
   what_late: 'late, at the top already',
+  what_deleted: 'kept for long enough; deleted',
 };
 
 export const w = words(zh, en);
