@@ -220,6 +220,35 @@ static void vehicles_alone_are_the_same_vehicles(void **state)
     bench_finish(&other);
 }
 
+/* The city's count is the same however it is cut into areas: here an area where trips begin and one where they end, or none. */
+static void areas_do_not_change_the_city(void **state)
+{
+    struct bench cut, whole;
+    bench_make(&cut, &defaults);
+    bench_make(&whole, &defaults);
+    memset(whole.city.edge_areas, 0, sizeof(whole.city.edge_areas)); /* all edges are the city's own */
+    uint64_t seed = 17;
+    for (int s = 1; s <= 2400; s++) {
+        for (int edge = 0; edge < 9; edge++) { /* vehicle v comes at second v and passes an edge in 70 s; one of eight is not read */
+            int v = s - 70 * edge;
+            if (v <= 0 || (edge > 4 && v % 3 == 0) || random_next(&seed) % 8 == 0)
+                continue;
+            pass(&cut, edge, (uint64_t)v, s);
+            pass(&whole, edge, (uint64_t)v, s);
+        }
+        const struct count_area_figures *of_cut = tick(&cut, s + 0.5), *of_whole = tick(&whole, s + 0.5);
+        if (s % 60 != 0 || s < 600) /* until then an area has no camera that was heard */
+            continue;
+        assert_near(of_cut[0].vehicles / of_whole[0].vehicles, 1, 1e-9);
+        assert_near(of_cut[0].low, of_whole[0].low, 1e-6);
+        assert_near(of_cut[0].high, of_whole[0].high, 1e-6);
+        assert_near(of_cut[2].vehicles + of_cut[3].vehicles, of_cut[1].vehicles, 1e-6); /* and each is the sum of what it holds */
+        assert_near(of_cut[1].vehicles, of_cut[0].vehicles, 1e-6);
+    }
+    bench_finish(&cut);
+    bench_finish(&whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +258,7 @@ int main(void)
         cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(memory_may_fail_anywhere),
         cmocka_unit_test(vehicles_alone_are_the_same_vehicles),
+        cmocka_unit_test(areas_do_not_change_the_city),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,9 @@ static bool judge_areas(struct count *count)
 }
 
 /* Those that were seen, of the city. The balance of a small area may be negative by chance: areas have their part of the city's sum, of the
- * balance's by their positive ones, of the life table's by vehicles not seen since. */
+ * balance's by their positive ones, of the life table's by vehicles not seen since, and of those that end by their passages that end. So
+ * the city's count is the same however it is cut into areas: an area of last cameras alone, say, has no passage that is followed to go by.
+ */
 static struct count_transit count_seen_vehicles(struct count *count)
 {
     struct count_open open = {.expected = 0};
@@ -71,11 +73,14 @@ static struct count_transit count_seen_vehicles(struct count *count)
         positive += area->seen.coming;
     }
     struct count_transit transit = count_transit_city(&count->balance, &open, fmax(count_transit_coming(&open), 0), count->now_ms);
+    double ending = count_transit_ending(&count->balance, &open, transit.balanced + transit.tabled), ends = 0;
+    for (size_t i = 0; i < count->map.n_areas; i++)
+        ends += fmax(count->areas[i].open.ending, 0);
     double of_balance = positive > 0 ? transit.balanced / positive : 0, of_known = open.n_known > 0 ? transit.tabled / open.n_known : 0;
     for (size_t i = 0; i < count->map.n_areas; i++) {
         struct count_area *area = &count->areas[i];
         area->seen.coming = of_balance * area->seen.coming + of_known * fmax(area->open.n_known, 0);
-        area->seen.ending = count_transit_ending(&count->balance, &area->open, area->seen.coming);
+        area->seen.ending = ends > 0 ? ending * fmax(area->open.ending, 0) / ends : 0;
     }
     return transit;
 }
