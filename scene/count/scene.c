@@ -221,33 +221,39 @@ static enum err add_indicator(struct scene_count *scene, struct rows *rows, cons
     return rows_add(rows, values);
 }
 
+/* Takes `rows`. */
+static struct rows *whole_or_none(struct rows *rows, enum err err)
+{
+    if (err == ERR_OK)
+        return rows;
+    rows_release(rows);
+    return NULL;
+}
+
 /* The formulas' names and versions are those of docs/count.md; the indices' are the city's own. */
 static struct rows *indicator_rows(struct scene_count *scene, const struct count_area_figures *areas, int64_t time_ms, int64_t period_ms)
 {
     struct rows *rows = NULL;
-    const char *index = count_index_made_by(scene->index);
+    const char *index = count_index_made_by(scene->index), *count = "count.balance/2";
     bool has_congestion = scene->index != NULL && scene->index->measure != COUNT_MEASURE_NONE;
     enum err err = rows_create(HUB_INDICATOR_N_FIELDS_MAX, ROWS_BYTES_MAX, &rows);
     for (size_t i = 0; i < area_n(scene->tree) && err == ERR_OK; i++) {
         const struct count_area_figures *area = &areas[i];
         double usual = scene->usual != NULL ? count_usual_day_area(scene->usual, i).usual : NAN;
         const struct figure figures[] = {
-            {"vehicles_in_transit", "count.balance/2", area->vehicles, area->n_vehicles, NAN},
+            {"vehicles_in_transit", count, area->vehicles, area->n_vehicles, NAN},
+            {"vehicles_in_transit_low", count, area->low, area->n_vehicles, NAN}, /* the 90 % interval */
+            {"vehicles_in_transit_high", count, area->high, area->n_vehicles, NAN},
             {"flow", "flow.mean/1", area->flow_vph, area->n_passages, NAN},
             {"mean_speed", "speed.space_mean/2", area->speed_mps, area->n_links, NAN},
             {"delay_index", index, area->delay_index, area->n_links, usual},
             {"vehicle_km", "vkt.observed/1", area->vehicle_km_ph, area->n_passages, NAN},
             {"congestion_index", index, area->congestion_index, area->n_links, NAN}, /* the last: not every city has one */
         };
-        size_t n = sizeof(figures) / sizeof(figures[0]) - (has_congestion ? 0 : 1);
-        for (size_t k = 0; area->is_told && k < n && err == ERR_OK; k++)
+        for (size_t k = 0; area->is_told && k < sizeof(figures) / sizeof(figures[0]) - !has_congestion && err == ERR_OK; k++)
             err = add_indicator(scene, rows, &figures[k], i, time_ms, period_ms, area->stale_since_ms);
     }
-    if (err != ERR_OK) {
-        rows_release(rows);
-        return NULL;
-    }
-    return rows;
+    return whole_or_none(rows, err);
 }
 
 static struct value level_or_null(uint8_t level)
@@ -274,11 +280,7 @@ static struct rows *state_rows(struct scene_count *scene, const struct count_upd
         };
         err = rows_add(rows, values);
     }
-    if (err != ERR_OK) {
-        rows_release(rows);
-        return NULL;
-    }
-    return rows;
+    return whole_or_none(rows, err);
 }
 
 /* The usual day of a road, into its row. */
@@ -323,11 +325,7 @@ static struct rows *index_rows(struct scene_count *scene, const struct count_upd
         put_usual(scene, road->road, values);
         err = rows_add(rows, values);
     }
-    if (err != ERR_OK) {
-        rows_release(rows);
-        return NULL;
-    }
-    return rows;
+    return whole_or_none(rows, err);
 }
 
 /* For the screen: what is refused now is told anew in a second. Takes `rows`, which may be NULL (no memory). */

@@ -112,6 +112,11 @@ try {
     await until('a number', 60_000, async () => (await heroNumber(page)) !== null);
   });
   await check('the count moves', async () => {
+    await until('its interval', 60_000, async () => {
+      const [low, high] = ((await page.textContent('[data-testid=hero-interval]')) ?? '').replaceAll(',', '').match(/\d+/g)?.slice(-2).map(Number) ?? [];
+      const number = await heroNumber(page);
+      return low < high && low <= number + 20 && high >= number - 20; // they are read one after the other, and move
+    });
     const first = await heroNumber(page);
     await until('another number', MOVE_MS, async () => ![first, null].includes(await heroNumber(page)));
   });

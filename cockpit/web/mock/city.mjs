@@ -145,8 +145,11 @@ export function figures(area, ms) {
   const sum = (f) => states.reduce((s, x) => s + f(x), 0);
   const true_n = truth(area, ms);
   const flow = sum(([, , , q]) => q);
+  const counted = Math.max(0, Math.round(true_n * (0.982 + 0.012 * Math.sin(ms / 17e3)) + 3 * Math.sin(ms / 2e3)));
   return {
-    vehicles_in_transit: Math.max(0, Math.round(true_n * (0.982 + 0.012 * Math.sin(ms / 17e3)) + 3 * Math.sin(ms / 2e3))),
+    vehicles_in_transit: counted,
+    vehicles_in_transit_low: Math.round(counted * 0.94),
+    vehicles_in_transit_high: Math.round(counted * 1.06 + 3),
     vehicles_true: true_n,
     delay_index: flow ? +(sum(([, , d, q]) => d * q) / flow).toFixed(3) : null,
     mean_speed: flow ? +(sum(([, v, , q]) => v * q * 3.6) / flow).toFixed(2) : null,

@@ -20,7 +20,11 @@ const indicator = (name, title, unit, decimals, definition, formula, version, wo
 const INDICATORS = [
   indicator('vehicles_in_transit', ['在途车辆', 'Vehicles in transit'], ['辆', 'vehicles'], 0,
     ['此刻已开始而尚未结束一次出行的机动车数,等灯、排队的也算,停放的不算。由卡口过车推断,不是逐车定位。', 'Motor vehicles whose trip has begun and not yet ended at this moment; waiting at lights or in queues counts, parked does not. Inferred from camera passages, not from tracking each vehicle.'],
-    'count.balance', 1, ['每次过车都应以一定比例再次被拍到:应再现而尚未再现的,无论排队多久,都在途;比例由早已通过的过车学得。另加最后一次被拍到后尚未到达的,和已上路而尚未被拍到的。见 docs/count.md。', 'A known share of passages is followed by the next sighting, learned where all have come through: those that must come and have not are in transit, however long they queue; and those on their way after the last camera, and those on the road not yet seen. See docs/count.md.']),
+    'count.balance', 2, ['每次过车都应以一定比例再次被拍到:应再现而尚未再现的,无论排队多久,都在途;比例由早已通过的过车学得;不排队时也由距上次被拍到的时间判断。另加最后一次被拍到后尚未到达的,和已上路而尚未被拍到的。见 docs/count.md。', 'A known share of passages is followed by the next sighting, learned where all have come through: those that must come and have not are in transit, however long they queue; where queues do not grow, how long ago each was sighted tells, too; and those on their way after the last camera, and those on the road not yet seen. See docs/count.md.']),
+  ...[['low', '下限', 'at least', '下限', 'lower'], ['high', '上限', 'at most', '上限', 'upper']].map(([end, zh, en, end_zh, end_en]) =>
+    indicator(`vehicles_in_transit_${end}`, [`在途车辆(${zh})`, `Vehicles in transit, ${en}`], ['辆', 'vehicles'], 0,
+      [`在途车辆数 90% 区间的${end_zh}。`, `The ${end_en} end of the 90 % interval of the vehicles in transit.`],
+      'count.balance', 2, ['正态分布的 90%,方差含偶然、再现比例及尚未被拍到者的误差。见 docs/count.md。', '90 % of a normal distribution whose variance holds chance, the share of those sighted again, and those not yet seen. See docs/count.md.'])),
   indicator('delay_index', ['延误指数', 'Delay index'], ['倍', 'times'], 2,
     ['实际行程时间与自由流行程时间之比,含路口等待。1 为畅通。公式为本项目所选,非杭州公布的公式。', 'Actual over free-flow travel time, waiting at junctions included; 1 is free flow. The formula is this project\'s choice, not one that Hangzhou published.'],
     'hangzhou.traffic', 1, ['各车两相机间行程时间之和除以自由流行程时间之和,按车公里加权到区域。见 city/hangzhou/indices/traffic.yaml。', 'Sum of the vehicles\' times between cameras over the sum of their free-flow times, weighted to an area by vehicle-kilometres. See city/hangzhou/indices/traffic.yaml.']),

@@ -56,6 +56,8 @@ export const en: Record<Key, string> = {
   'link.healed': 'Connection restored',
 
   'hero.as_of': 'as of {time}',
+  'hero.interval': '90 % interval',
+  'hero.interval_note': 'between these, nine times out of ten the true number lies; what cameras do not see makes it wide',
   'hero.each_second': 'updated every second',
   'hero.recorded_every': 'recorded every {period}',
   'hero.usual_up': '{n} above the usual day',

@@ -55,6 +55,8 @@ export const zh = {
   'link.healed': '连接已恢复',
 
   'hero.as_of': '截至 {time}',
+  'hero.interval': '90% 区间',
+  'hero.interval_note': '真实数量十次中有九次在此之间;相机看不到的越多,区间越宽',
   'hero.each_second': '每秒更新',
   'hero.recorded_every': '每 {period}入账一次',
   'hero.usual_up': '比平日同时多 {n}',

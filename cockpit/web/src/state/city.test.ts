@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EdgeState, Source } from '../api/types';
 import type { Figure } from './city';
-import { city, company, edges, hero, onEdges, takeEvent } from './city';
+import { city, company, edges, hero, heroInterval, onEdges, takeEvent } from './city';
 
 const source = (name: string, area: string): Source => ({
   party: 'h/police', source: name, area, title: { zh: '点', en: 'Spot' }, health: 'fresh', last_heard: 1, since: 1, detail: null,
@@ -52,5 +52,20 @@ describe('the large figure', () => {
     city.figures = figures('trees_standing', 'trees_standing_low', 'trees_standing_high');
     expect(hero.value?.name).toBe('trees_standing');
     expect(company.value.map((f) => f.name)).toEqual(['trees_standing_low', 'trees_standing_high']);
+  });
+
+  it('has an interval where both ends are told and fresh', () => {
+    const ends = (low: Partial<Figure>, high: Partial<Figure>): void => {
+      city.figures = { vehicles_in_transit: { name: 'vehicles_in_transit', value: 240 } as Figure,
+        vehicles_in_transit_low: { name: 'vehicles_in_transit_low', ...low } as Figure, vehicles_in_transit_high: { name: 'vehicles_in_transit_high', ...high } as Figure };
+    };
+    city.figures = figures('vehicles_in_transit');
+    expect(heroInterval.value).toBeNull();
+    ends({ value: 210, stale: false }, { value: 270, stale: false });
+    expect(heroInterval.value).toEqual({ low: 210, high: 270, name: 'vehicles_in_transit_low' });
+    ends({ value: null, stale: false }, { value: 270, stale: false });
+    expect(heroInterval.value).toBeNull();
+    ends({ value: 210, stale: false }, { value: 270, stale: true });
+    expect(heroInterval.value).toBeNull();
   });
 });

@@ -65,6 +65,12 @@ export const heroName = computed(() => (city.figures[HERO] ? HERO : Object.keys(
 /** False: there are no roads to show, no delay and no camera. */
 export const countsVehicles = computed(() => heroName.value === HERO);
 export const hero = computed(() => city.figures[heroName.value] ?? null);
+/** The ends of the large figure's 90 % interval, where the city tells them. */
+export const heroInterval = computed(() => {
+  const [low, high] = [city.figures[`${heroName.value}_low`], city.figures[`${heroName.value}_high`]];
+  const isTold = low && high && low.value !== null && high.value !== null && !low.stale && !high.stale;
+  return isTold ? { low: low.value as number, high: high.value as number, name: low.name } : null;
+});
 export const truth = computed(() => city.figures[TRUTH] ?? null);
 export const company = computed(() => {
   const names = countsVehicles.value ? COMPANY : Object.keys(city.figures).filter((name) => name !== heroName.value).slice(0, COMPANY.length);
