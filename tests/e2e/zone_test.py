@@ -6,13 +6,14 @@ import itertools
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from camera import Camera, passages  # noqa: E402
-from city import City, changed_city, wait_for  # noqa: E402
+from city import ROOT, City, changed_city, wait_for  # noqa: E402
 
 WITHIN = ("教工路/文三路 南进口", "教工路/文三路 北进口")  # two cameras that stand in the demo's zone, far from its border
 FAR = ("余杭塘路/紫金港路 西进口", "环城北路/建国北路 东进口")  # 8 km apart, minutes by the fastest way
@@ -113,6 +114,8 @@ class Zone(unittest.TestCase):
         self.classes_are_told_apart()
         self.assertEqual([one["id"] for one in self.cases()], [case["id"]])  # fifty passages, one case; those with a pass have none
 
+        self.the_screen_says_so({"all": 5, "local": 1, "province": of_province, "other": 4 - of_province, "new_energy": 1}, case["id"])
+
         db = self.permits()
         db.execute("UPDATE pass SET state = 'revoked' WHERE plate = ?", (revoked,))
         db.commit()
@@ -152,6 +155,13 @@ class Zone(unittest.TestCase):
         self.assertEqual((zone["area"], zone["stale_since"], zone["breaches"]), ("hangzhou.xihu", None, 1))
         self.assertEqual({name: today["value"] for name, (_, today) in zone["classes"].items()}, true)
         self.assertEqual({name: now["value"] for name, (now, _) in zone["classes"].items()}, true)
+
+    def the_screen_says_so(self, numbers, case):
+        """All are in the zone still: nobody saw them leave, and of fewer than fifty gaps nothing is learned, so that the time-out is ten minutes."""
+        expected = {"zone": "xixi", "title": {"zh": "西溪限行区", "en": "Xixi restricted zone"}, "now": numbers, "today": numbers, "breaches": 1, "case": case}
+        shown = subprocess.run(["node", "e2e/zones.mjs", self.city.url, "police", json.dumps(expected)], cwd=os.path.join(ROOT, "cockpit", "web"), capture_output=True,
+                               text=True, timeout=300, check=False)
+        self.assertEqual(shown.returncode, 0, shown.stdout + shown.stderr)
 
     def a_clone_is_a_case(self):
         """Here and there within a second, and once more: nobody drives so. Of two such plates the one that was read for certain is told."""

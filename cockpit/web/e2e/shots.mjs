@@ -11,7 +11,7 @@ if (!base || !out) {
 }
 mkdirSync(out, { recursive: true });
 
-const NAMES_MS = 12_000; // until the names stand on the map, in software GL
+const NAMES_MS = Number(process.env.NAMES_MS ?? 12_000); // until the names stand on the map, in software GL
 const WALL = { width: 1920, height: 1080 };
 const PHONE = { width: 360, height: 780, phone: true };
 const SHOTS = [];

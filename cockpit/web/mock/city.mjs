@@ -156,7 +156,48 @@ export function figures(area, ms) {
     congestion_index: states.length ? +Math.min(10, (states.filter(([e, v]) => levelOf(e.class, v) === 4).length / states.length) * 40).toFixed(1) : null,
     vehicle_km: states.length ? Math.round(sum(([e, , , q]) => (q * e.length_m) / 1000)) : null,
     flow: states.length ? Math.round((flow / states.length) * 22) : null,
+    ...zoneFigures(area, ms),
   };
+}
+
+// Two made-up zones, a district each.
+const ZONE_LIST = [
+  { zone: 'xixi', area: 'hangzhou.xihu', zh: '西溪限行区', en: 'Xixi restricted zone', size: 1, ring: [[120.115, 30.2705], [120.148, 30.2718], [120.1478, 30.2895], [120.116, 30.2915]] },
+  { zone: 'canal', area: 'hangzhou.gongshu', zh: '运河限行区', en: 'Canal restricted zone', size: 0.4, ring: [[120.15, 30.277], [120.166, 30.276], [120.168, 30.293], [120.152, 30.296]] },
+];
+export const ZONE_GEOJSON = {
+  type: 'FeatureCollection',
+  features: ZONE_LIST.map(({ zone, area, zh, en, ring }) => ({ type: 'Feature', properties: { kind: 'zone', zone, area, zh, en }, geometry: { type: 'Polygon', coordinates: [[...ring, ring[0]]] } })),
+};
+const CLASS_SHARE = { local: 0.72, province: 0.16, other: 0.1, special: 0.02 };
+
+/** Of a zone by class of plates; the four classes add up to all, and new energy lies across them. */
+function zoneClasses(size, ms) {
+  const day = hourOf(ms) / 24;
+  const of = (row) => {
+    const parts = Object.entries(CLASS_SHARE).map(([name, share], i) => [name, Math.round(share * size * (row === 'now' ? 900 * demand(ms) + 30 * Math.sin(ms / 11e3 + i) : 21000 * day))]);
+    const all = parts.reduce((s, [, n]) => s + n, 0);
+    return Object.fromEntries([['all', all], ...parts, ['new_energy', Math.round(all * 0.38)]]);
+  };
+  const [now, today] = [of('now'), of('today')];
+  const estimate = (value) => ({ value, low: null, high: null });
+  return Object.keys(now).map((name) => ({ class: name, now: estimate(now[name]), today: estimate(today[name]) }));
+}
+
+export function zoneStates(area, ms, receipt) {
+  return { area, time: ms, zones: ZONE_LIST.filter((z) => within(z.area, area)).map(({ zone, area: of, size }) => (
+    { zone, area: of, time: ms, stale_since: null, missing_since: null, breaches: Math.round(size * 5), receipt, classes: zoneClasses(size, ms) })) };
+}
+
+/** An area's own: who drives in both zones is one vehicle. */
+function zoneFigures(area, ms) {
+  const { zones } = zoneStates(area, ms, '');
+  if (!zones.length) return {};
+  const share = zones.length > 1 ? 0.93 : 1;
+  const sum = (name, row) => Math.round(share * zones.reduce((s, z) => s + z.classes.find((c) => c.class === name)[row].value, 0));
+  return { zone_now: sum('all', 'now'), zone_now_local: sum('local', 'now'), zone_now_province: sum('province', 'now'), zone_now_other: sum('other', 'now'),
+    zone_today: sum('all', 'today'), zone_today_local: sum('local', 'today'), zone_today_province: sum('province', 'today'), zone_today_other: sum('other', 'today'),
+    zone_today_new_energy: sum('new_energy', 'today'), zone_breaches: zones.reduce((s, z) => s + z.breaches, 0), zone_checks_waiting: 0 };
 }
 
 /** Waits where made-up roads cross. */

@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AREAS, CAMERAS, EDGES, GROUND, ROAD_GEOJSON, edgeState, figures, junctions, ranking } from './city.mjs';
+import { AREAS, CAMERAS, EDGES, GROUND, ROAD_GEOJSON, edgeState, figures, junctions, ranking, zoneStates, ZONE_GEOJSON } from './city.mjs';
 import { MockLog } from './log.mjs';
 
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
@@ -17,6 +17,20 @@ const text = (zh, en) => ({ zh, en });
 const COUNTED = 'hangzhou/scene.count/indicator';
 const indicator = (name, title, unit, decimals, definition, formula, version, words, resource = COUNTED) =>
   ({ name, title: text(...title), unit: text(...unit), decimals, definition: text(...definition), formula: { name: formula, version, text: text(...words) }, resource });
+const ZONES = 'hangzhou/scene.zone/indicator';
+const ZONE_INDICATORS = [
+  ['zone_now', '限行区内车辆', 'Vehicles in the zone'],
+  ['zone_now_local', '区内:本地号牌', 'In the zone: local plates'],
+  ['zone_now_province', '区内:省内外市', 'In the zone: rest of the province'],
+  ['zone_now_other', '区内:外省', 'In the zone: other provinces'],
+  ['zone_today', '今日到过限行区', 'Through the zone today'],
+  ['zone_today_local', '今日到过:本地号牌', 'Today: local plates'],
+  ['zone_today_province', '今日到过:省内外市', 'Today: rest of the province'],
+  ['zone_today_other', '今日到过:外省', 'Today: other provinces'],
+  ['zone_today_new_energy', '今日到过:新能源', 'Today: new energy'],
+  ['zone_breaches', '今日无证进入', 'Breaches today'],
+  ['zone_checks_waiting', '待核对通行证', 'Checks put off'],
+];
 const INDICATORS = [
   indicator('vehicles_in_transit', ['在途车辆', 'Vehicles in transit'], ['辆', 'vehicles'], 0,
     ['此刻已开始而尚未结束一次出行的机动车数,等灯、排队的也算,停放的不算。由卡口过车推断,不是逐车定位。', 'Motor vehicles whose trip has begun and not yet ended at this moment; waiting at lights or in queues counts, parked does not. Inferred from camera passages, not from tracking each vehicle.'],
@@ -43,6 +57,7 @@ const INDICATORS = [
   indicator('vehicles_true', ['在途真值', 'True vehicles in transit'], ['辆', 'vehicles'], 0,
     ['模拟世界中此刻真正在路上的车辆数。只为对照而显示,计数不使用它;真实城市没有这个数。', 'Vehicles really on the road in the simulated world. Shown beside the count only; the count never uses it, and a real city does not have it.'],
     'world.truth', 1, ['模拟器自己的计数。', 'The simulator\'s own count.'], 'hangzhou/world/truth'),
+  ...ZONE_INDICATORS.map(([name, zh, en]) => indicator(name, [zh, en], ['辆', 'vehicles'], 0, ['模拟数据。', 'Made up.'], 'zone.now', 1, ['见 docs/zone.md。', 'See docs/zone.md.'], ZONES)),
 ];
 
 const PEOPLE = {
@@ -63,7 +78,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
 
   const now = () => silentSince ?? Date.now();
   const openWindow = () => {
-    for (const resource of ['hangzhou/scene.count/indicator', 'hangzhou/police/passage', 'hangzhou/world/truth']) {
+    for (const resource of ['hangzhou/scene.count/indicator', 'hangzhou/police/passage', 'hangzhou/world/truth', 'hangzhou/scene.zone/indicator']) {
       const index = log.append({ consumer: 'hangzhou/cockpit', contract: contractOf(resource), contract_sha256: 'b7d1…', fields_sha256: '04ce…',
         nonce: Math.random().toString(16).slice(2), provider: resource.slice(0, resource.lastIndexOf('/')), purpose: 'cockpit.show', resource, rule: 0, time_ms: Date.now(),
         type: 'intent', use: 'subscribe' });
@@ -78,8 +93,8 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
 
   const live = (area, spec) => {
     const isStale = silentSince !== null && Date.now() - silentSince > 5000;
-    const value = figures(area, now())[spec.name];
-    const state = isStale ? 'stale' : spec.name === 'delay_index' && value > 2.1 ? 'amber' : 'calm';
+    const value = figures(area, now())[spec.name] ?? null;
+    const state = value === null ? 'none' : isStale ? 'stale' : spec.name === 'delay_index' && value > 2.1 ? 'amber' : 'calm';
     return { name: spec.name, area, value: isStale ? null : value, time: now(), stale: isStale, stale_since: isStale ? silentSince : null, receipt: receipt[spec.resource], state, period_ms: 1000, n: 1284, usual: null };
   };
   const sources = (area) => {
@@ -130,6 +145,7 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
         const part = n === 0 ? EDGES : EDGES.filter((_, i) => i % 3 === n % 3);
         say('road_states', { time: now(), edges: part.map((e) => edgeState(e, now())) });
         if (n % 2 === 0) say('ranking', { area, time: now(), roads: ranking(area, now(), 20) });
+        say('zone_states', zoneStates(area, now(), receipt[ZONES]));
         if (n % 5 === 0) say('junctions', { area, time: now(), junctions: junctions(area, now(), 12) });
       }
       if (n % 4 === 0) say('sources', sources(area));
@@ -176,7 +192,8 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
       case '/cockpit/v1/road_states': return send(res, 200, { time, edges: EDGES.map((e) => edgeState(e, time)) });
       case '/cockpit/v1/roads': return send(res, 200, ROAD_GEOJSON);
       case '/cockpit/v1/ground': return send(res, 200, GROUND);
-      case '/cockpit/v1/zones': return send(res, 200, { type: 'FeatureCollection', features: [] });
+      case '/cockpit/v1/zones': return send(res, 200, ZONE_GEOJSON);
+      case '/cockpit/v1/zone_states': return send(res, 200, zoneStates(area, time, receipt[ZONES]));
       case '/cockpit/v1/sources': return send(res, 200, sources(area));
       case '/cockpit/v1/live': return stream(res, area);
       default: return problem(res, 404, 'no such route');

@@ -29,9 +29,9 @@ export function onCaseChanges(changed: () => void): LiveLink {
   return new LiveLink(LIVE, on, undefined, ['changed', 'ping'], SILENT_MS);
 }
 
-export const readCases = (which: Which, before?: number): Promise<Cases> =>
+export const readCases = (which: Which, kind: string, before?: number): Promise<Cases> =>
   answer(api.GET('/case/v1/cases', {
-    params: { query: { state: which === 'closed' ? 'closed' : 'open', limit: '50', ...(which === 'me' ? { post: 'me' } : {}), ...(before ? { before: String(before) } : {}) } },
+    params: { query: { state: which === 'closed' ? 'closed' : 'open', limit: '50', ...(which === 'me' ? { post: 'me' } : {}), ...(kind ? { kind } : {}), ...(before ? { before: String(before) } : {}) } },
   }));
 export const readCase = (id: number): Promise<CaseInFull> => answer(api.GET('/case/v1/cases/{id}', { params: { path: { id: String(id) } } }));
 export const readPosts = async (): Promise<Post[]> => (await answer(api.GET('/case/v1/posts'))).posts;

@@ -17,7 +17,7 @@ export interface Stream {
   close(): void;
 }
 
-export const EVENTS = ['indicators', 'road_states', 'ranking', 'junctions', 'sources', 'recorded', 'ping'] as const;
+export const EVENTS = ['indicators', 'road_states', 'ranking', 'junctions', 'zone_states', 'sources', 'recorded', 'ping'] as const;
 export const SILENT_MS = 4_000; // indicators come each second: four missed ones are a lost link
 const WATCH_MS = 1_000;
 const RETRY_FIRST_MS = 500;

@@ -6,7 +6,7 @@ import type { GeoJSONSource, Map as MapLibre, MapGeoJSONFeature, MapMouseEvent }
 import type { Area, EdgeState, LonLat, Source } from '../api/types';
 import { levelClass } from '../scale/scale';
 import type { Theme } from '../scale/scale';
-import { AREA_LAYER, FONT, GREEN, MINOR, PALETTES, ROAD_LAYER, WATER, makeStyle, roadColour, roadOpacity } from './layers';
+import { AREA_LAYER, FONT, GREEN, MINOR, PALETTES, ROAD_LAYER, WATER, ZONE_LAYERS, makeStyle, roadColour, roadOpacity } from './layers';
 import type { Metric } from './layers';
 import { areaNames, boundsOf, cameraMark, centreOf, collection, outside, point, polygon, roadLines, shareWithin } from './shapes';
 
@@ -64,6 +64,7 @@ export class CityMap {
   private picked: string | null = null;
   private padding = { top: 0, right: 0, bottom: 0, left: 0 };
   private isDim = false;
+  private areZonesShown = true;
   private drawn: Theme;
   private isStyled = false; // while a style loads, what comes is kept and given afterwards
   private isGone = false;
@@ -143,6 +144,7 @@ export class CityMap {
     this.setEdges(this.states);
     this.pick(this.picked);
     this.dim(this.isDim);
+    this.showZones(this.areZonesShown);
     await this.restyle(this.o.theme, this.o.metric); // as it was last wished
   }
 
@@ -164,6 +166,11 @@ export class CityMap {
     this.zones = zones;
     if (!zones) return;
     this.data('zone', { ...zones, features: zones.features.map((f) => ({ ...f, properties: { ...f.properties, title: this.o.zoneTitle(f.properties ?? {}) } })) });
+  }
+
+  showZones(are: boolean): void {
+    this.areZonesShown = are;
+    if (this.isStyled) for (const layer of ZONE_LAYERS) this.map.setLayoutProperty(layer, 'visibility', are ? 'visible' : 'none');
   }
 
   /** Ground beside the city would only be cut off at the map's edge, with its name. */

@@ -81,6 +81,7 @@ export function roadOpacity(isDim: boolean): ExpressionSpecification {
 
 export const AREA_LAYER = 'area-fill';
 export const CAMERA_LAYER = 'camera';
+export const ZONE_LAYERS = ['zone-fill', 'zone-line', 'zone-name'];
 
 export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
   const p = PALETTES[theme];

@@ -1,11 +1,12 @@
 // What the screen knows of the city: filled by a first reading of the cockpit's interface, kept by the live stream. One store
 // for one area at a time with its direct children; everything in it is bounded. Edge states do not pass through Vue (they are
 // thousands, each second): the map listens for them.
-import { computed, reactive, shallowReactive } from 'vue';
+import type { FeatureCollection } from 'geojson';
+import { computed, reactive, shallowReactive, shallowRef } from 'vue';
 import { answer, api, Failure } from '../api/client';
 import { LiveLink } from '../api/live';
 import type { LinkState } from '../api/live';
-import type { Area, EdgeState, History, Indicator, Junctions, LiveValue, Ranking, Recorded, RoadStates, Source, Sources, State } from '../api/types';
+import type { Area, EdgeState, History, Indicator, Junctions, LiveValue, Ranking, Recorded, RoadStates, Source, Sources, State, ZoneStates } from '../api/types';
 import { Series } from './series';
 import { isSignedOut, sessionEnded } from './session';
 
@@ -16,7 +17,7 @@ const REREAD_MS = 60_000; // usual day, thresholds, titles: what the stream does
 const RANKING_LIMIT = 12; // as many as the stream carries
 const RETRY_MS = 5_000; // what failed is asked again
 
-export type Part = 'areas' | 'indicators' | 'history' | 'ranking' | 'junctions' | 'sources';
+export type Part = 'areas' | 'indicators' | 'history' | 'ranking' | 'junctions' | 'zones' | 'sources';
 
 export interface Figure extends Indicator {
   area: string;
@@ -36,6 +37,7 @@ export const city = reactive({
   children: {} as Record<string, Record<string, Child>>,
   ranking: null as Ranking | null,
   junctions: null as Junctions | null,
+  zones: null as ZoneStates | null,
   sources: null as Sources | null,
   link: 'connecting' as LinkState,
   linkSince: 0,
@@ -47,6 +49,9 @@ export const city = reactive({
 
 /** Not reactive: thousands of points; charts redraw on `city.ticks`. */
 export const series = shallowReactive(new Map<string, Series>());
+
+/** The outlines of restricted zones, with their names, of the whole city; null: not had yet. */
+export const outlines = shallowRef<FeatureCollection | null>(null);
 
 /** `isReset`: forget all edges known so far. */
 type EdgeListener = (edges: EdgeState[], isReset: boolean) => void;
@@ -176,6 +181,8 @@ export function takeEvent(name: string, data: unknown): void {
     if ((data as Ranking).area === city.area) city.ranking = data as Ranking;
   } else if (name === 'junctions') {
     if ((data as Junctions).area === city.area) city.junctions = data as Junctions;
+  } else if (name === 'zone_states') {
+    if ((data as ZoneStates).area === city.area) city.zones = data as ZoneStates;
   } else if (name === 'sources') {
     takeSources(data as Sources);
   } else if (name === 'recorded') {
@@ -201,7 +208,9 @@ function openLink(area: string): void {
       const wasLost = city.link === 'lost';
       city.link = state;
       city.linkSince = since + clockOffset;
-      if (state === 'live' && wasLost) void readFigures(area); // what was missed while the link was down
+      if (state !== 'live' || !wasLost) return;
+      void readFigures(area); // what was missed while the link was down
+      void readOutlines();
     },
     signedOut: isSignedOut,
   });
@@ -220,6 +229,7 @@ async function readFigures(area: string): Promise<void> {
     ...COMPANY.map((name) => readHistory(area, name, from, mine)),
     read('ranking', mine, api.GET('/cockpit/v1/ranking', { params: { query: { area, limit: String(RANKING_LIMIT) } } }), (said) => (city.ranking = said)),
     read('junctions', mine, api.GET('/cockpit/v1/junctions', { params: { query: { area, limit: String(RANKING_LIMIT) } } }), (said) => (city.junctions = said)),
+    read('zones', mine, api.GET('/cockpit/v1/zone_states', { params: { query: { area } } }), (said) => (city.zones = said)),
     read('sources', mine, api.GET('/cockpit/v1/sources', { params: { query: { area } } }), (said) => (city.sources = said)),
   ]);
   if (mine !== generation || countsVehicles.value) return;
@@ -229,6 +239,12 @@ async function readFigures(area: string): Promise<void> {
 
 export async function readAreas(): Promise<void> {
   await read('areas', generation, api.GET('/cockpit/v1/areas'), (said) => (city.areas = said as Area[]));
+}
+
+/** A brain that is just starting does not have them yet, and is asked again. One that was started anew may have others. */
+async function readOutlines(): Promise<void> {
+  const said = (await answer(api.GET('/cockpit/v1/zones')).catch(() => null)) as FeatureCollection | null;
+  if (said) outlines.value = said;
 }
 
 export async function showArea(area: string, dayStartOf: () => number): Promise<void> {
@@ -242,6 +258,7 @@ export async function showArea(area: string, dayStartOf: () => number): Promise<
   city.children = {};
   city.ranking = null;
   city.junctions = null;
+  city.zones = null;
   city.sources = null;
   for (const s of series.values()) s.clear();
   forgetEdges();
@@ -251,9 +268,11 @@ export async function showArea(area: string, dayStartOf: () => number): Promise<
   clearInterval(retry);
   retry = setInterval(() => {
     if (city.link !== 'live') return;
+    if (!outlines.value) void readOutlines();
     if (city.failed.areas) void readAreas();
     if (Object.keys(city.failed).length > 0) void readFigures(area); // a brain that is just starting, say
   }, RETRY_MS);
+  if (!outlines.value) void readOutlines();
   await readFigures(area);
   if (mine === generation) city.loading = false;
 }
@@ -265,6 +284,7 @@ export function leaveCity(): void {
   clearInterval(reread);
   clearInterval(retry);
   city.areas = [];
+  outlines.value = null;
   edges.clear();
 }
 
