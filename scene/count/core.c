@@ -285,7 +285,7 @@ static bool is_timely(struct count *count, const struct count_passage *passage)
 bool count_hear(struct count *count, struct count_passage *passage)
 {
     assert(passage->camera < count->n_cameras);
-    *passage = count_faults_hear(&count->faults, passage);
+    count_faults_hear(&count->faults, passage);
     if (!is_timely(count, passage))
         return false;
     count_advance(count, passage->arrived_ms);

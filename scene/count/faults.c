@@ -40,37 +40,37 @@ enum err count_faults_camera(struct count_faults *faults, uint32_t camera, uint3
     return err != ERR_OK || faults->recall.n > camera ? err : count_recall_add(&faults->recall, edge);
 }
 
-struct count_passage count_faults_hear(struct count_faults *faults, const struct count_passage *passage)
+void count_faults_hear(struct count_faults *faults, struct count_passage *passage)
 {
-    struct count_passage corrected = *passage;
     if (passage->time_ms < 0 || passage->time_ms > COUNT_TIME_MAX_MS || passage->arrived_ms < 0 || passage->arrived_ms > COUNT_TIME_MAX_MS)
-        return corrected; /* refused by the core */
+        return; /* refused by the core */
     count_clocks_hear(&faults->clocks, passage->camera, passage->time_ms, passage->arrived_ms);
     int64_t time_ms = count_clocks_correct(&faults->clocks, passage->camera, passage->time_ms);
-    corrected.time_ms = time_ms > 0 ? time_ms : 0;
-    return corrected;
+    passage->time_ms = time_ms > 0 ? time_ms : 0;
 }
 
 /* One way a plate may have come: from where a vehicle was seen last. Late passages come in the wrong order: then it is asked whether the
  * car can have driven there from here. */
-static struct count_way way_from(struct count *count, uint32_t there, int64_t last_ms, uint32_t here, int64_t seen_ms)
+static void find_way(struct count *count, uint32_t there, int64_t last_ms, uint32_t here, int64_t seen_ms, struct count_way *ret_way)
 {
     bool is_back = seen_ms < last_ms;
     uint32_t from = is_back ? here : there, to = is_back ? there : here;
-    struct count_way way = {.gap_s = fabs((double)(seen_ms - last_ms)) / 1000};
-    if (from == to || way.gap_s > FAR_S)
-        return way;
-    double max_s = count_less(count_more(way.gap_s / count->settings.delay_min, 60), COUNT_NEXT_S);
-    way.pair = count_travel_pair(&count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, max_s);
-    way.least_s = (double)way.pair->free_flow_s;
-    if (way.pair->free_flow_s <= 0 || (double)way.pair->free_flow_s > max_s) { /* the table may know it from another question */
+    double gap_s = fabs((double)(seen_ms - last_ms)) / 1000, least_s;
+    *ret_way = (struct count_way){.gap_s = gap_s};
+    if (from == to || gap_s > FAR_S)
+        return;
+    double max_s = count_less(count_more(gap_s / count->settings.delay_min, 60), COUNT_NEXT_S);
+    const struct count_pair *pair = count_travel_pair(&count->travel, from, count->cameras[from].edge, to, count->cameras[to].edge, max_s);
+    least_s = (double)pair->free_flow_s;
+    if (least_s <= 0 || least_s > max_s) { /* the table may know it from another question */
         uint32_t least_ms = road_route_ms(count->travel.router, count->cameras[from].edge, count->cameras[to].edge);
-        way.pair = NULL;
-        way.least_s = least_ms >= ROAD_ROUTE_MAX_MS ? 0 : (double)least_ms / 1000; /* no way at all is the map's mistake */
+        pair = NULL;
+        least_s = least_ms >= ROAD_ROUTE_MAX_MS ? 0 : (double)least_ms / 1000; /* no way at all is the map's mistake */
     }
     const struct count_clock *clocks = count->faults.clocks.clocks;
-    way.is_apart = count_clones_is_apart(way.gap_s, way.least_s, clocks[from].uncertain_s + clocks[to].uncertain_s);
-    return way;
+    ret_way->pair = pair;
+    ret_way->least_s = least_s;
+    ret_way->is_apart = count_clones_is_apart(gap_s, least_s, clocks[from].uncertain_s + clocks[to].uncertain_s);
 }
 
 /* The pair's edges are those of the fastest way. */
@@ -78,20 +78,25 @@ void count_faults_link(struct count *count, const struct count_move *move)
 {
     const struct count_trail *plate = &move->plate;
     uint32_t here = move->camera;
-    struct count_way way = move->has_way ? move->way : way_from(count, plate->camera, plate->ms, here, move->seen_ms);
+    struct count_way found;
+    const struct count_way *way = &move->way;
+    if (!move->has_way) {
+        find_way(count, plate->camera, plate->ms, here, move->seen_ms, &found);
+        way = &found;
+    }
     bool is_back = move->seen_ms < plate->ms;
     if (!is_back)
-        count_clocks_way(&count->faults.clocks, plate->camera, here, way.least_s, plate->ms, move->seen_ms, move->arrived_ms);
-    else if (way.gap_s > HELD_UP_S && way.gap_s < COUNT_CLOCK_MAX_S) {
+        count_clocks_way(&count->faults.clocks, plate->camera, here, way->least_s, plate->ms, move->seen_ms, move->arrived_ms);
+    else if (way->gap_s > HELD_UP_S && way->gap_s < COUNT_CLOCK_MAX_S) {
         /* It came here after it was there, by the order of arrivals: the ways' own direction is asked for. */
         double least_s = (double)road_route_ms(count->travel.router, count->cameras[plate->camera].edge, count->cameras[here].edge) / 1000;
         count_clocks_way(&count->faults.clocks, plate->camera, here, least_s, plate->ms, move->seen_ms, move->arrived_ms);
         return;
     }
-    if (is_back || way.is_apart || way.pair == NULL)
+    if (is_back || way->is_apart || way->pair == NULL)
         return;
-    struct count_recall_pass pass = {plate->camera, COUNT_RECALL_NONE, here, way.gap_s};
-    count_recall_pass(&count->faults.recall, count->travel.router, &pass, way.pair->edges, way.pair->n_edges);
+    struct count_recall_pass pass = {plate->camera, COUNT_RECALL_NONE, here, way->gap_s};
+    count_recall_pass(&count->faults.recall, count->travel.router, &pass, way->pair->edges, way->pair->n_edges);
     if (plate->n_sightings < 2 || plate->before_camera == here)
         return;
     pass = (struct count_recall_pass){plate->before_camera, plate->camera, here, (double)(move->seen_ms - plate->before_ms) / 1000};
@@ -120,8 +125,9 @@ static uint32_t of_both(struct count *count, uint32_t at, uint32_t twin_at, stru
         return twin_at;
     }
     /* A second question may take the place of the first one's pair; only its answer is kept. */
-    struct count_way from_one = way_from(count, one->camera, (int64_t)one->last_ms, passage->camera, seen_ms);
-    struct count_way from_twin = way_from(count, twin->camera, (int64_t)twin->last_ms, passage->camera, seen_ms);
+    struct count_way from_one, from_twin;
+    find_way(count, one->camera, (int64_t)one->last_ms, passage->camera, seen_ms, &from_one);
+    find_way(count, twin->camera, (int64_t)twin->last_ms, passage->camera, seen_ms, &from_twin);
     bool is_twin = from_one.is_apart ||
                    (!from_twin.is_apart && from_twin.gap_s * fmax(from_one.least_s, 1) < from_one.gap_s * fmax(from_twin.least_s, 1));
     if (from_one.is_apart && !from_twin.is_apart)
@@ -147,7 +153,7 @@ uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passa
     vehicle->has_twin = false;
     if (count_is_duplicate(count, vehicle, passage))
         return at;
-    move->way = way_from(count, vehicle->camera, (int64_t)vehicle->last_ms, passage->camera, seen_ms);
+    find_way(count, vehicle->camera, (int64_t)vehicle->last_ms, passage->camera, seen_ms, &move->way);
     count_trail_read(vehicle, &move->plate);
     move->has_plate = move->has_way = true;
     if (!move->way.is_apart)

@@ -27,8 +27,8 @@ void count_faults_finish(struct count_faults *faults);
 void count_faults_clear(struct count_faults *faults);
 /* The next camera, whose number this is. After ERR_NO_MEMORY it may be added again. */
 enum err count_faults_camera(struct count_faults *faults, uint32_t camera, uint32_t edge) MUST_CHECK;
-/* The passage as its camera's clock should have told it. */
-struct count_passage count_faults_hear(struct count_faults *faults, const struct count_passage *passage);
+/* Puts its time right, as its camera's clock should have told it. */
+void count_faults_hear(struct count_faults *faults, struct count_passage *passage);
 /* Which vehicle is it? `at` is the one with its plate, or COUNT_NONE. Answers a place, or COUNT_NONE: a new one; `passage->vehicle` becomes
  * the key of the twin where it is that one. What it says of clocks and cameras, and that there are two, goes into `move`. */
 uint32_t count_faults_track(struct count *count, uint32_t at, struct count_passage *passage, struct count_move *move);

@@ -288,42 +288,47 @@ static void write_rows_before(struct run *run, int64_t arrived_ms)
 
 /* ---- passages, in the order of their arrival ---- */
 
+/* It is put where it waits at once: a copy would have to wait for its own writing. */
+static void put(struct run *run, const struct count_record *record, int64_t arrived_ms)
+{
+    uint32_t at = run->n_put++ % COUNT_RING;
+    struct count_event *event = &run->ahead[at];
+    event->type = COUNT_PASSAGE;
+    event->passage.vehicle = record->vehicle;
+    event->passage.camera = run->camera_numbers[record->camera];
+    event->passage.time_ms = record->pass_ms;
+    event->passage.arrived_ms = arrived_ms;
+    event->passage.confidence = record->confidence == COUNT_CONFIDENCE_NONE ? 0 : record->confidence > 0 ? record->confidence : 1;
+    event->ahead = &run->fetched[at];
+    count_fetch(run->count, run->ahead, run->fetched, run->n_put, run->n_put - run->n_taken);
+}
+
 static void take(struct run *run, const struct count_record *record)
 {
-    struct count_event event = {.type = COUNT_PASSAGE,
-        .passage = {.vehicle = record->vehicle,
-            .camera = run->camera_numbers[record->camera],
-            .time_ms = record->pass_ms,
-            .arrived_ms = record->arrived_ms,
-            .confidence = record->confidence == COUNT_CONFIDENCE_NONE ? 0
-                          : record->confidence > 0                    ? record->confidence
-                                                                      : 1}};
-    struct count_passage *passage = &event.passage;
+    int64_t arrived_ms = record->arrived_ms;
     bool is_first = run->next_s == INT64_MIN;
-    if (!is_first && passage->arrived_ms < run->latest_ms) {
-        passage->arrived_ms = run->latest_ms;
+    if (!is_first && arrived_ms < run->latest_ms) {
+        arrived_ms = run->latest_ms;
         run->files->n_back++;
     }
-    if (!is_first && passage->arrived_ms - run->latest_ms > COUNT_GAP_MAX_MS) {
+    if (!is_first && arrived_ms - run->latest_ms > COUNT_GAP_MAX_MS) {
         char text[320];
         snprintf(text, sizeof(text), "%.150s:%llu: it arrives %lld days after the line before; no rows between", run->reading.path,
-            (unsigned long long)record->line, (long long)((passage->arrived_ms - run->latest_ms) / 86400000));
+            (unsigned long long)record->line, (long long)((arrived_ms - run->latest_ms) / 86400000));
         tell(run, text);
         run->files->n_jumps++;
         is_first = true;
     }
     if (is_first)
-        run->next_s = first_row_from(run, passage->arrived_ms);
-    write_rows_before(run, passage->arrived_ms);
-    take_loops(run, passage->arrived_ms);
-    run->latest_ms = passage->arrived_ms;
-    if (run->files->n_parts > 1 && count_part_of(passage->vehicle, run->files->n_parts) != run->files->part)
+        run->next_s = first_row_from(run, arrived_ms);
+    write_rows_before(run, arrived_ms);
+    take_loops(run, arrived_ms);
+    run->latest_ms = arrived_ms;
+    if (run->files->n_parts > 1 && count_part_of(record->vehicle, run->files->n_parts) != run->files->part)
         return; /* another process counts it; its time is everybody's */
     if (run->n_put - run->n_taken == COUNT_RING)
         count_next(run);
-    event.ahead = &run->fetched[run->n_put % COUNT_RING];
-    run->ahead[run->n_put++ % COUNT_RING] = event;
-    count_fetch(run->count, run->ahead, run->fetched, run->n_put, run->n_put - run->n_taken);
+    put(run, record, arrived_ms);
 }
 
 static const char far_ahead[] = "it arrives more than an hour ahead of the lines around it";
