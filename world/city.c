@@ -184,30 +184,31 @@ static enum err read_password(struct world_city *city, const char *data_dir, str
     return copy_str(connection, password, city->password, sizeof city->password, diags);
 }
 
-/* ---- and the one whose broker a fleet's gateway speaks to ---- */
+/* ---- and those whose brokers gateways speak to ---- */
 
-/* The first stream `position` of a broker: its topic's last level is the fleet. */
-static enum err read_fleet(struct world_city *city, const char *data_dir, struct yaml_node root, struct diag_list *diags)
+/* The first stream of that name of a broker: its topic's last level is `level`. */
+static enum err read_broker(struct yaml_node root, const char *data_dir, const char *stream, const char *level, struct diag_list *diags,
+    struct world_broker *broker)
 {
     struct yaml_node connection = yaml_get(root, "connection"), resources = yaml_get(root, "resources");
     char path[PATH_BYTES];
     struct str host, name, topic;
     for (size_t i = 0; i < (yaml_is_none(resources) ? 0 : yaml_n_items(resources)); i++) {
         struct yaml_node one = yaml_item(resources, i);
-        if (yaml_get_str(one, "name", false, diags, &name) || !str_equal_c(name, "position") ||
-            yaml_get_str(yaml_get(one, "bind"), "topic", false, diags, &topic) || !str_ends_with(topic, STR("/+")) || city->fleet.broker[0])
+        if (yaml_get_str(one, "name", false, diags, &name) || !str_equal_c(name, stream) ||
+            yaml_get_str(yaml_get(one, "bind"), "topic", false, diags, &topic) || !str_ends_with(topic, STR("/+")) || broker->broker[0])
             continue;
         enum err err = yaml_get_str(connection, "host", true, diags, &host);
         err = err ? err : expand(host, data_dir ? data_dir : "", path);
-        err = err ? err : copy_str(connection, str_from_c(path), city->fleet.broker, sizeof city->fleet.broker, diags);
-        int n = snprintf(city->fleet.topic, sizeof city->fleet.topic, STR_FORMAT "/taxi", STR_ARG(str_slice(topic, 0, topic.len - 2)));
-        err = err ? err : n < 0 || n >= (int)sizeof city->fleet.topic ? ERR_TOO_LARGE : ERR_OK;
+        err = err ? err : copy_str(connection, str_from_c(path), broker->broker, sizeof broker->broker, diags);
+        int n = snprintf(broker->topic, sizeof broker->topic, STR_FORMAT "/%s", STR_ARG(str_slice(topic, 0, topic.len - 2)), level);
+        err = err ? err : n < 0 || n >= (int)sizeof broker->topic ? ERR_TOO_LARGE : ERR_OK;
         if (err)
             return err;
-        city->fleet.port = 1883;
-        err = yaml_get_i64(connection, "port", false, diags, 1, 65535, &city->fleet.port);
-        if (city->fleet.broker[0] == '/' || str_starts_with(host, STR("{data}")))
-            city->fleet.port = 0;
+        broker->port = 1883;
+        err = yaml_get_i64(connection, "port", false, diags, 1, 65535, &broker->port);
+        if (broker->broker[0] == '/' || str_starts_with(host, STR("{data}")))
+            broker->port = 0;
         return err == ERR_NOT_FOUND ? ERR_OK : err;
     }
     return ERR_OK;
@@ -223,7 +224,9 @@ static enum err load_system(const char *path, const char *data_dir, struct diag_
     struct yaml_node root = yaml_root(yaml), connection = yaml_get(root, "connection"), cameras = yaml_get(root, "cameras");
     err = yaml_get_str(root, "connector", true, diags, &connector);
     if (!err && str_equal_c(connector, "mqtt"))
-        err = read_fleet(city, data_dir, root, diags);
+        err = read_broker(root, data_dir, "position", "taxi", diags, &city->fleet);
+    if (!err && str_equal_c(connector, "mqtt"))
+        err = read_broker(root, data_dir, "loop", "roadside", diags, &city->loops);
     if (err || !str_equal_c(connector, "vehicle_camera"))
         goto done;
     if (yaml_is_none(cameras) || yaml_kind(cameras) != YAML_LIST) {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "road/network.h"
+#include "world/gateway.h"
 
 #define WORLD_CAMERAS_MAX 20000
 #define WORLD_AREAS_MAX 4096
@@ -28,13 +29,6 @@ struct world_area {
     uint32_t n_points;
 };
 
-/* A company whose cars tell where they are, by JT/T 808 and its gateway's JSON: the broker that the gateway speaks to. */
-struct world_fleet {
-    char broker[512]; /* a name, or the path of a Unix socket; "": the city has no fleet */
-    int64_t port;     /* 0: a Unix socket */
-    char topic[128];  /* "cb/hangzhou/gps/taxi" */
-};
-
 struct world_city {
     char name[64]; /* "hangzhou" */
     int64_t port;
@@ -45,7 +39,8 @@ struct world_city {
     uint32_t n_cameras;
     struct world_area *areas; /* parents before children */
     uint32_t n_areas;
-    struct world_fleet fleet;
+    struct world_broker fleet; /* of a company whose cars tell where they are, by JT/T 808 and its gateway's JSON */
+    struct world_broker loops; /* of the gateway of induction loops */
 };
 
 /* `city_dir`, `data_dir` as for the brain; `data_dir` NULL: the city's own files only, without the cameras' password. Errors name file,

@@ -101,13 +101,16 @@ static void loops_have_names(void **state)
     static const struct {
         const char *loop;
         bool is_good;
-        uint32_t camera, lane;
-    } rows[] = {{"c12.3", true, 12, 3}, {"c0.1", true, 0, 1}, {"12.3", false, 0, 0}, {"c12", false, 0, 0}, {"c12.0", false, 0, 0},
-        {"c.1", false, 0, 0}, {"c1.", false, 0, 0}, {"c99999.1", false, 0, 0}, {"", false, 0, 0}, {"c-1.1", false, 0, 0}};
+        char kind;
+        uint32_t number, lane;
+    } rows[] = {{"c12.3", true, 'c', 12, 3}, {"c0.1", true, 'c', 0, 1}, {"l7.2", true, 'l', 7, 2}, {"12.3", false}, {"c12", false},
+        {"c12.0", false}, {"c.1", false}, {"c1.", false}, {"c99999999.1", false}, {"", false}, {"c-1.1", false}, {"x1.1", false}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        uint32_t camera = 0, lane = 0;
-        assert_int_equal(streets_parse_loop(str_from_c(rows[i].loop), &camera, &lane), rows[i].is_good);
-        assert_int_equal(camera, rows[i].camera);
+        char kind = 0;
+        uint32_t number = 0, lane = 0;
+        assert_int_equal(streets_parse_loop(str_from_c(rows[i].loop), &kind, &number, &lane), rows[i].is_good);
+        assert_int_equal(kind, rows[i].kind);
+        assert_int_equal(number, rows[i].number);
         assert_int_equal(lane, rows[i].lane);
     }
 }

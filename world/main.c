@@ -10,6 +10,7 @@
 #include "world/beat.h"
 #include "world/cameras.h"
 #include "world/fleet.h"
+#include "world/loops.h"
 #include "world/options.h"
 #include "world/streets.h"
 #include "world/truth.h"
@@ -43,6 +44,7 @@ struct world {
     struct cameras *cameras;
     struct truth *truth;
     struct fleet *fleet;
+    struct loops *loops;
     struct brain_clock clock;
     struct loop_timer step_timer, tick_timer, tell_timer;
     struct mono_time step_due;
@@ -151,6 +153,9 @@ static enum err world_connect(struct world *world)
     err = err ? err : cameras_create(world->loop, world->client, &world->city, world->brain, &world->clock, is_dead, &world->cameras);
     err = err ? err : truth_create(world->client, &world->city, world->brain, &world->clock, world->token_path, &world->truth);
     err = err ? err : fleet_create(&world->city, &world->clock, world->options.seed, &world->fleet);
+    err = err ? err
+              : loops_create(
+                    &world->city, world->network, streets_counted(world->streets), &world->clock, world->options.seed, &world->loops);
     mem_free(is_dead);
     return err;
 }
@@ -161,6 +166,7 @@ static void world_finish(struct world *world)
     cameras_destroy(world->cameras);
     truth_destroy(world->truth);
     fleet_destroy(world->fleet);
+    loops_destroy(world->loops);
     streets_destroy(world->streets);
     road_network_destroy(world->network);
     plates_finish(&world->plates);
@@ -179,6 +185,9 @@ static void on_passage(void *context, const struct streets_passage *passage)
 {
     struct world *world = context;
     const struct plate *plate = &world->plates.plates[passage->plate];
+    loops_add(world->loops, passage);
+    if (passage->camera == STREETS_NONE)
+        return;
     struct reading reading = faults_read(&world->options.faults, &world->rng, plate->text);
     world->n_passages++;
     if (!reading.is_read) {
@@ -224,6 +233,7 @@ static void on_step(struct loop_timer *timer)
     }
     cameras_tick(world->cameras);
     fleet_tick(world->fleet, now_of(world));
+    loops_tick(world->loops, now_of(world));
     publish_truth(world);
     world->step_due.ns += (int64_t)(1e9 / world->options.speed);
     int64_t wait_ms = mono_ms_between(now_of(world), world->step_due);
@@ -239,6 +249,7 @@ static void on_tick(struct loop_timer *timer)
     struct world *world = container_of(timer, struct world, tick_timer);
     cameras_tick(world->cameras);
     fleet_tick(world->fleet, now_of(world));
+    loops_tick(world->loops, now_of(world));
     beat_again(world->loop, timer, TICK_MS, &world->err);
 }
 
@@ -248,6 +259,7 @@ static void on_tell(struct loop_timer *timer)
     struct cameras_counts cameras;
     struct truth_counts truth;
     struct fleet_counts fleet;
+    struct loops_counts loops;
     const char *why;
     unsigned day_s = (unsigned)streets_day_s(world->streets);
     cameras_count(world->cameras, &cameras);
@@ -266,6 +278,10 @@ static void on_tell(struct loop_timer *timer)
     if (world->city.fleet.broker[0])
         (void)fprintf(stderr, "; the fleet's broker is %s, messages %llu, positions dropped %llu", fleet.is_connected ? "there" : "away",
             (unsigned long long)fleet.n_sent, (unsigned long long)fleet.n_dropped);
+    loops_count(world->loops, &loops);
+    if (world->city.loops.broker[0])
+        (void)fprintf(stderr, "; the loops' broker is %s, messages %llu, rows dropped %llu", loops.is_connected ? "there" : "away",
+            (unsigned long long)loops.n_sent, (unsigned long long)loops.n_dropped);
     if (world->n_skipped)
         (void)fprintf(stderr, "; the machine is too slow for this speed, %llu times", (unsigned long long)world->n_skipped);
     if (refused)
@@ -312,8 +328,7 @@ static enum err world_live(struct world *world)
 static void count_passage(void *context, const struct streets_passage *passage)
 {
     uint64_t *n = context;
-    (void)passage;
-    (*n)++;
+    *n += passage->camera != STREETS_NONE;
 }
 
 /* Without a brain: how does traffic do under this demand? */

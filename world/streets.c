@@ -39,8 +39,11 @@ struct streets {
     uint32_t n_running;
     struct str_map edges; /* every edge of SUMO, inside junctions too */
     uint32_t *edge_area;  /* by its number there */
-    uint32_t *counts;     /* [n_areas] of the last step */
-    enum err err;         /* of the step that runs */
+    struct streets_sights sights;
+    struct streets_counted counted;
+    uint32_t *camera_counted; /* [n_cameras] whose loops count: place among the counted; STREETS_NONE */
+    uint32_t *counts;         /* [n_areas] of the last step */
+    enum err err;             /* of the step that runs */
     streets_passage_fn fn;
     void *context;
     struct {
@@ -54,6 +57,10 @@ struct streets {
     } follow;
 };
 
+const struct streets_counted *streets_counted(const struct streets *streets)
+{
+    return &streets->counted;
+}
 double streets_time_s(const struct streets *streets)
 {
     return streets->time_s;
@@ -195,15 +202,17 @@ static enum err take_crossings(struct streets *streets, const struct traci_varia
 {
     struct bytes_reader reader = variable->value;
     struct traci_crossing crossing;
-    uint32_t n, camera, lane, plate;
+    uint32_t n, number, lane, plate;
+    char kind;
     enum err err = traci_read_crossings(&reader, &n);
     for (; n > 0 && !err; n--) {
         err = traci_read_crossing(&reader, &crossing);
-        if (err || crossing.left_s < 0 || !streets->fn || !streets_parse_loop(variable->object, &camera, &lane) ||
-            !plate_of(streets, crossing.vehicle, &plate))
+        if (err || crossing.left_s < 0 || !streets->fn || !streets_parse_loop(variable->object, &kind, &number, &lane) ||
+            number >= (kind == 'c' ? streets->options.city->n_cameras : streets->counted.n) || !plate_of(streets, crossing.vehicle, &plate))
             continue;
         double over_s = crossing.left_s - crossing.entered_s;
-        const struct streets_passage passage = {.camera = camera,
+        const struct streets_passage passage = {.camera = kind == 'c' ? number : STREETS_NONE,
+            .counted = kind == 'c' ? streets->camera_counted[number] : number,
             .plate = plate,
             .lane = lane,
             .speed_mps = over_s * SPEED_MAX_MPS > crossing.length_m ? crossing.length_m / over_s : -1, /* who changes lanes over it */
@@ -371,23 +380,43 @@ static enum err subscribe_edges(struct streets *streets)
     return err;
 }
 
-static enum err subscribe_loops(struct streets *streets)
+static enum err subscribe_edge(struct streets *streets, uint32_t edge, char kind, uint32_t number)
 {
     static const uint8_t crossings[] = {TRACI_VEHICLE_DATA};
-    const struct world_city *city = streets->options.city;
-    const struct road_network *network = streets->options.network;
     enum err err = ERR_OK;
     char loop[32];
-    struct streets_sights sights;
-    err = streets_sights_init(city, network, &sights);
-    if (err)
-        return err;
-    for (uint32_t c = 0; c < city->n_cameras && !err; c++)
-        for (uint32_t lane = 0; sights.edges[c] != ROAD_NONE && lane < network->edges[sights.edges[c]].n_lanes && !err; lane++)
-            if (streets_loop_name(network, sights.edges[c], c, lane, loop, sizeof loop))
-                err = traci_subscribe_later(streets->sumo.client, TRACI_LOOP, str_from_c(loop), crossings, 1);
-    streets_sights_finish(&sights);
+    for (uint32_t lane = 0; edge != ROAD_NONE && lane < streets->options.network->edges[edge].n_lanes && !err; lane++)
+        if (streets_loop_name(streets->options.network, edge, kind, number, lane, loop, sizeof loop))
+            err = traci_subscribe_later(streets->sumo.client, TRACI_LOOP, str_from_c(loop), crossings, 1);
     return err;
+}
+
+static enum err subscribe_loops(struct streets *streets)
+{
+    enum err err = ERR_OK;
+    for (uint32_t c = 0; c < streets->options.city->n_cameras && !err; c++)
+        err = subscribe_edge(streets, streets->sights.edges[c], 'c', c);
+    for (uint32_t i = 0; i < streets->counted.n && !err; i++)
+        if (streets->counted.cameras[i] == STREETS_NONE)
+            err = subscribe_edge(streets, streets->counted.edges[i], 'l', i);
+    return err;
+}
+
+/* Who is seen, and who is counted. */
+static enum err look_around(struct streets *streets)
+{
+    const struct world_city *city = streets->options.city;
+    enum err err = streets_sights_init(city, streets->options.network, &streets->sights);
+    err = err ? err : streets_counted_init(city, streets->options.network, &streets->sights, &streets->counted);
+    streets->camera_counted = err ? NULL : mem_alloc(sizeof *streets->camera_counted * (city->n_cameras + 1u));
+    if (err || !streets->camera_counted)
+        return err ? err : ERR_NO_MEMORY;
+    for (uint32_t c = 0; c < city->n_cameras; c++)
+        streets->camera_counted[c] = STREETS_NONE;
+    for (uint32_t i = 0; i < streets->counted.n; i++)
+        if (streets->counted.cameras[i] != STREETS_NONE)
+            streets->camera_counted[streets->counted.cameras[i]] = i;
+    return ERR_OK;
 }
 
 enum err streets_create(const struct streets_options *options, struct diag *diag, struct streets **ret_streets)
@@ -415,7 +444,8 @@ enum err streets_create(const struct streets_options *options, struct diag *diag
     }
     (void)snprintf(additional, sizeof additional, "%s/world/streets.add.xml", options->data_dir);
     (void)snprintf(log, sizeof log, "%s/world/sumo.log", options->data_dir);
-    err = streets_write_loops(options->city, options->network, additional, diag);
+    err = look_around(streets);
+    err = err ? err : streets_write_loops(options->city, options->network, &streets->sights, &streets->counted, additional, diag);
     const struct sumo_options sumo = {.network = options->network_path, .additional = additional, .log = log, .seed = options->seed};
     err = err ? err : sumo_start(&sumo, diag, &streets->sumo);
     err = err ? err : traci_subscribe(streets->sumo.client, TRACI_SIMULATION, STR(""), moves, sizeof moves);
@@ -460,6 +490,9 @@ void streets_destroy(struct streets *streets)
     demand_destroy(streets->demand);
     str_map_finish(&streets->edges);
     mem_free(streets->edge_area);
+    streets_sights_finish(&streets->sights);
+    streets_counted_finish(&streets->counted);
+    mem_free(streets->camera_counted);
     mem_free(streets->counts);
     mem_free(streets->follow.departed);
     mem_free(streets->waits);

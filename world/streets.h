@@ -24,12 +24,21 @@ struct streets_options {
     uint64_t seed;
 };
 
-/* A vehicle has left a camera's stop line behind. */
+/* Edges whose vehicles are counted by induction loops: some with a camera, some without one. */
+struct streets_counted {
+    uint32_t *edges;   /* [n] in their order */
+    uint32_t *cameras; /* [n] whose loop at the stop line counts; STREETS_NONE: it has loops of its own */
+    uint32_t n, n_bare;
+};
+#define STREETS_NONE UINT32_MAX
+
+/* A vehicle has left a loop behind: a camera's stop line, or one that counts only. */
 struct streets_passage {
-    uint32_t camera, plate;
-    uint32_t lane;    /* from the middle of the road outwards, from 1 */
-    double speed_mps; /* -1: not measured */
-    double age_s;     /* how long before the end of the step */
+    uint32_t camera, plate; /* camera: STREETS_NONE where none stands */
+    uint32_t counted;       /* place in streets_counted(); STREETS_NONE: this loop counts for nobody */
+    uint32_t lane;          /* from the middle of the road outwards, from 1 */
+    double speed_mps;       /* -1: not measured */
+    double age_s;           /* how long before the end of the step */
 };
 typedef void (*streets_passage_fn)(void *context, const struct streets_passage *passage);
 
@@ -55,6 +64,7 @@ enum err streets_warm_up(struct streets *streets, uint32_t settle_s, bool (*is_o
 /* ERR_UNAVAILABLE: SUMO is gone. */
 enum err streets_step(struct streets *streets, streets_passage_fn fn, void *context) MUST_CHECK;
 
+const struct streets_counted *streets_counted(const struct streets *streets);
 double streets_time_s(const struct streets *streets);      /* simulated seconds since SUMO's start */
 double streets_day_s(const struct streets *streets);       /* second of the day */
 uint32_t streets_n_running(const struct streets *streets); /* departed and not yet arrived */

@@ -48,23 +48,72 @@ void streets_sights_finish(struct streets_sights *sights)
     sights->edges = NULL;
 }
 
-bool streets_loop_name(const struct road_network *network, uint32_t edge, uint32_t camera, uint32_t lane, char *out, size_t size)
+/* ---- who is counted ---- */
+
+/* One in so many, spread over the city: edges of one road come one after the other. */
+static bool is_chosen(uint32_t number, uint32_t one_in)
+{
+    return (number * 2654435761u >> 8) % one_in == 0;
+}
+
+enum err streets_counted_init(const struct world_city *city, const struct road_network *network, const struct streets_sights *sights,
+    struct streets_counted *ret_counted)
+{
+    uint32_t *watched = mem_alloc(sizeof *watched * (network->n_edges + 1u));
+    struct streets_counted counted = {
+        mem_alloc(sizeof *counted.edges * (network->n_edges + 1u)), mem_alloc(sizeof *counted.cameras * (network->n_edges + 1u)), 0, 0};
+    if (!watched || !counted.edges || !counted.cameras) {
+        mem_free(watched);
+        streets_counted_finish(&counted);
+        return ERR_NO_MEMORY;
+    }
+    for (uint32_t e = 0; e < network->n_edges; e++)
+        watched[e] = STREETS_NONE;
+    for (uint32_t c = city->n_cameras; c-- > 0;)
+        if (sights->edges[c] != ROAD_NONE)
+            watched[sights->edges[c]] = c;
+    for (uint32_t e = 0; e < network->n_edges; e++) {
+        bool is_bare = watched[e] == STREETS_NONE;
+        if (network->edges[e].n_car_lanes == 0 || (is_bare && network->edges[e].length_m < STREETS_COUNT_BARE_M) ||
+            !is_chosen(e, is_bare ? STREETS_COUNT_BARE : STREETS_COUNT_CAMERAS))
+            continue;
+        counted.cameras[counted.n] = watched[e];
+        counted.edges[counted.n++] = e;
+        counted.n_bare += is_bare;
+    }
+    mem_free(watched);
+    *ret_counted = counted;
+    return ERR_OK;
+}
+
+void streets_counted_finish(struct streets_counted *counted)
+{
+    mem_free(counted->edges);
+    mem_free(counted->cameras);
+    *counted = (struct streets_counted){.n = 0};
+}
+
+/* ---- loops in SUMO ---- */
+
+bool streets_loop_name(const struct road_network *network, uint32_t edge, char kind, uint32_t number, uint32_t lane, char *out, size_t size)
 {
     const struct road_edge *e = &network->edges[edge];
     if (!network->lanes[e->first_lane + lane].is_for_cars)
         return false;
-    (void)snprintf(out, size, "c%u.%u", camera, e->n_lanes - lane);
+    (void)snprintf(out, size, "%c%u.%u", kind, number, e->n_lanes - lane);
     return true;
 }
 
-bool streets_parse_loop(struct str loop, uint32_t *ret_camera, uint32_t *ret_lane)
+bool streets_parse_loop(struct str loop, char *ret_kind, uint32_t *ret_number, uint32_t *ret_lane)
 {
-    struct str camera, lane;
-    uint64_t c, l;
-    if (!str_starts_with(loop, STR("c")) || !str_cut(str_slice(loop, 1, loop.len), '.', &camera, &lane) || str_to_u64(camera, &c) ||
-        str_to_u64(lane, &l) || c >= WORLD_CAMERAS_MAX || l == 0 || l > ROAD_LANES_PER_EDGE_MAX)
+    struct str number, lane;
+    uint64_t n, l;
+    bool is_ours = str_starts_with(loop, STR("c")) || str_starts_with(loop, STR("l"));
+    if (!is_ours || !str_cut(str_slice(loop, 1, loop.len), '.', &number, &lane) || str_to_u64(number, &n) || str_to_u64(lane, &l) ||
+        n >= ROAD_EDGES_MAX || l == 0 || l > ROAD_LANES_PER_EDGE_MAX)
         return false;
-    *ret_camera = (uint32_t)c;
+    *ret_kind = loop.ptr[0];
+    *ret_number = (uint32_t)n;
     *ret_lane = (uint32_t)l;
     return true;
 }
@@ -88,12 +137,12 @@ bool streets_edge_place(const struct road_network *network, struct str edge, str
     return true;
 }
 
-static uint32_t write_camera(FILE *file, const struct road_network *network, uint32_t edge, uint32_t camera)
+static uint32_t write_edge(FILE *file, const struct road_network *network, uint32_t edge, char kind, uint32_t number)
 {
     uint32_t n = 0;
     char loop[32];
     for (uint32_t lane = 0; lane < network->edges[edge].n_lanes; lane++) {
-        if (!streets_loop_name(network, edge, camera, lane, loop, sizeof loop))
+        if (!streets_loop_name(network, edge, kind, number, lane, loop, sizeof loop))
             continue;
         (void)fprintf(file, "    <inductionLoop id=\"%s\" lane=\"" STR_FORMAT "_%u\" pos=\"-%.1f\" freq=\"86400\" file=\"NUL\"/>\n", loop,
             STR_ARG(network->edges[edge].id), lane, STREETS_LOOP_BACK_M);
@@ -102,31 +151,27 @@ static uint32_t write_camera(FILE *file, const struct road_network *network, uin
     return n;
 }
 
-enum err streets_write_loops(const struct world_city *city, const struct road_network *network, const char *path, struct diag *diag)
+enum err streets_write_loops(const struct world_city *city, const struct road_network *network, const struct streets_sights *sights,
+    const struct streets_counted *counted, const char *path, struct diag *diag)
 {
-    struct streets_sights sights;
-    enum err err = streets_sights_init(city, network, &sights);
-    if (err)
-        return err;
     FILE *file = fopen(path, "we");
-    if (!file) {
-        err = diag_set(diag, err_from_errno(errno), path, 0, "cannot be written (%s); give a data folder that can", strerror(errno));
-        goto done;
-    }
+    if (!file)
+        return diag_set(diag, err_from_errno(errno), path, 0, "cannot be written (%s); give a data folder that can", strerror(errno));
     uint32_t n = 0;
     (void)fputs(head, file);
     for (uint32_t c = 0; c < city->n_cameras; c++)
-        if (sights.edges[c] != ROAD_NONE)
-            n += write_camera(file, network, sights.edges[c], c);
+        if (sights->edges[c] != ROAD_NONE)
+            n += write_edge(file, network, sights->edges[c], 'c', c);
+    for (uint32_t i = 0; i < counted->n; i++)
+        if (counted->cameras[i] == STREETS_NONE)
+            (void)write_edge(file, network, counted->edges[i], 'l', i);
     (void)fputs("</additional>\n", file);
     bool is_bad = ferror(file) != 0;
     is_bad = fclose(file) != 0 || is_bad;
     if (is_bad)
-        err = diag_set(diag, ERR_DISK_FULL, path, 0, "could not be written whole; make room on the disk");
-    else if (n == 0)
-        err = diag_set(diag, ERR_NOT_FOUND, path, 0,
+        return diag_set(diag, ERR_DISK_FULL, path, 0, "could not be written whole; make room on the disk");
+    if (n == 0)
+        return diag_set(diag, ERR_NOT_FOUND, path, 0,
             "no camera stands within %.0f m of a road of the network; check their places and headings", STREETS_SIGHT_M);
-done:
-    streets_sights_finish(&sights);
-    return err;
+    return ERR_OK;
 }

@@ -32,7 +32,7 @@ MISTAKES = [
     (COUNT, "scene: count", "scene: cuont", "scene: cuont", 'no scene is called "cuont" here'),
     (COUNT, "needs: {passage: hangzhou/police/passage, ", "needs: {passages: hangzhou/police/passage, ", "needs:", '"passage"'),
     (COUNT, "needs: {passage: hangzhou/police/passage, ", "needs: {passage: hangzhou/police/passage, signal: hangzhou/police/passage, ", "needs:", '"signal"'),
-    (COUNT, "needs: {passage: hangzhou/police/passage, position: hangzhou/taxi/position}\n", "", "scene: count", "add needs: {passage: AREA/PARTY/NAME}"),
+    (COUNT, "needs: {passage: hangzhou/police/passage, position: hangzhou/taxi/position, loop: hangzhou/police/loop}\n", "", "scene: count", "add needs: {passage: AREA/PARTY/NAME}"),
     (COUNT, "needs: {passage: hangzhou/police/passage, ", "needs: {passage: hangzhou/police/passages, ", "needs:",
      'there is no resource "hangzhou/police/passages"'),
     (COUNT, "needs: {passage: hangzhou/police/passage, ", "needs: {passage: hangzhou/police/vehicle, ", "needs:", "of kind table; a stream is wanted here"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Floating cars through the whole program: a fleet's gateway of JT/T 808 speaks to a real Mosquitto, the hub hands its points on under contract, and the
+"""Floating cars and induction loops through the whole program: a fleet's gateway of JT/T 808 speaks to a real Mosquitto, the hub hands its points on under contract, and the
 count tells the speeds of roads where no camera saw anybody. Refusals are counted, the broker dies and comes back."""
 import json
 import math
@@ -34,6 +34,23 @@ class Fleet(departments.Gauge):
 
     def tell_points(self, points):
         self.tell_bytes(json.dumps(points).encode())
+
+
+class Detectors(departments.Gauge):
+    """The gateway of induction loops."""
+
+    def __init__(self, port):
+        super().__init__(port, f"detectors-{time.time_ns()}")
+        self.topic = "cb/hangzhou/loop/roadside"
+
+    def tell_lanes(self, rows):
+        self.tell_bytes(json.dumps(rows).encode())
+
+
+def row(lane, place, heading, count):
+    """Of a minute that has just ended."""
+    begin, end = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - ago)) for ago in (61, 1))
+    return {"detector": f"D#{lane}", "lane": lane, "from": begin, "to": end, "count": count, "lon": place[0], "lat": place[1], "heading": heading}
 
 
 def point(phone, lon, lat, at, speed_mps=SPEED_MPS, direction=0, **changed):
@@ -100,6 +117,15 @@ class Gps(unittest.TestCase):
         type(self).n_passages += 1
         self.camera.request("POST", "/VIID/MotorVehicles",
                             {"MotorVehicleListObject": {"MotorVehicleObject": passages(self.camera.device, 1, self.n_passages)}})
+
+    def on_the_way(self):
+        """The middle of the longest straight part of the way, and where it leads."""
+        def length(a, b):
+            return math.hypot((b[0] - a[0]) * METRES * math.cos(math.radians(a[1])), (b[1] - a[1]) * METRES)
+
+        a, b = max(zip(self.line, self.line[1:]), key=lambda part: length(*part))
+        east, north = (b[0] - a[0]) * math.cos(math.radians(a[1])), b[1] - a[1]
+        return ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2), math.degrees(math.atan2(east, north)) % 360
 
     def speeds(self):
         """Of the way's edges, those that have one."""
@@ -169,6 +195,30 @@ class Gps(unittest.TestCase):
         wait_for(lambda: self.figure('citybrain_mqtt_refused_total{department="taxi",why="wrong type"}') == 2, 60, "two more")
         self.assertEqual(self.city.request("GET", "/readyz")[0], 200)
         fleet.close()
+
+    def test_1b_loops_tell_the_flow_of_a_road_without_a_camera(self):
+        """A minute's vehicles of each lane, as the police's gateway of detectors tells them: by the contract they are the flow of the road there."""
+        gateway = wait_for(lambda: Detectors(self.broker.port), 60, "the broker")
+        place, heading = self.on_the_way()
+        taken = 'citybrain_count_loop_rows_total{party="hangzhou/scene.count",verdict="%s"}'
+        wrong = [{"count": -1}, {"detector": "far", "lon": 121.47}, {"from": "2000-01-01T00:00:00+08:00", "to": "2000-01-01T00:01:00+08:00"}]
+
+        def flows():
+            """Of the way's edges, when a row came through; each try is of another moment, since a minute is taken once."""
+            gateway.tell_lanes([row(lane, place, heading, 11) for lane in range(1, 5)] + [row(1, place, heading, 11) | one for one in wrong])
+            self.seen_by_a_camera()
+            if not self.figure(taken % "taken"):
+                return None
+            edges = json.loads(self.city.request("GET", "/cockpit/v1/road_states?area=hangzhou")[2])["edges"]
+            return {edge[0]: edge[3] for edge in edges if edge[0] in self.edges and edge[3] is not None}
+
+        found = wait_for(flows, 60, "the flow of a road where loops lie")
+        self.assertEqual(len(found), 1, found)
+        vph = next(iter(found.values()))
+        self.assertTrue(vph > 0 and abs(vph / 660 - round(vph / 660)) < 0.01, found)  # 11 a minute on each of its lanes
+        for verdict in ("broken", "beside", "late"):
+            wait_for(lambda v=verdict: self.figure(taken % v) >= 1, 60, verdict)
+        gateway.close()
 
     def test_2_the_broker_dies_and_comes_back(self):
         self.broker.kill()
