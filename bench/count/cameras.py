@@ -40,12 +40,14 @@ def held_until(found, time):
     return next((end for begin, end in found if begin <= time < end), None)
 
 
-def plates_of(n, cloned, draw):
+def plates_of(n, cloned, draw, prefixes=None):
+    """`prefixes`: what each plate begins with; 浙A unless given."""
     plates = set()
     while len(plates) < n:
         plates.add("浙A" + "".join(draw("plate").choice(LETTERS) for _ in range(5)))
     plates = sorted(plates)
     draw("plate").shuffle(plates)
+    plates = [begin + plate[2:] for begin, plate in zip(prefixes, plates)] if prefixes else plates
     known = set(plates)
     picked = draw("clone").sample(range(n), min(2 * int(cloned * n), n))
     for original, clone in zip(picked[0::2], picked[1::2]):
@@ -61,7 +63,7 @@ def misread(plate, known, draw):
             return wrong
 
 
-def write(city, folder, seed, coverage, recall, misreads, **faults):
+def write(city, folder, seed, coverage, recall, misreads, prefixes=None, **faults):
     """Writes cameras.csv and passages.csv into `folder`."""
     streams = {}
 
@@ -78,7 +80,7 @@ def write(city, folder, seed, coverage, recall, misreads, **faults):
     for name in draw("dead").sample(names, round(faults.get("dead_cameras", 0) * len(names))):
         begin = draw("dead").uniform(0, city.end_s - faults["dead_s"])
         dead[name] = [(begin, begin + faults["dead_s"])]
-    plates, known = plates_of(len(city.trips()), faults.get("cloned", 0), draw)
+    plates, known = plates_of(len(city.trips()), faults.get("cloned", 0), draw, prefixes)
     rows = []
     for plate, (_, _, route, exits) in zip(plates, city.trips()):
         for edge, time in zip(route, exits):

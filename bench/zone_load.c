@@ -1,0 +1,152 @@
+/*
+ * The core of restricted zones on a file of passages, for bench/count/zone_accuracy_bench.py: what it tells of each zone, every so often.
+ *
+ *     zone_load ZONES CAMERAS PASSAGES EVERY UNTIL
+ *
+ * ZONES: a line a zone, "NAME LON,LAT LON,LAT …". CAMERAS: a line a camera, "NAME,LON,LAT,HEADING". PASSAGES: as `citybrain count` takes
+ * them, by when they arrived. To standard output: time_s,zone,class,now,today, each EVERY seconds until UNTIL. Plates that begin with 浙A
+ * are local, with 浙 of the province. The run begins at 08:00 of a day.
+ */
+#include "base/mem.h"
+#include "base/str_map.h"
+#include "scene/zone/core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BEGIN_MS INT64_C(1789948800000) /* a Monday, 08:00 in Hangzhou */
+#define AHEAD_M 60.0                    /* as scene.c */
+
+static _Noreturn void die(const char *what)
+{
+    fprintf(stderr, "zone_load: %s\n", what);
+    exit(1);
+}
+
+static FILE *open_or_die(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        die(path);
+    return file;
+}
+
+static struct zones zones;
+static struct str_map camera_names;
+static struct zone_camera {
+    uint16_t held, ahead;
+} * cameras;
+
+static void read_zones(const char *path)
+{
+    char line[65536];
+    FILE *file = open_or_die(path);
+    zones.time_zone = TIME_ZONE_SHANGHAI;
+    while (fgets(line, sizeof(line), file) != NULL && zones.n < ZONES_MAX) {
+        struct zone *zone = &zones.zones[zones.n];
+        char *rest = NULL, *name = strtok_r(line, " \n", &rest);
+        snprintf(zone->name, sizeof(zone->name), "%s", name);
+        for (char *point; (point = strtok_r(NULL, " \n", &rest)) != NULL && zone->n_points < ZONE_POINTS_MAX; zone->n_points++)
+            if (sscanf(point, "%lf,%lf", &zone->points[zone->n_points].lon, &zone->points[zone->n_points].lat) != 2)
+                die("a point of a zone");
+        zone->until_ms = INT64_MAX;
+        zone_box(zone);
+        zones.n++;
+    }
+    fclose(file);
+}
+
+static void read_cameras(const char *path)
+{
+    char line[256], name[64];
+    FILE *file = open_or_die(path);
+    cameras = mem_alloc_zero(1 << 16, sizeof(*cameras));
+    str_map_init(&camera_names, 1 << 16, 1);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        struct zone_point place;
+        double heading;
+        uint32_t at;
+        if (sscanf(line, "%63[^,],%lf,%lf,%lf", name, &place.lon, &place.lat, &heading) != 4)
+            die("a camera");
+        if (str_map_add(&camera_names, str_from_c(name), &at) != ERR_OK)
+            die("too many cameras");
+        cameras[at] = (struct zone_camera){zones_at(&zones, place), zones_at(&zones, zone_ahead(place, heading, AHEAD_M))};
+    }
+    fclose(file);
+}
+
+static enum zone_group group_of(const char *plate)
+{
+    return strncmp(plate, "浙A", strlen("浙A")) == 0 ? ZONE_LOCAL : strncmp(plate, "浙", strlen("浙")) == 0 ? ZONE_PROVINCE : ZONE_OTHER;
+}
+
+static const struct {
+    const char *name;
+    enum zone_group group;
+} classes[] = {{"local", ZONE_LOCAL}, {"province", ZONE_PROVINCE}, {"other", ZONE_OTHER}};
+
+static void tell(const struct zone_figures *figures, int64_t time_s)
+{
+    for (size_t zone = 0; zone < zones.n; zone++)
+        for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+            printf("%lld,%s,%s,%u,%llu\n", (long long)time_s, zones.zones[zone].name, classes[i].name, figures[zone].now[classes[i].group],
+                (unsigned long long)figures[zone].through[classes[i].group]);
+}
+
+/* Ticks each second up to `until_ms`; at the last one of each period the figures are told. */
+static void go_on(struct zone_core *core, int64_t *now_ms, int64_t until_ms, int64_t every_s)
+{
+    for (; *now_ms <= until_ms; *now_ms += 1000) {
+        struct zone_updates updates;
+        zone_step(core, &(struct zone_event){.type = ZONE_TICK, .now_ms = BEGIN_MS + *now_ms}, &updates);
+        if (*now_ms > 0 && *now_ms % (every_s * 1000) == 0)
+            tell(updates.figures, *now_ms / 1000);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct zone_settings settings = ZONE_SETTINGS_DEFAULT;
+    struct zone_core *core = NULL;
+    char line[256], camera[64], plate[64];
+    if (argc != 6)
+        die("ZONES CAMERAS PASSAGES EVERY UNTIL");
+    read_zones(argv[1]);
+    read_cameras(argv[2]);
+    if (zone_create(&settings, &zones, &core) != ERR_OK)
+        die("no memory");
+    FILE *file = open_or_die(argv[3]);
+    int64_t now_ms = 0, every_s = atoll(argv[4]), until_ms = atoll(argv[5]) * 1000;
+    printf("time_s,zone,class,now,today\n");
+    if (fgets(line, sizeof(line), file) == NULL)
+        die("no passages");
+    while (fgets(line, sizeof(line), file) != NULL) {
+        long long passed_ms, arrived_ms;
+        int confidence;
+        if (sscanf(line, "%lld,%lld,%63[^,],%*d,%63[^,],%d", &passed_ms, &arrived_ms, camera, plate, &confidence) != 5)
+            die("a passage");
+        int64_t at = str_map_find(&camera_names, str_from_c(camera));
+        if (arrived_ms > until_ms || at < 0)
+            continue;
+        go_on(core, &now_ms, arrived_ms - 1, every_s);
+        struct zone_updates updates;
+        zone_step(core,
+            &(struct zone_event){.type = ZONE_PASSAGE,
+                .passage = {.vehicle = str_hash(str_from_c(plate)),
+                    .camera = (uint32_t)at,
+                    .held = cameras[at].held,
+                    .ahead = cameras[at].ahead,
+                    .group = (uint8_t)group_of(plate),
+                    .confidence = (int16_t)confidence,
+                    .time_ms = BEGIN_MS + passed_ms,
+                    .arrived_ms = BEGIN_MS + arrived_ms}},
+            &updates);
+    }
+    go_on(core, &now_ms, until_ms, every_s);
+    fclose(file);
+    zone_destroy(core);
+    str_map_finish(&camera_names);
+    mem_free(cameras);
+    return 0;
+}
