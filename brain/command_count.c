@@ -30,6 +30,7 @@ enum {
     COUNT_ON_EDGES,
     COUNT_LOOPS,
     COUNT_FLOWS,
+    COUNT_GPS,
     COUNT_PART,
     COUNT_CONVERT,
     COUNT_PARTS,
@@ -58,6 +59,8 @@ static const struct command_option options[] = {
     {"loops", "FILE",
         "what induction loops counted: from_time_ms,to_time_ms,arrive_time_ms,edge,lane,vehicles, in order of arrival (docs/loops.md)"},
     {"flows", "FILE", "vehicles an hour on each edge: time_s,edge,flow_vph,source (loop or camera)"},
+    {"gps", "FILE",
+        "floating cars' points: vehicle,time_ms,lon,lat[,speed][,heading][,arrive_time_ms][,status], in order of arrival (docs/gps.md)"},
     {"part", "I/K", "count only the vehicles of part I of K, by hash of the plate; the K tables add up to one, nearly (docs/scale.md)"},
     {"convert", "FILE", "only write the passages in the binary form, 32 bytes each; needs --passages alone"},
     {"parts", "K", "the plates are in K processes `citybrain count-part` on the bus; the tables are those of one process (docs/scale.md)"},
@@ -115,14 +118,40 @@ static void tell_counters(const struct count_files *files)
         {files->n_cameras_broken, "lines of the cameras' table not used"},
         {files->n_evicted, "vehicles forgotten early, as more are known at once than the limit"},
     };
-    fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n", (unsigned long long)(files->n_lines + files->n_loop_lines),
-        (unsigned long long)files->n_broken, (unsigned long long)files->n_rows);
+    fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n",
+        (unsigned long long)(files->n_lines + files->n_loop_lines + files->n_point_lines), (unsigned long long)files->n_broken,
+        (unsigned long long)files->n_rows);
     for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
         if (rest[i].n > 0)
             fprintf(stderr, "%llu %s\n", (unsigned long long)rest[i].n, rest[i].what);
     for (int i = COUNT_LOOP_TAKEN + 1; i < COUNT_LOOP_N_VERDICTS; i++)
         if (files->n_loop_rows[i] > 0)
             fprintf(stderr, "%llu rows of loops not used: %s\n", (unsigned long long)files->n_loop_rows[i], count_loop_verdict_text(i));
+}
+
+static void tell_points(const struct count_files *files)
+{
+    fprintf(stderr, "%llu points of floating cars, over %llu whole edges\n", (unsigned long long)files->n_point_lines,
+        (unsigned long long)files->counters.n_drives);
+    for (int i = COUNT_GPS_TAKEN + 1; i < COUNT_GPS_N_VERDICTS; i++)
+        if (files->n_points[i] > 0)
+            fprintf(stderr, "%llu points not used: %s\n", (unsigned long long)files->n_points[i], count_gps_verdict_text(i));
+}
+
+/* Floating cars say how fast, never how many; of parts their drives would come out of order. */
+static bool is_gps_of_use(const struct command_line *line)
+{
+    static const int tables[] = {COUNT_ROADS, COUNT_INDICES, COUNT_JUNCTIONS};
+    bool is_asked = false;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        is_asked |= line->values[tables[i]] != NULL;
+    if (line->values[COUNT_GPS] && !is_asked)
+        fprintf(stderr, "citybrain count: --gps tells how fast roads are; give --roads, --indices or --junctions with it\n");
+    else if (line->values[COUNT_GPS] && (line->values[COUNT_PART] || line->values[COUNT_PARTS]))
+        fprintf(stderr, "citybrain count: --gps goes with neither --part nor --parts; leave it out, or them\n");
+    else
+        return true;
+    return false;
 }
 
 static bool is_complete(const struct command_line *line)
@@ -138,6 +167,8 @@ static bool is_complete(const struct command_line *line)
             "citybrain count: --loops tells of all vehicles, --part has some of them; give --loops with --parts, or without either\n");
         return false;
     }
+    if (!is_gps_of_use(line))
+        return false;
     if ((line->values[COUNT_AREAS] != NULL) == (line->values[COUNT_AREAS_OUT] != NULL))
         return true;
     fprintf(stderr, "citybrain count: --areas and --areas-out belong together; give both\n");
@@ -210,6 +241,7 @@ static int run_count(const struct command_line *line)
         .junctions_path = line->values[COUNT_JUNCTIONS],
         .on_edges_path = line->values[COUNT_ON_EDGES],
         .loops_path = line->values[COUNT_LOOPS],
+        .points_path = line->values[COUNT_GPS],
         .flows_path = line->values[COUNT_FLOWS],
         .every_s = (int64_t)every,
         .until_s = (int64_t)until,
@@ -230,6 +262,8 @@ static int run_count(const struct command_line *line)
         return 2;
     }
     tell_counters(&files);
+    if (files.points_path)
+        tell_points(&files);
     if (files.joined)
         tell_parts(&files);
     return 0;

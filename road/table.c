@@ -108,7 +108,7 @@ static enum err take_bytes(struct reading *reading, struct str bytes, bool is_la
             at = bytes.len;
             break;
         }
-        reading->line++;
+        reading->table->line = ++reading->line;
         struct str line = str_trim((struct str){bytes.ptr + at, len});
         at += len + (end != NULL);
         if (reading->is_cut || len > ROAD_TABLE_LINE_MAX) {
@@ -145,32 +145,6 @@ static void tell_progress(struct reading *reading)
     reading->table->on_progress(reading->table->context, reading->told_share);
 }
 
-static enum err read_file(struct reading *reading, FILE *file)
-{
-    char *buffer = mem_alloc(CHUNK);
-    if (buffer == NULL)
-        return ERR_NO_MEMORY;
-    size_t kept = 0, taken = 0;
-    enum err err = ERR_OK;
-    for (bool is_last = false; !is_last && err == ERR_OK;) {
-        size_t n = fread(buffer + kept, 1, CHUNK - kept, file);
-        is_last = n < CHUNK - kept;
-        if (is_last && ferror(file)) {
-            err = diag_set(reading->diag, ERR_IO, reading->name, 0, "cannot read: %s; check the disk", strerror(errno));
-            break;
-        }
-        err = take_bytes(reading, (struct str){buffer, kept + n}, is_last, &taken);
-        if (err != ERR_OK)
-            break;
-        kept = kept + n - taken; /* less than a line */
-        memmove(buffer, buffer + taken, kept);
-        reading->bytes_done += (double)n;
-        tell_progress(reading);
-    }
-    mem_free(buffer);
-    return err == ERR_OK ? end_reading(reading) : err;
-}
-
 static void begin(struct reading *reading, struct road_table *table, const char *name, struct diag *diag)
 {
     *reading = (struct reading){.table = table, .name = name, .diag = diag};
@@ -181,20 +155,70 @@ static void begin(struct reading *reading, struct road_table *table, const char 
     assert(n <= ROAD_TABLE_COLUMNS_MAX);
 }
 
+struct road_table_file {
+    struct reading reading;
+    FILE *file;
+    char *buffer; /* [CHUNK] */
+    size_t kept;  /* less than a line */
+};
+
+enum err road_table_open(struct road_table *table, const char *path, struct diag *diag, struct road_table_file **ret_file)
+{
+    struct stat stat;
+    struct road_table_file *file = mem_alloc_zero(1, sizeof(*file));
+    if (file == NULL || (file->buffer = mem_alloc(CHUNK)) == NULL) {
+        mem_free(file);
+        return ERR_NO_MEMORY;
+    }
+    begin(&file->reading, table, path, diag);
+    file->file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (file->file == NULL) {
+        road_table_close(file);
+        return diag_set(diag, err_from_errno(errno), path, 0, "cannot open: %s; mend the path", strerror(errno));
+    }
+    if (file->file != stdin && fstat(fileno(file->file), &stat) == 0)
+        file->reading.bytes_all = (double)stat.st_size;
+    *ret_file = file;
+    return ERR_OK;
+}
+
+enum err road_table_go_on(struct road_table_file *file, bool *ret_is_end)
+{
+    struct reading *reading = &file->reading;
+    size_t taken = 0, n = fread(file->buffer + file->kept, 1, CHUNK - file->kept, file->file);
+    bool is_last = n < CHUNK - file->kept;
+    if (is_last && ferror(file->file))
+        return diag_set(reading->diag, ERR_IO, reading->name, 0, "cannot read: %s; check the disk", strerror(errno));
+    enum err err = take_bytes(reading, (struct str){file->buffer, file->kept + n}, is_last, &taken);
+    if (err != ERR_OK)
+        return err;
+    file->kept = file->kept + n - taken;
+    memmove(file->buffer, file->buffer + taken, file->kept);
+    reading->bytes_done += (double)n;
+    tell_progress(reading);
+    *ret_is_end = is_last;
+    return is_last ? end_reading(reading) : ERR_OK;
+}
+
+void road_table_close(struct road_table_file *file)
+{
+    if (file == NULL)
+        return;
+    if (file->file != NULL && file->file != stdin)
+        fclose(file->file);
+    mem_free(file->buffer);
+    mem_free(file);
+}
+
 enum err road_table_read(struct road_table *table, const char *path, struct diag *diag)
 {
-    struct reading reading;
-    struct stat stat;
-    begin(&reading, table, path, diag);
-    if (strcmp(path, "-") == 0)
-        return read_file(&reading, stdin);
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return diag_set(diag, err_from_errno(errno), path, 0, "cannot open: %s; mend the path", strerror(errno));
-    if (fstat(fileno(file), &stat) == 0)
-        reading.bytes_all = (double)stat.st_size;
-    enum err err = read_file(&reading, file);
-    fclose(file);
+    struct road_table_file *file = NULL;
+    bool is_end = false;
+    table->n_lines = table->n_broken = 0;
+    enum err err = road_table_open(table, path, diag, &file);
+    while (err == ERR_OK && !is_end)
+        err = road_table_go_on(file, &is_end);
+    road_table_close(file);
     return err;
 }
 

@@ -27,10 +27,18 @@ struct road_table {
     /* answered */
     uint64_t n_lines; /* after the first, empty ones not counted */
     uint64_t n_broken;
+    uint64_t line; /* of the file, from 1: the one that on_line() is told */
 };
 
 /* Errors that end it are told in `diag`: ERR_NOT_FOUND, ERR_IO, ERR_SYNTAX (the first line), ERR_NO_MEMORY. "-" is standard input. */
 enum err road_table_read(struct road_table *table, const char *path, struct diag *diag) MUST_CHECK;
+/* The same piece by piece, for who reads another file beside it. */
+struct road_table_file;
+enum err road_table_open(
+    struct road_table *table, const char *path, struct diag *diag, struct road_table_file **ret_file) MUST_CHECK; /* keeps all of them */
+/* Some more lines, to on_line(); *ret_is_end: there are none after these. Errors as above; it is not to be gone on with after one. */
+enum err road_table_go_on(struct road_table_file *file, bool *ret_is_end) MUST_CHECK;
+void road_table_close(struct road_table_file *file); /* takes NULL */
 /* The same from memory; `name` stands for the path in messages. */
 enum err road_table_parse(struct road_table *table, struct str bytes, const char *name, struct diag *diag) MUST_CHECK;
 

@@ -7,6 +7,7 @@
 #include "road/table.h"
 #include "scene/count/areas.h"
 #include "scene/count/clones.h"
+#include "scene/count/gps_file.h"
 #include "scene/count/loops_file.h"
 #include "scene/count/passages.h"
 
@@ -32,6 +33,8 @@ struct run {
     uint32_t n_standing;       /* cameras on the network */
     struct count_reading reading;
     struct count_loops_file loops;
+    struct count_gps_file *points;                                                               /* NULL: none */
+    enum err points_err;                                                                         /* reading them */
     FILE *counts, *roads, *areas_out, *clones, *health, *indices, *junctions, *on_edges, *flows; /* NULL: not asked for */
     uint32_t *camera_names;                                                                      /* number in `cameras`, by the core's */
     int64_t next_s;    /* time of the next row; INT64_MIN before the first arrival */
@@ -262,11 +265,19 @@ static void take_loops(struct run *run, int64_t until_ms)
     }
 }
 
+/* What floating cars told until then, likewise. */
+static void take_points(struct run *run, int64_t until_ms)
+{
+    while (run->n_taken != run->n_put)
+        count_next(run);
+    if (run->points != NULL && run->points_err == ERR_OK)
+        run->points_err = count_gps_file_take(run->points, until_ms);
+}
+
 static void write_row(struct run *run)
 {
     take_loops(run, run->next_s * 1000);
-    while (run->n_taken != run->n_put)
-        count_next(run);
+    take_points(run, run->next_s * 1000);
     struct count_event event = {.type = asks_figures(run->files) ? COUNT_TICK : COUNT_TICK_VEHICLES, .now_ms = run->next_s * 1000};
     step(run, &event);
     run->next_s += run->files->every_s;
@@ -323,6 +334,8 @@ static void take(struct run *run, const struct count_record *record)
         run->next_s = first_row_from(run, arrived_ms);
     write_rows_before(run, arrived_ms);
     take_loops(run, arrived_ms);
+    if (run->points != NULL && count_gps_file_is_due(run->points, arrived_ms))
+        take_points(run, arrived_ms);
     run->latest_ms = arrived_ms;
     if (run->files->n_parts > 1 && count_part_of(record->vehicle, run->files->n_parts) != run->files->part)
         return; /* another process counts it; its time is everybody's */
@@ -388,12 +401,38 @@ static enum err end_loops(struct run *run)
     return err;
 }
 
+static void on_drive(void *context, const struct count_drive *drive)
+{
+    count_drive(((struct run *)context)->count, drive);
+}
+
+static enum err open_points(struct run *run)
+{
+    const struct count_gps_file_asked asked = {run->files->points_path, count_hierarchy(run->count), on_drive, tell, run};
+    return asked.path != NULL ? count_gps_file_open(&asked, run->diag, &run->points) : ERR_OK;
+}
+
+static enum err end_points(struct run *run)
+{
+    struct count_files *files = run->files;
+    if (run->points == NULL)
+        return ERR_OK;
+    enum err err = run->points_err == ERR_OK ? count_gps_file_end(run->points) : run->points_err;
+    files->n_point_lines = count_gps_file_n_lines(run->points);
+    files->n_broken += count_gps_file_n_broken(run->points);
+    for (int i = 0; i < COUNT_GPS_N_VERDICTS; i++)
+        files->n_points[i] = count_gps_file_n(run->points, i);
+    return err;
+}
+
 static enum err read_passages(struct run *run)
 {
     struct count_files *files = run->files;
     run->reading = (struct count_reading){
         .cameras = &run->cameras, .on_record = on_record, .on_broken = tell, .on_progress = on_progress, .context = run};
     enum err err = open_loops(run);
+    if (err == ERR_OK)
+        err = open_points(run);
     if (err == ERR_OK)
         err = count_passages_read(&run->reading, files->passages_path, run->diag);
     if (err == ERR_OK && run->is_held) {
@@ -485,8 +524,8 @@ static void list_outs(struct run *run, struct out outs[N_OUTS])
 static enum err open_outs(struct run *run)
 {
     const struct count_files *files = run->files;
-    const char *const read[] = {
-        files->network_path, files->cameras_path, files->passages_path, files->areas_path, files->index_path, files->loops_path};
+    const char *const read[] = {files->network_path, files->cameras_path, files->passages_path, files->areas_path, files->index_path,
+        files->loops_path, files->points_path};
     struct outs taken = {.n = 0};
     struct out outs[N_OUTS];
     enum err err = ERR_OK;
@@ -596,6 +635,8 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
         err = end_parts(&run);
     if (err == ERR_OK)
         err = end_loops(&run);
+    if (err == ERR_OK)
+        err = end_points(&run);
     if (err == ERR_OK && run.health != NULL)
         write_health(&run);
     if (run.count != NULL) {
@@ -604,6 +645,7 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
     }
     err = close_outs(&run, err);
     count_loops_file_close(&run.loops);
+    count_gps_file_close(run.points);
     count_parts_destroy(run.parts);
     count_destroy(run.count);
     count_index_destroy(run.index);

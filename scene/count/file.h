@@ -15,6 +15,7 @@
  *     junctions.csv time_s,junction,n,delay_s,delay_index
  *     loops         loops_file.h                  by arrive_time_ms, beside the passages
  *     flows.csv     time_s,edge,flow_vph,source   loop or camera
+ *     points        gps_file.h                    floating cars, by arrive_time_ms or else time_ms, beside the passages
  *
  * A row is made from what arrived by its time and nothing after. low and high are the 90 % interval. An area's silence
  * makes no row stale here: a file ends, a city does not.
@@ -29,6 +30,7 @@
 #define SCENE_COUNT_FILE_H
 
 #include "base/diag.h"
+#include "scene/count/gps.h"
 #include "scene/count/parts.h"
 
 #define COUNT_BACK_MAX_MS ((int64_t)600 * 1000)
@@ -55,6 +57,7 @@ struct count_files {
     const char *indices_path, *junctions_path; /* NULL: none */
     const char *on_edges_path;                 /* vehicles on each edge; NULL: none */
     const char *loops_path, *flows_path;       /* NULL: none */
+    const char *points_path;                   /* NULL: none; with neither parts nor joined */
     int64_t every_s;                           /* 1 to 86400 */
     int64_t until_s;                           /* -1: to the last arrival; at most a week after it, otherwise ERR_RANGE at the end */
     uint32_t part, n_parts;                    /* only the vehicles of this part, from 0, of so many (count_part_of()); n_parts 0: all */
@@ -67,6 +70,7 @@ struct count_files {
     uint64_t n_lines, n_broken, n_rows;
     uint64_t n_cameras_broken; /* lines of the cameras' table that are not used */
     uint64_t n_back, n_jumps;
+    uint64_t n_point_lines, n_points[COUNT_GPS_N_VERDICTS];
     uint64_t n_loop_lines;                       /* of them n_broken has the broken ones, too */
     uint64_t n_loop_rows[COUNT_LOOP_N_VERDICTS]; /* of the others */
     uint64_t n_evicted;                          /* vehicles forgotten early, for want of room */
