@@ -4,8 +4,11 @@
  *
  *     count_load write NETWORK FOLDER N    N passages into FOLDER: passages.csv, cameras.csv, areas.geojson, camera_areas.csv
  *     count_load floor FOLDER SECONDS      the same file through a plain hash map: "seen in the last SECONDS" per area, every second, to
- * floor.csv count_load live NETWORK              50,000 passages a second as they come, 300,000 vehicles: count_live_p99_ms and others
- *     count_load memory NETWORK            3,000,000 plates, 300,000 of them on the road: count_memory_mb
+ *                                          floor.csv
+ *     count_load live NETWORK [FOLDER]     50,000 passages a second as they come, 300,000 vehicles: count_live_p99_ms and others; with a
+ *                                          folder while a snapshot is written into it: count_live_snapshot_p99_ms and others
+ *     count_load memory NETWORK FOLDER     3,000,000 plates, 300,000 of them on the road: count_memory_mb; and while they are written into
+ * a snapshot there: count_memory_snapshot_mb
  *
  * A vehicle turns at random, takes longer than free flow by a constant and a drawn share, and ends its trip after fifteen edges in the
  * mean; another begins somewhere else. 95 of 100 are read, two of those wrongly. The same arguments give the same bytes. No traffic is
@@ -14,6 +17,8 @@
 #include "base/mem.h"
 #include "scene/count/core.h"
 #include "scene/count/passages.h"
+#include "scene/count/snapshot.h"
+#include "scene/keeper.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -366,7 +371,32 @@ static double core_tick(struct core *core, int64_t now_ms, bool is_whole)
 #define WARM_S 60
 #define LIVE_S 10
 #define WHOLE_TICKS 20 /* once a second also for every road's flow and speed, as the scene does */
+#define KEPT_TICK 100  /* a snapshot is written after so many: in the middle, so that it comes six times as often as in a city */
 #define TICK_MS 50     /* how often the count is asked for: what a passage waits for it is in its latency */
+
+static struct scene_keeper *keep_in(const char *folder)
+{
+    char path[1024];
+    struct scene_keeper *keeper;
+    snprintf(path, sizeof(path), "%s/count.snapshot", folder);
+    if (scene_keeper_create(path, COUNT_SNAPSHOT_MAX, "count_load", &keeper) != ERR_OK)
+        die(path);
+    return keeper;
+}
+
+/* As the scene does each minute (kept.c): into memory here, then sealed and written by the keeper's thread. Seconds it took here. */
+static double keep(struct core *core, struct scene_keeper *keeper)
+{
+    double start = now_s(CLOCK_MONOTONIC);
+    struct buf *out = scene_keeper_begin(keeper);
+    if (out == NULL)
+        die("the snapshot before is still being written");
+    count_snapshot_write(core->count, STR_NONE, out);
+    if (out->err != ERR_OK)
+        die("the snapshot cannot be written");
+    scene_keeper_commit(keeper);
+    return now_s(CLOCK_MONOTONIC) - start;
+}
 
 static int by_size(const void *a, const void *b)
 {
@@ -374,7 +404,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void measure_live(const char *network)
+static void measure_live(const char *network, const char *folder)
 {
     struct traffic traffic = {0};
     struct core core = {0};
@@ -399,7 +429,8 @@ static void measure_live(const char *network)
         due[n] = passage; /* at the very rate, whatever the drawing made of it */
         due[n].pass_ms = warm_ms - ARRIVES_MS + (int64_t)((double)n * 1000 / LIVE_RATE);
     }
-    double start = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
+    struct scene_keeper *keeper = folder != NULL ? keep_in(folder) : NULL;
+    double start = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID), kept_s = 0;
     for (uint64_t at = 0; n_told < n;) {
         double next_s = ++n_ticks * TICK_MS / 1000.0, tick_s;
         while ((tick_s = now_s(CLOCK_MONOTONIC) - start) < next_s || at == n_told) {
@@ -415,9 +446,19 @@ static void measure_live(const char *network)
         in_ticks += told_s - tick_s;
         for (; n_told < at; n_told++)
             latency[n_told] = told_s - (double)(due[n_told].pass_ms + ARRIVES_MS - warm_ms) / 1000;
+        if (keeper != NULL && n_ticks == KEPT_TICK)
+            kept_s = keep(&core, keeper);
     }
     double took = now_s(CLOCK_MONOTONIC) - start;
     qsort(latency, n, sizeof(*latency), by_size);
+    scene_keeper_destroy(keeper);
+    if (keeper != NULL) {
+        printf("count_live_snapshot_p99_ms %.1f ms\n", latency[n * 99 / 100] * 1000);
+        printf("count_live_snapshot_most_ms %.1f ms\n", latency[n - 1] * 1000);
+        printf("count_live_snapshot_stop_ms %.1f ms\n", kept_s * 1000);
+        fprintf(stderr, "count_load: %u vehicles kept\n", count_known_vehicles(core.count)->n_known);
+        return;
+    }
     printf("count_live_per_s %.0f passages/s\n", (double)n / took);
     printf("count_live_p50_ms %.1f ms\n", latency[n / 2] * 1000);
     printf("count_live_p99_ms %.1f ms\n", latency[n * 99 / 100] * 1000);
@@ -443,7 +484,7 @@ static double resident_mb(const char *which)
 #define KNOWN_S 1500 /* in which all of them are seen */
 
 /* Most are seen once and away from the road since; the last are seen again and again. */
-static void measure_memory(const char *network)
+static void measure_memory(const char *network, const char *folder)
 {
     struct diag diag = {""};
     struct road_network *roads = NULL;
@@ -462,6 +503,11 @@ static void measure_memory(const char *network)
     }
     printf("count_memory_mb %.0f MB\n", resident_mb("VmHWM"));
     printf("count_memory_known %u plates\n", count_known_vehicles(core.count)->n_known);
+    struct scene_keeper *keeper = keep_in(folder);
+    double kept_s = keep(&core, keeper);
+    scene_keeper_destroy(keeper);
+    printf("count_memory_snapshot_mb %.0f MB\n", resident_mb("VmHWM"));
+    printf("count_memory_snapshot_stop_ms %.0f ms\n", kept_s * 1000);
     fprintf(stderr, "count_load: %.0f MB of it are the network and the program; %.0f counted\n", without, counted);
 }
 
@@ -472,11 +518,11 @@ int main(int argc, char **argv)
         write_files(argv[2], argv[3], n);
     else if (argc == 4 && strcmp(argv[1], "floor") == 0)
         measure_floor(argv[2], argv[3]);
-    else if (argc == 3 && strcmp(argv[1], "live") == 0)
-        measure_live(argv[2]);
-    else if (argc == 3 && strcmp(argv[1], "memory") == 0)
-        measure_memory(argv[2]);
+    else if ((argc == 3 || argc == 4) && strcmp(argv[1], "live") == 0)
+        measure_live(argv[2], argv[3]); /* NULL stands behind the last */
+    else if (argc == 4 && strcmp(argv[1], "memory") == 0)
+        measure_memory(argv[2], argv[3]);
     else
-        die("write NETWORK FOLDER N | floor FOLDER SECONDS | live NETWORK | memory NETWORK");
+        die("write NETWORK FOLDER N | floor FOLDER SECONDS | live NETWORK [FOLDER] | memory NETWORK FOLDER");
     return 0;
 }

@@ -8,7 +8,10 @@
     count_peer_ratio                    count_csv_per_s over the fastest of these
     count_postgres_whole_per_s, count_duckdb_whole_per_s, count_whole_ratio   the same from the whole file at once, which no live count can be
     count_live_p99_ms                   passage in → count out, 50,000 a second as they come, 300,000 vehicles; the core alone (count_load.c)
+    count_live_snapshot_p99_ms          the same ten seconds with one snapshot in their middle, six times as often as in a city; ..._most_ms: the passage
+                                        that waited longest, ..._stop_ms: how long the count stands still for it
     count_memory_mb                     3,000,000 plates known, 300,000 of them on the road; the whole process
+    count_memory_snapshot_mb            the same while they are written into a snapshot
 
 COUNT_PASSAGES: of the file, 2,000,000 unless said. COUNT_PEERS: names separated by commas; all unless said. The file is made by count_load on Nanchang's network, or on
 a made one of its size (names then end with _made).
@@ -81,8 +84,9 @@ def main():
         line("count_peer_ratio", ours / max(live.values()), "times", 2)
     if whole:
         line("count_whole_ratio", ours / max(whole.values()), "times", 2)
-    for mode, roads in (("live", networks.short(folder)), ("memory", network)):
-        for text in told(LOAD, mode, roads).splitlines():
+    short = networks.short(folder)
+    for mode, *where in (("live", short), ("live", short, folder), ("memory", network, folder)):
+        for text in told(LOAD, mode, *where).splitlines():
             name, value, unit = text.split()
             print(f"{name}{ending if mode == 'memory' else ''} {value} {unit}", flush=True)
 

@@ -39,10 +39,16 @@ static inline bool is_reading(const struct walk *walk)
 static inline void walk_bits(struct walk *walk, uint64_t *bits, size_t n_bytes)
 {
     if (!is_reading(walk)) {
+        struct buf *out = walk->out;
         uint8_t bytes[8];
-        for (size_t i = 0; i < n_bytes; i++)
+        for (size_t i = 0; i < sizeof(bytes); i++)
             bytes[i] = (uint8_t)(*bits >> (8 * i));
-        buf_append(walk->out, bytes, n_bytes);
+        if (out->err == ERR_OK && out->cap - out->len >= sizeof(bytes)) { /* the count stands still for it: millions of numbers */
+            memcpy(out->ptr + out->len, bytes, sizeof(bytes));
+            out->len += n_bytes;
+        } else {
+            buf_append(out, bytes, n_bytes);
+        }
         return;
     }
     uint64_t read = 0;
