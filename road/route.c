@@ -166,21 +166,21 @@ static void relax(const struct road_arcs *arcs, const uint32_t *arc_ms, struct r
 }
 
 /* The time from one node to another, and the highest node on the way. The labels on the way from there to both ends stay as they
- * are but for their times, until the next query. */
-static uint32_t query(struct road_router *router, uint32_t from, uint32_t to, uint32_t *ret_top)
+ * are but for their times, until the next query. MAX_MS: none is quicker than `below_ms`; what is not, is not followed. */
+static uint32_t query(struct road_router *router, uint32_t from, uint32_t to, uint32_t below_ms, uint32_t *ret_top)
 {
     const struct road_hierarchy *hierarchy = router->hierarchy;
     struct road_label *ahead = router->ahead, *behind = router->behind;
-    uint32_t best = MAX_MS, top = ROAD_NONE, x = from, y = to;
+    uint32_t best = below_ms, top = ROAD_NONE, x = from, y = to;
     ahead[from].ms = behind[to].ms = 0;
     while (x != y) /* where one is above the other, or a root, the other climbs */
         if (x < y) {
-            if (ahead[x].ms < MAX_MS)
+            if (ahead[x].ms < best)
                 relax(&hierarchy->up, router->up_ms, ahead, x);
             ahead[x].ms = MAX_MS;
             x = hierarchy->parents[x];
         } else {
-            if (behind[y].ms < MAX_MS)
+            if (behind[y].ms < best)
                 relax(&hierarchy->down, router->down_ms, behind, y);
             behind[y].ms = MAX_MS;
             y = hierarchy->parents[y];
@@ -197,7 +197,7 @@ static uint32_t query(struct road_router *router, uint32_t from, uint32_t to, ui
         ahead[x].ms = behind[x].ms = MAX_MS;
     }
     *ret_top = top;
-    return best;
+    return top != ROAD_NONE ? best : MAX_MS;
 }
 
 /* Of the ways that leave `edge` and come back to it, the first turn of the fastest. */
@@ -208,7 +208,7 @@ static uint32_t query_round(struct road_router *router, uint32_t edge, uint32_t 
     for (uint32_t t = hierarchy->first_turn[edge]; t < hierarchy->first_turn[edge + 1]; t++) {
         uint32_t next = hierarchy->turns[t].to, ms = road_add_ms(hierarchy->turns[t].crossing_ms, router->edge_ms[next]);
         if (next != edge)
-            ms = road_add_ms(ms, query(router, hierarchy->ranks[next], hierarchy->ranks[edge], &top));
+            ms = road_add_ms(ms, query(router, hierarchy->ranks[next], hierarchy->ranks[edge], MAX_MS, &top));
         if (ms < best) {
             best = ms;
             *ret_second = next;
@@ -222,7 +222,7 @@ uint32_t road_route_ms(struct road_router *router, uint32_t from, uint32_t to)
     uint32_t unused;
     if (from == to)
         return query_round(router, from, &unused);
-    return query(router, router->hierarchy->ranks[from], router->hierarchy->ranks[to], &unused);
+    return query(router, router->hierarchy->ranks[from], router->hierarchy->ranks[to], MAX_MS, &unused);
 }
 
 /* ---- unpacking ---- */
@@ -307,9 +307,9 @@ static uint32_t least_ms(uint32_t a, uint32_t b)
 /*
  * Most ways that are asked for lead to the next edge, or to the one after it. Where one of these is quicker than any other way can be,
  * nothing need be searched: every way but those goes on beyond an edge two turns ahead, and takes longer than to there. Answers the
- * milliseconds and appends to the path; MAX_MS: it has to be searched for.
+ * milliseconds and appends to the path; MAX_MS: it has to be searched for, and *below_ms comes down to what is longer than such a way.
  */
-static uint32_t find_near(struct road_router *router, uint32_t from, uint32_t to, uint32_t *n_path)
+static uint32_t find_near(struct road_router *router, uint32_t from, uint32_t to, uint32_t *n_path, uint32_t *below_ms)
 {
     const struct road_hierarchy *hierarchy = router->hierarchy;
     const struct road_turn *turns = hierarchy->turns;
@@ -330,8 +330,10 @@ static uint32_t find_near(struct road_router *router, uint32_t from, uint32_t to
             }
         }
     }
-    if (best >= others || router->edge_ms[to] >= MAX_MS)
+    if (best >= others || router->edge_ms[to] >= MAX_MS) {
+        *below_ms = least_ms(*below_ms, road_add_ms(road_add_ms(best, router->edge_ms[to]), 1));
         return MAX_MS;
+    }
     if (over != to)
         router->path[(*n_path)++] = over;
     router->path[(*n_path)++] = to;
@@ -342,20 +344,22 @@ enum err road_route_find(
     struct road_router *router, uint32_t from, uint32_t to, const struct road_limits *limits, struct road_route *ret_route)
 {
     const uint32_t *ranks = router->hierarchy->ranks;
-    uint32_t n_path = 0, top = ROAD_NONE, begin = from, ms;
+    uint32_t n_path = 0, top = ROAD_NONE, begin = from, ms, below_ms = MAX_MS;
+    if (limits->max_s < MAX_MS / 1000)
+        below_ms = limits->max_s < 0 ? 0 : (uint32_t)(limits->max_s * 1000) + 1;
     if (from == to) {
         ms = query_round(router, from, &begin);
         if (ms < MAX_MS)
             router->path[n_path++] = begin;
-    } else if ((ms = find_near(router, from, to, &n_path)) < MAX_MS) {
+    } else if ((ms = find_near(router, from, to, &n_path, &below_ms)) < MAX_MS) {
         begin = to;
     } else {
-        ms = query(router, ranks[from], ranks[to], &top);
+        ms = query(router, ranks[from], ranks[to], below_ms, &top);
     }
     if (ms >= MAX_MS || ms > limits->max_s * 1000)
         return ERR_NOT_FOUND;
     if (from == to && begin != to)
-        query(router, ranks[begin], ranks[to], &top);
+        query(router, ranks[begin], ranks[to], MAX_MS, &top);
     if (begin != to)
         unpack_way(router, ranks[begin], ranks[to], top, &n_path);
     *ret_route = (struct road_route){ms / 1000.0, way_length_m(router, from, n_path), router->path, n_path};
