@@ -14,9 +14,10 @@ struct scene_keeper {
     const char *log_name;
     struct buf bytes; /* the owner's while it is not full, otherwise the thread's */
     pthread_t thread;
-    pthread_mutex_t lock; /* guards the two below */
+    pthread_mutex_t lock; /* guards those below */
     pthread_cond_t changed;
     bool is_full, is_ending;
+    enum err err; /* of the last one */
 };
 
 void scene_seal(struct buf *out)
@@ -37,7 +38,7 @@ bool scene_unseal(struct str bytes, struct str *ret_body)
     return true;
 }
 
-static void write_it(struct scene_keeper *keeper)
+static enum err write_it(struct scene_keeper *keeper)
 {
     scene_seal(&keeper->bytes);
     enum err err = keeper->bytes.err;
@@ -47,6 +48,7 @@ static void write_it(struct scene_keeper *keeper)
         log_write(LOG_WARNING, keeper->log_name, "a snapshot was not written; after a restart it goes on from the one before",
             LOG_STR("file", str_from_c(keeper->path)), LOG_STR("why", str_from_c(err_text(err))), LOG_END);
     buf_finish(&keeper->bytes); /* a large city's is tens of megabytes, once a minute */
+    return err;
 }
 
 static void *run(void *context)
@@ -59,8 +61,9 @@ static void *run(void *context)
             continue;
         }
         pthread_mutex_unlock(&keeper->lock);
-        write_it(keeper);
+        enum err err = write_it(keeper);
         pthread_mutex_lock(&keeper->lock);
+        keeper->err = err;
         keeper->is_full = false;
         pthread_cond_broadcast(&keeper->changed);
     }
@@ -131,6 +134,17 @@ void scene_keeper_commit(struct scene_keeper *keeper)
     keeper->is_full = true;
     pthread_cond_broadcast(&keeper->changed);
     pthread_mutex_unlock(&keeper->lock);
+}
+
+bool scene_keeper_is_idle(struct scene_keeper *keeper, enum err *ret_err)
+{
+    pthread_mutex_lock(&keeper->lock);
+    bool is_idle = !keeper->is_full;
+    enum err err = keeper->err;
+    pthread_mutex_unlock(&keeper->lock);
+    if (is_idle)
+        *ret_err = err;
+    return is_idle;
 }
 
 void scene_keeper_wait(struct scene_keeper *keeper)

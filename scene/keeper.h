@@ -29,6 +29,8 @@ enum err scene_keeper_create(const char *path, size_t max, const char *log_name,
 struct buf *scene_keeper_begin(struct scene_keeper *keeper);
 /* What was begun is whole: it is sealed and goes to the disk. One that failed (its err) is logged and forgotten. */
 void scene_keeper_commit(struct scene_keeper *keeper);
+/* False: what was committed is on its way. Otherwise *ret_err is how the last one ended: ERR_OK, it is on the disk. */
+bool scene_keeper_is_idle(struct scene_keeper *keeper, enum err *ret_err);
 /* Waits for what is on its way: scene_keeper_begin() answers after it. */
 void scene_keeper_wait(struct scene_keeper *keeper);
 /* Waits, too. Takes NULL. */

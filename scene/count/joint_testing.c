@@ -103,7 +103,7 @@ void disk_finish(struct joint_disk *disk)
         buf_finish(&disk->slots[i]);
 }
 
-static enum err make_part(struct joint *city, uint32_t i)
+enum err make_part(struct joint *city, uint32_t i)
 {
     if (city->disks != NULL)
         city->stores[i] = (struct count_part_store){disk_write, disk_read, disk_refused, &city->disks[i]};
@@ -127,6 +127,7 @@ enum err open_parts(struct joint *city)
         .run = city->run,
         .n = city->n,
         .from = city->from,
+        .asked_max = city->asked_max,
         .ask = on_ask,
         .on_updates = on_updates,
         .on_taken = city->on_taken,

@@ -53,6 +53,7 @@ struct joint {
     uint64_t killed_at[PARTS]; /* number of the question */
     /* as count_parts_options has them, for who wants them */
     uint64_t run;
+    size_t asked_max;
     const struct count_parts_mark *from;
     void (*on_taken)(void *context, const struct count_event *event);
     void (*on_mark)(void *context, const struct count_parts_mark *mark);
@@ -66,6 +67,7 @@ void begin(struct joint *city);
 void put_up_the_rest(struct joint *city);
 /* ... in `n` parts from now on, of which the disks are `city->disks`. */
 enum err join(struct joint *city, uint32_t n);
+enum err make_part(struct joint *city, uint32_t i);
 enum err open_parts(struct joint *city); /* the sums' side of them once more, as city->run, from, on_taken and on_mark say */
 void end(struct joint *city);
 void disk_init(struct joint_disk *disk);

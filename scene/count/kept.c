@@ -80,10 +80,13 @@ bool count_kept_was_taken(struct count_kept *kept, int64_t arrived_ms)
                 LOG_INT("passages", (int64_t)kept->n_ahead), LOG_END);
         return true;
     }
-    if (count_place_was_taken(&kept->resume, arrived_ms))
-        return true;
-    count_place_take(&kept->place, arrived_ms);
-    return false;
+    return count_place_was_taken(&kept->resume, arrived_ms);
+}
+
+void count_kept_take(struct count_kept *kept, int64_t arrived_ms)
+{
+    if (arrived_ms >= 0)
+        count_place_take(&kept->place, arrived_ms);
 }
 
 /* ---- onto the disk ---- */
@@ -94,25 +97,39 @@ static struct count_resume_camera camera_of(void *context, uint32_t camera)
     return (struct count_resume_camera){count_kept_name(kept, camera), kept->told[camera]};
 }
 
-/* Into memory here; sealed and written by the keeper's thread. */
-static void write_snapshot(struct count_kept *kept)
+void count_kept_write(struct count_kept *kept, const struct count_parts_mark *mark)
 {
-    struct buf *out = scene_keeper_begin(kept->keeper);
+    struct buf *out = kept->keeper != NULL ? scene_keeper_begin(kept->keeper) : NULL;
     if (out == NULL)
-        return; /* the disk is slow: the next tick tries again */
+        return;
     struct buf extra;
     buf_init(&extra, COUNT_SNAPSHOT_MAX);
-    count_resume_write(&kept->place, count_n_cameras(kept->count), camera_of, kept, &extra);
+    count_resume_write(&kept->place, mark, count_n_cameras(kept->count), camera_of, kept, &extra);
     if (extra.err == ERR_OK)
         count_snapshot_write(kept->count, buf_str(&extra), out);
     else
         out->err = extra.err;
     buf_finish(&extra);
     scene_keeper_commit(kept->keeper);
-    kept->since = clock_mono(kept->clock);
+    kept->writing = *mark;
+    kept->is_writing = true;
 }
 
-void count_kept_tick(struct count_kept *kept)
+/* What is on the disk. False: more is on its way there. */
+static bool look_at_disk(struct count_kept *kept)
+{
+    enum err err = ERR_OK;
+    if (kept->keeper == NULL || !kept->is_writing)
+        return true;
+    if (!scene_keeper_is_idle(kept->keeper, &err))
+        return false;
+    kept->is_writing = false;
+    if (err == ERR_OK)
+        kept->held = kept->writing;
+    return true;
+}
+
+bool count_kept_tick(struct count_kept *kept, bool is_urgent)
 {
     uint64_t n_resets = count_counters(kept->count)->n_resets;
     if (n_resets != kept->n_resets) { /* the clock was set back: what was taken, and what had been, is of a time that has not come */
@@ -120,15 +137,23 @@ void count_kept_tick(struct count_kept *kept)
         kept->place = kept->resume = COUNT_PLACE_NONE;
         log_write(LOG_WARNING, "scene/count", "the clock was set back: the count begins anew", LOG_END);
     }
-    if (kept->keeper != NULL && mono_ms_between(kept->since, clock_mono(kept->clock)) >= COUNT_KEPT_MS)
-        write_snapshot(kept);
+    if (!look_at_disk(kept) || (!is_urgent && mono_ms_between(kept->since, clock_mono(kept->clock)) < kept->keep_ms))
+        return false; /* where the disk is slow the next tick tries again */
+    kept->since = clock_mono(kept->clock);
+    return true;
+}
+
+const struct count_parts_mark *count_kept_from(const struct count_kept *kept)
+{
+    return kept->held.n > 0 ? &kept->held : NULL;
 }
 
 void count_kept_finish(struct count_kept *kept)
 {
     if (kept->keeper != NULL) {
         scene_keeper_wait(kept->keeper);
-        write_snapshot(kept);
+        if (kept->n_parts == 0)
+            count_kept_write(kept, &(struct count_parts_mark){.n = 0});
         scene_keeper_destroy(kept->keeper);
     }
     count_destroy(kept->count);
@@ -182,14 +207,18 @@ static enum err go_on(struct count_kept *kept, const char *path, const struct co
     if (err == ERR_OK)
         err = count_snapshot_read(buf_str(&bytes), settings, map, &diag, &extra, &kept->count);
     if (err == ERR_OK)
-        err = count_resume_read(extra, count_n_cameras(kept->count), &kept->place, on_camera, kept);
+        err = count_resume_read(extra, count_n_cameras(kept->count), &kept->place, &kept->held, on_camera, kept);
+    if (err == ERR_OK && kept->held.n != kept->n_parts)
+        err = diag_set(&diag, ERR_STATE, NULL, 0,
+            "its plates were in %u parts (0: in this process), and are to be in %u; what came in the last hour is counted again",
+            kept->held.n, kept->n_parts);
     if (err == ERR_OK && is_ahead(kept, kept->place.arrived_ms))
         err = diag_set(&diag, ERR_STATE, NULL, 0, "it was made by a clock that was ahead");
     if (err == ERR_OK) {
         kept->resume = kept->place;
         kept->n_resets = count_counters(kept->count)->n_resets;
-        log_write(LOG_INFO, "scene/count", "the count goes on from its snapshot",
-            LOG_INT("vehicles", (int64_t)count_known_vehicles(kept->count)->n_known), LOG_END);
+        log_write(LOG_NOTICE, "scene/count", "the count goes on from its snapshot",
+            LOG_INT("vehicles", (int64_t)count_known_vehicles(kept->count)->n_known), LOG_INT("parts", kept->n_parts), LOG_END);
     } else if (is_there) {
         log_write(LOG_WARNING, "scene/count", "the count begins anew: its snapshot cannot be used", LOG_STR("file", str_from_c(path)),
             LOG_STR("why", str_from_c(diag.text[0] != 0 ? diag.text : err_text(err))), LOG_END);
@@ -199,16 +228,17 @@ static enum err go_on(struct count_kept *kept, const char *path, const struct co
         return ERR_OK;
     count_destroy(kept->count);
     kept->count = NULL;
+    kept->held = (struct count_parts_mark){.n = 0};
     forget_cameras(kept);
     kept->told_at_first = is_there ? COUNT_TOLD_UNKNOWN : 0;
     return count_create(settings, map, &kept->count);
 }
 
-enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, const struct count_settings *settings,
-    const struct count_map *map, struct count **ret_count)
+enum err count_kept_start(struct count_kept *kept, const struct scene_env *env, uint32_t n_parts, int64_t keep_ms,
+    const struct count_settings *settings, const struct count_map *map, struct count **ret_count)
 {
     char path[FILE_PATH_MAX];
-    *kept = (struct count_kept){.clock = env->clock, .ahead_max_ms = settings->late_max_ms};
+    *kept = (struct count_kept){.clock = env->clock, .ahead_max_ms = settings->late_max_ms, .n_parts = n_parts, .keep_ms = keep_ms};
     kept->numbers = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->numbers));
     kept->devices = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->devices));
     kept->is_old = mem_alloc_zero(COUNT_CAMERA_NAMES_MAX, sizeof(*kept->is_old));

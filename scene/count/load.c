@@ -59,3 +59,23 @@ enum err count_load_index(const struct scene_env *env, struct yaml_node config, 
         return yaml_error(yaml_get(config, "index"), diags, ERR_TOO_LARGE, "the path is too long; shorten it");
     return count_index_load(path, diags, ret_index);
 }
+
+enum err count_load_gps(struct yaml_node config, struct diag_list *diags, struct count_gps_settings *settings)
+{
+    static const char *const keys[] = {"error_m", "vehicles_max", "datum", NULL}, *const datums[] = {"wgs84", "gcj02", NULL};
+    size_t datum = 0;
+    struct yaml_node gps = yaml_get(config, "gps");
+    int64_t error_m = (int64_t)settings->follow.match.sigma_m, vehicles_max = settings->follow.vehicles_max;
+    if (yaml_is_none(gps))
+        return ERR_OK;
+    if (yaml_kind(gps) != YAML_MAP)
+        return yaml_error(gps, diags, ERR_SYNTAX, "gps: {error_m: 10, vehicles_max: 20000, datum: wgs84}");
+    enum err err = first_of(ERR_OK, yaml_check_keys(gps, keys, diags));
+    err = first_of(err, yaml_get_i64(gps, "error_m", false, diags, 1, 200, &error_m));
+    err = first_of(err, yaml_get_i64(gps, "vehicles_max", false, diags, 1, ROAD_FOLLOW_VEHICLES_MAX, &vehicles_max));
+    err = first_of(err, yaml_get_choice(gps, "datum", false, diags, datums, &datum));
+    settings->is_gcj02 = datum == 1;
+    settings->follow.match.sigma_m = (double)error_m;
+    settings->follow.vehicles_max = (uint32_t)vehicles_max;
+    return err;
+}

@@ -1,10 +1,11 @@
 /*
- * The files that the scene's own file names: the road network and the index object.
+ * What the scene's own file names: the road network, the index object, and how floating cars are followed.
  */
 #ifndef SCENE_COUNT_LOAD_H
 #define SCENE_COUNT_LOAD_H
 
 #include "road/nearest.h"
+#include "scene/count/gps.h"
 #include "scene/count/index.h"
 #include "scene/scene.h"
 
@@ -15,5 +16,13 @@ enum err count_load_network(const struct scene_env *env, struct yaml_node config
 /* `index:`, a file of the city's folder; untouched where the scene's file has none. */
 enum err count_load_index(
     const struct scene_env *env, struct yaml_node config, struct diag_list *diags, struct count_index **ret_index) MUST_CHECK;
+/* `gps:`, what a city may turn of its floating cars; left out, the settings stay. Every mistake is told, the first is returned. */
+enum err count_load_gps(struct yaml_node config, struct diag_list *diags, struct count_gps_settings *settings) MUST_CHECK;
+
+/* An optional key that was left out is none's fault. */
+static inline enum err first_of(enum err err, enum err one)
+{
+    return err != ERR_OK ? err : one == ERR_NOT_FOUND ? ERR_OK : one;
+}
 
 #endif

@@ -252,14 +252,19 @@ static bool misfortune(struct trial *trial)
     return false;
 }
 
+static enum err put_at(struct joint *joint, size_t i)
+{
+    if (i == city.up_at && count_n_cameras(joint->count) == city.n_cameras)
+        put_up_the_rest(joint);
+    return count_parts_put(joint->parts, &city.events[i]);
+}
+
 static void go_through(struct trial *trial)
 {
     struct joint *joint = &trial->joint;
     for (size_t i = 0; i < city.n; i++) {
-        if (i == city.up_at && count_n_cameras(joint->count) == city.n_cameras)
-            put_up_the_rest(joint);
         uint32_t n_told = joint->n_told;
-        assert_ok(count_parts_put(joint->parts, &city.events[i]));
+        assert_ok(put_at(joint, i));
         if (misfortune(trial)) {
             i = trial->done - 1;
             continue;
@@ -304,9 +309,156 @@ static void killed_at_any_moment_all_goes_on(void **state)
         assert_true(n_killed > 50 && all.n_resumed > 5 && all.n_marks > 20 && all.n_bare > 5 && all.n_full > 5);
 }
 
+/* ---- what cannot go on ---- */
+
+/* Marks at which sums and disks are looked at. */
+#define MARKS 3
+static struct {
+    struct snapshot sums[MARKS];
+    struct joint_disk disks[MARKS][2]; /* after each of them */
+} kept;
+
+static void copy_buf(const struct buf *from, struct buf *to)
+{
+    buf_init(to, COUNT_SNAPSHOT_MAX);
+    buf_append_str(to, buf_str(from));
+    assert_ok(to->err);
+}
+
+/* Two parts, without misfortunes, up to the last of the marks. */
+static void keep_marks(struct trial *trial)
+{
+    size_t n = 0;
+    begin_trial(trial, 2, 5);
+    for (size_t i = 0; n < MARKS; i++) {
+        assert_ok(put_at(&trial->joint, i));
+        carry(&trial->joint);
+        if (city.events[i].type == COUNT_TICK)
+            trial->done++;
+        if (i % 2000 == 1999)
+            count_parts_mark(trial->joint.parts);
+        if (!trial->is_writing)
+            continue;
+        end_writing(trial, true);
+        kept.sums[n] = trial->held;
+        copy_buf(&trial->held.bytes, &kept.sums[n].bytes);
+        for (uint32_t p = 0; p < 2; p++)
+            for (uint32_t slot = 0; slot < COUNT_PART_SLOTS; slot++)
+                copy_buf(&trial->disks[p].slots[slot], &kept.disks[n][p].slots[slot]);
+        n++;
+    }
+}
+
+/* Sums that go on from mark `sums`, with parts whose disks are those of after mark `disks`, but part 2's of after `other`. */
+static enum err go_on(size_t sums, size_t disks, size_t other)
+{
+    struct joint joint = {.seed = 3, .n = 2, .run = 99, .from = &kept.sums[sums].mark};
+    struct joint_disk both[2] = {kept.disks[disks][0], kept.disks[other][1]};
+    struct diag diag = {""};
+    struct str extra, answer;
+    enum err err = ERR_OK;
+    joint.disks = both;
+    assert_ok(count_snapshot_read(buf_str(&kept.sums[sums].bytes), &defaults, &town.map, &diag, &extra, &joint.count));
+    for (uint32_t i = 0; i < 2; i++) {
+        buf_init(&joint.kept[i], COUNT_PART_BYTES_MAX);
+        assert_ok(make_part(&joint, i));
+    }
+    assert_ok(open_parts(&joint));
+    for (size_t i = kept.sums[sums].at; i < kept.sums[sums].at + 3000 && err == ERR_OK; i++) {
+        err = put_at(&joint, i);
+        for (uint32_t p = 0; p < 2 && err == ERR_OK; p++)
+            while (err == ERR_OK && count_parts_is_awaited(joint.parts, p)) {
+                assert_ok(count_part_answer(joint.part[p], joint.asked[p], &answer));
+                err = count_parts_answer(joint.parts, p, answer);
+            }
+    }
+    end(&joint);
+    return err;
+}
+
+/* Which of two marks it is does not matter, but all must have it: an older or a newer one is told, and nothing is counted with it. */
+static void a_part_that_has_another_mark_says_so(void **state)
+{
+    static struct trial trial;
+    keep_marks(&trial);
+    assert_ok(go_on(2, 2, 2));
+    assert_ok(go_on(1, 2, 2)); /* the sums' last snapshot did not come to the disk */
+    assert_ok(go_on(1, 1, 2));
+    assert_int_equal(go_on(0, 2, 2), ERR_STATE);
+    assert_int_equal(go_on(2, 2, 1), ERR_STATE);
+    assert_int_equal(go_on(2, 0, 2), ERR_STATE);
+    end_trial(&trial);
+    for (size_t n = 0; n < MARKS; n++) {
+        buf_finish(&kept.sums[n].bytes);
+        for (uint32_t p = 0; p < 2; p++)
+            disk_finish(&kept.disks[n][p]);
+    }
+}
+
+/* One vehicle, again and again, until so many bytes have been asked. */
+static void ask_much(struct joint *joint, int64_t *now_ms, bool (*is_enough)(const struct count_parts *parts))
+{
+    for (uint32_t n = 0; !is_enough(joint->parts); n++) {
+        struct count_event event = {.type = COUNT_PASSAGE, .passage = {4711, n % 2, T0 + *now_ms, T0 + *now_ms}};
+        assert_true(n < 1000000);
+        put(joint, &event);
+        *now_ms += 100;
+    }
+}
+
+static bool is_bare(const struct count_parts *parts)
+{
+    return count_parts_is_bare(parts, count_part_of(4711, 2));
+}
+
+/* A part keeps nothing, and is asked more than there is room for: that is told before it is killed, and when it is. */
+static void what_is_given_up_is_told(void **state)
+{
+    struct joint joint;
+    struct joint_disk disks[2];
+    struct str answer;
+    int64_t now_ms = 0;
+    uint32_t part = count_part_of(4711, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        disk_init(&disks[i]);
+    disks[part].is_full = true;
+    begin(&joint);
+    joint.disks = disks;
+    joint.asked_max = 1;
+    assert_ok(join(&joint, 2));
+    joint.killed_at[0] = joint.killed_at[1] = UINT64_MAX; /* but here */
+    ask_much(&joint, &now_ms, count_parts_is_full);
+    count_parts_mark(joint.parts); /* in vain */
+    ask_much(&joint, &now_ms, is_bare);
+    assert_int_equal(count_parts_counters(joint.parts).n_bare, 1);
+    assert_false(count_parts_is_bare(joint.parts, 1 - part));
+    assert_true(count_parts_counters(joint.parts).n_held_bytes < 4 * COUNT_PART_BYTES_MAX);
+    disks[part].is_full = false; /* there is room again, and nothing is lost */
+    count_parts_mark(joint.parts);
+    count_parts_flush(joint.parts);
+    carry(&joint);
+    struct count_event tick = {.type = COUNT_TICK, .now_ms = T0 + now_ms};
+    put(&joint, &tick);
+    assert_true(!is_bare(joint.parts) && count_parts_counters(joint.parts).n_marks == 1);
+    kill_part(&joint, part);
+    disks[part].is_full = true;
+    ask_much(&joint, &now_ms, is_bare);
+    kill_part(&joint, part);
+    struct count_event event = {.type = COUNT_PASSAGE, .passage = {4711, 0, T0 + now_ms, T0 + now_ms}};
+    assert_ok(count_parts_put(joint.parts, &event));
+    count_parts_flush(joint.parts);
+    assert_ok(count_part_answer(joint.part[part], joint.asked[part], &answer));
+    assert_int_equal(count_parts_answer(joint.parts, part, answer), ERR_STATE);
+    end(&joint);
+    for (uint32_t i = 0; i < 2; i++)
+        disk_finish(&disks[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_part_that_has_another_mark_says_so),
+        cmocka_unit_test(what_is_given_up_is_told),
         cmocka_unit_test(killed_at_any_moment_all_goes_on),
     };
     return cmocka_run_group_tests(tests, setup_events, teardown_events);

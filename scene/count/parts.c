@@ -83,7 +83,7 @@ enum err count_parts_create(const struct count_parts_options *options, struct co
     for (uint32_t i = 0; i < options->n; i++) {
         buf_init(&parts->parts[i].passages, COUNT_PART_BYTES_MAX);
         buf_init(&parts->parts[i].moves, COUNT_PART_BYTES_MAX);
-        size_t share = COUNT_PARTS_ASKED_MAX / options->n, least = 2 * COUNT_PART_BYTES_MAX;
+        size_t share = (options->asked_max > 0 ? options->asked_max : COUNT_PARTS_ASKED_MAX) / options->n, least = 3 * COUNT_PART_BYTES_MAX;
         count_asked_init(&parts->parts[i].asked, share > least ? share : least);
     }
     if (options->from != NULL)

@@ -37,6 +37,7 @@ struct count_parts_options {
     uint64_t run;                        /* drawn anew by whoever starts; not 0 */
     uint32_t n;                          /* 1 to COUNT_PARTS_MAX */
     const struct count_parts_mark *from; /* `count` is as it was then; NULL: it has just been made. Borrowed, as above */
+    size_t asked_max; /* bytes of questions that are held, of all parts, and at least two of each; 0: COUNT_PARTS_ASKED_MAX */
     /* Bring it to the part, again and again until it answers; borrowed until then. Not answered before ask() has returned. */
     void (*ask)(void *context, uint32_t part, struct str question);
     void (*on_updates)(void *context, const struct count_updates *updates); /* of each tick, in order */

@@ -1,6 +1,6 @@
 /*
- * Where a count that was stopped goes on: up to which passage it had come, and which device each of its cameras is. The owner's bytes of a
- * snapshot (snapshot.h).
+ * Where a count that was stopped goes on: up to which passage it had come, which mark of its parts belongs to it, and which device each of
+ * its cameras is. The owner's bytes of a snapshot (snapshot.h).
  *
  * The stream is replayed from an hour before the start, in the order of the journal, in which arrivals go on but for requests that
  * overtake each other, and for a clock that is set back. What arrived before the last passage that was taken is passed over; of those that
@@ -10,7 +10,7 @@
 #ifndef SCENE_COUNT_RESUME_H
 #define SCENE_COUNT_RESUME_H
 
-#include "base/buf.h"
+#include "scene/count/parts.h"
 
 #include <stdbool.h>
 
@@ -38,11 +38,11 @@ struct count_resume_camera {
 #define COUNT_TOLD_UNKNOWN (((1u << COUNT_TOLD_FAULTS) - 1) << COUNT_TOLD_FAULTS)
 
 /* `camera_of` is asked for cameras 0 to n - 1. */
-void count_resume_write(const struct count_place *place, uint32_t n,
+void count_resume_write(const struct count_place *place, const struct count_parts_mark *mark, uint32_t n,
     struct count_resume_camera (*camera_of)(void *context, uint32_t camera), void *context, struct buf *out);
 /* `on_camera` gets them back, their names borrowed; what it answers ends the reading. ERR_CORRUPT: not such bytes, or not of `n` cameras.
  */
-enum err count_resume_read(struct str bytes, uint32_t n, struct count_place *ret_place,
+enum err count_resume_read(struct str bytes, uint32_t n, struct count_place *ret_place, struct count_parts_mark *ret_mark,
     enum err (*on_camera)(void *context, uint32_t camera, struct count_resume_camera known), void *context) MUST_CHECK;
 
 #endif

@@ -83,23 +83,26 @@ static enum err on_camera(void *context, uint32_t camera, struct count_resume_ca
     return ERR_OK;
 }
 
+static struct count_parts_mark mark_back;
+
 static enum err read_back(struct str bytes, uint32_t n, struct count_place *ret_place, struct read *ret_read)
 {
     *ret_read = (struct read){.n = 0};
-    return count_resume_read(bytes, n, ret_place, on_camera, ret_read);
+    return count_resume_read(bytes, n, ret_place, &mark_back, on_camera, ret_read);
 }
 
-static void bytes_come_back_and_broken_ones_are_refused(void **state)
+static void check_bytes(const struct count_parts_mark *mark)
 {
     struct count_resume_camera cameras[] = {{STR("西"), 1}, {STR_NONE, 0}, {STR("east"), 2}}; /* one was moved away */
     const struct count_place place = {T0, 7};
     struct buf bytes;
     buf_init(&bytes, 4096);
-    count_resume_write(&place, 3, camera_of, cameras, &bytes);
+    count_resume_write(&place, mark, 3, camera_of, cameras, &bytes);
     struct count_place back;
     struct read read;
     assert_ok(read_back(buf_str(&bytes), 3, &back, &read));
     assert_true(back.arrived_ms == T0 && back.n_at == 7);
+    assert_memory_equal(mark, &mark_back, sizeof(*mark));
     for (int i = 0; i < 3; i++)
         assert_true(str_equal(read.cameras[i].name, cameras[i].name) && read.cameras[i].told == cameras[i].told);
     assert_int_equal(read_back(buf_str(&bytes), 4, &back, &read), ERR_CORRUPT);
@@ -108,6 +111,26 @@ static void bytes_come_back_and_broken_ones_are_refused(void **state)
     buf_append_c(&bytes, "x");
     assert_int_equal(read_back(buf_str(&bytes), 3, &back, &read), ERR_CORRUPT);
     buf_finish(&bytes);
+}
+
+static void bytes_come_back_and_broken_ones_are_refused(void **state)
+{
+    static const struct count_parts_mark none = {.n = 0}, three = {.run = 77, .n = 3, .n_cameras = 2, .numbers = {5, 1, 9}};
+    static const struct count_parts_mark wrong[] = {{.run = 77, .n = COUNT_PARTS_MAX + 1}, {.run = 0, .n = 1, .numbers = {1}},
+        {.run = 77, .n = 1, .n_cameras = 4, .numbers = {1}}, {.run = 77, .n = 2, .numbers = {1, 0}}};
+    struct count_resume_camera cameras[3] = {{STR_NONE, 0}};
+    check_bytes(&none);
+    check_bytes(&three);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        const struct count_place place = {T0, 7};
+        struct count_place back;
+        struct read read;
+        struct buf bytes;
+        buf_init(&bytes, 4096);
+        count_resume_write(&place, &wrong[i], 3, camera_of, cameras, &bytes);
+        assert_int_equal(read_back(buf_str(&bytes), 3, &back, &read), ERR_CORRUPT);
+        buf_finish(&bytes);
+    }
 }
 
 int main(void)

@@ -82,7 +82,7 @@ struct scene_count {
     struct count_ways *ways; /* NULL: the scene's file declares no table `route` */
     const struct hub_resource *indicator, *road_state, *road_index, *road, *junction_index, *route; /* the last two may be NULL */
     char basis[HUB_RECEIPT_MAX]; /* receipt of the window that the latest passages came in */
-    int64_t record_ms;
+    int64_t record_ms, keep_ms;
     struct rows *records[RECORDS_KEPT]; /* oldest first; owned */
     size_t n_records;
     uint64_t n_dropped, n_records_lost; /* batches */
@@ -398,7 +398,8 @@ static void tell(void *context, const struct count_updates *updates)
     publish_now(scene, scene->road_state, state_rows(scene, updates));
     publish_now(scene, scene->road_index, index_rows(scene, updates));
     count_junction_tell_tick(&scene->junctions, updates);
-    count_kept_tick(&scene->kept);
+    if (count_kept_tick(&scene->kept, count_live_is_full(&scene->live)))
+        count_live_mark(&scene->live, count_kept_from(&scene->kept));
     count_health_clones(&scene->health, scene->count, updates->clones, updates->n_clones);
     if (updates->record != NULL)
         count_health_tell(&scene->health, scene->count, updates->time_ms);
@@ -406,6 +407,18 @@ static void tell(void *context, const struct count_updates *updates)
         int64_t end_ms = updates->time_ms / scene->record_ms * scene->record_ms;
         keep_record(scene, indicator_rows(scene, updates->record, end_ms, scene->record_ms));
     }
+}
+
+static void on_taken(void *context, const struct count_event *event)
+{
+    struct scene_count *scene = context;
+    count_kept_take(&scene->kept, event->passage.arrived_ms);
+}
+
+static void on_mark(void *context, const struct count_parts_mark *mark)
+{
+    struct scene_count *scene = context;
+    count_kept_write(&scene->kept, mark);
 }
 
 static void on_tick(void *self, struct wall_time now)
@@ -424,8 +437,8 @@ static void on_tick(void *self, struct wall_time now)
 
 /* ---- start and stop ---- */
 
-static const char *const config_keys[] = {"scene", "party", "title", "needs", "network", "index", "record_every", "stale_after",
-    "vehicles_max", "gps", "parts", "resources", NULL};
+static const char *const config_keys[] = {"scene", "party", "title", "needs", "network", "index", "record_every", "keep_every",
+    "stale_after", "vehicles_max", "gps", "parts", "resources", NULL};
 
 static const struct hub_resource *own_resource(const struct scene_env *env, struct yaml_node config, struct diag_list *diags,
     const char *name, const char *const *fields, size_t n_fields)
@@ -512,48 +525,25 @@ static enum err put_road(struct scene_count *scene)
     return err;
 }
 
-/* An optional key that was left out is none's fault. */
-static enum err first_of(enum err err, enum err one)
-{
-    return err != ERR_OK ? err : one == ERR_NOT_FOUND ? ERR_OK : one;
-}
-
 /* Every mistake is told, the first is returned. */
 static enum err read_settings(struct scene_count *scene, struct yaml_node config, struct diag_list *diags, struct count_settings *settings)
 {
     int64_t vehicles_max = settings->vehicles_max;
+    scene->keep_ms = COUNT_KEPT_MS;
     enum err err = first_of(ERR_OK, yaml_check_keys(config, config_keys, diags));
     err = first_of(err, yaml_get_duration_ms(config, "record_every", false, diags, &settings->record_ms));
+    err = first_of(err, yaml_get_duration_ms(config, "keep_every", false, diags, &scene->keep_ms));
     err = first_of(err, yaml_get_duration_ms(config, "stale_after", false, diags, &settings->stale_after_ms));
     err = first_of(err, yaml_get_i64(config, "vehicles_max", false, diags, 1000, 1 << 24, &vehicles_max));
     if (settings->record_ms < 1000 || settings->record_ms > 3600000)
         err = first_of(err, yaml_error(yaml_get(config, "record_every"), diags, ERR_RANGE, "record_every must be from 1s to 1h"));
+    if (scene->keep_ms < 1000 || scene->keep_ms > 600000)
+        err = first_of(err, yaml_error(yaml_get(config, "keep_every"), diags, ERR_RANGE, "keep_every must be from 1s to 10m"));
     if (settings->stale_after_ms < 2000 || settings->stale_after_ms > 3600000)
         err = first_of(err, yaml_error(yaml_get(config, "stale_after"), diags, ERR_RANGE, "stale_after must be from 2s to 1h"));
     settings->vehicles_max = (uint32_t)vehicles_max;
     err = first_of(err, count_live_read(config, &scene->env, diags, &scene->live));
     scene->record_ms = settings->record_ms;
-    return err;
-}
-
-/* `gps:`, what a city may turn of its floating cars. */
-static enum err read_gps(struct yaml_node config, struct diag_list *diags, struct count_gps_settings *settings)
-{
-    static const char *const keys[] = {"error_m", "vehicles_max", "datum", NULL}, *const datums[] = {"wgs84", "gcj02", NULL};
-    size_t datum = 0;
-    struct yaml_node gps = yaml_get(config, "gps");
-    int64_t error_m = (int64_t)settings->follow.match.sigma_m, vehicles_max = settings->follow.vehicles_max;
-    if (yaml_is_none(gps))
-        return ERR_OK;
-    if (yaml_kind(gps) != YAML_MAP)
-        return yaml_error(gps, diags, ERR_SYNTAX, "gps: {error_m: 10, vehicles_max: 20000, datum: wgs84}");
-    enum err err = first_of(ERR_OK, yaml_check_keys(gps, keys, diags));
-    err = first_of(err, yaml_get_i64(gps, "error_m", false, diags, 1, 200, &error_m));
-    err = first_of(err, yaml_get_i64(gps, "vehicles_max", false, diags, 1, ROAD_FOLLOW_VEHICLES_MAX, &vehicles_max));
-    err = first_of(err, yaml_get_choice(gps, "datum", false, diags, datums, &datum));
-    settings->is_gcj02 = datum == 1;
-    settings->follow.match.sigma_m = (double)error_m;
-    settings->follow.vehicles_max = (uint32_t)vehicles_max;
     return err;
 }
 
@@ -609,7 +599,7 @@ static enum err check(const struct scene_env *env, struct yaml_node config, stru
     struct scene_count scene = {.env = *env};
     struct count_settings settings = COUNT_SETTINGS_DEFAULT;
     struct count_gps_settings gps_settings = COUNT_GPS_SETTINGS_DEFAULT;
-    enum err err = first_of(read_settings(&scene, config, diags, &settings), read_gps(config, diags, &gps_settings));
+    enum err err = first_of(read_settings(&scene, config, diags, &settings), count_load_gps(config, diags, &gps_settings));
     enum err one = env->hub != NULL ? find_resources(&scene, env, config, diags) : ERR_OK;
     err = err != ERR_OK ? err : one;
     one = env->hub != NULL ? prepare_health(&scene, env, config, diags) : ERR_OK;
@@ -640,7 +630,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     struct count_gps_settings gps_settings = COUNT_GPS_SETTINGS_DEFAULT;
     enum err err = read_settings(scene, config, diags, &settings);
     if (err == ERR_OK)
-        err = read_gps(config, diags, &gps_settings);
+        err = count_load_gps(config, diags, &gps_settings);
     if (err == ERR_OK)
         err = find_resources(scene, env, config, diags);
     if (err == ERR_OK)
@@ -654,12 +644,19 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
     count_detectors_init(&scene->detectors, scene->nearest);
     if (err == ERR_OK) {
         struct count_map map = {scene->network, scene->edge_areas, scene->area_parents, area_n(scene->tree), scene->index};
-        if (scene->live.n > 0)
-            scene->env.data_dir = NULL; /* what the sums knew is of no use without what the parts knew */
-        err = count_kept_start(&scene->kept, &scene->env, &settings, &map, &scene->count);
+        err = count_kept_start(&scene->kept, &scene->env, scene->live.n, scene->keep_ms, &settings, &map, &scene->count);
         scene->health.told = scene->kept.told;
+        const struct count_live_options live = {.env = &scene->env,
+            .count = scene->count,
+            .map = &map,
+            .settings = &settings,
+            .from = count_kept_from(&scene->kept),
+            .on_updates = tell,
+            .on_taken = on_taken,
+            .on_mark = on_mark,
+            .context = scene};
         if (err == ERR_OK)
-            err = count_live_start(&scene->live, &scene->env, scene->count, &map, &settings, tell, scene);
+            err = count_live_start(&scene->live, &live);
     }
     if (err == ERR_OK)
         err = start_gps(scene, config, &gps_settings);

@@ -4,6 +4,7 @@ killed on the way; a part that is silent or counts another city is named, and no
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -165,7 +166,7 @@ class Live(unittest.TestCase):
             self.nats.key(name)
         files = os.path.join(self.folder, "hangzhou")
         shutil.copytree(os.path.join(ROOT, "city", "hangzhou"), files)
-        for path, change in (("parties.yaml", self.with_keys), ("scenes/count.yaml", lambda text: text.replace("record_every:", f"parts: {self.N}\nrecord_every:"))):
+        for path, change in (("parties.yaml", self.with_keys), ("scenes/count.yaml", self.with_parts)):
             with open(os.path.join(files, path), encoding="utf-8") as text:
                 changed = change(text.read())
             with open(os.path.join(files, path), "w", encoding="utf-8") as out:
@@ -176,13 +177,20 @@ class Live(unittest.TestCase):
         self.addCleanup(lambda: [City._end(part, signal.SIGKILL) for part in self.parts if part])
         self.begin(0)
         self.city.start()
+        self.addCleanup(lambda: [camera.close() for camera in self.cameras])
+        self.cameras, self.seed, self.n_taken = [], itertools.count(1), 0
+        self.connect()
+
+    def connect(self):
         with open(os.path.join(self.city.data, "secrets", "camera"), encoding="ascii") as secret:
             password = secret.read().split()[0]
-        self.cameras = [Camera(self.city.port, device, password) for device in devices(files)[:8]]
         for camera in self.cameras:
-            self.addCleanup(camera.close)
+            camera.close()
+        self.cameras = [Camera(self.city.port, device, password) for device in devices(self.city.city)[:8]]
         self.city.sign_in("mayor")
-        self.seed = itertools.count(1)
+
+    def with_parts(self, scene):
+        return re.sub(r"stale_after: \w+", "stale_after: 2s", scene) + f"\nparts: {self.N}\nkeep_every: 1s\n"
 
     def with_keys(self, parties):
         for party in ("hub", "scene.count"):
@@ -196,26 +204,57 @@ class Live(unittest.TestCase):
         with open(os.path.join(self.folder, f"part{i}.log"), "ab") as log:
             self.parts[i] = subprocess.Popen(
                 [BRAIN, "count-part", self.city.city, "--part", f"{i + 1}/{self.N}", "--network", os.path.join(self.city.data, "road", "network.net.xml"),
-                 "--as", PARTY, *self.bus(f"part{i}", "scene.count")], stderr=log)
+                 "--as", PARTY, "--data", os.path.join(self.folder, f"part{i}"), *self.bus(f"part{i}", "scene.count")], stderr=log)
 
     def figure(self):
         """Vehicles in transit, after some passages more; None: nobody can say."""
         for camera in self.cameras:
-            camera.send(passages(camera.device, 5, next(self.seed)))
-        answer = json.loads(self.city.request("GET", "/cockpit/v1/indicators?area=hangzhou")[2])
-        found = [one for one in answer["indicators"] if one["name"] == "vehicles_in_transit"]
+            self.n_taken += len(camera.send(passages(camera.device, 5, next(self.seed))))
+        status, _, body = self.city.request("GET", "/cockpit/v1/indicators?area=hangzhou")
+        found = [one for one in (json.loads(body)["indicators"] if status == 200 else []) if one["name"] == "vehicles_in_transit"]
         return found[0]["value"] if found and not found[0]["stale"] else None
+
+    def all_are_counted(self):
+        """Every passage that was acknowledged is in the sums, and none twice."""
+        wait_for(lambda: (self.figure() or 0) > 20, 60, "a figure of both parts")
+        monitor = {"Authorization": "Bearer " + self.city.token("hangzhou/monitor")}
+
+        def counted():
+            page = self.city.request("GET", "/metrics", headers=monitor)[2].decode()
+            return [int(re.search(rf'citybrain_count_passages_total{{party="{PARTY}",verdict="{verdict}"}} (\d+)', page)[1])
+                    for verdict in ("taken", "duplicate", "out_of_order", "late", "future", "ahead")]
+        wait_for(lambda: counted()[0] >= self.n_taken, 60, "all passages in the sums")
+        self.assertEqual(counted(), [self.n_taken, 0, 0, 0, 0, 0])
+
+    def kept(self):
+        """Another snapshot of the sums, and with it of the parts."""
+        path = os.path.join(self.city.data, "count", "hangzhou.scene.count.snapshot")
+        before = os.stat(path).st_ino if os.path.exists(path) else None
+        wait_for(lambda: self.figure() and os.path.exists(path) and os.stat(path).st_ino != before, 60, "a snapshot")
 
     def test_figures_are_of_all_parts_or_none(self):
         self.assertIsNone(self.figure())  # the second part is not there yet
         self.begin(1)
-        wait_for(lambda: (self.figure() or 0) > 20, 60, "a figure of both parts")
+        self.all_are_counted()
+        self.kept()
         City._end(self.parts[0], signal.SIGKILL)
         wait_for(lambda: self.figure() is None, 60, "no figure of one part alone")
         wait_for(lambda: "a part of the plates does not answer; no figure is told without it" in self.city.log("brain"), 60, "who it is")
+        self.city.kill()  # both are gone
         self.begin(0)
-        wait_for(lambda: (self.figure() or 0) > 20, 60, "a figure of both parts again")
-        self.assertNotIn("the count begins anew", self.city.log("brain"))
+        self.city.start()
+        self.connect()
+        self.all_are_counted()
+        City._end(self.parts[1], signal.SIGKILL)  # one of them, after the sums went on from a mark
+        self.begin(1)
+        self.all_are_counted()
+        self.assertEqual(self.city.stop(), 0)
+        self.city.start()
+        self.connect()
+        self.all_are_counted()
+        log = self.city.log("brain")
+        self.assertEqual(log.count("the count goes on from its snapshot"), 2, log)
+        self.assertNotIn("begins anew", log)
 
 
 if __name__ == "__main__":
