@@ -13,6 +13,7 @@
     count_recall_loops_off, _gaps_off   recall of the cameras: mean of |told - true|, of those with a loop and of those that other cameras told of, and
     count_recall_loops_known, _gaps_known   the share of these cameras of which it is known at the end
     count_mape_flow_loops, _links       flow over five minutes of edges with 30 vehicles and more: those with a loop, those of cameras and of ways between
+    count_mape_vehicle_km_*             vehicle-kilometres an hour of the whole city against those of the last five minutes, from 600 s on; without faults, and with loops
     count_on_road_wape_*, _interval_*   vehicles in transit on each edge: WAPE of those told 20 or more, and how often their 90 % intervals hold the truth, of all told
 
 A road is a directed edge of the network that lies between two cameras, alone or with others; the period 300 s. Told is what the table of roads says at its
@@ -195,6 +196,21 @@ def flow_errors(city, folder):
     return errors
 
 
+def vehicle_km_error(city, folder):
+    edges, true, errors = {edge: metres for edge, (metres, *_) in metres(city.network)[0].items()}, {}, []
+    for _, _, route, exits in city.trips():
+        for edge, left in zip(route, exits):
+            true[int(left) // STEP_S] = true.get(int(left) // STEP_S, 0) + edges[edge] / 1000
+    with open(f"{folder}/indices.csv", encoding="utf-8") as table:
+        next(table)
+        for text in table:
+            time, area, _, _, _, told, _ = text.split(",")
+            if int(time) >= 600 and not area and told:
+                driven = sum(true.get(int(time) // STEP_S - i, 0) for i in range(1, ROAD_S // STEP_S + 1)) * 3600 / ROAD_S
+                errors += [abs(float(told) / driven - 1)] if driven > 0 else []
+    return 100 * statistics.fmean(errors)
+
+
 def run(city, row, seed, with_faults, with_loops=False):
     with tempfile.TemporaryDirectory(dir=os.environ["CITYBRAIN_DATA"]) as folder:
         make_passages(city, folder, row, seed, with_faults)
@@ -203,6 +219,8 @@ def run(city, row, seed, with_faults, with_loops=False):
         roads = ["--roads", f"{folder}/roads.csv", "--vehicles", f"{folder}/vehicles.csv"] if not with_faults and not with_loops else []
         if with_loops:
             roads = ["--loops", f"{folder}/loops.csv", "--flows", f"{folder}/flows.csv", "--health", f"{folder}/health.csv"]
+        if not with_faults:
+            roads += ["--indices", f"{folder}/indices.csv"]
         done = subprocess.run([BRAIN, "count", "--network", city.network, "--cameras", f"{folder}/cameras.csv", "--passages", f"{folder}/passages.csv", "--every", str(STEP_S),
                                "--until", str(city.end_s - 1), "--out", f"{folder}/counts.csv", *roads], stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode != 0:
@@ -211,6 +229,7 @@ def run(city, row, seed, with_faults, with_loops=False):
         has_roads = roads and not with_loops
         result["road"] = road_errors(city, folder) if has_roads else []
         result["on_edges"] = on_edges(city, f"{folder}/vehicles.csv") if has_roads else None
+        result["vehicle_km"] = vehicle_km_error(city, folder) if not with_faults else None
         result["recall"] = recall_errors(folder, row) if with_loops else None
         result["flow"] = flow_errors(city, folder) if with_loops else None
     print(f"   {city.name} {row} seed {seed}{' with faults' if with_faults else ''}: MAPE {result['mape']:.2f} %, bias {100 * (result['counted'] / result['true'] - 1):+.2f} %, "
@@ -248,6 +267,8 @@ def tell(name, results):
     line(f"count_mape_{name}", statistics.fmean(result["mape"] for result in results), "%")
     line(f"count_mape_{name}_spread", max(result["mape"] for result in results) - min(result["mape"] for result in results), "%")
     line(f"count_wape_{name}", 100 * sum(result["off"] for result in results) / sum(result["true"] for result in results), "%")
+    if results[0]["vehicle_km"] is not None:
+        line(f"count_mape_vehicle_km_{name}", statistics.fmean(result["vehicle_km"] for result in results), "%")
     line(f"count_bias_{name}", 100 * (sum(result["counted"] for result in results) / sum(result["true"] for result in results) - 1), "%")
 
 

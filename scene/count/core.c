@@ -38,6 +38,7 @@ enum err count_create(const struct count_settings *settings, const struct count_
     enum err err = count_travel_init(&count->travel, map->network, settings->pairs_max);
     if (err == ERR_OK)
         err = count_figures_init(&count->figures, map, settings, &count->fade, &count->loops);
+    count->figures.has_camera = count->has_camera;
     if (err == ERR_OK)
         err = count_faults_init(&count->faults, map->network);
     if (err == ERR_OK)

@@ -10,6 +10,10 @@
 #define RATE_LEAST_S 30  /* no flow is told from less: one vehicle in the first second is not 3,600 an hour */
 #define REFRESH_MS 10000 /* flows fade without passages: all observed edges are told this often */
 
+#define LOOPS_LEAST 20u /* edges with a loop, of a kind, that say something of the others */
+#define WHOLE_LEAST 0.5
+#define WHOLE_MOST 5.0
+
 #define SIGNAL_WAIT_S 20.0f /* lost before a signal in the mean, where nothing is known yet: red of 60 s in a cycle of 90 s ... */
 #define BEND_WAIT_S 2.0f    /* ... and before any other junction ... */
 #define ROAD_WAIT 0.1f      /* ... and this share of free flow on the road itself. Their ratios alone count */
@@ -366,7 +370,7 @@ static bool tick_edge(struct count_figures *figures, uint32_t i, int64_t now_ms,
     double length_m = figures->map.network->edges[at].length_m;
     struct count_group_sums sums = {.length_m = length_m, .sources = has_loop ? COUNT_SOURCE_LOOP : 0};
     if (has_flow) {
-        sums.flow_m = flow_vph * length_m;
+        sums.flow_m = flow_vph * length_m * (has_loop ? 1 : figures->whole[figures->has_camera != NULL && figures->has_camera[at]]);
         sums.flow_length_m = length_m;
     }
     if (edge->n >= FADED_AWAY && edge->n_passed > 0 && edge->actual_s > 0 && edge->free_s > 0)
@@ -375,6 +379,29 @@ static bool tick_edge(struct count_figures *figures, uint32_t i, int64_t now_ms,
     if (figures->edge_groups[at] != COUNT_NONE)
         add_sums(&figures->group_sums[figures->edge_groups[at]], &sums);
     return true;
+}
+
+/* Loops count everybody; cameras and ways between them know some. What they know of the edges with a loop, over the loops: by as much are
+ * more on the edges without one (a ratio estimate: Cochran, Sampling Techniques, 1977, chapter 6). Of a single edge it says too little. */
+static void learn_whole(struct count_figures *figures, int64_t now_ms, double flow_scale)
+{
+    double counted[2] = {0, 0}, known[2] = {0, 0};
+    uint32_t n[2] = {0, 0};
+    for (uint32_t i = 0; i < figures->loops->n; i++) {
+        uint32_t at = figures->loops->loops[i].edge;
+        struct count_edge_sums *edge = &figures->edges[at];
+        double vph = count_loops_flow(figures->loops, at, now_ms);
+        if (isnan(vph) || !edge->is_active)
+            continue;
+        int kind = figures->has_camera != NULL && figures->has_camera[at];
+        fade(figures, edge, now_ms);
+        counted[kind] += vph;
+        known[kind] += (double)edge->n_flow * flow_scale;
+        n[kind]++;
+    }
+    for (int kind = 0; kind < 2; kind++)
+        figures->whole[kind] =
+            n[kind] >= LOOPS_LEAST && known[kind] > 0 ? fmin(fmax(counted[kind] / known[kind], WHOLE_LEAST), WHOLE_MOST) : 1;
 }
 
 static void tell_roads(struct count_figures *figures)
@@ -450,6 +477,7 @@ void count_figures_tick(
     count_junctions_begin(&figures->junctions);
     memset(figures->group_sums, 0, (figures->n_groups + 1) * sizeof(*figures->group_sums));
     figures->n_states = 0;
+    learn_whole(figures, now_ms, flow_scale);
     for (uint32_t i = 0; i < figures->n_active;)
         i += tick_edge(figures, i, now_ms, flow_scale, is_refresh, is_stale);
     tell_roads(figures);

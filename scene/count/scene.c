@@ -244,10 +244,10 @@ static struct rows *indicator_rows(struct scene_count *scene, const struct count
             {"vehicles_in_transit", count, area->vehicles, area->n_vehicles, NAN},
             {"vehicles_in_transit_low", count, area->low, area->n_vehicles, NAN}, /* the 90 % interval */
             {"vehicles_in_transit_high", count, area->high, area->n_vehicles, NAN},
-            {"flow", "flow.mean/1", area->flow_vph, area->n_passages, NAN},
+            {"flow", "flow.mean/2", area->flow_vph, area->n_passages, NAN},
             {"mean_speed", "speed.space_mean/2", area->speed_mps, area->n_links, NAN},
             {"delay_index", index, area->delay_index, area->n_links, usual},
-            {"vehicle_km", "vkt.observed/1", area->vehicle_km_ph, area->n_passages, NAN},
+            {"vehicle_km", "vkt.observed/2", area->vehicle_km_ph, area->n_passages, NAN},
             {"congestion_index", index, area->congestion_index, area->n_links, NAN}, /* the last: not every city has one */
         };
         for (size_t k = 0; area->is_told && k < sizeof(figures) / sizeof(figures[0]) - !has_congestion && err == ERR_OK; k++)
