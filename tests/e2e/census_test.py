@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from city import City, ROOT, wait_for  # noqa: E402
@@ -65,9 +66,34 @@ class Census(unittest.TestCase):
             figures = wait_for(lambda: self.indicators(city, area), 60, area)
             for name, column in (("trees_standing", "count"), ("trees_standing_low", "low"), ("trees_standing_high", "high")):
                 self.assertLessEqual(abs(figures[name]["value"] - float(row[column])), 0.6, (area, name))
+        with open(counts, encoding="utf-8") as lines:
+            self.the_stream_says_so(city, list(csv.DictReader(lines)))
         shown = subprocess.run(["node", "e2e/census.mjs", city.url, "mayor", "puer.simao", "puer.ninger"], cwd=os.path.join(ROOT, "cockpit", "web"), capture_output=True, text=True,
                                timeout=240, check=False)
         self.assertEqual(shown.returncode, 0, shown.stdout + shown.stderr)
+
+    def the_stream_says_so(self, city, rows):
+        """The planning bureau subscribes to tree_count under its contract: of each area and class what the command says of the same files."""
+        due = {("puer" if row["area"] == "*" else row["area"], row["class"]): row for row in rows}
+        self.assertGreater(len({of for _, of in due}), 2)
+        request = urllib.request.Request(f"{city.url}/hub/v1/subscribe/puer/scene.census/tree_count?purpose=planning.green&fields=area,class,time,count,low,high,seen,sightings",
+                                         headers={"Authorization": "Bearer " + city.token("puer/planning")})
+        told, contracts, event = {}, set(), ""
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as stream:
+            for line in stream:  # told each ten seconds
+                key, _, text = line.decode().strip().partition(": ")
+                event = text if key == "event" else event
+                if key == "data" and event == "window":
+                    contracts.add(json.loads(text)["contract"])
+                elif key == "data" and event == "rows":
+                    told.update({(one["area"], one["class"]): one for one in json.loads(text)})
+                if len(told) >= len(due):
+                    break
+        self.assertEqual((set(told), contracts), (set(due), {"puer/c-2"}))
+        for key, row in due.items():
+            for name, column in (("count", "count"), ("low", "low"), ("high", "high"), ("seen", "objects"), ("sightings", "sightings")):
+                self.assertAlmostEqual(told[key][name], float(row[column]), delta=0.0501, msg=f"{key} {name}")  # the table has one decimal
+            self.assertTrue(told[key]["low"] < told[key]["count"] < told[key]["high"], told[key])
 
     def test_what_is_wrong_in_the_files_is_told(self):
         scene = os.path.join(self.files, "scenes", "census.yaml")

@@ -1,5 +1,6 @@
-// census.mjs BASEURL PERSON AREA…: the map of a city that counts trees, in a real browser: each area within has its figure below its name, as the list beside it says;
-// one is opened, and has its own.
+// census.mjs BASEURL PERSON AREA…: the screens of a city that counts trees, in a real browser: the large figure and its company are the trees, as the interface tells them,
+// and nothing of vehicles stands empty beside them; on the map each area within has its figure below its name, as the list beside it says; one is opened, and has its
+// own. In English on a wall, in Chinese on a phone.
 import { launch, mapDrawn, openPage } from './browser.mjs';
 
 const [base, person, ...areas] = process.argv.slice(2);
@@ -20,11 +21,33 @@ async function until(what, is) {
   }
   console.log(`ok ${what}`);
 }
+const WORDS = { en: ['Trees standing', 'trees', /vehicle|road|speed|junction|camera|zone|congestion/i], zh: ['树木数量', '棵', /车|路|信号|限行|延误|拥堵/] };
+const VEHICLES = ['ranking', 'junctions', 'zones', 'zones-switch', 'sources-fresh', 'figure-delay_index', 'figure-congestion_index', 'figure-mean_speed', 'figure-flow', 'figure-vehicle_km'];
+async function enter(on) {
+  await on.goto(`${base}/`);
+  await on.fill('#name', person);
+  await on.fill('#password', 'citybrain-demo');
+  await on.click('button[type=submit]');
+  await on.waitForSelector('[data-testid=hero-value]', { timeout: 60_000 });
+}
+/** What is wrong on the screen of the city. */
+const trees = (on, lang) => async () => {
+  const [title, unit, vehicles] = WORDS[lang];
+  const { indicators } = await on.evaluate(() => fetch('/cockpit/v1/indicators').then((r) => r.json()));
+  const due = Object.fromEntries(indicators.map((i) => [i.name, i.value === null ? null : i.value.toLocaleString('en')]));
+  const hero = (await on.textContent('[data-testid=hero]')).replaceAll(/\s+/g, ' ');
+  if (!hero.includes(title) || !hero.includes(unit) || (await on.textContent('[data-testid=hero-value]')).trim() !== due.trees_standing) return hero;
+  const company = await on.evaluate(() => Object.fromEntries([...document.querySelectorAll('[data-testid^=figure-]')].map((e) => [e.dataset.testid.slice(7), e.querySelector('button').textContent.trim()])));
+  const beside = { trees_standing_low: due.trees_standing_low, trees_standing_high: due.trees_standing_high };
+  if (JSON.stringify(company) !== JSON.stringify(beside)) return company;
+  for (const name of VEHICLES) if (await on.locator(`[data-testid=${name}]`).count()) return `${name} is there`;
+  if (await on.locator('.legend').count()) return 'a legend of roads';
+  const words = await on.evaluate(() => document.querySelector('main').innerText);
+  return vehicles.test(words) ? words : true;
+};
 try {
-  await page.goto(`${base}/`);
-  await page.fill('#name', person);
-  await page.fill('#password', 'citybrain-demo');
-  await page.click('button[type=submit]');
+  await enter(page);
+  await until('the screen is of trees, and says nothing of vehicles, in English', trees(page, 'en'));
   await mapDrawn(page);
   const beside = (area) => page.textContent(`li:has([data-testid="area-${area}"]) .count`);
   await until('each area has its figure on the map', async () => {
@@ -38,7 +61,11 @@ try {
     const hero = (await page.textContent('[data-testid=hero-value]')).trim();
     return (Object.keys(said).join() === areas[0] && said[areas[0]] === `${hero} trees`) || said;
   });
-  const told = errors.filter((e) => !e.includes('status of 404')); // this city has neither roads nor zones
+  const phone = await openPage(browser, base, { width: 360, height: 780, phone: true, lang: 'zh', theme: 'dark', reduced: true });
+  await enter(phone.page);
+  await until('likewise on a phone, in Chinese', trees(phone.page, 'zh'));
+  await until('nothing is wider than the phone', () => phone.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1));
+  const told = [...errors, ...phone.errors];
   if (told.length) throw new Error(`the page reported errors: ${told.join('; ')}`);
 } finally {
   await browser.close();

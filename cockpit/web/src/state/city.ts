@@ -130,7 +130,7 @@ const readIndicators = (area: string, mine: number): Promise<void> =>
   });
 
 const readHistory = (area: string, name: string, from: number, mine: number): Promise<void> =>
-  read(name === heroName.value ? 'history' : null, // a city without a simulated world, say, has no truth
+  read(name === heroName.value ? 'history' : null,
     mine, api.GET('/cockpit/v1/history', { params: { query: { indicator: name, area, from: String(from), to: String(Math.ceil(nowAtBrain())) } } }), (said) => {
     seriesOf(name).load((said as History).points); // openapi-fetch forgets that a pair is a pair
     const figure = city.figures[name];
@@ -219,22 +219,20 @@ function openLink(area: string): void {
 /** Curves start at the day's beginning, which the caller knows from the city's zone. */
 let dayBegan: () => number = () => nowAtBrain() - 86_400_000;
 
+/** Of what this city has: it may count no vehicles, or have no simulated world that tells the truth. */
+const readCurves = (area: string, from: number, mine: number): Promise<unknown> =>
+  Promise.all([hero.value, truth.value, ...company.value].map((f) => (f ? readHistory(area, f.name, from, mine) : undefined)));
+
 async function readFigures(area: string): Promise<void> {
   const mine = generation;
   const from = dayBegan();
   await Promise.all([
-    readIndicators(area, mine),
-    readHistory(area, HERO, from, mine),
-    readHistory(area, TRUTH, from, mine),
-    ...COMPANY.map((name) => readHistory(area, name, from, mine)),
+    readIndicators(area, mine).then(() => (mine === generation ? readCurves(area, from, mine) : undefined)),
     read('ranking', mine, api.GET('/cockpit/v1/ranking', { params: { query: { area, limit: String(RANKING_LIMIT) } } }), (said) => (city.ranking = said)),
     read('junctions', mine, api.GET('/cockpit/v1/junctions', { params: { query: { area, limit: String(RANKING_LIMIT) } } }), (said) => (city.junctions = said)),
     read('zones', mine, api.GET('/cockpit/v1/zone_states', { params: { query: { area } } }), (said) => (city.zones = said)),
     read('sources', mine, api.GET('/cockpit/v1/sources', { params: { query: { area } } }), (said) => (city.sources = said)),
   ]);
-  if (mine !== generation || countsVehicles.value) return;
-  delete city.failed.history; // of vehicles, which nobody counts here
-  await Promise.all([hero.value, ...company.value].map((f) => (f ? readHistory(area, f.name, from, mine) : undefined)));
 }
 
 export async function readAreas(): Promise<void> {
