@@ -333,12 +333,10 @@ struct core {
     uint16_t *edge_areas;
 };
 
-static void core_begin(struct core *core, const struct road_network *network, uint32_t vehicles_least)
+static void core_begin(struct core *core, const struct road_network *network)
 {
     static const int32_t no_parent[] = {-1};
     struct count_settings settings = COUNT_SETTINGS_DEFAULT;
-    if (settings.vehicles_max < vehicles_least)
-        settings.vehicles_max = vehicles_least;
     settings.stale_after_ms = COUNT_TIME_FILE_MAX;
     core->edge_areas = mem_alloc_zero(network->n_edges, sizeof(*core->edge_areas));
     struct count_map map = {network, core->edge_areas, no_parent, 1};
@@ -409,7 +407,7 @@ static void measure_live(const char *network, const char *folder)
     struct traffic traffic = {0};
     struct core core = {0};
     begin(&traffic, network, LIVE_RATE);
-    core_begin(&core, traffic.network, 0);
+    core_begin(&core, traffic.network);
     struct passage passage = next_passage(&traffic);
     int64_t warm_ms = WARM_S * 1000 + ARRIVES_MS;
     uint64_t n_warm = 0, cap = (uint64_t)(LIVE_RATE * LIVE_S), n = 0, n_told = 0, n_ticks = 0;
@@ -492,7 +490,7 @@ static void measure_memory(const char *network, const char *folder)
     if (road_network_load(network, &diag, &roads) != ERR_OK)
         die(diag.text);
     double without = resident_mb("VmRSS");
-    core_begin(&core, roads, KNOWN + KNOWN / 16);
+    core_begin(&core, roads);
     double counted = 0;
     for (uint32_t i = 0, tick_s = 1; i < KNOWN + 2 * N_LIVE; i++) {
         uint32_t number = i < KNOWN ? i : KNOWN - N_LIVE + i % N_LIVE;

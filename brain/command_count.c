@@ -121,6 +121,8 @@ static void tell_counters(const struct count_files *files)
     fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n",
         (unsigned long long)(files->n_lines + files->n_loop_lines + files->n_point_lines), (unsigned long long)files->n_broken,
         (unsigned long long)files->n_rows);
+    if (files->n_rows == 0 && files->n_lines > 0)
+        fprintf(stderr, "no row: no multiple of --every lies between the first arrival and --until, or the last arrival\n");
     for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
         if (rest[i].n > 0)
             fprintf(stderr, "%llu %s\n", (unsigned long long)rest[i].n, rest[i].what);

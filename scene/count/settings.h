@@ -9,7 +9,7 @@
 
 struct count_settings {
     /* limits of memory */
-    uint32_t vehicles_max; /* known at once, counted and remembered: all plates of a city of ten million people */
+    uint32_t vehicles_max; /* known at once, counted and remembered: three million plates of a city, and those misread */
     uint32_t cameras_max;
     uint32_t pairs_max; /* remembered ways between cameras */
     /* the balance */
@@ -56,7 +56,7 @@ struct count_settings {
 
 #define COUNT_SETTINGS_DEFAULT                                                                                                             \
     ((struct count_settings){                                                                                                              \
-        .vehicles_max = 3u << 20,                                                                                                          \
+        .vehicles_max = 13u << 18,                                                                                                         \
         .cameras_max = 1u << 14,                                                                                                           \
         .pairs_max = 1u << 15,                                                                                                             \
         .keep_s = 2400,                                                                                                                    \

@@ -109,6 +109,12 @@ class Outs(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("it is read twice", done.stderr)
 
+    def test_a_table_without_a_row_is_told(self):
+        for options in (["--every", "3600"], ["--until", "59"]):
+            done = self.run_it(*COUNT[:-2], "--out", "none.out", *options)
+            self.assertEqual((done.returncode, self.text("none.out")), (0, "time_s,count,low,high\n"), done.stderr)
+            self.assertIn("\nno row: no multiple of --every lies between", done.stderr)
+
     def test_who_is_interrupted_does_not_end_well(self):
         """In the midst, which a pipe that goes on makes sure of: the shell is told of the signal."""
         for words, out in ((["count", *COUNT[1:5], "--passages", "fifo", "--every", "1"], "--out"), (["match", "--network", "net.xml", "--points", "fifo"], "--out")):
