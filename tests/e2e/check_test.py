@@ -40,6 +40,7 @@ MISTAKES = [
     (COUNT, "position: hangzhou/taxi/position", "position: hangzhou/taxi/positions", "needs:", 'there is no resource "hangzhou/taxi/positions"'),
     (COUNT, "record_every: 120s", "gps: {error_m: 0}", "gps:", "error_m"),
     ("contracts/c-70.yaml", "speed_mps, ", "", f"{COUNT}:needs:", 'contract hangzhou/c-70 does not grant the field "speed_mps"'),
+    ("contracts/c-72.yaml", "vehicles, ", "", f"{COUNT}:needs:", 'contract hangzhou/c-72 does not grant the field "vehicles"'),
     ("systems/taxi.yaml", 'mqtt.sock", ', 'mqtt.sock", port: 1883, ', "host:", "a Unix socket has no port:"),
     (COUNT, PERIOD + VALUE, VALUE + PERIOD, "scene: count", 'field 4 of the resource "indicator" is not "period_ms"'),
     # the index object

@@ -23,7 +23,7 @@ from departments import declare_key, make_key  # noqa: E402
 
 N = 3
 PARTY = "hangzhou/scene.count"
-TABLES = ("out", "roads", "clones", "health", "junctions")
+TABLES = ("out", "roads", "clones", "health", "junctions", "flows")
 
 
 class Parts(unittest.TestCase):
@@ -39,6 +39,7 @@ class Parts(unittest.TestCase):
         cls.made.write("parts.csv", cls.rows, count_test.LATER_MS)
         cls.folder = tempfile.mkdtemp(prefix="citybrain-parts-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, True)
+        cls.write_loops()
         cls.nats = servers.start_nats()
         cls.addClassCleanup(cls.nats.close)
         for name in ("sums", *(f"part{i}" for i in range(N))):
@@ -78,8 +79,17 @@ class Parts(unittest.TestCase):
         return {table: os.path.join(cls.folder, f"{name}.{table}.csv") for table in TABLES}
 
     @classmethod
+    def write_loops(cls):
+        """Loops on every third road, a row each 20 s: nobody's plate, and so with the sums."""
+        with open(os.path.join(cls.folder, "loops.csv"), "w", encoding="utf-8") as out:
+            out.write("from_time_ms,to_time_ms,arrive_time_ms,edge,lane,vehicles\n")
+            for end in range(count_test.LATER_MS + 20000, count_test.LATER_MS + count_test.END_S * 1000, 20000):
+                out.writelines(f"{end - 20000},{end},{end + 700},{edge},,{(i * 7 + end // 20000) % 9}\n" for i, edge in enumerate(sorted(cls.made.edges)[::3]))
+
+    @classmethod
     def files(cls, name):
         return ["--network", cls.made.network, "--cameras", cls.made.path("cameras.csv"), "--passages", cls.made.path("parts.csv"), "--every", "5",
+                "--loops", os.path.join(cls.folder, "loops.csv"),
                 *(word for table, path in cls.tables(name).items() for word in (f"--{table}", path))]
 
     def log(self, i):
