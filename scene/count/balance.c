@@ -9,8 +9,11 @@
 #include <math.h>
 #include <string.h>
 
-#define PRIOR_AGAIN 0.95   /* P before anything is settled: most sightings are not a trip's last */
-#define PRIOR_PASSAGES 8.0 /* passages that the class before is worth to the next one */
+#define PRIOR_LEAST 0.7    /* P before anything is settled, at least ... */
+#define PRIOR_MOST 0.95    /* ... and at most: a trip has some sightings, and an end */
+#define PRIOR_FIRST 30.0   /* passages that it is worth ... */
+#define PRIOR_PASSAGES 8.0 /* ... and the class before to the next one */
+#define RATE_S 10.0        /* rates of a start are those of all its time, and of this at the least */
 #define THIRD_AFTER 1.4    /* sightings that the third and fourth are after the second, in the mean */
 #define FALL_MOST 2.0
 #define CAMERA_PRIOR 30.0 /* passages that the city's P is worth at one camera */
@@ -23,15 +26,26 @@
 #define PRIOR_GAP_S 60.0      /* ... each of this length */
 #define CAMERA_GAPS 8.0       /* gaps that the city's mean is worth at one camera */
 
+/* Of a trip's sightings all but the last are followed by another. */
+static double prior_again(const struct count_ends *ends)
+{
+    return fmin(fmax(1 - ends->way_s / fmax(ends->trip_s, 1), PRIOR_LEAST), PRIOR_MOST);
+}
+
 void count_balance_init(struct count_balance *balance, const struct count_settings *settings)
 {
-    *balance = (struct count_balance){.settings = *settings, .learned_ms = INT64_MIN, .begun_ms = INT64_MIN, .ends = COUNT_ENDS_UNKNOWN};
+    *balance = (struct count_balance){.settings = *settings,
+        .learned_ms = INT64_MIN,
+        .rated_ms = INT64_MIN,
+        .begun_ms = INT64_MIN,
+        .ends = COUNT_ENDS_UNKNOWN,
+        .fall = 1};
     int64_t n_cohorts = settings->keep_s * 1000 / COUNT_COHORT_MS + 2;
     assert(n_cohorts <= COUNT_COHORTS_MAX);
     balance->n_cohorts = (int32_t)n_cohorts;
     count_lifetable_init(&balance->table, settings->keep_s);
     for (int k = 0; k < COUNT_SIGHTINGS; k++)
-        balance->again[k] = PRIOR_AGAIN;
+        balance->again[k] = prior_again(&balance->ends);
 }
 
 /* ---- one camera ---- */
@@ -181,7 +195,7 @@ static double mean_gap_s(const struct count_balance *balance, const struct count
 /* Seconds since rates were looked at last. */
 static double passed_s(const struct count_balance *balance, int64_t now_ms)
 {
-    int64_t from_ms = balance->learned_ms > balance->begun_ms ? balance->learned_ms : balance->begun_ms;
+    int64_t from_ms = balance->rated_ms > balance->begun_ms ? balance->rated_ms : balance->begun_ms;
     return from_ms == INT64_MIN || from_ms > now_ms ? 0 : (double)(now_ms - from_ms) / 1000;
 }
 
@@ -193,21 +207,22 @@ double count_balance_window_s(const struct count_balance *balance, int64_t now_m
 }
 
 /* Rates change as fast as vehicles get from one camera to the next, and no faster. */
-static void fade_rates(struct count_balance *balance, int64_t now_ms)
+void count_balance_rate(struct count_balance *balance, int64_t now_ms)
 {
     const struct count_settings *settings = &balance->settings;
-    double fade_s = fmin(fmax(settings->rate_ways * balance->way_s, settings->rate_least_s), settings->rate_most_s);
-    double keep = exp(-passed_s(balance, now_ms) / fade_s);
+    double known_s = balance->begun_ms == INT64_MIN ? 0 : fmax((double)(now_ms - balance->begun_ms) / 1000, RATE_S);
+    double fade_s = fmin(fmin(fmax(settings->rate_ways * balance->way_s, settings->rate_least_s), settings->rate_most_s), known_s);
+    double keep = known_s > 0 ? exp(-passed_s(balance, now_ms) / fade_s) : 1;
     balance->window_s = count_balance_window_s(balance, now_ms) * keep;
     balance->n_passages *= keep;
     balance->n_first *= keep;
+    balance->rated_ms = now_ms;
 }
 
 /* What is learned of the present fades. */
 static void fade(struct count_balance *balance, struct count_account *accounts, uint32_t n, int64_t now_ms)
 {
     double keep = balance->learned_ms == INT64_MIN ? 1 : exp(-(double)(now_ms - balance->learned_ms) / 1000 / balance->settings.fade_s);
-    fade_rates(balance, now_ms);
     balance->learned_ms = now_ms;
     balance->n_gaps *= keep;
     balance->gaps_s *= keep;
@@ -219,16 +234,22 @@ static void fade(struct count_balance *balance, struct count_account *accounts, 
     }
 }
 
-/* The share of the ways that lead to cameras later than `late_s`. */
+double count_balance_jam(const struct count_balance *balance)
+{
+    return fmin(fmax((balance->late_share - balance->settings.jam_from) / balance->settings.jam_from, 0), 1);
+}
+
+/* The share of the ways that lead to cameras later than signals explain. */
 static double late_share(const struct count_balance *balance, const struct count_account *accounts, uint32_t n)
 {
-    double all = 0, late = 0;
+    const struct count_settings *settings = &balance->settings;
+    double all = 0, late = 0, late_s = settings->late_s + settings->late_signal_s * (balance->ends.waits - 1);
     for (uint32_t i = 0; i < n; i++) {
         double n_ways = 0;
         for (uint32_t b = 0; b < accounts[i].n_branches; b++)
             n_ways += (double)accounts[i].branches[b].n;
         all += n_ways;
-        late += accounts[i].lateness_s > balance->settings.late_s ? n_ways : 0;
+        late += accounts[i].lateness_s > late_s ? n_ways : 0;
     }
     return all > 0 ? late / all : 0;
 }
@@ -276,7 +297,7 @@ static int32_t settled_before(
         settled_ms = (double)ahead.clock_ms - settings->jam_margin * ahead.lateness_s * 1000;
     } else {
         /* In a city without queues a late vehicle is one that waited for a signal or took its time, and says nothing of the others. */
-        double jam = fmin(fmax((balance->late_share - settings->jam_from) / settings->jam_from, 0), 1);
+        double jam = count_balance_jam(balance);
         double due_s = (isinf(ahead.due_s) ? settings->settle_default_s : ahead.due_s) + settings->settle_gaps * gap_s + settings->settle_s;
         due_s += jam * (settings->late_margin * ahead.lateness_s + settings->jam_gaps * balance->late_share * gap_s);
         settled_ms = (double)now_ms - due_s * 1000;
@@ -316,7 +337,7 @@ static void sum_account(const struct count_balance *balance, const struct count_
 /* P of each class from the sums over all cameras. */
 static void learn_city(struct count_balance *balance, const double *again, const double *all)
 {
-    double sum_again = 1, sum_all = 1 / PRIOR_AGAIN;
+    double sum_again = PRIOR_FIRST * prior_again(&balance->ends), sum_all = PRIOR_FIRST;
     for (int k = 0; k < COUNT_SIGHTINGS; k++) {
         sum_again += again[k];
         sum_all += all[k];
@@ -327,8 +348,8 @@ static void learn_city(struct count_balance *balance, const double *again, const
     }
     /* Misread plates are sighted once. But for them a trip's first sighting is followed more often than its second one by as much as that
      * is more than the third and fourth: short trips have an end soon. */
-    double fall = fmin(fmax(pow(balance->again[1] / fmax(balance->again[2], 0.1), 1 / THIRD_AFTER), 1), FALL_MOST);
-    balance->ghosts = fmax(1 - balance->again[0] / fmin(fmax(balance->again[1], 0.3) * fall, AGAIN_MAX), 0);
+    balance->fall = fmin(fmax(pow(balance->again[1] / fmax(balance->again[2], 0.1), 1 / THIRD_AFTER), 1), FALL_MOST);
+    balance->ghosts = fmax(1 - balance->again[0] / fmin(fmax(balance->again[1], 0.3) * balance->fall, AGAIN_MAX), 0);
 }
 
 static void learn_account(const struct count_balance *balance, struct count_account *account, const struct account_sums *sums)

@@ -73,6 +73,7 @@ struct count_balance {
     int32_t n_cohorts;
     double again[COUNT_SIGHTINGS]; /* P */
     double ghosts;                 /* share of first sightings that are misread plates */
+    double fall;                   /* P of one sighting over that of the next one */
     double late_share;             /* of the ways between cameras: those to a camera behind a queue */
     /* of now: passages, the first ones of a trip, and the seconds they came in as of the last learning */
     double n_passages, n_first, window_s;
@@ -82,6 +83,7 @@ struct count_balance {
     struct count_ends ends; /* the owner's, unknown until it says */
     int64_t begun_ms;       /* the first passage; INT64_MIN: none */
     int64_t learned_ms;     /* INT64_MIN: never */
+    int64_t rated_ms;       /* when rates faded last; INT64_MIN: never */
     struct count_lifetable table;
 };
 
@@ -111,6 +113,10 @@ void count_account_link(struct count_balance *balance, struct count_account *fro
 /* Which cohorts are settled, and P of them; to be called every minute or less. `accounts` [n] are all there are, by the number of the
  * camera; to what is unsettled where each is its own is added: the caller clears that before. */
 void count_balance_learn(struct count_balance *balance, struct count_account *accounts, uint32_t n, int64_t now_ms);
+/* Rates of passages fade; to be called every ten seconds or so. */
+void count_balance_rate(struct count_balance *balance, int64_t now_ms);
+/* How much of a city with queues it is, 0 to 1. */
+double count_balance_jam(const struct count_balance *balance);
 /* Seconds that the faded sums of passages stand for at `now_ms`. */
 double count_balance_window_s(const struct count_balance *balance, int64_t now_ms);
 

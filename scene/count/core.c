@@ -158,6 +158,16 @@ static bool has_new_cameras(const struct count *count)
     return n != n_seen && (are_many || count->camera_ms == INT64_MIN || count->now_ms - count->camera_ms >= NEW_CAMERAS_MS);
 }
 
+/* Every COUNT_AGE_MS: how fast vehicles are sighted now, and how long a way is. */
+static void rate(struct count *count)
+{
+    count_balance_rate(&count->balance, count->now_ms);
+    struct count_open open = {.expected = 0};
+    for (size_t i = 0; i < count->map.n_areas; i++)
+        count_open_add(&open, &count->areas[i].open);
+    count->balance.way_s = count_transit_city(&count->balance, &open, fmax(count_transit_coming(&open), 0), count->now_ms).way_s;
+}
+
 /* Every COUNT_LEARN_MS: which passages are settled, and what they teach. */
 static void learn(struct count *count)
 {
@@ -169,10 +179,6 @@ static void learn(struct count *count)
     if (has_new_cameras(count) && count_ends_learn(count->map.network, count->has_camera, &count->balance.ends) == ERR_OK)
         count->n_seen_cameras = count->n_cameras; /* without memory for it: the next time */
     count_balance_learn(&count->balance, count->accounts, count->n_cameras, count->now_ms);
-    struct count_open open = {.expected = 0};
-    for (size_t i = 0; i < count->map.n_areas; i++)
-        count_open_add(&open, &count->areas[i].open);
-    count->balance.way_s = count_transit_city(&count->balance, &open, fmax(count_transit_coming(&open), 0), count->now_ms).way_s;
 }
 
 bool count_learns(const struct count *count, int64_t arrived_ms)
@@ -188,8 +194,11 @@ void count_advance(struct count *count, int64_t now_ms)
         return;
     count_faults_learn(count, now_ms);
     count->now_ms = now_ms;
+    bool is_rated = count_lifetable_learns(&count->balance.table, now_ms);
     count_lifetable_advance(&count->balance.table, now_ms, count->settings.settled_fade_s);
     learn(count);
+    if (is_rated)
+        rate(count);
 }
 
 /* ---- a passage ---- */

@@ -6,11 +6,15 @@
 #include <math.h>
 #include <string.h>
 
-#define SWEEPS_MAX 200 /* a wanderer without a camera within 200 edges is far enough */
-#define SETTLED 0.001  /* share by which the mean changes in a sweep at the end */
-#define FAR_S 3600.0   /* where no camera is ever met ... */
-#define FAR_WAITS 50.0 /* ... and signals there */
-#define LEAST 0.2      /* a ratio outside of these says that the network is no city's */
+#define SWEEPS_MAX 200    /* a wanderer without a camera within 200 edges is far enough */
+#define SETTLED 0.001     /* share by which the mean changes in a sweep at the end */
+#define FAR_S 3600.0      /* where no camera is ever met ... */
+#define FAR_WAITS 50.0    /* ... and signals there */
+#define SIGNAL_S 11.25    /* a mean wait: red for 45 s of 90, 45^2 / (2 * 90) */
+#define TRIP_MOST_S 900.0 /* trips of a large city are not from any place to any */
+#define FAR 1.15          /* of any two places: the mean distance along one axis, over the standard deviation of all */
+#define DEGREE_M 111320.0
+#define LEAST 0.2 /* a ratio outside of these says that the network is no city's */
 #define MOST 4.0
 
 static bool is_way(const struct road_network *network, const struct road_connection *connection)
@@ -84,8 +88,8 @@ static void walk(const struct wander *wander, double *ret_before, double *ret_be
     *ret_between = n > 0 ? between / n : 0;
 }
 
-/* Of a camera's own junction, in the mean. */
-static double own_wait(const struct wander *wander)
+/* Of a camera's own edge, in the mean. */
+static double own_cost(const struct wander *wander)
 {
     double sum = 0, n = 0;
     for (uint32_t e = 0; e < wander->network->n_edges; e++)
@@ -94,6 +98,32 @@ static double own_wait(const struct wander *wander)
             n++;
         }
     return n > 0 ? sum / n : 0;
+}
+
+/* Seconds between any two places, along the axes, waits included. */
+static double trip_of(const struct road_network *network)
+{
+    double n = 0, x_m = 0, y_m = 0, xx = 0, yy = 0, length_m = 0, free_s = 0, n_signals = 0;
+    for (uint32_t e = 0; e < network->n_edges; e++) {
+        const struct road_edge *edge = &network->edges[e];
+        if (edge->n_car_lanes == 0)
+            continue;
+        struct road_point at = road_edge_middle(network, e);
+        double unit_m = network->is_geographic ? DEGREE_M : 1, narrow = network->is_geographic ? cos(at.lat * M_PI / 180) : 1;
+        double x = (at.lon - network->low.lon) * unit_m * narrow, y = (at.lat - network->low.lat) * unit_m;
+        x_m += x;
+        y_m += y;
+        xx += x * x;
+        yy += y * y;
+        length_m += edge->length_m;
+        free_s += road_edge_free_flow_s(edge);
+        n_signals += network->junctions[edge->to].has_signal;
+        n++;
+    }
+    if (length_m <= 0)
+        return TRIP_MOST_S;
+    double far_m = FAR * (sqrt(fmax(xx / n - x_m / n * (x_m / n), 0)) + sqrt(fmax(yy / n - y_m / n * (y_m / n), 0)));
+    return fmin(far_m / length_m * (free_s + SIGNAL_S * n_signals), TRIP_MOST_S);
 }
 
 enum err count_ends_learn(const struct road_network *network, const uint8_t *has_camera, struct count_ends *ret_ends)
@@ -107,13 +137,23 @@ enum err count_ends_learn(const struct road_network *network, const uint8_t *has
     for (uint32_t i = 0; i < network->n_junctions && !wander.has_signals; i++)
         wander.has_signals = network->junctions[i].has_signal;
     walk(&wander, &before, &between);
-    if (between > 0)
+    bool has_cameras = between > 0;
+    if (has_cameras) {
         ends.before = fmin(fmax(before / between, LEAST), MOST);
+        ends.after = fmin(fmax((before - own_cost(&wander)) / between, 0), MOST);
+        ends.way_s = between;
+        ends.trip_s = trip_of(network);
+    }
     wander.is_of_waits = true;
     wander.most = FAR_WAITS;
     walk(&wander, &before, &between);
-    if (between > 0)
-        ends.waits_after = fmin(fmax((before - own_wait(&wander)) / between, 0), MOST);
+    if (has_cameras && between > 0) {
+        ends.waits_after = fmin(fmax((before - own_cost(&wander)) / between, 0), MOST);
+        ends.waits = fmax(between, 1);
+        ends.way_s += wander.has_signals ? SIGNAL_S * between : 0;
+    }
+    /* Whoever does not meet a second camera in half a trip meets none. */
+    ends.way_s = fmin(ends.way_s, ends.trip_s / 2);
     mem_free(wander.sums);
     *ret_ends = ends;
     return ERR_OK;

@@ -14,7 +14,7 @@ static void the_way_before_is_the_networks(void **state)
     struct city city;
     city_make(&city);
     uint8_t has_camera[CITY_EDGES] = {0};
-    struct count_ends ends = {0, 0};
+    struct count_ends ends = {.before = 0};
     assert_ok(count_ends_learn(city.network, has_camera, &ends));
     assert_near(ends.before, 1, 0); /* no camera, nothing to say */
     assert_near(ends.waits_after, 1, 0);
@@ -22,10 +22,16 @@ static void the_way_before_is_the_networks(void **state)
     assert_ok(count_ends_learn(city.network, has_camera, &ends));
     assert_near(ends.before, 170.0 / 250, 1e-3);
     assert_near(ends.waits_after, 2.4 / 5, 1e-3);
+    assert_near(ends.after, 120.0 / 250, 1e-3); /* one's own edge has the last camera at its end, or it has none */
+    assert_near(ends.waits, 5, 1e-9);
+    /* Places 500 m apart on a line: a standard deviation of 1,436 m. A way of 250 s is longer than half of such a trip. */
+    assert_near(ends.trip_s, 1.15 * 143.6, 1);
+    assert_near(ends.way_s, ends.trip_s / 2, 1e-9);
     for (int i = 0; i < CITY_EDGES; i++)
         has_camera[i] = 1;
     assert_ok(count_ends_learn(city.network, has_camera, &ends));
     assert_near(ends.before, 1, 1e-9);
+    assert_near(ends.way_s, 50, 1e-9);
     assert_near(ends.waits_after, 0, 1e-9); /* whoever ends behind a camera meets no other junction */
     mem_fail_nth(1);
     ends.before = 7;
@@ -65,6 +71,7 @@ static void waits_are_at_signals(void **state)
     assert_ok(count_ends_learn(network, has_camera, &ends));
     assert_near(ends.before, 170.0 / 250, 1e-3);
     assert_near(ends.waits_after, 0.3 / 1.5, 1e-3);
+    assert_near(ends.waits, 1.5, 1e-3);
     road_network_destroy(network);
 }
 

@@ -46,8 +46,8 @@ static void passages_become_figures(void **state)
     assert_str(row[HUB_INDICATOR_BASIS].s, "h.log/512");
     assert_near(indicator("delay_index", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r, 2, 1e-3);
     assert_int_equal(indicator("delay_index", "h.x.west", 1000)[HUB_INDICATOR_VALUE].type, VALUE_NULL);
-    /* The three that were seen, each with the chance that it was not a misread plate. */
-    assert_true(indicator("vehicles_in_transit", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r >= 2.7);
+    /* The three that were seen, each with the chance that it has not ended its trip here: there is no camera beyond. */
+    assert_true(indicator("vehicles_in_transit", "h.x.east", 1000)[HUB_INDICATOR_VALUE].r > 0.5);
     assert_int_equal(indicator("vehicles_in_transit", "h", 1000)[HUB_INDICATOR_N].i, 3);
     assert_true(indicator("flow", "h.x", 1000)[HUB_INDICATOR_VALUE].r > 0);
     const struct rows *states = published[1][n_published[1] - 1], *roads = published[2][n_published[2] - 1];

@@ -21,7 +21,8 @@ struct count_settings {
     double settled_fade_s;            /* settled passages of this age weigh e^-1 */
     double rate_ways;                 /* rates of passages fade with this many ways between two cameras: faster they do not change ... */
     double rate_least_s, rate_most_s; /* ... and within these */
-    double late_s;                    /* a camera later than this is behind a queue: red twice at a signal is 90 s at the most */
+    double late_s;                    /* a camera later than this is behind a queue: red twice at a signal is 90 s at the most ... */
+    double late_signal_s;             /* ... and this much more for each further signal since the camera before: a wait of it */
     double jam_from;    /* share of cameras behind queues that makes a city with queues; from twice of it on it is fully one */
     double late_margin; /* there a cohort is settled this many mean latenesses of the next cameras later ... */
     double jam_gaps;    /* ... and this many gaps times the share of cameras behind queues */
@@ -36,7 +37,8 @@ struct count_settings {
     /* the interval: one standard deviation */
     double sd_all;    /* of the count, as a share of it */
     double sd_again;  /* of P */
-    double sd_unseen; /* of those not yet seen, as a share of them */
+    double sd_unseen; /* of those not yet seen, as a share of them ... */
+    double sd_start;  /* ... and this much more at a start */
     double sd_spread; /* of those on one road, as a share of them */
     /* figures */
     double window_s;      /* time constant of flow, speed and delay */
@@ -69,6 +71,7 @@ struct count_settings {
         .rate_least_s = 60,                                                                                                                \
         .rate_most_s = 900,                                                                                                                \
         .late_s = 90,                                                                                                                      \
+        .late_signal_s = 20,                                                                                                               \
         .jam_from = 0.03,                                                                                                                  \
         .late_margin = 7,                                                                                                                  \
         .jam_gaps = 1.5,                                                                                                                   \
@@ -82,6 +85,7 @@ struct count_settings {
         .sd_all = 0.03,                                                                                                                    \
         .sd_again = 0.04,                                                                                                                  \
         .sd_unseen = 0.15,                                                                                                                 \
+        .sd_start = 0.5,                                                                                                                   \
         .sd_spread = 0.7,                                                                                                                  \
         .window_s = 120,                                                                                                                   \
         .road_least = 2,                                                                                                                   \

@@ -111,15 +111,18 @@ static void walk_lifetable(struct walk *walk, struct count_lifetable *table)
 static void walk_balance(struct walk *walk, struct count_balance *balance)
 {
     double *sums[] = {&balance->n_passages, &balance->n_first, &balance->n_gaps, &balance->gaps_s, &balance->n_ways, &balance->ways_s,
-        &balance->ends.before, &balance->ends.waits_after, &balance->window_s, &balance->way_s};
+        &balance->ends.before, &balance->ends.after, &balance->ends.waits_after, &balance->ends.waits, &balance->ends.way_s,
+        &balance->ends.trip_s, &balance->window_s, &balance->way_s};
     for (int k = 0; k < COUNT_SIGHTINGS; k++)
         walk_real(walk, &balance->again[k], 0, 1);
     walk_real(walk, &balance->ghosts, 0, 1);
+    walk_real(walk, &balance->fall, 1, 2);
     walk_real(walk, &balance->late_share, 0, 1);
     for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
         walk_real(walk, sums[i], 0, HUGE_SUM);
     walk_time(walk, &balance->learned_ms);
     walk_time(walk, &balance->begun_ms);
+    walk_time(walk, &balance->rated_ms);
     walk_lifetable(walk, &balance->table);
 }
 

@@ -95,9 +95,9 @@ static double first_of(const struct count *count, size_t i)
 
 /*
  * Three errors, taken as independent: chance (a Poisson count, and which passages are followed), P itself, which stands before all
- * unsettled passages, and what stands for those not yet seen.
+ * unsettled passages, and what stands for those not yet seen, of which a start knows less.
  */
-static void tell_vehicles(const struct count *count, size_t i)
+static void tell_vehicles(const struct count *count, size_t i, double sd_unseen)
 {
     const struct count_settings *settings = &count->settings;
     const struct count_area *area = &count->areas[i];
@@ -105,7 +105,7 @@ static void tell_vehicles(const struct count *count, size_t i)
     double passages = count->below[i].expected + count->below[i].ending;
     double chance = passages > 0 ? count->below[i].expected * count->below[i].ending / passages : 0;
     told->vehicles = area->seen.coming + area->seen.ending + told->unseen;
-    double sd = sqrt(told->vehicles + chance + pow(settings->sd_again * passages, 2) + pow(settings->sd_unseen * told->unseen, 2) +
+    double sd = sqrt(told->vehicles + chance + pow(settings->sd_again * passages, 2) + pow(sd_unseen * told->unseen, 2) +
                      pow(settings->sd_all * told->vehicles, 2));
     told->low = fmax(told->vehicles - NORMAL_90 * sd, 0);
     told->high = fmax(told->vehicles + NORMAL_90 * sd, NONE_95);
@@ -115,7 +115,8 @@ static void tell_vehicles(const struct count *count, size_t i)
 static void count_areas(struct count *count)
 {
     struct count_area_figures *told = count->told;
-    double unseen = count_seen_vehicles(count).unseen, first = 0;
+    struct count_transit transit = count_seen_vehicles(count);
+    double unseen = transit.unseen, sd_unseen = count->settings.sd_unseen + (1 - transit.known) * count->settings.sd_start, first = 0;
     for (size_t i = 0; i < count->map.n_areas; i++)
         first += told[i].unseen = first_of(count, i);
     for (size_t i = 0; i < count->map.n_areas; i++) {
@@ -139,7 +140,7 @@ static void count_areas(struct count *count)
             count->areas[above].seen.ending += area->seen.ending;
             told[above].unseen += told[i].unseen;
         }
-        tell_vehicles(count, i);
+        tell_vehicles(count, i, sd_unseen);
         told[i].n_vehicles = (uint32_t)lround(fmax(count->below[i].n_known, 0));
         /* A camera that nobody has heard says nothing, not that nobody is there. */
         if (!count_silence_was_heard(&area->heard) || count->is_stale[i]) {

@@ -14,6 +14,7 @@ struct count_transit {
     double balanced, tabled; /* to be sighted again, by the balance and by the life table, each by its weight: the sum is what counts */
     double unseen;           /* no camera has seen them yet */
     double way_s;            /* from one sighting to the next */
+    double known;            /* share of it that is learned; the rest is expected (ends.h) */
 };
 
 /* To be sighted again after unsettled passages, by the balance; may be negative by chance. */
