@@ -104,7 +104,7 @@ def start_broker(city, data, logs):
         return None
     program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
     if not program:
-        say("there is no mosquitto, so the taxis' positions do not come; mend: apt-get install mosquitto")
+        say("there is no mosquitto, so the taxis' positions and the loops' counts do not come; mend: apt-get install mosquitto")
         return None
     folder, path = os.path.join(data, "broker"), os.path.abspath(os.path.join(data, place))
     os.makedirs(folder, exist_ok=True)

@@ -53,11 +53,7 @@ static void on_broken(void *context, const char *text)
 
 static enum err run(const char *rows, struct count_files *ret_files, struct diag *diag)
 {
-    struct buf text;
-    buf_init(&text, 1u << 16);
-    buf_append_c(&text, rows);
-    test_write(loops, buf_str(&text));
-    buf_finish(&text);
+    test_write(loops, str_from_c(rows));
     broken[0] = 0;
     *ret_files = (struct count_files){.network_path = network,
         .cameras_path = cameras,
