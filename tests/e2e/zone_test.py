@@ -20,6 +20,8 @@ FAR = ("余杭塘路/紫金港路 西进口", "环城北路/建国北路 东进�
 CLONED, DOUBTFUL = "浙A6T3S2", "浙A6T3S4"
 LOCAL, GREEN, BREACH, LATE, LAST = "浙A5T3S1", "沪AD77777", "京N00W0X", "粤B00W0Y", "浙A5T3S9"
 PROVINCE = ("浙B5T3S7", "浙CD12345")  # of two other cities of the province, the second of new energy; with passes
+# In the zone, of the vehicles sent first: two of the city, two of other cities of its province, four of other provinces; two are of new energy.
+TRUE = {"all": 8, "local": 2, "province": 2, "other": 4, "special": 0, "new_energy": 2}
 
 
 HOURS = 12 - time.gmtime().tm_hour  # the city lies where it is noon: "today" does not end in the midst of the test, whenever it runs
@@ -113,8 +115,7 @@ class Zone(unittest.TestCase):
         self.assertEqual(self.figure("zone_breaches"), 1)  # of the same second or a later one: nothing more can come of those passages
         self.classes_are_told_apart()
         self.assertEqual([one["id"] for one in self.cases()], [case["id"]])  # fifty passages, one case; those with a pass have none
-
-        self.the_screen_says_so({"all": 5, "local": 1, "province": of_province, "other": 4 - of_province, "new_energy": 1}, case["id"])
+        self.the_screen_says_so(case["id"])
 
         db = self.permits()
         db.execute("UPDATE pass SET state = 'revoked' WHERE plate = ?", (revoked,))
@@ -145,19 +146,19 @@ class Zone(unittest.TestCase):
         self.no_plate_anywhere([BREACH, LATE, holder, revoked, CLONED, DOUBTFUL, *PROVINCE])
 
     def classes_are_told_apart(self):
-        """Two of the city, two of other cities of its province, four of other provinces; two are of new energy. As indicators of the area, and of the zone."""
-        true = {"all": 8, "local": 2, "province": 2, "other": 4, "special": 0, "new_energy": 2}
+        """As indicators of the area, and of the zone."""
         for name in ("local", "province", "other", "new_energy"):
-            self.assertEqual(self.figure(f"zone_today_{name}"), true[name], name)
+            self.assertEqual(self.figure(f"zone_today_{name}"), TRUE[name], name)
         for name in ("local", "province", "other"):
-            self.assertEqual(self.figure(f"zone_now_{name}"), true[name], name)
+            self.assertEqual(self.figure(f"zone_now_{name}"), TRUE[name], name)
         zone = wait_for(lambda: (self.zone()["classes"]["all"][1] or {}).get("value") == 8 and self.zone(), 60, "the zone's own row")
         self.assertEqual((zone["area"], zone["stale_since"], zone["breaches"]), ("hangzhou.xihu", None, 1))
-        self.assertEqual({name: today["value"] for name, (_, today) in zone["classes"].items()}, true)
-        self.assertEqual({name: now["value"] for name, (now, _) in zone["classes"].items()}, true)
+        self.assertEqual({name: today["value"] for name, (_, today) in zone["classes"].items()}, TRUE)
+        self.assertEqual({name: now["value"] for name, (now, _) in zone["classes"].items()}, TRUE)
 
-    def the_screen_says_so(self, numbers, case):
+    def the_screen_says_so(self, case):
         """All are in the zone still: nobody saw them leave, and of fewer than fifty gaps nothing is learned, so that the time-out is ten minutes."""
+        numbers = {name: value for name, value in TRUE.items() if value}  # a special plate has a column where there was one
         expected = {"zone": "xixi", "title": {"zh": "西溪限行区", "en": "Xixi restricted zone"}, "now": numbers, "today": numbers, "breaches": 1, "case": case}
         shown = subprocess.run(["node", "e2e/zones.mjs", self.city.url, "police", json.dumps(expected)], cwd=os.path.join(ROOT, "cockpit", "web"), capture_output=True,
                                text=True, timeout=300, check=False)
