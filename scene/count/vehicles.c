@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define KNOWN_FIRST 1024
+#define LARGE_SLOTS (1u << 16) /* from here on vehicles get large pages: a small city's would take more memory in them */
 
 void count_vehicles_init(struct count_vehicles *vehicles, uint32_t max, int64_t keep_ms)
 {
@@ -131,6 +132,8 @@ static bool grow(struct count_vehicles *vehicles)
     if (slots == NULL)
         return false;
     mem_advise_random(slots, n_slots * sizeof(*slots));
+    if (n_slots >= LARGE_SLOTS)
+        mem_advise_random(vehicles->slab, vehicles->max * sizeof(*vehicles->slab));
     mem_free(vehicles->slots);
     vehicles->slots = slots;
     vehicles->n_slots = n_slots;
@@ -151,7 +154,6 @@ static bool begin(struct count_vehicles *vehicles)
         mem_free(spans);
         return false;
     }
-    mem_advise_random(slab, n_bytes);
     memset(spans, 0xff, COUNT_SPANS * sizeof(*spans));
     vehicles->slab = slab;
     vehicles->spans = spans;
@@ -224,8 +226,8 @@ uint32_t count_vehicles_add(struct count_vehicles *vehicles, uint64_t key, uint3
         forget_oldest(vehicles);
         vehicles->n_evicted++;
     }
-    if (vehicles->n_known == 0)
-        vehicles->first_span = span_of(seen_ms);
+    if (vehicles->n_known == 0 || span_of(seen_ms) < vehicles->first_span)
+        vehicles->first_span = span_of(seen_ms); /* older than all: one that came late, or of a snapshot */
     uint32_t at = vehicles->first_free;
     if (at != COUNT_NONE)
         vehicles->first_free = vehicles->slab[at].next;

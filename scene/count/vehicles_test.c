@@ -35,6 +35,37 @@ static void oldest_are_forgotten_in_order(void **state)
     count_vehicles_finish(&vehicles);
 }
 
+/* As a snapshot has them, in no order; further apart than there are spans, too. */
+static void the_older_may_come_later(void **state)
+{
+    struct count_vehicles vehicles;
+    const int64_t far_ms = (int64_t)(COUNT_SPANS + 100) * COUNT_SPAN_MS;
+    count_vehicles_init(&vehicles, 100, 2400000);
+    sight(&vehicles, 1, 2000000);
+    sight(&vehicles, 2, 100000);
+    sight(&vehicles, 3, 1000000);
+    sight(&vehicles, 4, far_ms);
+    sight(&vehicles, 5, 50000);
+    count_vehicles_expire(&vehicles, 2450000);
+    assert_int_equal(vehicles.n_known, 5);
+    static const struct {
+        int64_t seen_ms;
+        uint64_t key;
+    } order[] = {{50000, 5}, {100000, 2}, {1000000, 3}, {2000000, 1}};
+    for (int i = 0; i < 4; i++) {
+        count_vehicles_expire(&vehicles, order[i].seen_ms + 2400000);
+        assert_int_not_equal(count_vehicles_find(&vehicles, order[i].key), COUNT_NONE);
+        count_vehicles_expire(&vehicles, order[i].seen_ms + 2400001);
+        assert_int_equal(count_vehicles_find(&vehicles, order[i].key), COUNT_NONE);
+        assert_int_equal(vehicles.n_known, 4 - i);
+    }
+    count_vehicles_expire(&vehicles, far_ms + 2400000);
+    assert_int_equal(vehicles.n_known, 1);
+    count_vehicles_expire(&vehicles, far_ms + 2400001);
+    assert_int_equal(vehicles.n_known, 0);
+    count_vehicles_finish(&vehicles);
+}
+
 /* Years later, and after all were forgotten, time begins where the next one is seen. */
 static void time_may_jump(void **state)
 {
@@ -153,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(oldest_are_forgotten_in_order),
+        cmocka_unit_test(the_older_may_come_later),
         cmocka_unit_test(time_may_jump),
         cmocka_unit_test(sightings_have_an_end),
         cmocka_unit_test(memory_is_bounded),
