@@ -1,7 +1,8 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { api, Failure } from '../api/client';
 import type { EdgeState, Source } from '../api/types';
 import type { Figure } from './city';
-import { city, company, edges, hero, heroInterval, onEdges, takeEvent } from './city';
+import { city, company, edges, hero, heroInterval, onEdges, outlines, readOutlines, takeEvent } from './city';
 
 const source = (name: string, area: string): Source => ({
   party: 'h/police', source: name, area, title: { zh: '点', en: 'Spot' }, health: 'fresh', last_heard: 1, since: 1, detail: null,
@@ -67,5 +68,30 @@ describe('the large figure', () => {
     expect(heroInterval.value).toBeNull();
     ends({ value: 210, stale: false }, { value: 270, stale: true });
     expect(heroInterval.value).toBeNull();
+  });
+});
+
+describe('the outlines of zones', () => {
+  const zones = { type: 'FeatureCollection', features: [{ type: 'Feature', properties: { zone: 'a' }, geometry: { type: 'Polygon', coordinates: [] } }] };
+  const asked = async (said: object): Promise<unknown> => {
+    const get = vi.spyOn(api, 'GET');
+    if (said instanceof Failure) get.mockRejectedValue(said);
+    else get.mockResolvedValue({ data: said, response: new Response() } as never);
+    await readOutlines();
+    expect(get).toHaveBeenCalledWith('/cockpit/v1/zones');
+    return outlines.value;
+  };
+  beforeEach(() => (outlines.value = null));
+  afterEach(() => vi.restoreAllMocks());
+
+  it('are asked for again (null) while the brain starts or is away', async () => {
+    expect(await asked(new Failure('busy', 503, ''))).toBeNull();
+    expect(await asked(new Failure('unreachable', 0, ''))).toBeNull();
+    expect(await asked(zones)).toEqual(zones);
+    expect(await asked(new Failure('busy', 503, ''))).toEqual(zones); // what was had stays
+  });
+
+  it('are not asked for again where they do not exist', async () => {
+    expect(await asked(new Failure('not_allowed', 404, ''))).toEqual({ type: 'FeatureCollection', features: [] });
   });
 });

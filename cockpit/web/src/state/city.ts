@@ -239,10 +239,14 @@ export async function readAreas(): Promise<void> {
   await read('areas', generation, api.GET('/cockpit/v1/areas'), (said) => (city.areas = said as Area[]));
 }
 
-/** A brain that is just starting does not have them yet, and is asked again. One that was started anew may have others. */
-async function readOutlines(): Promise<void> {
-  const said = (await answer(api.GET('/cockpit/v1/zones')).catch(() => null)) as FeatureCollection | null;
-  if (said) outlines.value = said;
+/** A brain that is just starting does not have them yet, and is asked again. One that was started anew may have others. Where they do not exist (an older
+ * brain, or not for who looks) there are none to ask for again. */
+export async function readOutlines(): Promise<void> {
+  try {
+    outlines.value = (await answer(api.GET('/cockpit/v1/zones'))) as FeatureCollection;
+  } catch (e) {
+    if (e instanceof Failure && e.kind === 'not_allowed') outlines.value = { type: 'FeatureCollection', features: [] };
+  }
 }
 
 export async function showArea(area: string, dayStartOf: () => number): Promise<void> {
