@@ -20,7 +20,7 @@ bench:               ## measure; prints lines "name value unit"
 bench-hub:           ## the hub beside its peers (PostgreSQL, nginx, npm), one core each for servers and load
 	@tools/setup bench && exec bench/run --hub
 
-bench-count:         ## counting: how right on simulated cities, how fast beside PostgreSQL, Redis and DuckDB (COUNT_SEEDS=1-5 for all)
+bench-count:         ## counting: how right on simulated cities, how fast beside PostgreSQL, Redis and DuckDB (COUNT_SEEDS=1: one draw of cameras)
 	@tools/setup bench && exec bench/run --count
 
 fuzz:                ## run every fuzz target under libFuzzer (SECONDS_EACH=30)

@@ -20,7 +20,7 @@ A road is a directed edge of the network that lies between two cameras, alone or
 end, from vehicles (`n`, at least 5) that passed it within the window; true is metres over seconds, of all vehicles that left it in the period: the wait at
 its end and the junction before it are in it, as they are in what is told.
 
-Nothing is fitted to any of these here. COUNT_SEEDS: seeds of the cameras, "1" unless said, in full "1-5". COUNT_ONLY: names of rows, separated by commas.
+Nothing is fitted to any of these here. COUNT_SEEDS: seeds of the cameras, "1-5" unless said; "1" is quick. COUNT_ONLY: names of rows, separated by commas.
 COUNT_JOBS: runs side by side (the machine's cores); no figure here depends on the clock.
 """
 import concurrent.futures
@@ -44,7 +44,7 @@ BRAIN = os.path.join(os.environ["CITYBRAIN_BUILD"], "brain", "citybrain")
 
 
 def seeds():
-    first, _, last = os.environ.get("COUNT_SEEDS", "1").partition("-")
+    first, _, last = os.environ.get("COUNT_SEEDS", "1-5").partition("-")
     return range(int(first), int(last or first) + 1)
 
 

@@ -10,7 +10,7 @@ True is: a vehicle is in the zone while it drives on an edge whose middle lies i
 middle of the network whose border lies 15 m inside of roads (docs/zone.md). Six of ten plates are local, two of the province, two of other provinces.
 Choices were made on Nanchang's flow 1; the figures are of flow 2 and the town.
 
-COUNT_SEEDS, COUNT_ONLY, COUNT_JOBS: as in accuracy_bench.py.
+COUNT_SEEDS ("1" unless said), COUNT_ONLY, COUNT_JOBS: as in accuracy_bench.py.
 """
 import concurrent.futures
 import itertools
