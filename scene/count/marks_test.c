@@ -286,7 +286,8 @@ static void killed_at_any_moment_all_goes_on(void **state)
     const char *asked = getenv("CITYBRAIN_SEED");
     struct trial all = {.done = 0};
     uint32_t n_killed = 0;
-    for (size_t s = TEST_TIMES(2) == 2 ? 0 : 1; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+    bool is_whole = TEST_TIMES(8) == 8;
+    for (size_t s = is_whole ? 0 : 1; s < (is_whole ? sizeof(sizes) / sizeof(sizes[0]) : 2); s++) {
         static struct trial trial;
         uint64_t seed = asked != NULL ? strtoull(asked, NULL, 10) : 4711 + s;
         print_message("%u parts, CITYBRAIN_SEED=%llu: ", sizes[s], (unsigned long long)seed);
@@ -305,7 +306,7 @@ static void killed_at_any_moment_all_goes_on(void **state)
         all.n_bare += trial.n_bare;
         n_killed += trial.joint.n_killed;
     }
-    if (asked == NULL) /* what was to happen has happened */
+    if (asked == NULL && is_whole) /* what was to happen has happened */
         assert_true(n_killed > 50 && all.n_resumed > 5 && all.n_marks > 20 && all.n_bare > 5 && all.n_full > 5);
 }
 

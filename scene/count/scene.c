@@ -538,7 +538,7 @@ static enum err read_settings(struct scene_count *scene, struct yaml_node config
     if (settings->record_ms < 1000 || settings->record_ms > 3600000)
         err = first_of(err, yaml_error(yaml_get(config, "record_every"), diags, ERR_RANGE, "record_every must be from 1s to 1h"));
     if (scene->keep_ms < 1000 || scene->keep_ms > 600000)
-        err = first_of(err, yaml_error(yaml_get(config, "keep_every"), diags, ERR_RANGE, "keep_every must be from 1s to 10m"));
+        err = first_of(err, yaml_error(yaml_get(config, "keep_every"), diags, ERR_RANGE, "keep_every must be from 1s to 10min"));
     if (settings->stale_after_ms < 2000 || settings->stale_after_ms > 3600000)
         err = first_of(err, yaml_error(yaml_get(config, "stale_after"), diags, ERR_RANGE, "stale_after must be from 2s to 1h"));
     settings->vehicles_max = (uint32_t)vehicles_max;

@@ -25,6 +25,7 @@ MISTAKES = [
     # a scene's own keys
     (COUNT, "record_every: 120s", "record_evry: 120s", "record_evry", '"record_evry" is not a key here; did you mean "record_every"?'),
     (COUNT, "record_every: 120s", "record_every: 2h", "record_every", "record_every must be from 1s to 1h"),
+    (COUNT, "record_every: 120s", "record_every: 120s\nkeep_every: 11min", "keep_every", "keep_every must be from 1s to 10min"),
     (COUNT, "stale_after: 5s", "stale_after: 1s", "stale_after", "stale_after must be from 2s to 1h"),
     (COUNT, "record_every: 120s", "vehicles_max: 10", "vehicles_max", "vehicles_max"),
     (COUNT, 'network: "{data}/road/network.net.xml"\n', "", "scene: count", '"network"'),
