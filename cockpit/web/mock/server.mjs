@@ -91,9 +91,9 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
   const timers = [setInterval(openWindow, 10_000), setInterval(() => log.publish(), 1000)];
   openWindow();
 
-  const live = (area, spec) => {
+  const live = (area, spec, known = figures(area, now())) => {
     const isStale = silentSince !== null && Date.now() - silentSince > 5000;
-    const value = figures(area, now())[spec.name] ?? null;
+    const value = known[spec.name] ?? null;
     const state = value === null ? 'none' : isStale ? 'stale' : spec.name === 'delay_index' && value > 2.1 ? 'amber' : 'calm';
     return { name: spec.name, area, value: isStale ? null : value, time: now(), stale: isStale, stale_since: isStale ? silentSince : null, receipt: receipt[spec.resource], state, period_ms: 1000, n: 1284, usual: null };
   };
@@ -139,7 +139,10 @@ export async function startMock({ port = 0, dist = join(dirname(fileURLToPath(im
     const shown = AREAS.filter((a) => a.name === area || a.parent === area).map((a) => a.name);
     let n = 0;
     const tick = () => {
-      const values = shown.flatMap((a) => INDICATORS.map((spec) => live(a, spec)));
+      const values = shown.flatMap((a) => {
+        const known = figures(a, now());
+        return INDICATORS.map((spec) => live(a, spec, known));
+      });
       say('indicators', { time: Date.now(), indicators: values });
       if (!silentSince || n === 0) {
         const part = n === 0 ? EDGES : EDGES.filter((_, i) => i % 3 === n % 3);
