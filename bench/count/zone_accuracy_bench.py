@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""How well vehicles in a drawn zone are counted: the core of scene/zone on simulated cities with imperfect cameras, against the simulator's own truth.
+"""How well vehicles in a drawn zone are counted: the cores of scene/count and scene/zone on simulated cities with imperfect
+cameras, against the simulator's own truth.
 
     zone_mape_now_*, zone_mape_today_*    vehicles in the zone, and different ones in it since the run's beginning: each 60 s from 600 s on, by rows as
                                           accuracy_bench.py's (full, half, quarter: Nanchang; town: our own at half coverage), zones and classes' sum
-    zone_bias_now_*, zone_bias_today_*    beside each: told over true, all moments together; today: at the end
+    zone_bias_now_*, zone_bias_today_*    beside each: told over true, all moments together
+    zone_interval_now_*_pct, …            how often the 90 % interval holds the truth; zone_interval_pct: all together
     zone_mape_now_class, …_today_class    of each class of plates (local, of the province, of other provinces), all rows together
 
 True is: a vehicle is in the zone while it drives on an edge whose middle lies in the polygon. Two zones a city, small and large, rectangles around the
@@ -14,6 +16,7 @@ COUNT_SEEDS ("1" unless said), COUNT_ONLY, COUNT_JOBS: as in accuracy_bench.py.
 """
 import concurrent.futures
 import itertools
+import json
 import math
 import os
 import random
@@ -95,11 +98,11 @@ def true_zone(city, within, classes):
 
 
 def told(folder, city):
-    """{(time, zone, class): (now, today)}"""
-    out = subprocess.run([LOAD, f"{folder}/zones.txt", f"{folder}/places.csv", f"{folder}/passages.csv", str(STEP_S), str(city.end_s - 1)], check=True, capture_output=True,
+    """{(time, zone, class): ((now, low, high), (today, low, high))}"""
+    out = subprocess.run([LOAD, city.network, f"{folder}/outlines.geojson", f"{folder}/zones.txt", f"{folder}/places.csv", f"{folder}/passages.csv", str(STEP_S), str(city.end_s - 1)], check=True, capture_output=True,
                          text=True).stdout
     rows = (line.split(",") for line in out.split("\n")[1:] if line)
-    return {(int(time), zone, name): (float(now), float(today)) for time, zone, name, now, today in rows}
+    return {(int(time), zone, name): (tuple(map(float, figures[:3])), tuple(map(float, figures[3:]))) for time, zone, name, *figures in rows}
 
 
 def write_places(folder, shape, zones):
@@ -110,7 +113,11 @@ def write_places(folder, shape, zones):
             name, edge, _, x, y = line.rstrip("\n").split(",")
             (ax, ay), (bx, by) = shape[edge][-2:]
             lon, lat = place((float(x), float(y)))
-            out.write(f"{name},{lon:.7f},{lat:.7f},{math.degrees(math.atan2(bx - ax, by - ay)) % 360:.1f}\n")
+            out.write(f"{name},{edge},{lon:.7f},{lat:.7f},{math.degrees(math.atan2(bx - ax, by - ay)) % 360:.1f}\n")
+    with open(f"{folder}/outlines.geojson", "w", encoding="ascii") as out:
+        json.dump({"type": "FeatureCollection", "features": [
+            {"type": "Feature", "properties": {"zone": name}, "geometry": {"type": "Polygon", "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]]}}
+            for name, ((west, south), (east, north)) in zones.items()]}, out)
     with open(f"{folder}/zones.txt", "w", encoding="ascii") as out:
         for name, ((west, south), (east, north)) in zones.items():
             corners = (place(corner) for corner in ((west, south), (east, south), (east, north), (west, north)))
@@ -118,7 +125,7 @@ def write_places(folder, shape, zones):
 
 
 def run(city, row, seed):
-    """[(what, is a class, told, true, peak)]"""
+    """[(what, is a class, (told, low, high), true, peak)]"""
     draw, found = random.Random(f"{seed}/class"), []
     classes = draw.choices(list(SHARES), SHARES.values(), k=len(city.trips()))
     with tempfile.TemporaryDirectory(dir=os.environ["CITYBRAIN_DATA"]) as folder:
@@ -135,19 +142,24 @@ def run(city, row, seed):
             of_classes = [(figures[t, zone, name], (true[name][0][t], sum(came <= t for came in true[name][1]))) for name in SHARES]
             for which, what in enumerate(("now", "today")):
                 pairs = [(tell[which], is_so[which]) for tell, is_so in of_classes]
-                found.append((what, False, sum(tell for tell, _ in pairs), sum(is_so for _, is_so in pairs), peak))
+                found.append((what, False, figures[t, zone, "all"][which], sum(is_so for _, is_so in pairs), peak))
                 found += [(what, True, tell, is_so, peak * SHARES[name] / 10) for name, (tell, is_so) in zip(SHARES, pairs)]
     print(f"   {city.name} {row} seed {seed}: " + ", ".join(f"{what} {mape(found, what, False):.1f} %" for what in ("now", "today")), file=sys.stderr, flush=True)
     return found
 
 
 def mape(found, what, is_class):
-    return 100 * statistics.fmean(abs(tell - true) / true for of, is_of, tell, true, peak in found if (of, is_of) == (what, is_class) and true >= max(1, FLOOR * peak))
+    return 100 * statistics.fmean(abs(tell - true) / true for of, is_of, (tell, _, _), true, peak in found if (of, is_of) == (what, is_class) and true >= max(1, FLOOR * peak))
 
 
 def bias(found, what):
-    pairs = [(tell, true) for of, is_class, tell, true, _ in found if of == what and not is_class]
+    pairs = [(tell, true) for of, is_class, (tell, _, _), true, _ in found if of == what and not is_class]
     return 100 * (sum(tell for tell, _ in pairs) / sum(true for _, true in pairs) - 1)
+
+
+def held(found, what):
+    """How often an interval holds the truth, of all that have one; those of classes too."""
+    return 100 * statistics.fmean(low <= true <= high for of, _, (_, low, high), true, _ in found if of == what and not math.isnan(low))
 
 
 def line(name, value, unit="%", digits=1):
@@ -165,10 +177,12 @@ def main():
         for what in ("now", "today"):
             line(f"zone_mape_{what}_{row}", mape(found, what, False))
             line(f"zone_bias_{what}_{row}", bias(found, what))
+            line(f"zone_interval_{what}_{row}_pct", held(found, what))
     together = [one for found in results.values() for one in found]
     for what in ("now", "today"):
         line(f"zone_mape_{what}", mape(together, what, False))
         line(f"zone_mape_{what}_class", mape(together, what, True))
+    line("zone_interval_pct", statistics.fmean(held(together, what) for what in ("now", "today")))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@
 #include "scene/count/kept.h"
 #include "scene/count/load.h"
 #include "scene/count/measure.h"
+#include "scene/count/outlines.h"
 #include "scene/count/parts_live.h"
 #include "scene/count/position.h"
 #include "scene/count/usual_day.h"
@@ -79,7 +80,8 @@ struct scene_count {
     struct count_index *index;     /* NULL: the city has none */
     struct count_usual_day *usual; /* NULL: it learns no usual day */
     struct count_junction_tell junctions;
-    struct count_ways *ways; /* NULL: the scene's file declares no table `route` */
+    struct count_outline_tell *outlines; /* NULL: the scene's file names none */
+    struct count_ways *ways;             /* NULL: the scene's file declares no table `route` */
     const struct hub_resource *indicator, *road_state, *road_index, *road, *junction_index, *route; /* the last two may be NULL */
     char basis[HUB_RECEIPT_MAX]; /* receipt of the window that the latest passages came in */
     int64_t record_ms, keep_ms;
@@ -400,10 +402,10 @@ static void tell(void *context, const struct count_updates *updates)
     count_junction_tell_tick(&scene->junctions, updates);
     if (count_kept_tick(&scene->kept, count_live_is_full(&scene->live)))
         count_live_mark(&scene->live, count_kept_from(&scene->kept));
+    count_outline_tell_tick(scene->outlines, scene->count, updates->time_ms);
     count_health_clones(&scene->health, scene->count, updates->clones, updates->n_clones);
-    if (updates->record != NULL)
-        count_health_tell(&scene->health, scene->count, updates->time_ms);
     if (updates->record != NULL) {
+        count_health_tell(&scene->health, scene->count, updates->time_ms);
         int64_t end_ms = updates->time_ms / scene->record_ms * scene->record_ms;
         keep_record(scene, indicator_rows(scene, updates->record, end_ms, scene->record_ms));
     }
@@ -438,7 +440,7 @@ static void on_tick(void *self, struct wall_time now)
 /* ---- start and stop ---- */
 
 static const char *const config_keys[] = {"scene", "party", "title", "needs", "network", "index", "record_every", "keep_every",
-    "stale_after", "vehicles_max", "gps", "parts", "resources", NULL};
+    "stale_after", "vehicles_max", "gps", "parts", "outlines", "resources", NULL};
 
 static const struct hub_resource *own_resource(const struct scene_env *env, struct yaml_node config, struct diag_list *diags,
     const char *name, const char *const *fields, size_t n_fields)
@@ -579,6 +581,7 @@ static void stop(void *self)
         rows_release(scene->records[i]);
     count_usual_day_stop(scene->usual);
     count_junction_tell_finish(&scene->junctions);
+    count_outline_tell_stop(scene->outlines);
     count_gps_destroy(scene->gps);
     count_detectors_finish(&scene->detectors);
     count_ways_destroy(scene->ways);
@@ -604,6 +607,7 @@ static enum err check(const struct scene_env *env, struct yaml_node config, stru
     err = err != ERR_OK ? err : one;
     one = env->hub != NULL ? prepare_health(&scene, env, config, diags) : ERR_OK;
     err = err != ERR_OK ? err : one;
+    err = first_of(err, count_outline_tell_start(env, config, NULL, diags, NULL));
     one = count_load_index(env, config, diags, &scene.index);
     if (one == ERR_OK && env->hub != NULL && hub_areas(env->hub) != NULL)
         one = count_usual_day_check(scene.index, hub_areas(env->hub), diags);
@@ -666,6 +670,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
         err = count_ways_start(env, scene->route, scene->count, scene->nearest, &scene->ways);
     if (err == ERR_OK)
         err = count_junction_tell_init(&scene->junctions, env->hub, scene->tree, scene->network, scene->junction_index);
+    err = err != ERR_OK ? err : count_outline_tell_start(env, config, scene->network, diags, &scene->outlines);
     if (err == ERR_OK)
         err = put_road(scene);
     if (err != ERR_OK) {

@@ -14,6 +14,7 @@
 #define SILENT_MAX_MS 600000
 #define HEARD_WEIGHT 0.05 /* of a new gap between passages of a zone */
 #define HOUR_MS 3600000
+#define TICK_MAX_MS 60000 /* between two ticks; more is a stop, or a clock that was set */
 #define DAY_MS INT64_C(86400000)
 
 enum err zone_create(const struct zone_settings *settings, const struct zones *zones, struct zone_core **ret_core)
@@ -27,7 +28,7 @@ enum err zone_create(const struct zone_settings *settings, const struct zones *z
     zone_vehicles_init(&core->vehicles, settings->vehicles_max);
     for (size_t i = 0; i < zones->n; i++) {
         zone_gaps_init(&core->states[i].gaps, settings->timeout_ms);
-        core->states[i].heard_ms = INT64_MIN;
+        core->states[i].heard_ms = core->states[i].counted_ms = INT64_MIN;
         core->states[i].figures.stale_since_ms = INT64_MIN;
     }
     enum err err = zone_checks_init(&core->checks, settings->checks_max);
@@ -100,6 +101,7 @@ static void go_on(struct zone_core *core, int64_t now_ms, bool is_tick)
         memset(core->states[i].figures.through, 0, sizeof(core->states[i].figures.through));
         memset(core->states[i].through, 0, sizeof(core->states[i].through));
         core->states[i].figures.breaches = 0;
+        core->states[i].stays = (struct zone_stays){0};
     }
     for (size_t i = 0; i < core->zones->n_areas; i++) {
         memset(core->area_states[i].figures.through, 0, sizeof(core->area_states[i].figures.through));
@@ -169,9 +171,16 @@ static void move(struct zone_core *core, struct zone_vehicle *vehicle, const str
 {
     if (vehicle->seen_ms != INT64_MIN && passage->time_ms < vehicle->seen_ms)
         return;
-    if (vehicle->seen_ms != INT64_MIN)
-        for (unsigned left = vehicle->headed; left != 0; left &= left - 1)
-            zone_gaps_add(&core->states[__builtin_ctz(left)].gaps, passage->time_ms - vehicle->seen_ms);
+    for (unsigned left = vehicle->seen_ms != INT64_MIN ? vehicle->headed : 0; left != 0; left &= left - 1) {
+        int at = __builtin_ctz(left);
+        zone_gaps_add(&core->states[at].gaps, passage->time_ms - vehicle->seen_ms);
+        zone_stays_gap(&core->states[at].stays, (double)(passage->time_ms - vehicle->seen_ms) / 1000, passage->held >> at & 1);
+    }
+    for (unsigned left = passage->held | passage->ahead; left != 0; left &= left - 1) {
+        int at = __builtin_ctz(left);
+        core->states[at].stays.n_headed += passage->ahead >> at & 1;
+        core->states[at].stays.n_found += (passage->held & ~vehicle->headed) >> at & 1;
+    }
     vehicle->seen_ms = passage->time_ms;
     vehicle->headed = passage->ahead;
     zone_set_inside(core, vehicle, still_in(core, passage->ahead, passage->time_ms));
@@ -386,14 +395,35 @@ static void tell_through(const uint64_t *counted, const uint32_t *now, uint64_t 
     }
 }
 
+/* A count of before the clock was set back is none. */
+static const struct zone_estimate *fresh_count(const struct zone_core *core, const struct zone_state *state)
+{
+    bool is_fresh = state->counted_ms != INT64_MIN && core->now_ms - state->counted_ms <= ZONE_COUNTED_FOR_MS &&
+                    state->counted_ms - core->now_ms <= ZONE_COUNTED_FOR_MS;
+    return is_fresh ? &state->counted : NULL;
+}
+
+static void tell_count(struct zone_core *core, struct zone_state *state, double seconds)
+{
+    const struct zone_estimate *counted = fresh_count(core, state);
+    zone_stays_tick(&state->stays, seconds, counted);
+    state->figures.is_counted = counted != NULL;
+    state->figures.counted = state->counted;
+    state->figures.factor = zone_stays_factor(&state->stays);
+}
+
 static void on_tick(struct zone_core *core, struct zone_updates *updates)
 {
+    int64_t since_ms = core->now_ms - core->ticked_ms;
+    double seconds = core->ticked_ms == 0 || since_ms < 0 || since_ms > TICK_MAX_MS ? 1 : (double)since_ms / 1000;
+    core->ticked_ms = core->now_ms;
     expire(core);
     for (size_t i = 0; i < core->zones->n; i++) {
         struct zone_state *state = &core->states[i];
         tell_through(state->through, state->figures.now, state->figures.through);
         state->figures.timeout_ms = state->gaps.timeout_ms;
         state->figures.missing_since_ms = missing_since(core);
+        tell_count(core, state, seconds);
         state->figures.stale_since_ms = !is_silent(core, state) ? ZONE_FRESH : state->heard_ms == INT64_MIN ? 0 : state->heard_ms;
         core->figures[i] = state->figures;
         state->figures.n_passages = 0;
@@ -437,6 +467,10 @@ void zone_step(struct zone_core *core, const struct zone_event *event, struct zo
         break;
     case ZONE_NO_ANSWER:
         on_no_answer(core, event->no_answer.number, event->no_answer.is_final);
+        break;
+    case ZONE_COUNTED:
+        core->states[event->counted.zone].counted = event->counted.vehicles;
+        core->states[event->counted.zone].counted_ms = event->counted.time_ms;
         break;
     case ZONE_TICK:
         go_on(core, event->now_ms, true);

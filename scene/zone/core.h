@@ -12,6 +12,7 @@
 #define SCENE_ZONE_CORE_H
 
 #include "scene/zone/checks.h"
+#include "scene/zone/estimate.h"
 #include "scene/zone/gaps.h"
 #include "scene/zone/vehicles.h"
 #include "scene/zone/zones.h"
@@ -50,7 +51,9 @@ struct zone_pass {  /* one row of the answer */
     int64_t from_ms, until_ms;
 };
 
-enum zone_event_type { ZONE_PASSAGE, ZONE_ANSWER, ZONE_NO_ANSWER, ZONE_TICK };
+#define ZONE_COUNTED_FOR_MS 10000 /* what the count said is believed; it speaks each second */
+
+enum zone_event_type { ZONE_PASSAGE, ZONE_ANSWER, ZONE_NO_ANSWER, ZONE_COUNTED, ZONE_TICK };
 
 struct zone_event {
     enum zone_event_type type;
@@ -65,6 +68,11 @@ struct zone_event {
             uint32_t number;
             bool is_final; /* asking again would bring the same: the checks are given up */
         } no_answer;
+        struct { /* so many are on its roads */
+            uint8_t zone;
+            struct zone_estimate vehicles;
+            int64_t time_ms; /* on our clock */
+        } counted;
         int64_t now_ms; /* tick */
     };
 };
@@ -81,9 +89,12 @@ struct zone_figures {
     int64_t stale_since_ms;          /* its cameras are silent since then; ZONE_FRESH */
     int64_t missing_since_ms;        /* passages of today are missing since then: `through` and `breaches` are too small; ZONE_FRESH */
     bool has_camera;                 /* one has been heard since the start */
-    uint32_t now[ZONE_N_GROUPS];     /* in it */
-    uint64_t through[ZONE_N_GROUPS]; /* different ones in it today, never less than now */
-    uint64_t breaches;               /* found, of today */
+    uint32_t now[ZONE_N_GROUPS];     /* in it, of those that were seen */
+    uint64_t through[ZONE_N_GROUPS]; /* different ones that were seen in it today, never less than now */
+    bool is_counted;
+    struct zone_estimate counted; /* in it, as the count has it: seen or not */
+    double factor;                /* so many times as many as were seen were in it today; NAN: not known */
+    uint64_t breaches;            /* found, of today */
     int64_t timeout_ms;
     uint32_t n_passages; /* since the last tick */
 };

@@ -32,7 +32,15 @@ enum passage_field {
 };
 static const char *const passage_fields[] = {
     "camera", "vehicle", "plate", "plate_group", "time", "arrived", "confidence", "lon", "lat", "heading", NULL};
-static const struct scene_need needs[] = {{.name = "passage", .purpose = ZONE_PURPOSE, .fields = passage_fields, .replay_ms = REPLAY_MS}};
+/* What the counting scene says of the zones' roads (scene/count/outlines.h). */
+enum vehicles_field { VEHICLES_OUTLINE, VEHICLES_TIME, VEHICLES_VALUE, VEHICLES_LOW, VEHICLES_HIGH };
+static const char *const vehicles_fields[] = {"outline", "time", "vehicles", "vehicles_low", "vehicles_high", NULL};
+
+enum need { NEED_PASSAGE, NEED_VEHICLES };
+static const struct scene_need needs[] = {
+    [NEED_PASSAGE] = {.name = "passage", .purpose = ZONE_PURPOSE, .fields = passage_fields, .replay_ms = REPLAY_MS},
+    [NEED_VEHICLES] = {.name = "vehicles", .purpose = ZONE_PURPOSE, .fields = vehicles_fields, .is_optional = true},
+};
 
 /* ---- events ---- */
 
@@ -90,9 +98,34 @@ static struct zone_camera *find_camera(struct scene_zone *scene, const struct va
     return camera;
 }
 
+static void on_vehicles(struct scene_zone *scene, const struct rows *rows)
+{
+    for (size_t i = 0; i < rows_n(rows); i++) {
+        const struct value *row = rows_at(rows, i);
+        struct zone_event event = {.type = ZONE_COUNTED};
+        struct zone_estimate *vehicles = &event.counted.vehicles;
+        size_t at = 0;
+        while (at < scene->zones.n &&
+               !(row[VEHICLES_OUTLINE].type == VALUE_TEXT && str_equal_c(row[VEHICLES_OUTLINE].s, scene->zones.zones[at].name)))
+            at++;
+        bool is_known = value_to_real(row[VEHICLES_VALUE], &vehicles->value) && value_to_real(row[VEHICLES_LOW], &vehicles->low) &&
+                        value_to_real(row[VEHICLES_HIGH], &vehicles->high) && row[VEHICLES_TIME].type == VALUE_TIME;
+        if (at == scene->zones.n || !is_known)
+            continue; /* another's outline, or one of which nothing is known now */
+        struct zone_updates updates;
+        event.counted.zone = (uint8_t)at;
+        event.counted.time_ms = row[VEHICLES_TIME].i;
+        zone_scene_step(scene, &event, "", &updates);
+    }
+}
+
 static void on_event(void *self, size_t need, const struct hub_window *window, struct rows *rows)
 {
     struct scene_zone *scene = self;
+    if (need == NEED_VEHICLES) {
+        on_vehicles(scene, rows);
+        return;
+    }
     snprintf(scene->basis, sizeof(scene->basis), STR_FORMAT, STR_ARG(window->receipt));
     for (size_t i = 0; i < rows_n(rows); i++) {
         const struct value *row = rows_at(rows, i);
@@ -290,7 +323,7 @@ static enum err start(const struct scene_env *env, struct yaml_node config, stru
 const struct scene_ops scene_zone_ops = {
     .name = "zone",
     .needs = needs,
-    .n_needs = 1,
+    .n_needs = sizeof(needs) / sizeof(needs[0]),
     .start = start,
     .on_event = on_event,
     .on_tick = on_tick,

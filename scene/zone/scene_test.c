@@ -111,6 +111,52 @@ static void a_row_of_each_class(void **state)
     bench_stop(&bench);
 }
 
+/* The counting scene says how many are on a zone's roads. */
+static void counted(struct bench *bench, const char *zone, int64_t time_ms, double vehicles)
+{
+    const struct hub_window window = {.contract = STR("h/c-66"), .receipt = STR("h.log/9")};
+    const struct value values[] = {value_text(str_from_c(zone)), value_time(time_ms), isnan(vehicles) ? VALUE_NONE : value_real(vehicles),
+        value_real(vehicles - 10), value_real(vehicles + 12)};
+    struct rows *rows = NULL;
+    assert_ok(rows_create(sizeof(values) / sizeof(values[0]), 4096, &rows));
+    assert_ok(rows_add(rows, values));
+    scene_zone_ops.on_event(bench->scene, 1, &window, rows);
+    rows_release(rows);
+}
+
+/* While it speaks, its number is how many there are, and what was seen says of which class; when it is silent, what was seen is told. */
+static void the_count_of_a_zone(void **state)
+{
+    struct bench bench;
+    bench_start(&bench, T0);
+    assert_true(scene_zone_ops.needs[1].is_optional);
+    counted(&bench, "a", T0, 40);
+    counted(&bench, "elsewhere", T0, 7);
+    pass(&bench, "C2", "v9", T0, IN_B);
+    tick(&bench, T0 + SECOND); /* nobody was seen in a: so many are there, nobody knows of which class; but a has no camera that speaks */
+    assert_int_equal(zone_class("a", "all")[HUB_ZONE_STATE_NOW].type, VALUE_NULL);
+    for (int i = 0; i < 3; i++) {
+        const char *vehicles[] = {"v1", "v2", "v3"};
+        pass_of(&bench, "C1", vehicles[i], i == 0 ? "local" : "other", T0 + SECOND, T0 + SECOND + 100, IN_A);
+    }
+    counted(&bench, "a", T0 + 2 * SECOND, 60);
+    tick(&bench, T0 + 2 * SECOND);
+    const struct value *all = zone_class("a", "all"), *other = zone_class("a", "other"), *of_b = zone_class("b", "all");
+    assert_true(all[HUB_ZONE_STATE_NOW].r == 60 && fabs(all[HUB_ZONE_STATE_NOW_LOW].r - 49) < 0.1 &&
+                fabs(all[HUB_ZONE_STATE_NOW_HIGH].r - 71) < 0.1);
+    assert_true(
+        fabs(other[HUB_ZONE_STATE_NOW].r - 40) < 1e-9 && other[HUB_ZONE_STATE_NOW_LOW].r < 30 && other[HUB_ZONE_STATE_NOW_HIGH].r > 50);
+    assert_true(of_b[HUB_ZONE_STATE_NOW].r == 1 && of_b[HUB_ZONE_STATE_NOW_LOW].type == VALUE_NULL);
+    assert_true(fabs(indicator("zone_now", "h.x")[HUB_INDICATOR_VALUE].r - 61) < 1e-9);
+    assert_true(all[HUB_ZONE_STATE_TODAY].r == 3 && all[HUB_ZONE_STATE_TODAY_LOW].type == VALUE_NULL); /* of three nothing is learned */
+    counted(&bench, "a", T0 + 3 * SECOND, (double)NAN);                                                /* it does not know */
+    pass(&bench, "C1", "v3", T0 + 13 * SECOND, IN_A);
+    tick(&bench, T0 + 13 * SECOND);
+    assert_true(zone_class("a", "all")[HUB_ZONE_STATE_NOW].r == 3);
+    assert_int_equal(zone_class("a", "all")[HUB_ZONE_STATE_NOW_LOW].type, VALUE_NULL);
+    bench_stop(&bench);
+}
+
 /* ---- cameras ---- */
 
 static void where_a_camera_stands(void **state)
@@ -437,6 +483,7 @@ int main(void)
         cmocka_unit_test(two_zones_of_one_area),
         cmocka_unit_test(a_vehicle_in_two_zones),
         cmocka_unit_test(a_row_of_each_class),
+        cmocka_unit_test(the_count_of_a_zone),
         cmocka_unit_test(where_a_camera_stands),
         cmocka_unit_test(the_outlines_are_an_object),
         cmocka_unit_test(a_breach_becomes_an_alert),

@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "scene/zone/state.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char magic[8] = {'c', 'b', 'z', 'o', 'n', 'e', 's', '\n'};
@@ -44,6 +45,13 @@ static void write_zone(const struct zone_state *state, struct buf *out)
         buf_append_be(out, state->figures.through[i], 8);
     }
     buf_append_be(out, state->figures.breaches, 8);
+    const struct zone_stays *stays = &state->stays;
+    const double sums[] = {stays->inside_s, stays->counted_s, stays->with_count_s, stays->all_s};
+    for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
+        buf_append_be(out, (uint64_t)llround(sums[i] * 1000), 8);
+    buf_append_be(out, stays->n_gaps, 8);
+    buf_append_be(out, stays->n_headed, 8);
+    buf_append_be(out, stays->n_found, 8);
 }
 
 static void write_area(const struct zone_area_state *area, struct buf *out)
@@ -106,6 +114,21 @@ static bool read_count(struct bytes_reader *reader, uint64_t max, uint64_t *ret_
     return *ret_count <= max;
 }
 
+static bool read_stays(struct bytes_reader *reader, struct zone_stays *stays)
+{
+    double *const sums[] = {&stays->inside_s, &stays->counted_s, &stays->with_count_s, &stays->all_s};
+    uint64_t *const counts[] = {&stays->n_gaps, &stays->n_headed, &stays->n_found};
+    uint64_t ms = 0;
+    bool is_right = true;
+    for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+        is_right &= read_count(reader, COUNT_MAX * 1000, &ms);
+        *sums[i] = (double)ms / 1000;
+    }
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        is_right &= read_count(reader, COUNT_MAX, counts[i]);
+    return is_right;
+}
+
 static bool read_zone(struct bytes_reader *reader, struct zone_state *state)
 {
     uint64_t heard_gap_ms, timeout_ms, n_gaps = 0;
@@ -123,6 +146,7 @@ static bool read_zone(struct bytes_reader *reader, struct zone_state *state)
         is_right &= read_count(reader, COUNT_MAX, &state->figures.through[i]);
     }
     is_right &= read_count(reader, COUNT_MAX, &state->figures.breaches);
+    is_right &= read_stays(reader, &state->stays);
     state->figures.has_camera = state->heard_ms != INT64_MIN;
     return is_right && timeout_ms >= ZONE_TIMEOUT_MIN_MS;
 }

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "scene/zone/core.h"
 
-#define ZONE_SNAPSHOT_VERSION 2u
+#define ZONE_SNAPSHOT_VERSION 3u
 #define ZONE_SNAPSHOT_MAX ((size_t)1 << 30) /* 16 million vehicles are 600 MB */
 
 /* Appends; fails as `out` does: look at out->err. */

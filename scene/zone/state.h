@@ -10,7 +10,10 @@ struct zone_state {
     uint64_t through[ZONE_N_GROUPS]; /* different pseudonyms of today that were in it */
     int64_t heard_ms;                /* INT64_MIN: never */
     double heard_gap_ms;             /* between two passages, as of late */
-    int64_t hour;                    /* in which n_told were told */
+    struct zone_stays stays;         /* of today */
+    struct zone_estimate counted;
+    int64_t counted_ms; /* INT64_MIN: never */
+    int64_t hour;       /* in which n_told were told */
     uint32_t n_told;
 };
 
@@ -25,7 +28,8 @@ struct zone_core {
     struct zone_vehicles vehicles;
     struct zone_checks checks;
     struct zone_counters counters;
-    int64_t now_ms; /* INT64_MIN: not known yet */
+    int64_t now_ms;    /* INT64_MIN: not known yet */
+    int64_t ticked_ms; /* 0: not yet */
     int32_t today;
     int64_t missed_since_ms, missed_until_ms; /* passages between them were not handed over; both 0: none */
     int64_t retry_ms, retry_at_ms;            /* 0: the last ask was answered */

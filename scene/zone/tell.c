@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "hub/alert.h"
 #include "hub/indicator.h"
+#include "scene/zone/classes.h"
 #include "scene/zone/inside.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,21 +25,6 @@ static const struct {
 
 /* ---- figures ---- */
 
-/* What a screen tells apart: where a plate is from, and across that what drives it. */
-enum zone_class { CLASS_ALL, CLASS_LOCAL, CLASS_PROVINCE, CLASS_OTHER, CLASS_SPECIAL, CLASS_NEW_ENERGY, N_CLASSES };
-
-static const struct {
-    const char *name;
-    unsigned groups;
-} classes[N_CLASSES] = {
-    [CLASS_ALL] = {"all", (1u << ZONE_N_GROUPS) - 1},
-    [CLASS_LOCAL] = {"local", 1u << ZONE_LOCAL | 1u << ZONE_LOCAL_NEW_ENERGY},
-    [CLASS_PROVINCE] = {"province", 1u << ZONE_PROVINCE | 1u << ZONE_PROVINCE_NEW_ENERGY},
-    [CLASS_OTHER] = {"other", 1u << ZONE_OTHER | 1u << ZONE_OTHER_NEW_ENERGY},
-    [CLASS_SPECIAL] = {"special", 1u << ZONE_SPECIAL},
-    [CLASS_NEW_ENERGY] = {"new_energy", 1u << ZONE_LOCAL_NEW_ENERGY | 1u << ZONE_PROVINCE_NEW_ENERGY | 1u << ZONE_OTHER_NEW_ENERGY},
-};
-
 enum source { FROM_NOW, FROM_THROUGH, FROM_BREACHES };
 
 static const struct {
@@ -45,32 +32,30 @@ static const struct {
     enum source source;
     enum zone_class class;
 } indicators[] = {
-    {"zone_now", FROM_NOW, CLASS_ALL},
-    {"zone_now_local", FROM_NOW, CLASS_LOCAL},
-    {"zone_now_province", FROM_NOW, CLASS_PROVINCE},
-    {"zone_now_other", FROM_NOW, CLASS_OTHER},
-    {"zone_today", FROM_THROUGH, CLASS_ALL},
-    {"zone_today_local", FROM_THROUGH, CLASS_LOCAL},
-    {"zone_today_province", FROM_THROUGH, CLASS_PROVINCE},
-    {"zone_today_other", FROM_THROUGH, CLASS_OTHER},
-    {"zone_today_new_energy", FROM_THROUGH, CLASS_NEW_ENERGY},
-    {"zone_breaches", FROM_BREACHES, CLASS_ALL},
+    {"zone_now", FROM_NOW, ZONE_CLASS_ALL},
+    {"zone_now_local", FROM_NOW, ZONE_CLASS_LOCAL},
+    {"zone_now_province", FROM_NOW, ZONE_CLASS_PROVINCE},
+    {"zone_now_other", FROM_NOW, ZONE_CLASS_OTHER},
+    {"zone_today", FROM_THROUGH, ZONE_CLASS_ALL},
+    {"zone_today_local", FROM_THROUGH, ZONE_CLASS_LOCAL},
+    {"zone_today_province", FROM_THROUGH, ZONE_CLASS_PROVINCE},
+    {"zone_today_other", FROM_THROUGH, ZONE_CLASS_OTHER},
+    {"zone_today_new_energy", FROM_THROUGH, ZONE_CLASS_NEW_ENERGY},
+    {"zone_breaches", FROM_BREACHES, ZONE_CLASS_ALL},
 };
 
-static double now_of(const uint32_t *now, enum zone_class class)
+/* Of an area: its zones together, less who was seen in several of them. */
+static double area_value(
+    const struct zone_updates *updates, const struct zone_area_figures *area, uint16_t zones, enum source source, enum zone_class class)
 {
-    double sum = 0;
-    for (unsigned left = classes[class].groups; left != 0; left &= left - 1)
-        sum += now[__builtin_ctz(left)];
-    return sum;
-}
-
-static double through_of(const uint64_t *through, enum zone_class class)
-{
-    double sum = 0;
-    for (unsigned left = classes[class].groups; left != 0; left &= left - 1)
-        sum += (double)through[__builtin_ctz(left)];
-    return sum;
+    double sum = 0, n_seen = 0,
+           n_different = source == FROM_NOW ? zone_class_seen_now(area->now, class) : zone_class_seen_today(area->through, class);
+    for (unsigned left = zones; left != 0; left &= left - 1) {
+        const struct zone_figures *zone = &updates->figures[__builtin_ctz(left)];
+        sum += source == FROM_NOW ? zone_class_now(zone, class).value : zone_class_today(zone, class).value;
+        n_seen += source == FROM_NOW ? zone_class_seen_now(zone->now, class) : zone_class_seen_today(zone->through, class);
+    }
+    return n_seen > 0 ? sum * n_different / n_seen : sum;
 }
 
 /* A zone that was never heard is silent since the start. */
@@ -111,13 +96,13 @@ static struct together zones_together(const struct scene_zone *scene, uint16_t z
 
 /* One indicator of the zones of an area. What is of the day is told also when passages of it are missing, as what it is at least, and since
  * when. */
-static enum err add_indicator(const struct scene_zone *scene, struct rows *rows, size_t nth, const struct zone_area *area,
-    const struct zone_area_figures *figures, const struct together *together, int64_t now_ms)
+static enum err add_indicator(const struct scene_zone *scene, struct rows *rows, size_t nth, size_t at, const struct zone_updates *updates,
+    const struct together *together, int64_t now_ms)
 {
+    const struct zone_area *area = &scene->zones.areas[at];
     enum source source = indicators[nth].source;
-    double value = source == FROM_NOW       ? now_of(figures->now, indicators[nth].class)
-                   : source == FROM_THROUGH ? through_of(figures->through, indicators[nth].class)
-                                            : (double)together->breaches;
+    double value = source == FROM_BREACHES ? (double)together->breaches
+                                           : area_value(updates, &updates->areas[at], area->zones, source, indicators[nth].class);
     int64_t missing_since_ms = source == FROM_NOW ? ZONE_FRESH : together->missing_since_ms;
     struct value values[HUB_INDICATOR_N_FIELDS] = {
         [HUB_INDICATOR_NAME] = value_text(str_from_c(indicators[nth].name)),
@@ -136,10 +121,9 @@ static enum err add_indicators(const struct scene_zone *scene, struct rows *rows
 {
     enum err err = ERR_OK;
     for (size_t at = 0; at < scene->zones.n_areas; at++) {
-        const struct zone_area *area = &scene->zones.areas[at];
-        struct together together = zones_together(scene, area->zones, updates->figures);
+        struct together together = zones_together(scene, scene->zones.areas[at].zones, updates->figures);
         for (size_t nth = 0; nth < sizeof(indicators) / sizeof(indicators[0]) && err == ERR_OK; nth++)
-            err = add_indicator(scene, rows, nth, area, &updates->areas[at], &together, now_ms);
+            err = add_indicator(scene, rows, nth, at, updates, &together, now_ms);
     }
     struct value values[HUB_INDICATOR_N_FIELDS] = {
         [HUB_INDICATOR_NAME] = value_text(STR("zone_checks_waiting")),
@@ -154,18 +138,28 @@ static enum err add_indicators(const struct scene_zone *scene, struct rows *rows
     return err == ERR_OK ? rows_add(rows, values) : err;
 }
 
+static struct value real_or_none(double real, bool is_known)
+{
+    return is_known && isfinite(real) ? value_real(real) : VALUE_NONE;
+}
+
 static enum err add_state(const struct scene_zone *scene, struct rows *rows, size_t zone, enum zone_class class,
     const struct zone_figures *figures, int64_t now_ms)
 {
     bool is_fresh = figures->stale_since_ms == ZONE_FRESH;
+    struct zone_estimate now = zone_class_now(figures, class), today = zone_class_today(figures, class);
     struct value values[HUB_ZONE_STATE_N_FIELDS] = {
         [HUB_ZONE_STATE_ZONE] = value_text(str_from_c(scene->zones.zones[zone].name)),
         [HUB_ZONE_STATE_AREA] = value_text(str_from_c(scene->zones.zones[zone].area)),
-        [HUB_ZONE_STATE_CLASS] = value_text(str_from_c(classes[class].name)),
+        [HUB_ZONE_STATE_CLASS] = value_text(str_from_c(zone_class_names[class])),
         [HUB_ZONE_STATE_TIME] = value_time(now_ms),
-        [HUB_ZONE_STATE_NOW] = is_fresh ? value_real(now_of(figures->now, class)) : VALUE_NONE,
-        [HUB_ZONE_STATE_TODAY] = is_fresh ? value_real(through_of(figures->through, class)) : VALUE_NONE,
-        [HUB_ZONE_STATE_BREACHES] = class == CLASS_ALL ? value_integer((int64_t)figures->breaches) : VALUE_NONE,
+        [HUB_ZONE_STATE_NOW] = real_or_none(now.value, is_fresh),
+        [HUB_ZONE_STATE_NOW_LOW] = real_or_none(now.low, is_fresh),
+        [HUB_ZONE_STATE_NOW_HIGH] = real_or_none(now.high, is_fresh),
+        [HUB_ZONE_STATE_TODAY] = real_or_none(today.value, is_fresh),
+        [HUB_ZONE_STATE_TODAY_LOW] = real_or_none(today.low, is_fresh),
+        [HUB_ZONE_STATE_TODAY_HIGH] = real_or_none(today.high, is_fresh),
+        [HUB_ZONE_STATE_BREACHES] = class == ZONE_CLASS_ALL ? value_integer((int64_t)figures->breaches) : VALUE_NONE,
         [HUB_ZONE_STATE_STALE_SINCE] = since_or_none(stale_since(scene, figures)),
         [HUB_ZONE_STATE_MISSING_SINCE] = since_or_none(figures->missing_since_ms),
     };
@@ -176,7 +170,7 @@ static enum err add_states(const struct scene_zone *scene, struct rows *rows, co
 {
     enum err err = ERR_OK;
     for (size_t zone = 0; zone < scene->zones.n; zone++)
-        for (int class = 0; class < N_CLASSES && err == ERR_OK; class ++)
+        for (int class = 0; class < ZONE_N_CLASSES && err == ERR_OK; class ++)
             err = add_state(scene, rows, zone, (enum zone_class) class, &figures[zone], now_ms);
     return err;
 }

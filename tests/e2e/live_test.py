@@ -69,6 +69,19 @@ class Live(unittest.TestCase):
             self.assertTrue(wait_for(lambda e=event: self.events.newest(e), 60, event))
         self.assertGreaterEqual(len(self.events.newest("sources")["sources"]), 60)
 
+    def test_1_a_zone_has_the_counts_interval(self):
+        """The outlines went from the zones' scene to the count's, and what that counts within them came back; each under its contract."""
+        def told():
+            zones = (self.events.newest("zone_states") or {"zones": []})["zones"]
+            now = {one["class"]: one["now"] for one in zones[0]["classes"]} if zones else {}
+            return now if now.get("all") and now["all"]["low"] is not None else None
+
+        now = wait_for(told, 120, "a zone's interval")
+        self.assertLess(now["all"]["low"], now["all"]["high"])
+        self.assertTrue(now["all"]["low"] <= now["all"]["value"] <= now["all"]["high"], now)
+        parts = sum(now[name]["value"] for name in ("local", "province", "other", "special"))
+        self.assertLessEqual(abs(parts - now["all"]["value"]), 3, now)  # each is rounded by itself
+
     def test_2_why_this_number_holds(self):
         why = self.city.get("/cockpit/v1/why?indicator=vehicles_in_transit&area=hangzhou")
         for key in ("title", "definition", "unit", "owner", "formula", "source", "contract", "freshness", "receipt", "inputs"):
