@@ -22,7 +22,7 @@ struct count_settings {
     double rate_ways;                 /* rates of passages fade with this many ways between two cameras: faster they do not change ... */
     double rate_least_s, rate_most_s; /* ... and within these */
     double late_s;                    /* a camera later than this is behind a queue: red twice at a signal is 90 s at the most ... */
-    double late_signal_s;             /* ... and this much more for each further signal since the camera before: a wait of it */
+    double late_signal_s;             /* ... and this much more for each further signal since the camera before: red once */
     double jam_from;    /* share of cameras behind queues that makes a city with queues; from twice of it on it is fully one */
     double late_margin; /* there a cohort is settled this many mean latenesses of the next cameras later ... */
     double jam_gaps;    /* ... and this many gaps times the share of cameras behind queues */
@@ -71,7 +71,7 @@ struct count_settings {
         .rate_least_s = 60,                                                                                                                \
         .rate_most_s = 900,                                                                                                                \
         .late_s = 90,                                                                                                                      \
-        .late_signal_s = 20,                                                                                                               \
+        .late_signal_s = 30,                                                                                                               \
         .jam_from = 0.03,                                                                                                                  \
         .late_margin = 7,                                                                                                                  \
         .jam_gaps = 1.5,                                                                                                                   \
