@@ -23,7 +23,7 @@ enum {
 static const struct command_option options[] = {
     {"sightings", "FILE", "survey,lon,lat (or x,y in metres),class[,error_m][,id]; - is standard input"},
     {"covered", "FILE", "GeoJSON polygons with \"survey\": what each covered (default: the hull of its sightings)"},
-    {"areas", "FILE", "GeoJSON polygons with \"name\": areas that are counted each for itself"},
+    {"areas", "FILE", "GeoJSON polygons with \"name\" or \"area\": areas that are counted each for itself"},
     {"out", "FILE", "where the counts go: area,class,count,low,high,objects,sightings,covered,twice"},
     {"objects", "FILE", "where the objects go that were seen: object,lon,lat,error_m,class,area,sightings,surveys"},
     {"error", "M", "standard error of places in each direction where none is told, 0.05 to 20 (default 2)"},

@@ -48,7 +48,7 @@ static const struct command_option options[] = {
     {"out", "FILE", "where the counts go: time_s,count,low,high"},
     {"until", "SECONDS", "the last row's time (default: the last arrival; at most a week after it)"},
     {"roads", "FILE", "speeds and delay of roads: time_s,edge,n,speed_mps,delay_index"},
-    {"areas", "FILE", "polygons (GeoJSON) whose property area is a name"},
+    {"areas", "FILE", "polygons (GeoJSON) whose property area, or name, is a name"},
     {"areas-out", "FILE", "where their counts go: time_s,area,count,low,high"},
     {"clones", "FILE", "plates at two places at once: two pairs of passages each that nobody could have driven between"},
     {"health", "FILE", "each camera's clock error and recall, as learned by the end"},

@@ -1,8 +1,6 @@
 /* The network as GeoJSON; see geojson.h. */
 #include "road/geojson.h"
 
-#include "base/json.h"
-
 struct str road_edge_class(const struct road_edge *edge)
 {
     struct str head, tail;
@@ -56,4 +54,33 @@ enum err road_geojson_write(
     json_end_array(&w);
     json_end_object(&w);
     return out->err;
+}
+
+enum err road_geojson_read(struct str text, const char *file, struct diag *diag, json_t **ret_json)
+{
+    static const struct str mark = STR_INIT("\xef\xbb\xbf"); /* RFC 8259, 8.1: a reader may pass it over */
+    struct diag inner = {""};
+    json_t *json = NULL;
+    if (str_starts_with(text, mark))
+        text = str_slice(text, mark.len, text.len);
+    enum err err = json_read(text, &inner, &json);
+    if (err == ERR_NO_MEMORY)
+        return err;
+    if (err != ERR_OK)
+        return diag_set(diag, err, file, 0, "not JSON: %.200s", inner.text[0] ? inner.text : err_text(err));
+    if (!json_is_array(json_object_get(json, "features"))) {
+        json_decref(json);
+        return diag_set(diag, ERR_SYNTAX, file, 0, "it is no GeoJSON FeatureCollection with \"features\" (RFC 7946); export it as one");
+    }
+    *ret_json = json;
+    return ERR_OK;
+}
+
+struct str road_geojson_name(const json_t *feature, const char *key, const char *or_key)
+{
+    const json_t *properties = json_object_get(feature, "properties");
+    struct str name;
+    if (json_get_str(properties, key, &name) == ERR_OK && !str_is_empty(name))
+        return name;
+    return or_key != NULL && json_get_str(properties, or_key, &name) == ERR_OK ? name : STR_NONE;
 }

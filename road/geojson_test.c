@@ -6,6 +6,7 @@
 #include "road/test_net.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct str area_of(void *context, uint32_t edge)
@@ -77,12 +78,67 @@ static void the_limit_of_the_buffer_is_told(void **state)
     road_network_destroy(network);
 }
 
+/* What others' polygons begin with. */
+static void collections_are_read(void **state)
+{
+    static const char plain[] = "{\"features\":[]}", marked[] = "\xef\xbb\xbf{\"features\":[]}";
+    static const struct {
+        const char *text, *told;
+    } wrong[] = {
+        {"", "f: not JSON"},
+        {"\xef\xbb\xbf", "f: not JSON"},
+        {"\xef\xbb\xbf\xef\xbb\xbf{\"features\":[]}", "f: not JSON"},
+        {"\xef\xbb", "f: not JSON"},
+        {"[]", "f: it is no GeoJSON FeatureCollection"},
+        {"{\"features\":{}}", "f: it is no GeoJSON FeatureCollection"},
+    };
+    json_t *json = NULL;
+    assert_ok(road_geojson_read(STR(plain), "f", NULL, &json));
+    json_decref(json);
+    assert_ok(road_geojson_read(STR(marked), "f", NULL, &json));
+    assert_int_equal(json_array_size(json_object_get(json, "features")), 0);
+    json_decref(json);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct diag diag = {""};
+        assert_err(road_geojson_read(str_from_c(wrong[i].text), "f", &diag, &json), ERR_SYNTAX);
+        if (strstr(diag.text, wrong[i].told) == NULL)
+            fail_msg("%s: %s", wrong[i].text, diag.text);
+    }
+}
+
+static void a_feature_has_its_name_under_one_of_two_keys(void **state)
+{
+    static const struct {
+        const char *properties, *name;
+    } cases[] = {
+        {"{\"area\":\"a\"}", "a"},
+        {"{\"name\":\"n\"}", "n"},
+        {"{\"name\":\"n\",\"area\":\"a\"}", "a"},
+        {"{\"name\":\"n\",\"area\":12.5}", "n"}, /* square metres */
+        {"{\"name\":\"n\",\"area\":\"\"}", "n"},
+        {"{\"name\":7}", ""},
+        {"{}", ""},
+        {"null", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[200];
+        json_t *feature = NULL;
+        snprintf(text, sizeof(text), "{\"properties\":%s}", cases[i].properties);
+        assert_ok(json_read(str_from_c(text), NULL, &feature));
+        assert_str(road_geojson_name(feature, "area", "name"), cases[i].name);
+        assert_str(road_geojson_name(feature, "nothing", NULL), "");
+        json_decref(feature);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_edge_for_cars_is_a_feature),
         cmocka_unit_test(flat_networks_have_none),
         cmocka_unit_test(the_limit_of_the_buffer_is_told),
+        cmocka_unit_test(collections_are_read),
+        cmocka_unit_test(a_feature_has_its_name_under_one_of_two_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

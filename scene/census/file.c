@@ -426,11 +426,11 @@ static enum err run_all(struct census_files *files, struct str text, struct str 
     files->n_lines = files->n_broken = files->n_outside = 0;
     enum err err = ERR_OK;
     if (is_path && files->covered_path != NULL)
-        err = shapes_load(files->covered_path, "survey", diag, &run.covered);
+        err = shapes_load(files->covered_path, "survey", NULL, diag, &run.covered);
     else if (!str_is_empty(covered))
-        err = shapes_parse(covered, "covered", "survey", diag, &run.covered);
+        err = shapes_parse(covered, "covered", "survey", NULL, diag, &run.covered);
     if (err == ERR_OK && files->areas_path != NULL)
-        err = shapes_load(files->areas_path, "name", diag, &run.areas);
+        err = shapes_load(files->areas_path, "name", "area", diag, &run.areas);
     if (err == ERR_OK)
         err = is_path ? road_table_read(&table, files->sightings_path, diag) : road_table_parse(&table, text, files->sightings_path, diag);
     files->n_lines = table.n_lines;

@@ -4,7 +4,7 @@
  *
  *     sightings.csv   survey, class, lon and lat (or x and y in metres)[, error_m][, id]       by name, in any order; others passed over
  *     covered.geojson polygons with the property "survey"; without it the hull of each survey's sightings stands for what it covered
- *     areas.geojson   polygons with the property "name"
+ *     areas.geojson   polygons with the property "name", or "area"
  *     counts.csv      area,class,count,low,high,objects,sightings,covered,twice
  *     objects.csv     object,lon,lat (x,y),error_m,class,area,sightings,surveys
  */

@@ -2,8 +2,8 @@
 #include "scene/census/shape.h"
 
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "road/geojson.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct reading {
-    const char *file, *key;
+    const char *file, *key, *or_key;
     struct diag *diag;
     uint32_t feature; /* from 1 */
     uint32_t n_points;
@@ -83,16 +83,15 @@ static void set_bounds(struct shape *shape)
 
 static enum err read_name(struct reading *reading, const json_t *feature, struct shape *shape)
 {
-    struct str name;
-    char told[160];
-    if (json_get_str(json_object_get(feature, "properties"), reading->key, &name) != ERR_OK || str_is_empty(name) ||
-        name.len > SHAPE_NAME_MAX || memchr(name.ptr, ',', name.len) != NULL || memchr(name.ptr, '\n', name.len) != NULL ||
-        str_to_c(name, shape->name, sizeof(shape->name)) != ERR_OK) {
-        snprintf(told, sizeof(told), "its property \"%.40s\" is not a name of 1 to %d bytes without a comma; add it", reading->key,
-            SHAPE_NAME_MAX);
-        return wrong(reading, told);
-    }
-    return ERR_OK;
+    struct str name = road_geojson_name(feature, reading->key, reading->or_key);
+    char told[200];
+    if (!str_is_empty(name) && name.len <= SHAPE_NAME_MAX && memchr(name.ptr, ',', name.len) == NULL &&
+        memchr(name.ptr, '\n', name.len) == NULL && str_to_c(name, shape->name, sizeof(shape->name)) == ERR_OK)
+        return ERR_OK;
+    snprintf(told, sizeof(told), "its property \"%.40s\"%s%.40s%s is not a name of 1 to %d bytes without a comma; add it", reading->key,
+        reading->or_key != NULL ? " (or \"" : "", reading->or_key != NULL ? reading->or_key : "", reading->or_key != NULL ? "\")" : "",
+        SHAPE_NAME_MAX);
+    return wrong(reading, told);
 }
 
 static enum err read_feature(struct reading *reading, const json_t *feature, struct shape *shape)
@@ -121,20 +120,17 @@ static enum err read_feature(struct reading *reading, const json_t *feature, str
     return err;
 }
 
-enum err shapes_parse(struct str text, const char *file, const char *key, struct diag *diag, struct shapes *ret_shapes)
+enum err shapes_parse(struct str text, const char *file, const char *key, const char *or_key, struct diag *diag, struct shapes *ret_shapes)
 {
-    struct reading reading = {.file = file, .key = key, .diag = diag};
+    struct reading reading = {.file = file, .key = key, .or_key = or_key, .diag = diag};
     struct shapes shapes = {NULL, 0};
     json_t *json = NULL;
-    struct diag inner = {""};
-    enum err err = json_read(text, &inner, &json);
-    if (err != ERR_OK)
-        return diag_set(diag, err, file, 0, "not JSON: %.200s", inner.text[0] ? inner.text : err_text(err));
+    enum err err = road_geojson_read(text, file, diag, &json);
     const json_t *features = json_object_get(json, "features");
     size_t n = json_array_size(features);
-    if (!json_is_array(features) || n == 0)
-        err = diag_set(diag, ERR_SYNTAX, file, 0, "it is no GeoJSON FeatureCollection with features; export it as one");
-    else if (n > SHAPES_MAX)
+    if (err == ERR_OK && n == 0)
+        err = diag_set(diag, ERR_SYNTAX, file, 0, "there is no feature in it; export the polygons anew");
+    else if (err == ERR_OK && n > SHAPES_MAX)
         err = diag_set(diag, ERR_TOO_LARGE, file, 0, "more than %d features; join them", SHAPES_MAX);
     if (err == ERR_OK && (shapes.shapes = mem_alloc_zero(n, sizeof(*shapes.shapes))) == NULL)
         err = ERR_NO_MEMORY;
@@ -153,7 +149,7 @@ enum err shapes_parse(struct str text, const char *file, const char *key, struct
     return err;
 }
 
-enum err shapes_load(const char *path, const char *key, struct diag *diag, struct shapes *ret_shapes)
+enum err shapes_load(const char *path, const char *key, const char *or_key, struct diag *diag, struct shapes *ret_shapes)
 {
     struct buf text;
     buf_init(&text, SHAPE_FILE_MAX);
@@ -161,7 +157,7 @@ enum err shapes_load(const char *path, const char *key, struct diag *diag, struc
     if (err != ERR_OK)
         diag_set(diag, err, path, 0, "cannot read: %s; mend the path", err_text(err));
     else
-        err = shapes_parse(buf_str(&text), path, key, diag, ret_shapes);
+        err = shapes_parse(buf_str(&text), path, key, or_key, diag, ret_shapes);
     buf_finish(&text);
     return err;
 }

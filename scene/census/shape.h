@@ -26,9 +26,11 @@ struct shapes {
     uint32_t n;
 };
 
-/* The Polygon and MultiPolygon features; each named by its property `key`. ERR_SYNTAX, ERR_TOO_LARGE, ERR_NO_MEMORY, told in `diag`. */
-enum err shapes_parse(struct str text, const char *file, const char *key, struct diag *diag, struct shapes *ret_shapes) MUST_CHECK;
-enum err shapes_load(const char *path, const char *key, struct diag *diag, struct shapes *ret_shapes) MUST_CHECK;
+/* The Polygon and MultiPolygon features; each named by its property `key`, or else `or_key` (NULL: none). ERR_SYNTAX, ERR_TOO_LARGE,
+ * ERR_NO_MEMORY, told in `diag`. */
+enum err shapes_parse(
+    struct str text, const char *file, const char *key, const char *or_key, struct diag *diag, struct shapes *ret_shapes) MUST_CHECK;
+enum err shapes_load(const char *path, const char *key, const char *or_key, struct diag *diag, struct shapes *ret_shapes) MUST_CHECK;
 /* The convex hull of points, sorted on the way (Andrew's monotone chain). Fewer than three that are not in line: an empty shape. */
 enum err shape_hull(double (*points)[2], uint32_t n, struct shape *ret_shape) MUST_CHECK;
 bool shape_contains(const struct shape *shape, double x, double y);

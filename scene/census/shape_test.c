@@ -14,7 +14,7 @@
 static void holes_and_parts(void **state)
 {
     struct shapes shapes;
-    assert_ok(shapes_parse(STR(COLLECTION(FEATURE("春", SQUARE) "," FEATURE("b", TWO))), "f", "survey", NULL, &shapes));
+    assert_ok(shapes_parse(STR(COLLECTION(FEATURE("春", SQUARE) "," FEATURE("b", TWO))), "f", "survey", NULL, NULL, &shapes));
     assert_int_equal(shapes.n, 2);
     assert_string_equal(shapes.shapes[0].name, "春");
     assert_true(shape_contains(&shapes.shapes[0], 1, 1));
@@ -35,7 +35,7 @@ static void what_is_wrong_is_told(void **state)
     } cases[] = {
         {"{", "f: not JSON", ERR_SYNTAX},
         {"{}", "no GeoJSON FeatureCollection", ERR_SYNTAX},
-        {COLLECTION(""), "no GeoJSON FeatureCollection", ERR_SYNTAX},
+        {COLLECTION(""), "no feature in it", ERR_SYNTAX},
         {COLLECTION("7"), "feature 1: its property \"survey\"", ERR_SYNTAX},
         {COLLECTION(FEATURE("a,b", SQUARE)), "feature 1: its property \"survey\"", ERR_SYNTAX},
         {COLLECTION(FEATURE("a", SQUARE) "," FEATURE("", SQUARE)), "feature 2: its property \"survey\"", ERR_SYNTAX},
@@ -48,14 +48,30 @@ static void what_is_wrong_is_told(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct diag diag = {""};
         struct shapes shapes;
-        assert_err(shapes_parse(str_from_c(cases[i].text), "f", "survey", &diag, &shapes), cases[i].err);
+        assert_err(shapes_parse(str_from_c(cases[i].text), "f", "survey", NULL, &diag, &shapes), cases[i].err);
         if (strstr(diag.text, cases[i].told) == NULL)
             fail_msg("\"%s\" does not tell \"%s\"", diag.text, cases[i].told);
     }
     struct diag diag = {""};
     struct shapes shapes;
-    assert_err(shapes_load("/nowhere/f.geojson", "survey", &diag, &shapes), ERR_NOT_FOUND);
+    assert_err(shapes_load("/nowhere/f.geojson", "survey", NULL, &diag, &shapes), ERR_NOT_FOUND);
     assert_non_null(strstr(diag.text, "/nowhere/f.geojson: cannot read"));
+    assert_int_equal(mem_n_live(), 0);
+}
+
+/* As others export them: with a byte order mark, and the name under another key. */
+static void names_of_others_will_do(void **state)
+{
+    struct shapes shapes;
+    struct diag diag = {""};
+    assert_ok(shapes_parse(STR("\xef\xbb\xbf" COLLECTION(FEATURE("a", SQUARE))), "f", "survey", NULL, &diag, &shapes));
+    assert_string_equal(shapes.shapes[0].name, "a");
+    shapes_finish(&shapes);
+    assert_ok(shapes_parse(STR(COLLECTION(FEATURE("a", SQUARE))), "f", "name", "survey", &diag, &shapes));
+    assert_string_equal(shapes.shapes[0].name, "a");
+    shapes_finish(&shapes);
+    assert_err(shapes_parse(STR(COLLECTION(FEATURE("a", SQUARE))), "f", "name", "area", &diag, &shapes), ERR_SYNTAX);
+    assert_non_null(strstr(diag.text, "f: feature 1: its property \"name\" (or \"area\") is not a name of 1 to 64 bytes"));
     assert_int_equal(mem_n_live(), 0);
 }
 
@@ -82,6 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holes_and_parts),
         cmocka_unit_test(what_is_wrong_is_told),
+        cmocka_unit_test(names_of_others_will_do),
         cmocka_unit_test(hulls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

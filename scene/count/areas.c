@@ -3,9 +3,9 @@
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/str_map.h"
+#include "road/geojson.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -113,11 +113,12 @@ static bool is_good_name(struct str name)
 
 static enum err read_feature(struct reading *reading, const json_t *feature)
 {
-    struct str name, type;
+    struct str name = road_geojson_name(feature, "area", "name"), type;
     const json_t *geometry = json_object_get(feature, "geometry"), *coordinates = json_object_get(geometry, "coordinates");
     uint32_t area;
-    if (json_get_str(json_object_get(feature, "properties"), "area", &name) != ERR_OK || !is_good_name(name))
-        return refuse(reading, ERR_SYNTAX, "it has no property \"area\", the name: 1 to 255 bytes without commas and quotes; give it one");
+    if (!is_good_name(name))
+        return refuse(reading, ERR_SYNTAX,
+            "it has no property \"area\" (or \"name\") that is a name: 1 to 255 bytes without commas and quotes; give it one");
     if (json_get_str(geometry, "type", &type) != ERR_OK)
         return refuse(reading, ERR_SYNTAX, "it has no geometry; give it a Polygon or MultiPolygon");
     enum err err = str_map_add(&reading->names, name, &area);
@@ -135,14 +136,10 @@ static enum err read_feature(struct reading *reading, const json_t *feature)
 static enum err read_features(struct reading *reading, struct str text)
 {
     json_t *json = NULL;
-    struct diag diag = {""};
-    enum err err = json_read(text, &diag, &json);
+    enum err err = road_geojson_read(text, reading->file, reading->diag, &json);
     if (err != ERR_OK)
-        return err == ERR_NO_MEMORY ? err : diag_set(reading->diag, err, reading->file, 0, "%s", diag.text);
+        return err;
     const json_t *features = json_object_get(json, "features");
-    if (!json_is_array(features))
-        err =
-            diag_set(reading->diag, ERR_SYNTAX, reading->file, 0, "it is no FeatureCollection of GeoJSON (RFC 7946); give it \"features\"");
     for (size_t i = 0; err == ERR_OK && i < json_array_size(features); i++) {
         reading->feature = i + 1;
         err = read_feature(reading, json_array_get(features, i));

@@ -27,9 +27,9 @@ struct count_areas {
 
 /* The whole network alone. ERR_NO_MEMORY; finish it all the same. */
 enum err count_areas_whole(const struct road_network *network, struct count_areas *ret_areas) MUST_CHECK;
-/* `path`: a FeatureCollection of Polygons and MultiPolygons, each with the property `area`; features of one name are one area. In WGS 84;
- * in the network's own coordinates where that has no projection. Errors are told in `diag`: ERR_NOT_FOUND, ERR_IO, ERR_SYNTAX, ERR_FULL,
- * ERR_TOO_LARGE, ERR_NO_MEMORY; finish it all the same. */
+/* `path`: a FeatureCollection of Polygons and MultiPolygons, each named by its property `area`, or `name`; features of one name are one
+ * area. In WGS 84; in the network's own coordinates where that has no projection. Errors are told in `diag`: ERR_NOT_FOUND, ERR_IO,
+ * ERR_SYNTAX, ERR_FULL, ERR_TOO_LARGE, ERR_NO_MEMORY; finish it all the same. */
 enum err count_areas_load(
     const char *path, const struct road_network *network, struct diag *diag, struct count_areas *ret_areas) MUST_CHECK;
 /* The same from memory. */

@@ -112,17 +112,34 @@ static void several_polygons_are_one_area_and_a_hole_is_a_hole(void **state)
     buf_finish(&text);
 }
 
+/* As others export them: with a byte order mark, and the name under "name". */
+static void names_of_others_will_do(void **state)
+{
+    struct buf text;
+    struct count_areas areas;
+    buf_init(&text, 1u << 16);
+    buf_append_c(&text,
+        "\xef\xbb\xbf" BEGIN "{\"type\":\"Feature\",\"properties\":{\"name\":\"西\",\"area\":2500.5},\"geometry\":{\"type\":"
+        "\"Polygon\",\"coordinates\":[[[10,-5],[490,-5],[490,5],[10,5],[10,-5]]]}}]}");
+    assert_ok(parse(&text, &areas));
+    assert_int_equal(areas.n, 2);
+    assert_str(areas.names[1], "西");
+    assert_string_equal(area_of(&areas, 0), "西");
+    assert_string_equal(area_of(&areas, 1), "");
+    count_areas_finish(&areas);
+}
+
 static void what_is_no_area_is_refused_with_its_place(void **state)
 {
     static const struct {
         const char *text, *told;
     } cases[] = {
         {"", "a.geojson: "},
-        {"[]", "no FeatureCollection"},
+        {"[]", "no GeoJSON FeatureCollection"},
         {"{\"features\":[]}", "there is no area in it"},
         {"{\"features\":[{}]}", "feature 1: it has no property \"area\""},
         {"{\"features\":[{\"properties\":{\"area\":\"a,b\"}}]}", "feature 1: it has no property \"area\""},
-        {"{\"features\":[{\"properties\":{\"area\":7}}]}", "feature 1: it has no property \"area\""},
+        {"{\"features\":[{\"properties\":{\"area\":7}}]}", "feature 1: it has no property \"area\" (or \"name\")"},
         {"{\"features\":[{\"properties\":{\"area\":\"a\"}}]}", "feature 1: it has no geometry"},
         {"{\"features\":[{\"properties\":{\"area\":\"a\"},\"geometry\":{\"type\":\"Point\",\"coordinates\":[1,2]}}]}", "neither a Polygon"},
         {"{\"features\":[{\"properties\":{\"area\":\"a\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[]}}]}", "a list of rings"},
@@ -197,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(areas_nest_by_what_they_hold),
         cmocka_unit_test(several_polygons_are_one_area_and_a_hole_is_a_hole),
+        cmocka_unit_test(names_of_others_will_do),
         cmocka_unit_test(what_is_no_area_is_refused_with_its_place),
         cmocka_unit_test(more_areas_than_the_limit_are_refused),
         cmocka_unit_test(memory_may_be_refused_at_any_point),
