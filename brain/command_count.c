@@ -116,6 +116,7 @@ static void tell_counters(const struct count_files *files)
             "pairs of sightings of one plate that no vehicle could have driven between: cloned or misread plates, wrong clocks"},
         {files->n_back, "arrived before the line above; taken as arriving with it"},
         {files->n_cameras_broken, "lines of the cameras' table not used"},
+        {files->n_cameras_beyond, "cameras beyond the end of their edge by pos_m, used all the same: another network?"},
         {files->n_evicted, "vehicles forgotten early, as more are known at once than the limit"},
     };
     fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n",

@@ -26,11 +26,12 @@ struct run {
     struct count_index *index;
     struct count *count;
     struct str_map cameras;
-    uint32_t *camera_numbers;  /* by number of `cameras`; COUNT_NONE: it found no room */
-    uint16_t *camera_areas;    /* the same */
-    struct count_parts *parts; /* NULL: all of it is here */
-    enum err parts_err;        /* of a part; what is read after it is not counted */
-    uint32_t n_standing;       /* cameras on the network */
+    const struct road_table *camera_table; /* while it is read */
+    uint32_t *camera_numbers;              /* by number of `cameras`; COUNT_NONE: it found no room */
+    uint16_t *camera_areas;                /* the same */
+    struct count_parts *parts;             /* NULL: all of it is here */
+    enum err parts_err;                    /* of a part; what is read after it is not counted */
+    uint32_t n_standing;                   /* cameras on the network */
     struct count_reading reading;
     struct count_loops_file loops;
     struct count_gps_file *points;                                                               /* NULL: none */
@@ -49,12 +50,38 @@ struct run {
 
 /* ---- cameras ---- */
 
-enum { CAMERA_NAME, CAMERA_EDGE };
-static const char *const camera_columns[] = {"camera", "edge", NULL};
+#define BEYOND_M 1     /* and a hundredth of the edge: lanes of one edge differ a little in length */
+#define BEYOND_TOLD 5u /* by name; all are counted */
+
+enum { CAMERA_NAME, CAMERA_EDGE, CAMERA_POS };
+static const char *const camera_columns[] = {"camera", "edge", "pos_m", NULL};
 
 static const char *on_camera_header(void *context, uint32_t present)
 {
     return (present & 3u) == 3u ? NULL : "the first line is not \"camera,edge,pos_m,x,y\"; add it";
+}
+
+static void tell(void *context, const char *text)
+{
+    const struct run *run = context;
+    if (run->files->on_broken != NULL)
+        run->files->on_broken(run->files->context, text);
+}
+
+/* A camera counts for the whole of its edge, wherever it stands; one beyond the edge's end was placed on another network. */
+static void look_at_place(struct run *run, const struct str *fields, const struct road_edge *edge)
+{
+    struct count_files *files = run->files;
+    char text[320];
+    double pos_m;
+    if (str_to_double(fields[CAMERA_POS], &pos_m) != ERR_OK || pos_m <= edge->length_m * 1.01 + BEYOND_M)
+        return;
+    if (files->n_cameras_beyond++ >= BEYOND_TOLD)
+        return;
+    snprintf(text, sizeof(text), "%.150s:%llu: camera \"%.*s\" is beyond the edge's end, %.0f m of %.0f: another network?",
+        files->cameras_path, (unsigned long long)run->camera_table->line,
+        (int)(fields[CAMERA_NAME].len < 60 ? fields[CAMERA_NAME].len : 60), fields[CAMERA_NAME].ptr, pos_m, edge->length_m);
+    tell(run, text);
 }
 
 static const char *on_camera(void *context, const struct str *fields)
@@ -77,14 +104,8 @@ static const char *on_camera(void *context, const struct str *fields)
     run->camera_areas[number] = run->areas.edge_areas[edge];
     run->camera_names[run->camera_numbers[number]] = number;
     run->n_standing++;
+    look_at_place(run, fields, &run->network->edges[edge]);
     return NULL;
-}
-
-static void tell(void *context, const char *text)
-{
-    const struct run *run = context;
-    if (run->files->on_broken != NULL)
-        run->files->on_broken(run->files->context, text);
 }
 
 static enum err read_cameras(struct run *run)
@@ -92,7 +113,9 @@ static enum err read_cameras(struct run *run)
     struct count_files *files = run->files;
     struct road_table table = {
         .columns = camera_columns, .on_header = on_camera_header, .on_line = on_camera, .on_broken = tell, .context = run};
+    run->camera_table = &table;
     enum err err = road_table_read(&table, files->cameras_path, run->diag);
+    run->camera_table = NULL;
     files->n_cameras_broken = table.n_broken;
     if (err == ERR_OK && run->n_standing == 0)
         err = diag_set(run->diag, ERR_NOT_FOUND, files->cameras_path, 0,
@@ -626,7 +649,8 @@ static enum err prepare(struct run *run)
 enum err count_files_run(struct count_files *files, struct diag *diag)
 {
     struct run run = {.files = files, .diag = diag, .next_s = INT64_MIN};
-    files->n_lines = files->n_broken = files->n_cameras_broken = files->n_rows = files->n_back = files->n_jumps = files->n_evicted = 0;
+    files->n_lines = files->n_broken = files->n_cameras_broken = files->n_cameras_beyond = files->n_rows = files->n_back = files->n_jumps =
+        files->n_evicted = 0;
     str_map_init(&run.cameras, files->settings.cameras_max, SEED);
     enum err err = prepare(&run);
     if (err == ERR_OK)

@@ -69,6 +69,7 @@ struct count_files {
     /* answered */
     uint64_t n_lines, n_broken, n_rows;
     uint64_t n_cameras_broken; /* lines of the cameras' table that are not used */
+    uint64_t n_cameras_beyond; /* used, though their pos_m is beyond the end of their edge: told, the first of them by name */
     uint64_t n_back, n_jumps;
     uint64_t n_point_lines, n_points[COUNT_GPS_N_VERDICTS];
     uint64_t n_loop_lines;                       /* of them n_broken has the broken ones, too */

@@ -501,6 +501,41 @@ static void broken_cameras_are_named(void **state)
     assert_non_null(strstr(diag.text, "other.csv: none of its 2 cameras stands on an edge of /"));
 }
 
+/* An edge of another network may have the same name: the camera is used, and it is told. e0 has 500 m. */
+static void cameras_beyond_their_edge_are_named(void **state)
+{
+    static char other[96];
+    char lines[2000] = "camera,pos_m,edge\nA,500,e0\nB,505.9,e1\n\nC,507,e2\nD,-20,e3\nE,,e4\nF,somewhere,e5\n", alone[2000], text[2000];
+    test_write(passages, STR(HEADER "1000,1000,A,1,P,97\n61000,61000,C,1,P,97\n"));
+    snprintf(other, sizeof(other), "%s/other.csv", folder);
+    test_write(other, str_from_c(lines));
+    struct count_files files = asked();
+    files.cameras_path = other;
+    assert_ok(count_files_run(&files, NULL));
+    assert_string_equal(broken, "other.csv:5: camera \"C\" is beyond the edge's end, 507 m of 500: another network?\n");
+    assert_int_equal(files.n_cameras_beyond, 1);
+    assert_int_equal(files.n_cameras_broken, 0);
+    test_read(counts, text, sizeof(text));
+    memcpy(strstr(lines, "507"), "500", 3);
+    test_write(other, str_from_c(lines));
+    files = asked();
+    files.cameras_path = other;
+    assert_ok(count_files_run(&files, NULL));
+    assert_int_equal(files.n_cameras_beyond, 0);
+    assert_string_equal(broken, "");
+    test_read(counts, alone, sizeof(alone));
+    assert_string_equal(alone, text); /* where on its edge makes no difference */
+    /* Many are not told one by one. */
+    test_write(other, STR("camera,edge,pos_m\nA,e0,9999\nB,e1,9999\nC,e2,9999\nD,e3,9999\nE,e4,9999\nF,e5,9999\nG,e6,9999\n"));
+    files = asked();
+    files.cameras_path = other;
+    assert_ok(count_files_run(&files, NULL));
+    assert_int_equal(files.n_cameras_beyond, 7);
+    assert_non_null(strstr(broken, "other.csv:6: camera \"E\""));
+    assert_null(strstr(broken, "other.csv:7:"));
+    unlink(other);
+}
+
 static void what_ends_a_run_is_told(void **state)
 {
     test_write(passages, STR("time,plate\n1,P\n"));
@@ -593,6 +628,7 @@ int main(void)
         cmocka_unit_test(both_forms_give_the_same_counts),
         cmocka_unit_test(memory_may_be_refused_at_any_point),
         cmocka_unit_test(broken_cameras_are_named),
+        cmocka_unit_test(cameras_beyond_their_edge_are_named),
         cmocka_unit_test(what_ends_a_run_is_told),
         cmocka_unit_test(nothing_is_written_over_what_is_read),
     };
