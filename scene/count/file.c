@@ -8,6 +8,7 @@
 #include "scene/count/areas.h"
 #include "scene/count/clones.h"
 #include "scene/count/gps_file.h"
+#include "scene/count/heard.h"
 #include "scene/count/loops_file.h"
 #include "scene/count/passages.h"
 
@@ -29,6 +30,7 @@ struct run {
     const struct road_table *camera_table; /* while it is read */
     uint32_t *camera_numbers;              /* by number of `cameras`; COUNT_NONE: it found no room */
     uint16_t *camera_areas;                /* the same */
+    struct count_heard heard;              /* of a part: by any */
     struct count_parts *parts;             /* NULL: all of it is here */
     enum err parts_err;                    /* of a part; what is read after it is not counted */
     uint32_t n_standing;                   /* cameras on the network */
@@ -128,10 +130,12 @@ static enum err read_cameras(struct run *run)
 
 static void write_areas(struct run *run, const struct count_area_figures *figures)
 {
-    for (size_t i = 1; i < run->areas.n; i++)
-        if (!isnan(figures[i].vehicles))
+    for (size_t i = 1; i < run->areas.n; i++) {
+        struct count_interval told = count_heard_told(&run->heard, figures, i);
+        if (!isnan(told.value))
             fprintf(run->areas_out, "%lld," STR_FORMAT ",%.1f,%.1f,%.1f\n", (long long)run->next_s, STR_ARG(run->areas.names[i]),
-                figures[i].vehicles, figures[i].low, figures[i].high);
+                told.value, told.low, told.high);
+    }
 }
 
 static struct str name_of(const struct run *run, uint32_t camera)
@@ -222,9 +226,9 @@ static void write_junctions(struct run *run, const struct count_updates *updates
 static void write_tables(void *context, const struct count_updates *updates)
 {
     struct run *run = context;
-    const struct count_area_figures *city = &updates->areas[0];
-    if (!isnan(city->vehicles)) {
-        fprintf(run->counts, "%lld,%.1f,%.1f,%.1f\n", (long long)run->next_s, city->vehicles, city->low, city->high);
+    struct count_interval city = count_heard_told(&run->heard, updates->areas, 0);
+    if (!isnan(city.value)) {
+        fprintf(run->counts, "%lld,%.1f,%.1f,%.1f\n", (long long)run->next_s, city.value, city.low, city.high);
         run->files->n_rows++;
     }
     if (run->areas_out != NULL)
@@ -360,6 +364,7 @@ static void take(struct run *run, const struct count_record *record)
     if (run->points != NULL && count_gps_file_is_due(run->points, arrived_ms))
         take_points(run, arrived_ms);
     run->latest_ms = arrived_ms;
+    count_heard_take(&run->heard, &run->files->settings, run->camera_areas[record->camera], record->pass_ms, arrived_ms);
     if (run->files->n_parts > 1 && count_part_of(record->vehicle, run->files->n_parts) != run->files->part)
         return; /* another process counts it; its time is everybody's */
     if (run->n_put - run->n_taken == COUNT_RING)
@@ -628,6 +633,8 @@ static enum err prepare(struct run *run)
     run->camera_numbers = mem_alloc_zero(files->settings.cameras_max, sizeof(*run->camera_numbers));
     run->camera_areas = mem_alloc_zero(files->settings.cameras_max, sizeof(*run->camera_areas));
     run->camera_names = mem_alloc_zero(files->settings.cameras_max, sizeof(*run->camera_names));
+    if (err == ERR_OK && files->n_parts > 1)
+        err = count_heard_init(&run->heard, &run->areas);
     if (err == ERR_OK && (run->camera_numbers == NULL || run->camera_areas == NULL || run->camera_names == NULL))
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)
@@ -678,6 +685,7 @@ enum err count_files_run(struct count_files *files, struct diag *diag)
     mem_free(run.camera_numbers);
     mem_free(run.camera_areas);
     mem_free(run.camera_names);
+    count_heard_finish(&run.heard);
     str_map_finish(&run.cameras);
     return err;
 }

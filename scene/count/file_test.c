@@ -311,6 +311,61 @@ static void parts_of_a_file_add_up(void **state)
     assert_int_equal(whole.n_passages + whole.n_duplicates, 40);
 }
 
+/* Rows' times and areas without their figures. */
+static void read_rows(const char *path, char *ret_rows, size_t size)
+{
+    char text[4000];
+    test_read(path, text, sizeof(text));
+    ret_rows[0] = 0;
+    for (const char *at = text; *at != 0; at = strchr(at, '\n') + 1) {
+        int n_commas = 0, len = 0;
+        for (const char *end = strchr(at, '\n'); end > at && n_commas < 3; end--)
+            if (end[-1] == ',' && ++n_commas == 3)
+                len = (int)(end - 1 - at);
+        snprintf(ret_rows + strlen(ret_rows), size - strlen(ret_rows), "%.*s\n", len, at);
+    }
+}
+
+/* Each of five parts, those that hear nobody for a while, or ever, among them, has the rows of the whole: then they add up line by line. */
+static void parts_have_the_rows_of_the_whole(void **state)
+{
+    static char polygons[96], areas[96];
+    snprintf(polygons, sizeof(polygons), "%s/areas.geojson", folder);
+    snprintf(areas, sizeof(areas), "%s/areas.csv", folder);
+    test_write(polygons,
+        STR("{\"features\":[{\"properties\":{\"area\":\"a\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[[[200,-5],[300,-5],"
+            "[300,5],[200,5],[200,-5]]]}},{\"properties\":{\"area\":\"b\"},\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[[[1200,"
+            "-5],[1300,-5],[1300,5],[1200,5],[1200,-5]]]}}]}"));
+    /* The first is an hour late and refused: nobody has a row at 3600 for it. */
+    static const char lines[] = "1,3600000,B,1,Q,97\n3650000,3650000,A,1,P1,97\n3700000,3700000,A,1,P2,97\n3900000,3900000,B,1,P2,97\n"
+                                "4000000,4000000,A,1,P3,97\n";
+    char whole[2000], whole_areas[2000], rows[2000];
+    bool is_zero = false;
+    for (uint32_t part = 0; part <= 5; part++) { /* 0: the whole */
+        struct count_files files = asked();
+        files.areas_path = polygons;
+        files.areas_out_path = areas;
+        files.part = part == 0 ? 0 : part - 1;
+        files.n_parts = part == 0 ? 0 : 5;
+        run_lines(&files, lines);
+        read_rows(counts, part == 0 ? whole : rows, sizeof(rows));
+        if (part > 0)
+            assert_string_equal(rows, whole);
+        read_rows(areas, part == 0 ? whole_areas : rows, sizeof(rows));
+        if (part > 0)
+            assert_string_equal(rows, whole_areas);
+        test_read(counts, rows, sizeof(rows));
+        is_zero |= strstr(rows, "\n3960,0.0,0.0,0.0\n") != NULL;
+    }
+    assert_true(is_zero);
+    assert_string_equal(whole, "time_s\n3660\n3720\n3780\n3840\n3900\n3960\n");
+    assert_non_null(strstr(whole_areas, "\n3660,a\n"));
+    assert_null(strstr(whole_areas, "\n3840,b\n"));
+    assert_non_null(strstr(whole_areas, "\n3900,b\n"));
+    unlink(polygons);
+    unlink(areas);
+}
+
 /* Late by up to ten minutes counts, once; what was read twice counts once. */
 static void late_passages_and_repeats_are_told_apart(void **state)
 {
@@ -621,6 +676,7 @@ int main(void)
         cmocka_unit_test(a_camera_in_the_year_2000_is_refused_alone),
         cmocka_unit_test(late_passages_and_repeats_are_told_apart),
         cmocka_unit_test(parts_of_a_file_add_up),
+        cmocka_unit_test(parts_have_the_rows_of_the_whole),
         cmocka_unit_test(a_cloned_plate_makes_no_speed),
         cmocka_unit_test(plates_without_end_stay_within_the_limit),
         cmocka_unit_test(areas_have_rows_of_their_own),
