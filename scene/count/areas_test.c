@@ -127,6 +127,7 @@ static void names_of_others_will_do(void **state)
     assert_string_equal(area_of(&areas, 0), "西");
     assert_string_equal(area_of(&areas, 1), "");
     count_areas_finish(&areas);
+    buf_finish(&text);
 }
 
 static void what_is_no_area_is_refused_with_its_place(void **state)
