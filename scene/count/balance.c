@@ -171,6 +171,9 @@ void count_account_link(struct count_balance *balance, struct count_account *fro
     struct count_branch *branch = branch_of(from, to_number);
     branch->free_s = (float)free_s;
     branch->n += 1;
+    int32_t left = number_of(left_ms), came = number_of(came_ms);
+    branch->left = left > branch->left ? left : branch->left;
+    branch->came = came > branch->came ? came : branch->came;
     if (branch->n >= BRANCHES_FULL)
         for (uint32_t i = 0; i < from->n_branches; i++)
             from->branches[i].n /= 2;
@@ -239,15 +242,21 @@ double count_balance_jam(const struct count_balance *balance)
     return fmin(fmax((balance->late_share - balance->settings.jam_from) / balance->settings.jam_from, 0), 1);
 }
 
+/* One that some came to lately: a queue shows by its discharge. */
+static bool is_driven(const struct count_balance *balance, const struct count_branch *branch, int64_t now_ms)
+{
+    return (number_of(now_ms) - branch->came) * (double)(COUNT_COHORT_MS / 1000) < balance->settings.queue_s;
+}
+
 /* The share of the ways that lead to cameras later than signals explain. */
-static double late_share(const struct count_balance *balance, const struct count_account *accounts, uint32_t n)
+static double late_share(const struct count_balance *balance, const struct count_account *accounts, uint32_t n, int64_t now_ms)
 {
     const struct count_settings *settings = &balance->settings;
     double all = 0, late = 0, late_s = settings->late_s + settings->late_signal_s * (balance->ends.waits - 1);
     for (uint32_t i = 0; i < n; i++) {
         double n_ways = 0;
         for (uint32_t b = 0; b < accounts[i].n_branches; b++)
-            n_ways += (double)accounts[i].branches[b].n;
+            n_ways += is_driven(balance, &accounts[i].branches[b], now_ms) ? (double)accounts[i].branches[b].n : 0;
         all += n_ways;
         late += accounts[i].lateness_s > late_s ? n_ways : 0;
     }
@@ -256,18 +265,23 @@ static double late_share(const struct count_balance *balance, const struct count
 
 /* How the queues before a camera's next ones are. */
 struct ahead {
-    double n;          /* vehicles that came there; 0: nothing is known */
+    double n;          /* vehicles that came there; 0: nobody lately */
     double lateness_s; /* their mean */
     double due_s;      /* the least, from this camera, behind the queue */
-    int64_t clock_ms;  /* at this camera, of the slowest */
-    int64_t last_ms;   /* and of the fastest: who left later has not been overtaken anywhere */
+    int32_t left;      /* cohort that has come to all of them ... */
+    int32_t last;      /* ... and to one of all there are: who left later has not been overtaken anywhere; 0: unknown */
 };
 
-static struct ahead look_ahead(const struct count_account *account, const struct count_account *accounts)
+static struct ahead look_ahead(
+    const struct count_balance *balance, const struct count_account *account, const struct count_account *accounts, int64_t now_ms)
 {
-    struct ahead ahead = {.due_s = INFINITY, .clock_ms = INT64_MAX, .last_ms = INT64_MIN};
+    struct ahead ahead = {.due_s = INFINITY, .left = INT32_MAX};
+    bool are_queues = balance->late_share > balance->settings.jam_from; /* without them silence is little traffic */
     for (uint32_t i = 0; i < account->n_branches; i++) {
         const struct count_branch *branch = &account->branches[i];
+        ahead.last = branch->left > ahead.last ? branch->left : ahead.last;
+        if (are_queues && !is_driven(balance, branch, now_ms))
+            continue;
         ahead.n += (double)branch->n;
         ahead.lateness_s += (double)branch->n * accounts[branch->to].lateness_s;
     }
@@ -275,15 +289,30 @@ static struct ahead look_ahead(const struct count_account *account, const struct
         ahead.lateness_s /= ahead.n;
     for (uint32_t i = 0; i < account->n_branches; i++) {
         const struct count_branch *branch = &account->branches[i];
-        const struct count_account *to = &accounts[branch->to];
-        if ((double)branch->n <= BRANCH_LEAST * ahead.n)
+        if ((are_queues && !is_driven(balance, branch, now_ms)) || (double)branch->n <= BRANCH_LEAST * ahead.n)
             continue;
-        ahead.due_s = fmin(ahead.due_s, (double)branch->free_s + to->lateness_s);
-        int64_t left_ms = to->clock_ms - (int64_t)((double)branch->free_s * 1000);
-        ahead.clock_ms = left_ms < ahead.clock_ms ? left_ms : ahead.clock_ms;
-        ahead.last_ms = left_ms > ahead.last_ms ? left_ms : ahead.last_ms;
+        ahead.due_s = fmin(ahead.due_s, (double)branch->free_s + accounts[branch->to].lateness_s);
+        ahead.left = branch->left < ahead.left ? branch->left : ahead.left;
     }
     return ahead;
+}
+
+static bool is_kept(const struct count_balance *balance, const struct count_cohort *cohort, int32_t now)
+{
+    return cohort->number != 0 && cohort->number <= now && cohort->number > now - balance->n_cohorts + 1;
+}
+
+/* Of the cohorts after `from` and before `to` so many will be sighted again, or were. */
+static double expected_between(
+    const struct count_balance *balance, const struct count_account *account, int32_t from, int32_t to, int32_t now)
+{
+    double n = 0;
+    for (int32_t i = 0; i < balance->n_cohorts; i++) {
+        const struct count_cohort *cohort = &account->cohorts[i];
+        for (int k = 0; k < COUNT_SIGHTINGS && is_kept(balance, cohort, now) && cohort->number > from && cohort->number < to; k++)
+            n += cohort->n[k] * count_less(balance->again[k] * account->share, AGAIN_MAX);
+    }
+    return n;
 }
 
 /* Cohorts before this are settled: their vehicles would have come past the next cameras behind the queues there. */
@@ -291,21 +320,25 @@ static int32_t settled_before(
     const struct count_balance *balance, const struct count_account *account, const struct count_account *accounts, int64_t now_ms)
 {
     const struct count_settings *settings = &balance->settings;
-    struct ahead ahead = look_ahead(account, accounts);
-    double gap_s = mean_gap_s(balance, account), settled_ms;
-    if (ahead.n > 0 && ahead.lateness_s >= settings->jam_s) {
-        settled_ms = (double)ahead.clock_ms - settings->jam_margin * ahead.lateness_s * 1000;
-    } else {
-        /* In a city without queues a late vehicle is one that waited for a signal or took its time, and says nothing of the others. */
-        double jam = count_balance_jam(balance);
-        double due_s = (isinf(ahead.due_s) ? settings->settle_default_s : ahead.due_s) + settings->settle_gaps * gap_s + settings->settle_s;
-        due_s += jam * (settings->late_margin * ahead.lateness_s + settings->jam_gaps * balance->late_share * gap_s);
-        settled_ms = (double)now_ms - due_s * 1000;
-        /* Whom nobody behind has overtaken may stand before a closed road. */
-        if (ahead.n > 0)
-            settled_ms = fmin(settled_ms, fmax((double)ahead.last_ms, (double)now_ms - settings->hold_s * 1000));
+    struct ahead ahead = look_ahead(balance, account, accounts, now_ms);
+    if (ahead.n > 0 && ahead.lateness_s >= settings->jam_s && ahead.left != INT32_MAX) {
+        double left_ms = (double)(ahead.left - 1) * COUNT_COHORT_MS - settings->jam_margin * ahead.lateness_s * 1000;
+        return left_ms <= 0 ? INT32_MIN : number_of((int64_t)left_ms);
     }
-    return settled_ms <= 0 ? INT32_MIN : number_of((int64_t)settled_ms);
+    /* In a city without queues a late vehicle is one that waited for a signal or took its time, and says nothing of the others. */
+    double gap_s = mean_gap_s(balance, account), jam = count_balance_jam(balance);
+    double due_s = (isinf(ahead.due_s) ? settings->settle_default_s : ahead.due_s) + settings->settle_gaps * gap_s + settings->settle_s;
+    due_s += jam * (settings->late_margin * ahead.lateness_s + settings->jam_gaps * balance->late_share * gap_s);
+    double settled_ms = (double)now_ms - due_s * 1000;
+    int32_t settled = settled_ms <= 0 ? INT32_MIN : number_of((int64_t)settled_ms);
+    /* Whom nobody behind has overtaken may stand before a closed road. */
+    if (ahead.last <= 0 || ahead.last >= settled ||
+        expected_between(balance, account, ahead.last, settled, number_of(now_ms)) < settings->hold_least)
+        return settled;
+    double held_ms = (double)now_ms - settings->hold_s * 1000;
+    int32_t held = held_ms <= 0 ? 0 : number_of((int64_t)held_ms);
+    held = held > ahead.last ? held : ahead.last;
+    return held < settled ? held : settled;
 }
 
 /* Of one camera: settled passages and those sighted again, younger ones weighing more; and unsettled ones. */
@@ -320,7 +353,7 @@ static void sum_account(const struct count_balance *balance, const struct count_
     *ret_sums = (struct account_sums){.unsettled_again = 0};
     for (int32_t i = 0; i < balance->n_cohorts; i++) {
         const struct count_cohort *cohort = &account->cohorts[i];
-        if (cohort->number == 0 || cohort->number > now || cohort->number <= now - balance->n_cohorts + 1)
+        if (!is_kept(balance, cohort, now))
             continue;
         bool is_settled = cohort->number < account->settled_before;
         double weight = is_settled ? weights[now - cohort->number] : 0;
@@ -379,7 +412,7 @@ void count_balance_learn(struct count_balance *balance, struct count_account *ac
         older[i] = older[i + 1] + weights[i];
     }
     fade(balance, accounts, n, now_ms);
-    balance->late_share = late_share(balance, accounts, n);
+    balance->late_share = late_share(balance, accounts, n, now_ms);
     int32_t now = number_of(now_ms);
     struct account_sums *kept = n > 0 ? mem_alloc(n * sizeof(*kept)) : NULL, sums; /* without memory for them they are made again */
     for (uint32_t i = 0; i < n; i++) {

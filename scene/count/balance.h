@@ -8,7 +8,9 @@
  * there. Settled cohorts teach P, by the number of the sighting and by the camera; the others are counted by it.
  *
  * The lateness of a camera is that of the last vehicles that came, over free flow; roads are first in, first out as a rule, so the
- * camera's clock is the latest free-flow arrival among those that have come (Newell 1993: cumulative counts of a queue).
+ * camera's clock is the latest free-flow arrival among those that have come (Newell 1993: cumulative counts of a queue). A queue shows
+ * by its discharge: of those that left for a next camera long ago some stand there still when others of them come there now; where none
+ * came for long, nobody stands.
  * docs/count.md has the formulas.
  */
 #ifndef SCENE_COUNT_BALANCE_H
@@ -24,7 +26,7 @@
 #include <stdint.h>
 
 #define COUNT_COHORT_MS 60000 /* passages of one camera within this are alike */
-#define COUNT_COHORTS_MAX 512 /* keep_s is at most eight hours */
+#define COUNT_COHORTS_MAX 256 /* keep_s is at most four hours */
 #define COUNT_BRANCHES 8      /* next cameras that are remembered for one */
 
 struct count_cohort {
@@ -36,6 +38,8 @@ struct count_cohort {
 struct count_branch {
     uint32_t to; /* camera */
     float free_s, n;
+    int32_t left; /* cohort of the latest that came there: first in, first out, those before it have come, too, or never will */
+    int32_t came; /* when the last one came, numbered as cohorts are */
 };
 
 /* Unsettled passages of a camera, or of the cameras of an area. */

@@ -164,6 +164,55 @@ static void a_queue_is_not_forgotten(void **state)
     street_finish(&street);
 }
 
+/*
+ * Each 4 s a vehicle passes camera 0, until `enter_s`; one in ten ends there, the others come to camera 1 a minute later. From 600 s on
+ * camera 1 takes one each `each_s` in turn, or nobody (0). Who stands there after `for_s`, whoever left long ago, is counted; where nobody
+ * comes any more, nobody stands.
+ */
+static void a_queue_shows_by_its_discharge(void **state)
+{
+    static const struct {
+        int enter_s, each_s, for_s;
+        int oldest_s; /* so long ago at least the first of those who stand passed camera 0; 0: nobody is counted */
+    } rows[] = {
+        {3600, 40, 4800, 3600}, /* longer than an hour in the queue */
+        {3600, 12, 4800, 1800},
+        {700, 0, 4200, 0}, /* all that went there ended their trips on the way */
+        {3600, 4, 4800, 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct street street;
+        street_make(&street);
+        struct count_account *from = &street.accounts[0];
+        int n_left = 0, n_came = 0, came_s = 0; /* vehicle v left at 4 v; each tenth ends */
+        for (int s = 0; s < rows[i].for_s; s++) {
+            street.now_ms = HOUR_MS + s * 1000;
+            if (s % 4 == 0 && s < rows[i].enter_s) {
+                count_account_open(&street.balance, from, street.now_ms, 2);
+                n_left++;
+            }
+            while (n_came % 10 == 9)
+                n_came++;
+            bool is_open = s < 600 || (rows[i].each_s > 0 && s - came_s >= rows[i].each_s);
+            if (n_came < n_left && 4 * n_came + 60 <= s && is_open) {
+                int64_t left_ms = HOUR_MS + n_came * 4000;
+                count_account_link(&street.balance, from, &street.accounts[1], 1, 40, 3, left_ms, street.now_ms);
+                count_account_close(&street.balance, from, left_ms, 2, (double)(street.now_ms - left_ms) / 1000);
+                n_came++;
+                came_s = s;
+            }
+            if (s % 30 == 29)
+                learn(&street);
+        }
+        double stand = rows[i].oldest_s > 0 ? (n_left - n_came) * 0.9 : 0, counted = count_transit_coming(&street.opens[0]);
+        if (rows[i].oldest_s > 0 && rows[i].for_s - 4 * n_came < rows[i].oldest_s)
+            fail_msg("row %zu: the oldest stands for %d s", i, rows[i].for_s - 4 * n_came);
+        if (fabs(counted - stand) > 0.15 * stand + 5)
+            fail_msg("row %zu: %g counted, %g stand", i, counted, stand);
+        street_finish(&street);
+    }
+}
+
 /* Misread plates are sighted once and are no vehicles. */
 static void misread_plates_are_no_vehicles(void **state)
 {
@@ -257,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_balance_is_what_is_on_the_road),
         cmocka_unit_test(a_queue_is_not_forgotten),
+        cmocka_unit_test(a_queue_shows_by_its_discharge),
         cmocka_unit_test(misread_plates_are_no_vehicles),
         cmocka_unit_test(misread_plates_are_told_from_short_trips),
         cmocka_unit_test(cohorts_have_their_time),

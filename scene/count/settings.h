@@ -28,7 +28,9 @@ struct count_settings {
     double jam_gaps;    /* ... and this many gaps times the share of cameras behind queues */
     double jam_s;       /* next cameras that are this late in the mean: settled is only what their clocks have passed ... */
     double jam_margin;  /* ... by this many latenesses */
-    double hold_s;      /* whom nobody behind has overtaken is waited for as long as this: a closed road */
+    double queue_s;     /* a next camera that none of a camera's vehicles came to for so long has no queue of them */
+    double hold_s;      /* whom nobody behind has overtaken is waited for as long as this: a closed road ... */
+    double hold_least;  /* ... where so many should have come: fewer may have ended by chance */
     double never_seen;  /* time on the road of trips that end unseen, in ways before the first camera: the slow ones are more of them */
     /* what is wrong beyond chance, one standard deviation: weights of the balance and the life table */
     double sd_balance;   /* a share of unsettled passages */
@@ -61,7 +63,7 @@ struct count_settings {
         .vehicles_max = 13u << 18,                                                                                                         \
         .cameras_max = 1u << 14,                                                                                                           \
         .pairs_max = 1u << 15,                                                                                                             \
-        .keep_s = 2400,                                                                                                                    \
+        .keep_s = 3600,                                                                                                                    \
         .fade_s = 300,                                                                                                                     \
         .settle_gaps = 0.5,                                                                                                                \
         .settle_s = 10,                                                                                                                    \
@@ -77,13 +79,15 @@ struct count_settings {
         .jam_gaps = 1.5,                                                                                                                   \
         .jam_s = 120,                                                                                                                      \
         .jam_margin = 2,                                                                                                                   \
+        .queue_s = 600,                                                                                                                    \
         .hold_s = 900,                                                                                                                     \
+        .hold_least = 3,                                                                                                                   \
         .never_seen = 1.7,                                                                                                                 \
         .sd_balance = 0.01,                                                                                                                \
         .sd_table = 0.04,                                                                                                                  \
         .sd_table_jam = 0.3,                                                                                                               \
         .sd_all = 0.03,                                                                                                                    \
-        .sd_again = 0.04,                                                                                                                  \
+        .sd_again = 0.03,                                                                                                                  \
         .sd_unseen = 0.15,                                                                                                                 \
         .sd_start = 0.5,                                                                                                                   \
         .sd_spread = 0.7,                                                                                                                  \

@@ -43,6 +43,13 @@ static void walk_silence(struct walk *walk, struct count_silence *heard)
     walk_real(walk, &heard->n, 0, HUGE_SUM);
 }
 
+static void walk_number(struct walk *walk, int32_t *number)
+{
+    uint32_t value = (uint32_t)*number;
+    walk_u32(walk, &value, (uint32_t)(COUNT_TIME_MAX_MS / COUNT_COHORT_MS) + 1, "a cohort's number");
+    *number = (int32_t)value;
+}
+
 static void walk_cohorts(struct walk *walk, const struct count_balance *balance, struct count_account *account)
 {
     uint32_t n = 0;
@@ -55,9 +62,7 @@ static void walk_cohorts(struct walk *walk, const struct count_balance *balance,
         struct count_cohort cohort = {.number = 0};
         if (!is_reading(walk))
             cohort = account->cohorts[at];
-        uint32_t number = (uint32_t)cohort.number;
-        walk_u32(walk, &number, (uint32_t)(COUNT_TIME_MAX_MS / COUNT_COHORT_MS) + 1, "a cohort's number");
-        cohort.number = (int32_t)number;
+        walk_number(walk, &cohort.number);
         for (int k = 0; k < COUNT_SIGHTINGS; k++) {
             walk_u16(walk, &cohort.n[k]);
             walk_u16(walk, &cohort.open[k]);
@@ -77,6 +82,8 @@ static void walk_account(struct walk *walk, const struct count *count, struct co
         walk_u32(walk, &account->branches[i].to, count->n_cameras - 1, "a next camera");
         walk_float(walk, &account->branches[i].free_s, 0, 1e6F);
         walk_float(walk, &account->branches[i].n, 0, 1e9F);
+        walk_number(walk, &account->branches[i].left);
+        walk_number(walk, &account->branches[i].came);
     }
     walk_time(walk, &account->clock_ms);
     walk_real(walk, &account->lateness_s, 0, 1e9);

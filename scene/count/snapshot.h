@@ -15,7 +15,7 @@
 #include "base/diag.h"
 #include "scene/count/core.h"
 
-#define COUNT_SNAPSHOT_VERSION 8u
+#define COUNT_SNAPSHOT_VERSION 9u
 #define COUNT_SNAPSHOT_MAX ((size_t)2 << 30)
 
 /* Appends the state without its seal (scene/keeper.h); `extra`: the owner's own. Fails as `out` does: look at out->err; ERR_RANGE: a number
