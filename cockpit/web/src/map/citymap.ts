@@ -1,6 +1,6 @@
 // The map itself, apart from Vue: makes it, feeds it, and takes it down without a trace. Only edges that changed are restyled
 // (feature states), so thousands of edges a second cost a few milliseconds. This module and MapLibre load on demand.
-import type { FeatureCollection, LineString } from 'geojson';
+import type { FeatureCollection, LineString, Polygon } from 'geojson';
 import maplibre from './maplibre';
 import type { GeoJSONSource, Map as MapLibre, MapGeoJSONFeature, MapMouseEvent } from './maplibre';
 import type { Area, EdgeState, LonLat, Source } from '../api/types';
@@ -165,7 +165,10 @@ export class CityMap {
   setZones(zones: FeatureCollection | null): void {
     this.zones = zones;
     if (!zones) return;
-    this.data('zone', { ...zones, features: zones.features.map((f) => ({ ...f, properties: { ...f.properties, title: this.o.zoneTitle(f.properties ?? {}) } })) });
+    this.data('zone', zones);
+    const named = zones.features.filter((f) => f.geometry.type === 'Polygon');
+    this.data('zone-name', collection(named.map((f) =>
+      point(centreOf((f.geometry as Polygon).coordinates[0] as LonLat[]), { title: this.o.zoneTitle(f.properties ?? {}) }))));
   }
 
   showZones(are: boolean): void {

@@ -99,7 +99,6 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
     { id: 'area-line', type: 'line', source: 'area', filter: ['!=', ['get', 'level'], 'city'], layout: { 'line-join': 'round' },
       paint: { 'line-color': p.line, 'line-width': ['match', ['get', 'level'], 'district', 1.4, 1], 'line-dasharray': [4, 3] } },
     { id: 'zone-fill', type: 'fill', source: 'zone', paint: { 'fill-color': p.amber, 'fill-opacity': theme === 'dark' ? 0.07 : 0.06 } },
-    { id: 'zone-line', type: 'line', source: 'zone', layout: { 'line-join': 'round' }, paint: { 'line-color': p.amber, 'line-width': 1.2, 'line-opacity': 0.7, 'line-dasharray': [3, 2] } },
     { id: 'road-casing', type: 'line', source: 'road', layout: { 'line-cap': 'round', 'line-join': 'round' },
       paint: { 'line-color': p.casing, 'line-width': byZoom(1.6), 'line-offset': offset } },
     { id: 'road-picked', type: 'line', source: 'road', filter: ['==', ['get', 'road'], '\u0000'], layout: { 'line-cap': 'round', 'line-join': 'round' },
@@ -109,6 +108,8 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
     { id: 'veil', type: 'fill', source: 'veil', paint: { 'fill-color': p.veil } },
     { id: 'here-line', type: 'line', source: 'here', layout: { 'line-join': 'round' }, paint: { 'line-color': p.lineHere, 'line-width': 1.4 } },
     // A city of ten kilometres fits a phone at zoom 10.8; from further away marks would hide the roads.
+    // Above the roads: a zone's border runs along some.
+    { id: 'zone-line', type: 'line', source: 'zone', layout: { 'line-join': 'round' }, paint: { 'line-color': p.amber, 'line-width': ['interpolate', ['linear'], ['zoom'], 11, 1.2, 14, 2.2], 'line-opacity': 0.9, 'line-dasharray': [3, 2.5] } },
     { id: CAMERA_LAYER, type: 'symbol', source: 'camera', minzoom: 10, layout: {
       'icon-image': ['get', 'icon'], 'icon-allow-overlap': true, 'icon-ignore-placement': true,
       'icon-size': ['interpolate', ['linear'], ['zoom'], 10, ['match', ['get', 'health'], 'fresh', 0.25, 0.6], 11, ['match', ['get', 'health'], 'fresh', 0.45, 0.8], 14, ['match', ['get', 'health'], 'fresh', 0.75, 1], 17, 1.2],
@@ -123,7 +124,7 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
       'text-size': ['interpolate', ['linear'], ['zoom'], 11, 11, 13.5, 13, 16, 16], 'text-offset': [0, -0.95], 'symbol-spacing': 420, 'text-max-angle': 50, 'text-padding': 6,
       'symbol-sort-key': ['get', 'rank'] },
       paint: { 'text-color': p.road, ...halo } },
-    { id: 'zone-name', type: 'symbol', source: 'zone', minzoom: 12.5, layout: { ...label, 'symbol-placement': 'line', 'text-field': ['get', 'title'], 'text-size': 12, 'text-offset': [0, 0.9], 'symbol-spacing': 600 },
+    { id: 'zone-name', type: 'symbol', source: 'zone-name', layout: { ...label, 'text-field': ['get', 'title'], 'text-size': ['interpolate', ['linear'], ['zoom'], 11, 11, 14, 14], 'text-padding': 6 },
       paint: { 'text-color': p.amber, ...halo } },
     { id: 'area-name', type: 'symbol', source: 'area-name', layout: { ...label, 'text-letter-spacing': 0.16,
       'text-field': ['format', ['get', 'title'], {}, ['case', ['==', ['get', 'figure'], ''], '', ['concat', '\n', ['get', 'figure']]], { 'font-scale': 1.2 }],
@@ -134,7 +135,7 @@ export function makeStyle(theme: Theme, metric: Metric): StyleSpecification {
   return {
     version: 8,
     sources: {
-      ground: geojson(), 'water-name': geojson(), area: geojson('name'), veil: geojson(), here: geojson(), zone: geojson(), road: geojson('key'), 'road-name': geojson(),
+      ground: geojson(), 'water-name': geojson(), area: geojson('name'), veil: geojson(), here: geojson(), zone: geojson(), 'zone-name': geojson(), road: geojson('key'), 'road-name': geojson(),
       camera: geojson(), 'area-name': geojson(),
     },
     layers,

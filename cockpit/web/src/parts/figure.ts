@@ -1,5 +1,5 @@
 // How a figure is written: shared by hero, company, lists and drawer, so that one number never reads two ways.
-import type { Indicator, LiveValue } from '../api/types';
+import type { Indicator, LiveValue, Source } from '../api/types';
 import { formatNumber } from '../format/number';
 import { ago, moment } from '../format/time';
 import { pick, t } from '../i18n';
@@ -17,6 +17,17 @@ export const shown = (f: Figure): number | null => f.value ?? (f.stale ? f.last 
 /** With its unit, for a screen reader or a tooltip. */
 export const spoken = (f: Figure): string =>
   [written(shown(f), f.decimals), shown(f) === null ? '' : pick(f.unit), f.stale ? t('value.stale') : ''].filter(Boolean).join(' ');
+
+/** So long after a start nothing need have come yet; past it the silence is told as one. */
+export const WAIT_MS = 180_000;
+const isYoung = (since: number | null | undefined): boolean => !!since && city.now - since < WAIT_MS;
+
+/** Nothing has been said of it yet, today or ever, and it is not long: no fault, and not shown as one. */
+export const isWaiting = (f: Pick<Figure, 'stale' | 'stale_since' | 'value' | 'last'>): boolean =>
+  f.stale && f.value === null && f.last === null && city.link !== 'lost' && isYoung(f.stale_since);
+
+/** Likewise a source that was never heard. */
+export const isAwaited = (s: Pick<Source, 'health' | 'last_heard' | 'since'>): boolean => s.health !== 'fresh' && s.last_heard === null && isYoung(s.since);
 
 export function staleSince(f: Pick<LiveValue, 'stale' | 'stale_since'>): string {
   if (!f.stale) return '';
