@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { emsOf, formatChange, formatNumber, kmh } from './number';
+import { aboutNumber, emsOf, formatChange, formatNumber, isVague, kmh } from './number';
 import { ago, clock, dayStart, isoDay, moment, span } from './time';
 
 const ZONE = 'Asia/Shanghai';
@@ -11,6 +11,11 @@ describe('numbers', () => {
     expect(formatNumber(-12.34, 1)).toBe('\u221212.3');
     expect(formatNumber(-0.04, 1)).toBe('0.0');
     for (const none of [null, undefined, NaN, Infinity]) expect(formatNumber(none)).toBeNull();
+  });
+  it('known no better than by their size are told by one digit', () => {
+    expect([415, 894, 23, 7, 0].map(aboutNumber)).toEqual([400, 900, 20, 7, 0]);
+    expect(isVague(415, 0, 894)).toBe(true);
+    expect(isVague(415, 300, 500)).toBe(false);
   });
   it('change against a base', () => {
     expect(formatChange(112, 100)).toBe('+12%');

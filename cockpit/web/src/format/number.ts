@@ -13,6 +13,15 @@ export function formatNumber(value: number | null | undefined, decimals = 0): st
   return /^-[0.,]*$/.test(text) ? text.slice(1) : text.replace('-', '\u2212');
 }
 
+/** Rounded to its first digit, for what is known no better: 415 is about 400. */
+export function aboutNumber(value: number): number {
+  const step = 10 ** Math.floor(Math.log10(Math.max(1, Math.abs(value))));
+  return Math.round(value / step) * step;
+}
+
+/** An interval so wide that the value's further digits say nothing: its half is more than half the value. */
+export const isVague = (value: number, low: number, high: number): boolean => (high - low) / 2 > value / 2;
+
 /** How wide a text is at most, in ems: a digit takes 0.6, a sign or a space 0.3, a Chinese character or a capital the whole. */
 export function emsOf(text: string): number {
   let ems = 0;

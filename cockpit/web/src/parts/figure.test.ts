@@ -21,7 +21,7 @@ describe('a start', () => {
   });
 
   it('awaits a source that was never heard, for a while', () => {
-    const young = { health: 'down' as const, last_heard: null, since: city.now - 30_000 };
+    const young = { health: 'down' as const, last_heard: 0, since: city.now - 30_000 };
     expect(isAwaited(young)).toBe(true);
     expect(isAwaited({ ...young, health: 'fresh' })).toBe(false);
     expect(isAwaited({ ...young, last_heard: city.now - 31_000 })).toBe(false);

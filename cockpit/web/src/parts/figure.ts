@@ -27,7 +27,7 @@ export const isWaiting = (f: Pick<Figure, 'stale' | 'stale_since' | 'value' | 'l
   f.stale && f.value === null && f.last === null && city.link !== 'lost' && isYoung(f.stale_since);
 
 /** Likewise a source that was never heard. */
-export const isAwaited = (s: Pick<Source, 'health' | 'last_heard' | 'since'>): boolean => s.health !== 'fresh' && s.last_heard === null && isYoung(s.since);
+export const isAwaited = (s: Pick<Source, 'health' | 'last_heard' | 'since'>): boolean => s.health !== 'fresh' && !s.last_heard && isYoung(s.since);
 
 export function staleSince(f: Pick<LiveValue, 'stale' | 'stale_since'>): string {
   if (!f.stale) return '';
