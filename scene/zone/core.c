@@ -59,7 +59,9 @@ void zone_missed(struct zone_core *core, int64_t since_ms, int64_t until_ms)
 {
     if (since_ms >= until_ms)
         return;
-    bool is_first = core->missed_since_ms == core->missed_until_ms;
+    /* What was missing of a day before the one that this begins on is told no more. */
+    bool is_first = core->missed_since_ms == core->missed_until_ms ||
+                    core->missed_until_ms <= midnight_of(core, zone_day(since_ms, core->zones->time_zone));
     core->missed_since_ms = is_first || since_ms < core->missed_since_ms ? since_ms : core->missed_since_ms;
     core->missed_until_ms = is_first || until_ms > core->missed_until_ms ? until_ms : core->missed_until_ms;
 }

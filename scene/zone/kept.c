@@ -31,8 +31,9 @@ void zone_kept_finish(struct zone_kept *kept, const struct zone_core *core)
     kept->keeper = NULL;
 }
 
-/* Where nothing lies, nothing was counted before. What cannot be used was the day's, and that is missing. */
-static enum err go_on(const char *path, const struct zone_settings *settings, const struct zones *zones, int64_t replayed_from_ms,
+/* Where nothing lies nothing was counted before: the day is missing until now, of what is handed over anew nobody knows how far back it
+ * goes. What cannot be used was the day's, and that is missing. */
+static enum err go_on(const char *path, const struct zone_settings *settings, const struct zones *zones, int64_t now_ms, int64_t replay_ms,
     struct zone_core **ret_core)
 {
     struct buf bytes;
@@ -53,8 +54,8 @@ static enum err go_on(const char *path, const struct zone_settings *settings, co
     buf_finish(&bytes);
     if (!is_read)
         err = zone_create(settings, zones, ret_core);
-    if (err == ERR_OK && is_there)
-        zone_missed(*ret_core, until_ms > 0 ? until_ms : 0, replayed_from_ms);
+    if (err == ERR_OK)
+        zone_missed(*ret_core, until_ms > 0 ? until_ms : 0, is_there ? now_ms - replay_ms : now_ms);
     return err;
 }
 
@@ -65,7 +66,7 @@ enum err zone_kept_start(struct zone_kept *kept, const struct scene_env *env, co
     *kept = (struct zone_kept){.clock = env->clock, .since = clock_mono(env->clock)};
     enum err err = scene_keeper_path(env->data_dir, "zone", env->party, path);
     if (err == ERR_OK)
-        err = go_on(path, settings, zones, clock_wall(env->clock).ms - replay_ms, ret_core);
+        err = go_on(path, settings, zones, clock_wall(env->clock).ms, replay_ms, ret_core);
     if (err != ERR_OK)
         return err;
     err = scene_keeper_create(path, ZONE_SNAPSHOT_MAX, "scene/zone", &kept->keeper);

@@ -304,7 +304,7 @@ static void a_restart_forgets_nobody(void **state)
     tick(&bench, stopped + 61 * SECOND);
     assert_true(today_of("zone_today") == 4); /* v1, v2, v3 in a; v2, v4 in b: one vehicle each */
     assert_true(today_of("zone_now") == 4);
-    assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
+    assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0 - 8 * HOUR); /* of the first start, not the second */
     assert_true(today_of("zone_breaches") == 3);
     answer_query("");
     assert_int_equal(n_alerts, 2); /* v3 and v4, and none of before */
@@ -317,11 +317,16 @@ static void a_restart_forgets_nobody(void **state)
 static void a_long_stop_is_told(void **state)
 {
     struct bench bench;
-    int64_t back = T0 + 3 * HOUR, midnight = T0 + 16 * HOUR;
+    int64_t next = T0 + 24 * HOUR, back = next + 3 * HOUR, midnight = next + 16 * HOUR;
     bench_start(&bench, T0);
-    pass(&bench, "C1", "v1", T0, IN_A);
-    pass(&bench, "C2", "v2", T0, IN_B);
+    pass(&bench, "C1", "v0", T0, IN_A);
     tick(&bench, T0 + SECOND);
+    assert_true(zone_state("a")[HUB_ZONE_STATE_TODAY].r == 1); /* the first start of all: at least, from midnight on */
+    assert_int_equal(zone_state("a")[HUB_ZONE_STATE_MISSING_SINCE].i, T0 - 8 * HOUR);
+    pass(&bench, "C1", "v1", next, IN_A);
+    pass(&bench, "C2", "v2", next, IN_B);
+    tick(&bench, next + SECOND);
+    assert_int_equal(zone_state("a")[HUB_ZONE_STATE_MISSING_SINCE].type, VALUE_NULL);
     assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
     bench_halt(&bench);
     for (int restart = 0; restart < 2; restart++) {
@@ -330,10 +335,10 @@ static void a_long_stop_is_told(void **state)
         pass(&bench, "C2", "v4", back, IN_B);
         tick(&bench, back + SECOND);
         assert_true(today_of("zone_today") == 4 && today_of("zone_now") == 2); /* at least */
-        assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0 + SECOND);
-        assert_int_equal(indicator("zone_breaches", "h.x")[HUB_INDICATOR_STALE_SINCE].i, T0 + SECOND);
+        assert_int_equal(indicator("zone_today", "h.x")[HUB_INDICATOR_STALE_SINCE].i, next + SECOND);
+        assert_int_equal(indicator("zone_breaches", "h.x")[HUB_INDICATOR_STALE_SINCE].i, next + SECOND);
         assert_int_equal(indicator("zone_now", "h.x")[HUB_INDICATOR_STALE_SINCE].type, VALUE_NULL);
-        assert_int_equal(zone_state("a")[HUB_ZONE_STATE_MISSING_SINCE].i, T0 + SECOND);
+        assert_int_equal(zone_state("a")[HUB_ZONE_STATE_MISSING_SINCE].i, next + SECOND);
         if (restart == 0)
             bench_halt(&bench);
     }
