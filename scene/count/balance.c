@@ -212,10 +212,12 @@ double count_balance_window_s(const struct count_balance *balance, int64_t now_m
 /* Rates change as fast as vehicles get from one camera to the next, and no faster. */
 void count_balance_rate(struct count_balance *balance, int64_t now_ms)
 {
+    if (balance->begun_ms == INT64_MIN)
+        return; /* before the first passage nobody looked: that is no time without passages */
     const struct count_settings *settings = &balance->settings;
-    double known_s = balance->begun_ms == INT64_MIN ? 0 : fmax((double)(now_ms - balance->begun_ms) / 1000, RATE_S);
+    double known_s = fmax((double)(now_ms - balance->begun_ms) / 1000, RATE_S);
     double fade_s = fmin(fmin(fmax(settings->rate_ways * balance->way_s, settings->rate_least_s), settings->rate_most_s), known_s);
-    double keep = known_s > 0 ? exp(-passed_s(balance, now_ms) / fade_s) : 1;
+    double keep = exp(-passed_s(balance, now_ms) / fade_s);
     balance->window_s = count_balance_window_s(balance, now_ms) * keep;
     balance->n_passages *= keep;
     balance->n_first *= keep;

@@ -158,6 +158,15 @@ static bool has_new_cameras(const struct count *count)
     return n != n_seen && (are_many || count->camera_ms == INT64_MIN || count->now_ms - count->camera_ms >= NEW_CAMERAS_MS);
 }
 
+/* Every COUNT_AGE_MS, as at a start most cameras are first heard within seconds; and not at the first passage, when there may be one only:
+ * all that is known of a start is what the network says of its cameras. */
+static void look_at_ends(struct count *count)
+{
+    if (count->balance.begun_ms != INT64_MIN && has_new_cameras(count) &&
+        count_ends_learn(count->map.network, count->has_camera, &count->balance.ends) == ERR_OK)
+        count->n_seen_cameras = count->n_cameras; /* without memory for it: the next time */
+}
+
 /* Every COUNT_AGE_MS: how fast vehicles are sighted now, and how long a way is. */
 static void rate(struct count *count)
 {
@@ -168,16 +177,15 @@ static void rate(struct count *count)
     count->balance.way_s = count_transit_city(&count->balance, &open, fmax(count_transit_coming(&open), 0), count->now_ms).way_s;
 }
 
-/* Every COUNT_LEARN_MS: which passages are settled, and what they teach. */
+/* Every COUNT_LEARN_MS, from the first camera on: which passages are settled, and what they teach. */
 static void learn(struct count *count)
 {
-    if (count->balance.learned_ms != INT64_MIN && count->now_ms - count->balance.learned_ms < COUNT_LEARN_MS)
+    int64_t learned_ms = count->balance.learned_ms;
+    if (count->n_cameras == 0 || (learned_ms != INT64_MIN && count->now_ms - learned_ms < COUNT_LEARN_MS))
         return;
     count_vehicles_expire(&count->vehicles, count->now_ms);
     for (size_t i = 0; i < count->map.n_areas; i++)
         count->areas[i].open = (struct count_open){.expected = 0};
-    if (has_new_cameras(count) && count_ends_learn(count->map.network, count->has_camera, &count->balance.ends) == ERR_OK)
-        count->n_seen_cameras = count->n_cameras; /* without memory for it: the next time */
     count_balance_learn(&count->balance, count->accounts, count->n_cameras, count->now_ms);
 }
 
@@ -196,6 +204,8 @@ void count_advance(struct count *count, int64_t now_ms)
     count->now_ms = now_ms;
     bool is_rated = count_lifetable_learns(&count->balance.table, now_ms);
     count_lifetable_advance(&count->balance.table, now_ms, count->settings.settled_fade_s);
+    if (is_rated)
+        look_at_ends(count);
     learn(count);
     if (is_rated)
         rate(count);

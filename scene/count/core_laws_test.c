@@ -1,6 +1,7 @@
 /* Laws of the core that hold for any events, under a printed seed: sums, order, bounds of memory. */
 #include "base/mem.h"
 #include "scene/count/core_testing.h"
+#include "scene/count/state.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -249,6 +250,45 @@ static void areas_do_not_change_the_city(void **state)
     bench_finish(&whole);
 }
 
+/* A vehicle each two seconds, at e0 to e9 by turns; each passes an edge each 70 s, five of them. */
+static void pass_second(struct bench *bench, int s)
+{
+    for (int k = 0; k < 5; k++) {
+        int v = s - 70 * k;
+        if (v >= 0 && v % 2 == 0)
+            pass(bench, (v / 2 + k) % CITY_EDGES, (uint64_t)v + 1, s);
+    }
+}
+
+/* The scene runs before its cameras do: what passed until the first passage is no time in which nobody drove, and what the network says of
+ * the cameras is known as soon as they are heard. */
+static void silence_before_the_first_passage_is_nothing(void **state)
+{
+    struct bench at_once, waited;
+    bench_make(&at_once, &defaults);
+    bench_make(&waited, &defaults);
+    for (int s = -617; s < 0; s++)
+        assert_true(isnan(tick(&waited, s)[0].vehicles));
+    for (int s = 0; s < 600; s++) {
+        pass_second(&at_once, s);
+        pass_second(&waited, s);
+        const struct count_area_figures *of_at_once = tick(&at_once, s + 0.5), *of_waited = tick(&waited, s + 0.5);
+        assert_false(isnan(of_waited[0].vehicles));
+        assert_near(of_waited[0].vehicles, of_at_once[0].vehicles, 1e-9);
+        assert_near(of_waited[0].unseen, of_at_once[0].unseen, 1e-9);
+        assert_near(of_waited[0].low, of_at_once[0].low, 1e-9);
+        assert_near(of_waited[0].high, of_at_once[0].high, 1e-9);
+        /* Ends of one camera, of two ... are no city's: they are looked at when some were heard, and again when there are more. */
+        uint32_t n_seen = waited.count->n_seen_cameras;
+        assert_true(n_seen == (s < 10 ? 0 : s < 20 ? 6 : CITY_EDGES));
+        assert_near(waited.count->balance.ends.way_s, at_once.count->balance.ends.way_s, 0);
+        if (s >= 20)
+            assert_near(waited.count->balance.ends.way_s, CITY_EDGE_S, 1);
+    }
+    bench_finish(&at_once);
+    bench_finish(&waited);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +299,7 @@ int main(void)
         cmocka_unit_test(memory_may_fail_anywhere),
         cmocka_unit_test(vehicles_alone_are_the_same_vehicles),
         cmocka_unit_test(areas_do_not_change_the_city),
+        cmocka_unit_test(silence_before_the_first_passage_is_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

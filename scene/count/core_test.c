@@ -275,7 +275,9 @@ static void the_network_is_not_walked_for_each_camera(void **state)
     uint32_t seen = 0;
     for (; s < 100 * 61; s++) {
         uint32_t camera;
-        if (s % 61 == 0)
+        if (s == 0)
+            pass(&bench, 0, 1, 0);
+        else if (s % 61 == 0)
             assert_ok(count_camera_add(bench.count, bench.city.edges[s / 61 % CITY_EDGES], &camera));
         tick(&bench, s);
         n_walks += bench.count->n_seen_cameras != seen;
