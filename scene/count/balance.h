@@ -11,7 +11,7 @@
  * camera's clock is the latest free-flow arrival among those that have come (Newell 1993: cumulative counts of a queue). A queue shows
  * by its discharge: of those that left for a next camera long ago some stand there still when others of them come there now; where none
  * came for long, nobody stands.
- * docs/count.md has the formulas.
+ * docs/count-method.md has the formulas.
  */
 #ifndef SCENE_COUNT_BALANCE_H
 #define SCENE_COUNT_BALANCE_H

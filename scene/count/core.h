@@ -2,7 +2,7 @@
  * 数数, the pure core: passages and time in, figures out. How many vehicles are in transit (在途量), how fast, with what delay.
  *
  * count_step() is the whole of it. No clock, no file, no hub: the same events give the same figures, bit for bit. Memory is
- * bounded by the settings; what does not fit is forgotten and counted. docs/count.md has the definition and the formulas.
+ * bounded by the settings; what does not fit is forgotten and counted. docs/count.md defines it, docs/count-method.md has the formulas.
  *
  * An event's way: passage → heard (silence.h) → vehicle known? (vehicles.h) → the way driven (travel.h) → speeds (figures.h) and
  * accounts (balance.h). A tick → who is silent → what the accounts leave open, by area → figures of areas, roads, edges; at the end of a

@@ -232,7 +232,7 @@ static struct rows *whole_or_none(struct rows *rows, enum err err)
     return NULL;
 }
 
-/* The formulas' names and versions are those of docs/count.md; the indices' are the city's own. */
+/* The formulas' names and versions are those of docs/count-method.md; the indices' are the city's own. */
 static struct rows *indicator_rows(struct scene_count *scene, const struct count_area_figures *areas, int64_t time_ms, int64_t period_ms)
 {
     struct rows *rows = NULL;

@@ -1,6 +1,6 @@
 /*
  * The numbers of the count, each with its reason. A city's file turns three of them: `vehicles_max`, `record_every`, `stale_after`; the
- * others are one set for every city. Formulas: docs/count.md.
+ * others are one set for every city. Formulas: docs/count-method.md.
  */
 #ifndef SCENE_COUNT_SETTINGS_H
 #define SCENE_COUNT_SETTINGS_H

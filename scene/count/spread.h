@@ -3,8 +3,8 @@
  *
  * The balance knows for each camera how many of its vehicles have not come to the next one. They are spread over the ways that vehicles
  * take from there, by how many took each, and along a way by the time that each of its edges takes now: a queue holds those who wait in it.
- * Whom no camera has seen yet is thought to be where the others are, so that all edges together hold the city's count. docs/count.md has
- * the formulas.
+ * Whom no camera has seen yet is thought to be where the others are, so that all edges together hold the city's count. docs/count-method.md
+ * has the formulas.
  *
  * Only as fine as cameras stand: between two of them it is a share, and says so in its interval.
  */

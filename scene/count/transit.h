@@ -3,7 +3,7 @@
  * again, those that end before, those that no camera has seen yet.
  *
  * The balance is right in a city with queues and noisy in a small one; the life table is precise and lags behind queues that grow. Both
- * stand in the sum, each by the variance of the other. docs/count.md has the formulas.
+ * stand in the sum, each by the variance of the other. docs/count-method.md has the formulas.
  */
 #ifndef SCENE_COUNT_TRANSIT_H
 #define SCENE_COUNT_TRANSIT_H
