@@ -289,8 +289,8 @@ static enum err send(struct scene_zone *scene, const struct zone_alert *alert)
     snprintf(key, sizeof(key), "%s/%.10s/%s", zone->name, day, breach->pseudonym);
     snprintf(zh, sizeof(zh), "%s:%s号牌车辆未持通行证", zone->title_zh, group_titles[breach->group].zh);
     snprintf(en, sizeof(en), "%s: a vehicle with %s plates has no pass", zone->title_en, group_titles[breach->group].en);
-    snprintf(
-        detail, sizeof(detail), "%.19s · 相机 camera " STR_FORMAT " · 当日假名 pseudonym %s", time, STR_ARG(device), breach->pseudonym);
+    /* Facts behind a code, which each screen says in its reader's language (cockpit/web/src/i18n/cases.ts). */
+    snprintf(detail, sizeof(detail), "zone_seen|%.10s %.8s|" STR_FORMAT "|%s", time, time + 11, STR_ARG(device), breach->pseudonym);
     struct hub_alert told = {.kind = STR("zone.breach"),
         .area = camera->area >= 0 ? area_at(scene->tree, (size_t)camera->area)->name : str_from_c(zone->area),
         .party = scene->party,

@@ -114,6 +114,7 @@ export const en: Record<Key, string> = {
   'zone.breaches': 'Without a pass today',
   'zone.waiting': '{n} passes not looked up yet: their office does not answer. Nothing is claimed meanwhile.',
   'areas.title': 'Areas within',
+  'areas.beyond': 'about {n} more in all: placed beyond the borders of these, or what separate estimates differ by',
   'areas.up': 'Back to {name}',
 
   'ranking.now': 'Index',

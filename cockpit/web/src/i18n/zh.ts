@@ -113,6 +113,7 @@ export const zh = {
   'zone.breaches': '今日无证进入',
   'zone.waiting': '有 {n} 次通行证尚未核对：办理单位没有答复，其间不判违规。',
   'areas.title': '下辖区域',
+  'areas.beyond': '另有约 {n}：位置记在各区界外，或各区分别推算所差',
   'areas.up': '返回{name}',
 
   'ranking.now': '指数',
