@@ -105,6 +105,7 @@ static int run_convert(const struct command_line *line)
 static void tell_counters(const struct count_files *files)
 {
     const struct count_counters *counters = &files->counters;
+    uint64_t n_lines = files->n_lines + files->n_loop_lines + files->n_point_lines;
     const struct {
         uint64_t n;
         const char *what;
@@ -119,9 +120,8 @@ static void tell_counters(const struct count_files *files)
         {files->n_cameras_beyond, "cameras beyond the end of their edge by pos_m, used all the same: another network?"},
         {files->n_evicted, "vehicles forgotten early, as more are known at once than the limit"},
     };
-    fprintf(stderr, "%llu lines, %llu of them not used, %llu rows\n",
-        (unsigned long long)(files->n_lines + files->n_loop_lines + files->n_point_lines), (unsigned long long)files->n_broken,
-        (unsigned long long)files->n_rows);
+    fprintf(stderr, "%llu line%s, %llu of them not used, %llu row%s\n", (unsigned long long)n_lines, n_lines == 1 ? "" : "s",
+        (unsigned long long)files->n_broken, (unsigned long long)files->n_rows, files->n_rows == 1 ? "" : "s");
     if (files->n_rows == 0 && files->n_lines > 0)
         fprintf(stderr, "no row: no multiple of --every lies between the first arrival and --until, or the last arrival\n");
     for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)

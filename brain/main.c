@@ -59,7 +59,7 @@ static void print_commands(FILE *out)
         fprintf(out, pad >= 0 ? "%*s %s\n" : "\n%*s %s\n", pad >= 0 ? pad : 25 + ARGUMENTS_WIDTH, "", command->summary);
     }
     fprintf(out, "\n    citybrain COMMAND --help        all options of a command\n"
-                 "    citybrain --version\n\nDocuments: docs/, beginning with ARCHITECTURE.md\n");
+                 "    citybrain --version\n\nDocuments: ARCHITECTURE.md, then docs/\n");
 }
 
 int main(int argc, char **argv)

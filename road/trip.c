@@ -45,7 +45,13 @@ const char *road_stop_parse(
     struct road_point point;
     if (!str_cut(text, ',', &x, &y) || str_to_double(str_trim(x), &point.lon) != ERR_OK || str_to_double(str_trim(y), &point.lat) != ERR_OK)
         return "is neither an edge of the network nor a place like 120.153,30.287";
-    return road_stop_near(network, nearest, point, ret_stop) ? NULL : "is farther than 500 m from every road for cars";
+    if (road_stop_near(network, nearest, point, ret_stop))
+        return NULL;
+    struct road_stop other;
+    struct road_point turned = {point.lat, point.lon};
+    return road_stop_near(network, nearest, turned, &other)
+               ? "is farther than 500 m from every road for cars, and LAT,LON swapped it is not; give LON,LAT"
+               : "is farther than 500 m from every road for cars";
 }
 
 struct side {

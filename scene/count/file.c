@@ -60,7 +60,13 @@ static const char *const camera_columns[] = {"camera", "edge", "pos_m", NULL};
 
 static const char *on_camera_header(void *context, uint32_t present)
 {
-    return (present & 3u) == 3u ? NULL : "the first line is not \"camera,edge,pos_m,x,y\"; add it";
+    static const char *const missing[] = {
+        "it has neither the column \"camera\" nor \"edge\"; it needs both, and may have pos_m,x,y: is it a table of cameras?",
+        "it has no column \"edge\", the one at whose end the camera stands; add it",
+        "it has no column \"camera\", its name; add it",
+        NULL,
+    };
+    return missing[present & 3u];
 }
 
 static void tell(void *context, const char *text)

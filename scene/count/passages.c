@@ -125,15 +125,27 @@ struct text {
     bool has_header, is_cut; /* is_cut: in a line that is too long */
 };
 
+/* How much of a first line a message shows: what is plain, as a line of another format may be anything. */
+static int header_shown(struct str line)
+{
+    int n = 0;
+    while ((size_t)n < line.len && n < 120 && line.ptr[n] >= ' ' && line.ptr[n] <= '~')
+        n++;
+    return n;
+}
+
 static enum err take_header(struct text *text, struct str line)
 {
     if (str_starts_with(line, STR("\xef\xbb\xbf")))
         line = str_slice(line, 3, line.len);
     bool is_packed = str_starts_with(line, STR("\x1f\x8b"));
+    if (is_packed)
+        return diag_set(text->diag, ERR_SYNTAX, text->reading->path, 1,
+            "it is compressed; unpack it: gzip -dc FILE | citybrain count --passages - ...");
     if (!str_equal_c(line, COUNT_PASSAGES_HEADER))
-        return diag_set(text->diag, ERR_SYNTAX, text->reading->path, 1, "%s",
-            is_packed ? "it is compressed; unpack it: gzip -dc FILE | citybrain count --passages - ..."
-                      : "the first line is not \"" COUNT_PASSAGES_HEADER "\"; add it");
+        return diag_set(text->diag, ERR_SYNTAX, text->reading->path, 1,
+            "the first line is not \"" COUNT_PASSAGES_HEADER "\" but \"%.*s\"; give it these columns, in this order", header_shown(line),
+            line.ptr);
     text->has_header = true;
     return ERR_OK;
 }

@@ -109,6 +109,23 @@ class Outs(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("it is read twice", done.stderr)
 
+    def test_mistakes_are_told_with_their_mend(self):
+        def put(name, text):
+            with open(os.path.join(self.folder.name, name), "w", encoding="utf-8") as out:
+                out.write(text)
+            return name
+
+        passages = [*COUNT[:-3], put("other.csv", "time,plate\n1,P\n")]
+        cameras = ["count", "--network", "net.xml", "--cameras", put("no-edge.csv", "camera,x,y\nA,0,0\n"), "--passages", "passages.csv"]
+        for words, told in (([*passages, "--out", "o"], 'but "time,plate"; give it these columns, in this order'), ([*cameras, "--out", "o"], 'it has no column "edge"'),
+                            (["route", "--network", "net.xml", "--from", "30.28170,120.12250", "--to", "BC"], "LAT,LON swapped it is not; give LON,LAT")):
+            with self.subTest(told):
+                done = self.run_it(*words)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(told, done.stderr)
+        done = self.run_it(*COUNT, "--every", "120", "--out", "o")
+        self.assertRegex(done.stderr, "2 lines, 0 of them not used, 1 row\n")
+
     def test_a_table_without_a_row_is_told(self):
         for options in (["--every", "3600"], ["--until", "59"]):
             done = self.run_it(*COUNT[:-2], "--out", "none.out", *options)
