@@ -10,6 +10,8 @@
 #define RATE_LEAST_S 30  /* no flow is told from less: one vehicle in the first second is not 3,600 an hour */
 #define REFRESH_MS 10000 /* flows fade without passages: all observed edges are told this often */
 
+#define FILLED_WINDOWS                                                                                                                     \
+    2 /* edges are met one after another, those between cameras when the first have driven them: no sum over them before */
 #define LOOPS_LEAST 20u /* edges with a loop, of a kind, that say something of the others */
 #define WHOLE_LEAST 0.5
 #define WHOLE_MOST 5.0
@@ -382,18 +384,20 @@ static bool tick_edge(struct count_figures *figures, uint32_t i, int64_t now_ms,
 }
 
 /* Loops count everybody; cameras and ways between them know some. What they know of the edges with a loop, over the loops: by as much are
- * more on the edges without one (a ratio estimate: Cochran, Sampling Techniques, 1977, chapter 6). Of a single edge it says too little. */
-static void learn_whole(struct count_figures *figures, int64_t now_ms, double flow_scale)
+ * more on the edges without one (a ratio estimate: Cochran, Sampling Techniques, 1977, chapter 6). Of a single edge it says too little.
+ * False: there are loops enough, but too few of them speak now. */
+static bool learn_whole(struct count_figures *figures, int64_t now_ms, double flow_scale)
 {
     double counted[2] = {0, 0}, known[2] = {0, 0};
-    uint32_t n[2] = {0, 0};
+    uint32_t n[2] = {0, 0}, n_met[2] = {0, 0};
     for (uint32_t i = 0; i < figures->loops->n; i++) {
         uint32_t at = figures->loops->loops[i].edge;
         struct count_edge_sums *edge = &figures->edges[at];
         double vph = count_loops_flow(figures->loops, at, now_ms);
+        int kind = figures->has_camera != NULL && figures->has_camera[at];
+        n_met[kind]++;
         if (isnan(vph) || !edge->is_active)
             continue;
-        int kind = figures->has_camera != NULL && figures->has_camera[at];
         fade(figures, edge, now_ms);
         counted[kind] += vph;
         known[kind] += (double)edge->n_flow * flow_scale;
@@ -402,6 +406,7 @@ static void learn_whole(struct count_figures *figures, int64_t now_ms, double fl
     for (int kind = 0; kind < 2; kind++)
         figures->whole[kind] =
             n[kind] >= LOOPS_LEAST && known[kind] > 0 ? fmin(fmax(counted[kind] / known[kind], WHOLE_LEAST), WHOLE_MOST) : 1;
+    return (n[0] >= LOOPS_LEAST || n_met[0] < LOOPS_LEAST) && (n[1] >= LOOPS_LEAST || n_met[1] < LOOPS_LEAST);
 }
 
 static void tell_roads(struct count_figures *figures)
@@ -435,7 +440,7 @@ static void tell_roads(struct count_figures *figures)
             .delay_index = sums->actual_s / sums->free_s,
             .flow_vph = sums->flow_length_m > 0 ? sums->flow_m / sums->flow_length_m : NAN,
             .length_m = sums->length_m,
-            .vehicle_km_ph = sums->flow_length_m > 0 ? sums->flow_m / 1000 : NAN,
+            .vehicle_km_ph = sums->flow_length_m > 0 && figures->has_vehicle_km ? sums->flow_m / 1000 : NAN,
             .n = (uint32_t)lround(sums->n),
             .sources = sums->sources,
             .level = count_index_level(figures->map.index, figures->groups[i].road_class, sums->driven_m / sums->actual_s)};
@@ -454,7 +459,7 @@ static void tell_areas(struct count_figures *figures, const bool *is_stale, stru
         bool is_observed = sums->actual_s > 0 && !is_stale[i];
         bool has_flow = sums->flow_length_m > 0 && !is_stale[i];
         areas[i].flow_vph = has_flow ? sums->flow_m / sums->flow_length_m : NAN;
-        areas[i].vehicle_km_ph = has_flow ? sums->flow_m / 1000 : NAN;
+        areas[i].vehicle_km_ph = has_flow && figures->has_vehicle_km ? sums->flow_m / 1000 : NAN;
         areas[i].speed_mps = is_observed ? sums->driven_m / sums->actual_s : NAN;
         areas[i].delay_index = is_observed ? sums->delay_m / sums->vehicle_m : NAN;
         areas[i].congestion_index = count_index_congestion(figures->map.index, &figures->index_sums[i], areas[i].delay_index);
@@ -477,7 +482,8 @@ void count_figures_tick(
     count_junctions_begin(&figures->junctions);
     memset(figures->group_sums, 0, (figures->n_groups + 1) * sizeof(*figures->group_sums));
     figures->n_states = 0;
-    learn_whole(figures, now_ms, flow_scale);
+    bool is_filled = figures->first_ms == INT64_MIN || age_s >= FILLED_WINDOWS * figures->fade->window_s;
+    figures->has_vehicle_km = learn_whole(figures, now_ms, flow_scale) && is_filled;
     for (uint32_t i = 0; i < figures->n_active;)
         i += tick_edge(figures, i, now_ms, flow_scale, is_refresh, is_stale);
     tell_roads(figures);

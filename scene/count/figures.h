@@ -57,6 +57,7 @@ struct count_figures {
     const struct count_loops *loops; /* borrowed */
     const uint8_t *has_camera;       /* [n_edges] borrowed, the owner's; NULL: nowhere */
     double whole[2];                 /* vehicles over those that are known, of edges without and with a camera; of this tick */
+    bool has_vehicle_km; /* two windows' passages are known, and where there are loops, what they say of the others; of this tick */
     double road_least;
     int64_t first_ms;               /* of the first passage: flows of the first window are not too low */
     struct count_edge_sums *edges;  /* [n_edges] */

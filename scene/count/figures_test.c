@@ -146,6 +146,14 @@ static void areas_are_weighted_by_vehicle_kilometres(void **state)
     const struct count_edge_state *a = state_of(&crossing, crossing.a);
     assert_int_equal(a->level, 0);
     assert_int_equal(state_of(&crossing, crossing.b)->level, 2);
+    /* A sum over edges is none before there was time to meet them. */
+    assert_true(isnan(crossing.areas[0].vehicle_km_ph) && crossing.areas[0].flow_vph > 0);
+    crossing.figures.first_ms = T0 - 2 * (int64_t)(crossing.fade.window_s * 1000) + 1;
+    tick(&crossing);
+    assert_true(isnan(crossing.areas[0].vehicle_km_ph));
+    crossing.figures.first_ms--;
+    tick(&crossing);
+    a = state_of(&crossing, crossing.a);
     assert_near(crossing.areas[0].vehicle_km_ph, (a->flow_vph + state_of(&crossing, crossing.b)->flow_vph) * 0.1, 1e-6);
     finish(&crossing);
 }

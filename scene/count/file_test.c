@@ -467,15 +467,19 @@ static void indices_and_junctions_have_rows(void **state)
     files.junctions_path = junctions;
     const char *lines =
         "1000,1000,A,1,P1,97\n1000,1000,A,1,P2,97\n1000,1000,A,1,P3,97\n120000,120000,B,1,P1,97\n120000,120000,B,1,P2,97\n120000,"
-        "120000,B,1,P3,97\n";
+        "120000,B,1,P3,97\n300000,300000,B,1,P4,97\n";
     run_lines(&files, lines);
     char rows[2000], places[2000];
     double speed, delay, congestion, vehicle_km;
+    char next = 0;
     test_read(indices, rows, sizeof(rows));
     test_read(junctions, places, sizeof(places));
-    const char *last = strstr(rows, "\n120,,");
+    assert_non_null(strstr(rows, "\n120,,"));
+    assert_int_equal(sscanf(strstr(rows, "\n120,,"), "\n120,,%lf,%lf,%lf,%c", &speed, &delay, &congestion, &next), 4);
+    assert_int_equal(next, ','); /* not of a whole window: no sum yet */
+    const char *last = strstr(rows, "\n300,,");
     assert_non_null(last);
-    assert_int_equal(sscanf(last, "\n120,,%lf,%lf,%lf,%lf,test.index/7", &speed, &delay, &congestion, &vehicle_km), 4);
+    assert_int_equal(sscanf(last, "\n300,,%lf,%lf,%lf,%lf,test.index/7", &speed, &delay, &congestion, &vehicle_km), 4);
     assert_true(speed > 0 && delay > 1 && vehicle_km > 0);
     assert_near(congestion, 10, 1e-9); /* nobody drives 900 km/h */
     assert_int_equal(strncmp(places, "time_s,junction,n,delay_s,delay_index\n", 38), 0);

@@ -379,6 +379,33 @@ static void an_areas_traffic_is_that_of_all_vehicles(void **state)
     assert_true(fabs(error[1]) < 0.05);
 }
 
+/* No sum of the first seconds that grows as edges are met, and none without the factor once there was one: NAN until both are known. */
+static void an_areas_traffic_is_none_before_it_is_known(void **state)
+{
+    struct run run;
+    begin(&run, 0.02, 1);
+    double first = NAN;
+    int64_t first_ms = 0;
+    for (int64_t ms = 10000; ms <= 10 * 60000; ms += 10000) {
+        drive(&run, ms);
+        if (isnan(first) && !isnan(run.vehicle_km_ph)) {
+            first = run.vehicle_km_ph / true_vehicle_km(&run, (int)(ms / 60000) - 1);
+            first_ms = ms;
+        }
+        assert_true(isnan(first) == isnan(run.vehicle_km_ph));
+    }
+    print_message("vehicle-kilometres from %lld s on, then %.2f of the true ones\n", (long long)first_ms / 1000, first);
+    assert_true(first_ms > 240000);
+    assert_true(first > 0.8 && first < 1.25); /* the town was empty when it began, and fills */
+    run.has_no_loops = true;                  /* they fall silent, and with them what they say of the other roads */
+    drive(&run, 15 * 60000);
+    assert_true(isnan(run.vehicle_km_ph));
+    run.has_no_loops = false;
+    drive(&run, 20 * 60000);
+    assert_true(run.vehicle_km_ph > 0);
+    end(&run);
+}
+
 /* A dead camera and a road without traffic look alike, but for a loop. */
 static void a_dead_camera_is_found_by_the_loop_before_it(void **state)
 {
@@ -452,6 +479,7 @@ int main(void)
         cmocka_unit_test(recall_is_what_the_loops_say),
         cmocka_unit_test(a_flow_is_the_loops_also_where_no_camera_stands),
         cmocka_unit_test(an_areas_traffic_is_that_of_all_vehicles),
+        cmocka_unit_test(an_areas_traffic_is_none_before_it_is_known),
         cmocka_unit_test(a_dead_camera_is_found_by_the_loop_before_it),
         cmocka_unit_test(a_restart_loses_nothing_of_the_loops),
     };
