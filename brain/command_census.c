@@ -50,6 +50,8 @@ static void tell(const struct census_files *files)
         fprintf(stderr, "what each survey covered is estimated: the hull of its sightings; --covered makes it known\n");
     else if (files->n_outside > 0)
         fprintf(stderr, "%llu sightings are outside of what their survey covered; they are used\n", (unsigned long long)files->n_outside);
+    if (files->n_no_area > 0)
+        fprintf(stderr, "%llu sightings are in none of the areas; they count in * alone\n", (unsigned long long)files->n_no_area);
     if (isnan(files->heterogeneity))
         fprintf(
             stderr, "no place was covered by three surveys: if some objects are harder to see in each of them, there are more than told\n");

@@ -242,6 +242,7 @@ static enum err locate(struct run *run)
         for (uint32_t a = 0; a < run->areas.n && one->area == CENSUS_NO_AREA; a++)
             if (shape_contains(&run->areas.shapes[a], run->places[i][0], run->places[i][1]))
                 one->area = (uint16_t)a;
+        run->files->n_no_area += run->areas.n > 0 && one->area == CENSUS_NO_AREA;
     }
     if (err == ERR_OK)
         to_metres(run);
@@ -423,7 +424,7 @@ static enum err run_all(struct census_files *files, struct str text, struct str 
     str_map_init(&run.surveys, CENSUS_SURVEYS_MAX, seed);
     str_map_init(&run.classes, CENSUS_CLASSES_MAX, seed);
     str_map_init(&run.ids, CENSUS_SIGHTINGS_MAX, seed);
-    files->n_lines = files->n_broken = files->n_outside = 0;
+    files->n_lines = files->n_broken = files->n_outside = files->n_no_area = 0;
     enum err err = ERR_OK;
     if (is_path && files->covered_path != NULL)
         err = shapes_load(files->covered_path, "survey", NULL, diag, &run.covered);

@@ -35,6 +35,7 @@ struct census_files {
     struct census_row all;
     double error_scale, heterogeneity, misread, disagreement;
     uint64_t n_outside; /* sightings outside of what their survey covered; used all the same */
+    uint64_t n_no_area; /* sightings that lie in none of the areas: they are in the row of all alone */
 };
 
 /* Errors that end it are told in `diag`; broken lines are told, counted and left out. */

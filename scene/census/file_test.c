@@ -90,6 +90,7 @@ static void a_street_is_counted(void **state)
     assert_true(files.all.low <= 205 && files.all.high >= 195 && fabs(files.all.count - 200) < 12);
     assert_true(fabs(files.surveys[0].detection - 0.8) < 0.1);
     assert_int_equal(files.n_outside, 0);
+    assert_true(files.n_no_area > 100 && files.n_no_area < files.n_lines - 100); /* the street goes on east of "west" */
     assert_int_equal(files.n_lines, files.all.n_sightings);
     char text[4000];
     test_read(counts, text, sizeof(text));

@@ -85,7 +85,7 @@ static void count(struct scene_census *scene, struct wall_time now)
     }
     scene->counted_ms = now.ms;
     log_write(LOG_INFO, "scene/census", "counted", LOG_INT("lines", (int64_t)files.n_lines), LOG_INT("broken", (int64_t)files.n_broken),
-        LOG_INT("count", (int64_t)(files.all.count + 0.5)), LOG_END);
+        LOG_INT("in_no_area", (int64_t)files.n_no_area), LOG_INT("count", (int64_t)(files.all.count + 0.5)), LOG_END);
 }
 
 /* ---- telling ---- */
