@@ -75,11 +75,12 @@ static bool whole_number(const char *text, const char *name, double min, double 
 {
     if (text == NULL)
         return true;
-    if (!command_number(text, name, min, max, ret_number))
-        return false;
-    if (*ret_number == floor(*ret_number))
+    double number;
+    if (str_to_double(str_from_c(text), &number) == ERR_OK && number >= min && number <= max && number == floor(number)) {
+        *ret_number = number;
         return true;
-    fprintf(stderr, "citybrain count: --%s is \"%s\"; give it whole seconds\n", name, text);
+    }
+    fprintf(stderr, "citybrain count: --%s is \"%s\"; give it a whole number from %.0f to %.0f\n", name, text, min, max);
     return false;
 }
 

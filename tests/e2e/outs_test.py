@@ -123,6 +123,7 @@ class Outs(unittest.TestCase):
                 done = self.run_it(*words)
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertIn(told, done.stderr)
+        self.assertIn('citybrain count: --every is "0"; give it a whole number from 1 to 86400', self.run_it(*COUNT, "--every", "0", "--out", "o").stderr)
         done = self.run_it(*COUNT, "--every", "120", "--out", "o")
         self.assertRegex(done.stderr, "2 lines, 0 of them not used, 1 row\n")
 
