@@ -165,10 +165,11 @@ export class CityMap {
   setZones(zones: FeatureCollection | null): void {
     this.zones = zones;
     if (!zones) return;
-    this.data('zone', zones);
-    const named = zones.features.filter((f) => f.geometry.type === 'Polygon');
+    const titled = zones.features.map((f) => ({ ...f, properties: { ...f.properties, title: this.o.zoneTitle(f.properties ?? {}) } }));
+    this.data('zone', { ...zones, features: titled });
+    const named = titled.filter((f) => f.geometry.type === 'Polygon');
     this.data('zone-name', collection(named.map((f) =>
-      point(centreOf((f.geometry as Polygon).coordinates[0] as LonLat[]), { title: this.o.zoneTitle(f.properties ?? {}) }))));
+      point(centreOf((f.geometry as Polygon).coordinates[0] as LonLat[]), { title: f.properties.title }))));
   }
 
   showZones(are: boolean): void {
