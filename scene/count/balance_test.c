@@ -129,7 +129,7 @@ static void the_balance_is_what_is_on_the_road(void **state)
     } rows[] = {{0.1, 0, 0.15}, {0.1, 40, 0.15}, {0.4, 20, 0.4}, {0.25, 50, 0.25}};
     uint64_t seed = (uint64_t)time(NULL) * 2654435761u + 1, first_seed = seed;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct street street;
+        static struct street street;
         street_make(&street);
         double on_road = drive(&street, &seed, trips, rows[i].ends, rows[i].queue_s, 1800000, -1, 0);
         struct count_seen all = all_of(&street);
@@ -147,7 +147,7 @@ static void the_balance_is_what_is_on_the_road(void **state)
 static void a_queue_is_not_forgotten(void **state)
 {
     uint64_t seed = (uint64_t)time(NULL) * 2654435761u + 7, first_seed = seed;
-    struct street street;
+    static struct street street;
     street_make(&street);
     /* The lateness there was of the last that came: a jam has one before it stands. */
     double on_road = drive(&street, &seed, trips, 0.15, 70, 2400000, 5, HOUR_MS + 1800000);
@@ -181,7 +181,7 @@ static void a_queue_shows_by_its_discharge(void **state)
         {3600, 4, 4800, 0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct street street;
+        static struct street street;
         street_make(&street);
         struct count_account *from = &street.accounts[0];
         int n_left = 0, n_came = 0, came_s = 0; /* vehicle v left at 4 v; each tenth ends */
@@ -217,7 +217,7 @@ static void a_queue_shows_by_its_discharge(void **state)
 static void misread_plates_are_no_vehicles(void **state)
 {
     uint64_t seed = 4711;
-    struct street street;
+    static struct street street;
     street_make(&street);
     for (int round = 0; round < 2; round++) {
         drive(&street, &seed, trips, 0.1, 0, 900000, -1, 0);
@@ -233,7 +233,7 @@ static void misread_plates_are_no_vehicles(void **state)
  * misread plates. */
 static void misread_plates_are_told_from_short_trips(void **state)
 {
-    struct street street;
+    static struct street street;
     street_make(&street);
     /* Of 1,000 trips 900 are seen twice, 756 three times, 580 four times, 406 five times; and 150 plates are misread. */
     static const int n[] = {1000, 900, 756, 580, 406};
@@ -254,7 +254,7 @@ static void misread_plates_are_told_from_short_trips(void **state)
 /* What is closed twice is closed once; a cohort is gone after keep_s, and holds what it can. */
 static void cohorts_have_their_time(void **state)
 {
-    struct street street;
+    static struct street street;
     street_make(&street);
     struct count_account *account = &street.accounts[0];
     struct count_open *open = &street.opens[0];
@@ -286,7 +286,7 @@ static void cohorts_have_their_time(void **state)
 /* Nine next cameras where eight have room: the least used goes. */
 static void branches_are_bounded(void **state)
 {
-    struct street street;
+    static struct street street;
     street_make(&street);
     for (int to = 1; to <= 9; to++)
         for (int i = 0; i < (to == 3 ? 1 : 5); i++)

@@ -86,9 +86,9 @@ struct count_settings {
         .sd_balance = 0.01,                                                                                                                \
         .sd_table = 0.04,                                                                                                                  \
         .sd_table_jam = 0.3,                                                                                                               \
-        .sd_all = 0.03,                                                                                                                    \
-        .sd_again = 0.03,                                                                                                                  \
-        .sd_unseen = 0.15,                                                                                                                 \
+        .sd_all = 0.04,                                                                                                                    \
+        .sd_again = 0.02,                                                                                                                  \
+        .sd_unseen = 0.3,                                                                                                                  \
         .sd_start = 0.5,                                                                                                                   \
         .sd_spread = 0.7,                                                                                                                  \
         .window_s = 120,                                                                                                                   \
