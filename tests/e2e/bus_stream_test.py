@@ -42,7 +42,7 @@ purpose: case.handle
 legal_basis: {zh: 依, en: law}
 from: 2026-01-01
 until: 2028-01-01
-keep: 30d
+keep: 1095d
 state: agreed
 """
 
